@@ -1,0 +1,54 @@
+/** The daemon's settings after flags and daemon.json were merged and checked. */
+export interface AddressPool {
+  /** CIDR */
+  readonly base: string;
+  /** prefix length of each network taken from it */
+  readonly size: number;
+}
+
+export interface DaemonConfig {
+  /** `unix:///…`, `tcp://…`, `fd://`; at least one */
+  readonly hosts: readonly string[];
+  readonly group: string;
+  readonly tls: {
+    readonly verify: boolean;
+    readonly ca: string;
+    readonly cert: string;
+    readonly key: string;
+  } | null;
+  /** default /var/lib/viaduct */
+  readonly dataRoot: string;
+  /** default /run/viaduct */
+  readonly execRoot: string;
+  /** default /run/viaduct.pid */
+  readonly pidFile: string;
+  readonly configFile: string;
+  readonly debug: boolean;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+  readonly bridge: string;
+  readonly bip: string;
+  readonly bip6: string;
+  readonly fixedCidr: string;
+  readonly fixedCidrV6: string;
+  readonly defaultGateway: string;
+  readonly defaultGatewayV6: string;
+  readonly defaultAddressPools: readonly AddressPool[];
+  /** driver → options */
+  readonly defaultNetworkOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly mtu: number;
+  readonly icc: boolean;
+  /** default address for publishing */
+  readonly ip: string;
+  readonly ipForward: boolean;
+  readonly ipMasquerade: boolean;
+  readonly ipv6: boolean;
+  readonly dns: readonly string[];
+  readonly dnsOptions: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly hostGatewayIps: readonly string[];
+  readonly labels: readonly string[];
+  readonly shutdownTimeout: number;
+  readonly liveRestore: boolean;
+  readonly insecureRegistries: readonly string[];
+  readonly registryMirrors: readonly string[];
+}

@@ -1,0 +1,27 @@
+/** The embedded resolver: answers from a snapshot of names, forwards the rest. */
+import type { SandboxDns } from '../model/endpoint.js';
+
+/** What one sandbox can resolve. Implemented by the engine over its model; every call is a pure look-up. */
+export interface Names {
+  /** Settings of the sandbox; undefined: gone. */
+  dns(sandboxId: string): SandboxDns | undefined;
+  /** Addresses behind a name (lower case, without trailing dot) as seen by this sandbox: name, alias, `name.network`, link, short id. */
+  resolve(
+    sandboxId: string,
+    name: string,
+  ): { readonly ipv4: readonly string[]; readonly ipv6: readonly string[] } | undefined;
+  /** `name.network` of an address on one of the sandbox's networks. */
+  reverse(sandboxId: string, address: string): string | undefined;
+  /** false: every network of the sandbox is internal, nothing may be forwarded */
+  forwards(sandboxId: string): boolean;
+}
+
+/*
+ * `dns/index.ts` exports:
+ *   createResolver(names: Names, …): Resolver, which implements LocalObjects<ResolverObject> (kernel/contract.ts) and close()
+ *   `dns/files.ts`: pure texts of /etc/hosts and /etc/resolv.conf; `dns/etc.ts`: writing them in place (same inode)
+ * `ports/index.ts` exports:
+ *   createPorts(): Ports, which implements LocalObjects<HostPortObject>, plus
+ *     free(protocol, addresses, from, to): number     (a port nobody holds, for `-P` and HostPort "0")
+ *     close()
+ */

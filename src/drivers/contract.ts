@@ -1,0 +1,56 @@
+/** A driver is a total, pure function from a view of the model to the kernel objects that must exist. */
+import type { Endpoint, Sandbox } from '../model/endpoint.js';
+import type { Network } from '../model/network.js';
+import type { KernelObject } from '../plan/objects.js';
+
+/** Facts about the host and the daemon's configuration that drivers may depend on. */
+export interface HostView {
+  /** `--mtu`, 0: the driver's default (1500) */
+  readonly mtu: number;
+  /** `--ip-forward`, `--ip-masq`, `--icc` */
+  readonly ipForward: boolean;
+  readonly ipMasquerade: boolean;
+  readonly icc: boolean;
+  /** default address for publishing, `--ip` */
+  readonly hostIp: string;
+  /** `--bridge`: the default network uses this bridge, which we neither make nor delete; empty: docker0 */
+  readonly userBridge: string;
+  /** the host kernel has IPv6 */
+  readonly ipv6: boolean;
+}
+
+export interface NetworkView {
+  readonly host: HostView;
+  readonly network: Network;
+}
+
+export interface EndpointView extends NetworkView {
+  readonly endpoint: Endpoint;
+  readonly sandbox: Sandbox;
+}
+
+export interface DriverCapabilities {
+  /** containers get an interface of their own (false: host, null) */
+  readonly interfaces: boolean;
+  /** the driver can publish ports */
+  readonly ports: boolean;
+  /** IPAM pools are wanted */
+  readonly addresses: boolean;
+  /** the gateway address is taken by the driver itself (bridge), not a router outside (macvlan) */
+  readonly ownsGateway: boolean;
+}
+
+export interface Driver {
+  readonly name: string;
+  readonly scope: 'local' | 'global';
+  readonly capabilities: DriverCapabilities;
+  /**
+   * Checks options and combination with what exists; throws ViaductError with moby's status and message.
+   * Pure: same input, same answer.
+   */
+  validate(network: Network, others: readonly Network[], host: HostView): void;
+  /** slice `network/<id>` */
+  network(view: NetworkView): readonly KernelObject[];
+  /** slice `endpoint/<id>`: link, addresses, sysctls, elements, published ports; routes of the sandbox that lead through it */
+  endpoint(view: EndpointView): readonly KernelObject[];
+}

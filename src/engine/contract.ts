@@ -1,0 +1,184 @@
+/**
+ * The engine's doors: every command and every query the API (and later other doors) may use. Commands throw
+ * ViaductError. Network commands are synchronous inside: they are done, in the kernel and on disk, when they return.
+ */
+import type { Readable } from 'node:stream';
+import type { DaemonConfig } from '../config/contract.js';
+import type { Images } from '../images/contract.js';
+import type { Container, ContainerConfig, EndpointSettings, HostConfig } from '../model/container.js';
+import type { Endpoint, Sandbox } from '../model/endpoint.js';
+import type { EngineEvent } from '../model/events.js';
+import type { ContainerId, NetworkId } from '../model/ids.js';
+import type { IpamConfig, Network } from '../model/network.js';
+import type { Volume } from '../model/volume.js';
+import type {
+  Exit,
+  LogLine,
+  LogRequest,
+  PathStat,
+  RunningExec,
+  Streams,
+  TerminalSize,
+  Usage,
+} from '../runtime/contract.js';
+
+export interface NetworkCreateRequest {
+  readonly name: string;
+  /** empty: bridge */
+  readonly driver: string;
+  readonly scope: string;
+  readonly internal: boolean;
+  readonly attachable: boolean;
+  readonly ingress: boolean;
+  readonly configOnly: boolean;
+  /** empty: none */
+  readonly configFrom: string;
+  /** undefined: the daemon's default (IPv4 on, IPv6 off) */
+  readonly ipv4?: boolean;
+  readonly ipv6?: boolean;
+  readonly options: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ipam: {
+    /** empty: default */
+    readonly driver: string;
+    readonly options: Readonly<Record<string, string>>;
+    readonly config: readonly IpamConfig[];
+  };
+}
+
+export interface NetworkCommands {
+  create(request: NetworkCreateRequest): { id: NetworkId; warning: string };
+  remove(reference: string): void;
+  list(): readonly Network[];
+  /** Full id, then name, then id prefix; `default` is the bridge; ambiguous prefix: invalid. Throws not-found `network X not found`. */
+  get(reference: string): Network;
+  find(reference: string): Network | undefined;
+  endpoints(network: Network): readonly Endpoint[];
+  connect(reference: string, container: string, settings: EndpointSettings): Promise<void>;
+  disconnect(reference: string, container: string, force: boolean): Promise<void>;
+  /** Names of the removed. `keep` decides by label and age. */
+  prune(selected: (network: Network) => boolean): readonly string[];
+}
+
+export interface ContainerCreateRequest {
+  /** empty: a name is made */
+  readonly name: string;
+  readonly platform: string;
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  /** in the order in which interfaces are to be made; empty: by NetworkMode alone. Key: a network's name or id. */
+  readonly networks: readonly { readonly network: string; readonly settings: EndpointSettings }[];
+}
+
+export interface ContainerCommands {
+  create(request: ContainerCreateRequest): Promise<{ id: ContainerId; warnings: readonly string[] }>;
+  start(reference: string): Promise<void>;
+  stop(reference: string, timeoutSeconds?: number, signal?: string): Promise<void>;
+  restart(reference: string, timeoutSeconds?: number, signal?: string): Promise<void>;
+  kill(reference: string, signal: string): Promise<void>;
+  pause(reference: string): Promise<void>;
+  unpause(reference: string): Promise<void>;
+  remove(reference: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
+  rename(reference: string, name: string): void;
+  update(reference: string, hostConfig: Partial<HostConfig>): Promise<readonly string[]>;
+  prune(selected: (container: Container) => boolean): Promise<{ deleted: readonly string[]; bytes: number }>;
+  list(): readonly Container[];
+  /** Full id, then name (with or without slash), then id prefix. Throws not-found `No such container: X`. */
+  get(reference: string): Container;
+  find(reference: string): Container | undefined;
+  endpoints(container: Container): readonly Endpoint[];
+  sandbox(container: Container): Sandbox | undefined;
+  /** Paths that `inspect` shows. */
+  paths(container: Container): { hosts: string; resolvConf: string; hostname: string; log: string };
+  /** `removed`: also waits for the removal. Registered when the promise is made, not when it is awaited. */
+  wait(
+    reference: string,
+    condition: 'not-running' | 'next-exit' | 'removed',
+  ): Promise<{ exitCode: number; error: string }>;
+  attach(
+    reference: string,
+    options: { logs: boolean; stream: boolean; stdin: boolean; stdout: boolean; stderr: boolean },
+  ): Promise<Streams>;
+  resize(reference: string, size: TerminalSize): void;
+  logs(reference: string, request: LogRequest): AsyncIterable<LogLine>;
+  usage(reference: string): Usage | undefined;
+  top(
+    reference: string,
+    psArgs: string,
+  ): Promise<{ titles: readonly string[]; processes: readonly (readonly string[])[] }>;
+  changes(reference: string): readonly { Path: string; Kind: 0 | 1 | 2 }[];
+  commit(
+    reference: string,
+    request: {
+      repo: string;
+      tag: string;
+      comment: string;
+      author: string;
+      changes: readonly string[];
+      pause: boolean;
+    },
+  ): Promise<string>;
+  stat(reference: string, path: string): PathStat;
+  archive(reference: string, path: string): { stat: PathStat; tar: Readable };
+  extract(
+    reference: string,
+    path: string,
+    tar: Readable,
+    options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean },
+  ): Promise<void>;
+  export(reference: string): Readable;
+}
+
+/** An exec as `GET /exec/{id}/json` shows it. */
+export interface ExecInstance {
+  readonly id: string;
+  readonly containerId: ContainerId;
+  readonly request: import('../runtime/contract.js').ExecRequest;
+  readonly running: boolean;
+  readonly pid: number;
+  /** null while it has not ended */
+  readonly exitCode: number | null;
+}
+
+export interface ExecCommands {
+  create(container: string, request: Omit<ExecInstance['request'], 'containerId'>): { id: string };
+  start(id: string, options: { detach: boolean; tty: boolean; size?: TerminalSize }): Promise<RunningExec>;
+  resize(id: string, size: TerminalSize): void;
+  get(id: string): ExecInstance;
+  ofContainer(containerId: ContainerId): readonly string[];
+}
+
+export interface VolumeCommands {
+  create(request: {
+    name: string;
+    driver: string;
+    options: Readonly<Record<string, string>>;
+    labels: Readonly<Record<string, string>>;
+  }): Volume;
+  list(): readonly Volume[];
+  get(name: string): Volume;
+  remove(name: string, force: boolean): void;
+  usedBy(name: string): readonly ContainerId[];
+  size(name: string): number;
+  prune(selected: (volume: Volume) => boolean): { deleted: readonly string[]; bytes: number };
+}
+
+export interface Engine {
+  readonly config: DaemonConfig;
+  /** random, kept in the data root */
+  readonly id: string;
+  readonly networks: NetworkCommands;
+  readonly containers: ContainerCommands;
+  readonly execs: ExecCommands;
+  readonly volumes: VolumeCommands;
+  readonly images: Images;
+  readonly events: {
+    publish(event: Omit<EngineEvent, 'timeNano'>): void;
+    /** Past events (the last 1,000 are kept) then live ones; answers a function that ends the subscription. */
+    subscribe(listener: (event: EngineEvent) => void): () => void;
+    past(): readonly EngineEvent[];
+  };
+  readonly runtime: { readonly name: string; readonly version: string };
+}
+
+export type { Exit };

@@ -1,0 +1,56 @@
+/** The kinds of failure a command can end in. No HTTP here: `api/status.ts` maps kinds to statuses. */
+
+export type ErrorKind =
+  | 'not-modified'
+  | 'invalid'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'not-found'
+  | 'conflict'
+  | 'internal'
+  | 'kernel'
+  | 'not-implemented'
+  | 'unavailable';
+
+/** A failure typed once, at the boundary that knows its kind. The message is what the user reads. */
+export class ViaductError extends Error {
+  override readonly name: string = 'ViaductError';
+  constructor(
+    readonly kind: ErrorKind,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** A refused netlink or system call: keeps errno, the kernel's extended acknowledgement and what was tried. */
+export class KernelError extends ViaductError {
+  override readonly name = 'KernelError';
+  constructor(
+    /** positive errno, e.g. 17 for EEXIST */
+    readonly errno: number,
+    /** the operation and the key of its object, e.g. `link create br-4f…` */
+    readonly operation: string,
+    /** NLMSGERR_ATTR_MSG, empty where the kernel gave none */
+    readonly acknowledgement: string,
+    options?: { cause?: unknown },
+  ) {
+    super('kernel', `${operation}: errno ${errno}${acknowledgement ? ` (${acknowledgement})` : ''}`, options);
+  }
+}
+
+const error =
+  (kind: ErrorKind) =>
+  (message: string, cause?: unknown): ViaductError =>
+    new ViaductError(kind, message, cause === undefined ? undefined : { cause });
+
+export const notModified = error('not-modified');
+export const invalid = error('invalid');
+export const unauthorized = error('unauthorized');
+export const forbidden = error('forbidden');
+export const notFound = error('not-found');
+export const conflict = error('conflict');
+export const internal = error('internal');
+export const notImplemented = error('not-implemented');
+export const unavailable = error('unavailable');

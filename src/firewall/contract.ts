@@ -1,0 +1,45 @@
+/** What a bridge-like driver tells the firewall of a network and of an endpoint, already parsed and defaulted. */
+import type { LinkedPort } from '../model/endpoint.js';
+import type { Family } from '../model/network.js';
+import type { ExposedPort, PortBinding } from '../model/port.js';
+
+/** How a host that routes to a container's address sees it (DOCKER.md, "Gateway modes"). */
+export type GatewayMode = 'nat' | 'nat-unprotected' | 'routed' | 'isolated';
+
+export interface FirewallNetwork {
+  /** interface name of the bridge */
+  readonly bridge: string;
+  readonly internal: boolean;
+  /** inter-container connectivity within the network */
+  readonly icc: boolean;
+  readonly families: readonly FirewallFamily[];
+}
+
+export interface FirewallFamily {
+  readonly family: Family;
+  readonly subnet: string;
+  /** bare address of the bridge; absent with gateway mode isolated */
+  readonly gateway?: string;
+  readonly mode: GatewayMode;
+  readonly masquerade: boolean;
+  /** SNAT to this address instead of masquerading (`com.docker.network.host_ipv4`) */
+  readonly snat?: string;
+}
+
+export interface FirewallEndpoint {
+  readonly network: FirewallNetwork;
+  readonly hostIfname: string;
+  readonly mac: string;
+  /** bare addresses that may be sent from this port */
+  readonly addresses: readonly string[];
+  readonly exposed: readonly ExposedPort[];
+  readonly bindings: readonly PortBinding[];
+  readonly linkedTo: readonly LinkedPort[];
+}
+
+/*
+ * `firewall/index.ts` exports, all pure:
+ *   networkElements(network: FirewallNetwork): ElementObject[]
+ *   endpointElements(endpoint: FirewallEndpoint): ElementObject[]     (anti-spoofing, publish, routed ports, links)
+ *   RULESET: the static tables, chains, sets and maps, as data
+ */

@@ -1,0 +1,39 @@
+/** What the engine asks of the kernel. `kernel/` implements it on Linux, `kernel/fake.ts` in memory. */
+import type { KernelObject } from '../plan/objects.js';
+import type { Plan } from '../plan/plan.js';
+
+export interface Kernel {
+  /**
+   * Carries the plan out, in order and synchronously; all its nftables elements go in one atomic batch. On the first
+   * refused step the inverses of the applied ones run and a KernelError is thrown. Slow deletions (links, which wait
+   * for RCU: 16–32 ms each) are cut off from traffic at once and finished in a worker thread: see `settled`.
+   */
+  apply(plan: Plan): void;
+  /** Resolves when no deletion is under way that concerns the namespace (default: anywhere). */
+  settled(ns?: string): Promise<void>;
+  /** Every object that carries our mark: links by name, elements of our tables, our namespaces. For restart and repair. */
+  observe(): readonly KernelObject[];
+  /** True where the object is there in exactly this state; cheap, for the repair of one slice. */
+  present(object: KernelObject): boolean;
+  /** Calls back (coalesced, within 50 ms) with the keys or names that somebody else changed: link names, `nftables`. */
+  watch(onDrift: (drift: readonly Drift[]) => void): void;
+  /** Loads the static tables, or adopts and completes those that a former daemon left. */
+  ensureTables(): void;
+  /** Removes our tables. For shutdown with nothing left, and tests. */
+  dropTables(): void;
+  close(): Promise<void>;
+}
+
+export type Drift =
+  | { readonly kind: 'link'; readonly ns: 'host'; readonly name: string }
+  | { readonly kind: 'address'; readonly ns: 'host'; readonly name: string }
+  | { readonly kind: 'route' }
+  | { readonly kind: 'nftables' };
+
+/** Executors for objects that live in the daemon itself (held ports, resolver sockets); injected by `main`. */
+export interface LocalObjects<T extends KernelObject> {
+  create(object: T): void;
+  delete(object: T): void;
+  has(object: T): boolean;
+  list(): readonly T[];
+}

@@ -1,0 +1,67 @@
+/** Endpoints join a sandbox to a network; a sandbox is one network namespace with its DNS settings. */
+import type { ContainerId, EndpointId, NetworkId, SandboxId } from './ids.js';
+import type { ExposedPort, PortBinding } from './port.js';
+
+export interface Endpoint {
+  readonly id: EndpointId;
+  readonly networkId: NetworkId;
+  readonly sandboxId: SandboxId;
+  readonly containerId: ContainerId;
+  /** the container's name, for `network inspect` and DNS */
+  readonly containerName: string;
+  /** inside the sandbox: `eth0`… */
+  readonly ifname: string;
+  /** on the host: `veth` and 11 digits of the endpoint's id (never reused). Empty for host and null networks. */
+  readonly hostIfname: string;
+  /** lower-case, colons; empty for host and null networks */
+  readonly mac: string;
+  /** with prefix length, e.g. `172.18.0.2/16`; absent where the family is off */
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  /** further addresses the user gave by `--link-local-ip`, bare */
+  readonly linkLocal: readonly string[];
+  /** every name the embedded DNS answers with this endpoint: container name, aliases, short id, hostname */
+  readonly dnsNames: readonly string[];
+  /** as the user gave them, for `inspect` */
+  readonly aliases: readonly string[];
+  readonly driverOptions: Readonly<Record<string, string>>;
+  readonly gwPriority: number;
+  /** what the image and `--expose` name */
+  readonly exposed: readonly ExposedPort[];
+  /** published through this endpoint (only the one that is the default gateway of its family carries any) */
+  readonly bindings: readonly PortBinding[];
+  /** with ICC off: what this endpoint may reach, from `--link` */
+  readonly linkedTo: readonly LinkedPort[];
+}
+
+/** One permitted flow from the carrying endpoint to a linked container. */
+export interface LinkedPort extends ExposedPort {
+  /** bare address of the linked endpoint */
+  readonly address: string;
+}
+
+export interface Sandbox {
+  readonly id: SandboxId;
+  readonly containerId: ContainerId;
+  /** absolute path of the bind-mounted namespace; empty for host mode */
+  readonly netns: string;
+  readonly mode: 'private' | 'host';
+  /** endpoints whose network gives the default route of each family; null: none */
+  readonly gateway4: EndpointId | null;
+  readonly gateway6: EndpointId | null;
+  /** `net.*` sysctls from `--sysctl`, key with dots → value */
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly dns: SandboxDns;
+}
+
+/** What the embedded resolver and `/etc/resolv.conf` of one sandbox need. */
+export interface SandboxDns {
+  /** true on user-defined networks: 127.0.0.11 answers and is written to resolv.conf */
+  readonly embedded: boolean;
+  /** upstream servers, bare addresses, at most three used */
+  readonly servers: readonly string[];
+  readonly search: readonly string[];
+  readonly options: readonly string[];
+  /** alias → container name, from `--link` on user-defined networks */
+  readonly links: Readonly<Record<string, string>>;
+}

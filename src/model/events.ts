@@ -1,0 +1,8 @@
+/** Events as `docker events` shows them. */
+export interface EngineEvent {
+  readonly type: 'container' | 'network' | 'image' | 'volume' | 'daemon';
+  readonly action: string;
+  readonly actor: { readonly id: string; readonly attributes: Readonly<Record<string, string>> };
+  /** nanoseconds since the epoch */
+  readonly timeNano: bigint;
+}

@@ -1,0 +1,55 @@
+/** Networks as intent: what the user asked for, with every pool and name already decided. */
+import type { NetworkId } from './ids.js';
+
+export type Family = 4 | 6;
+
+/** One entry of `IPAM.Config` as the user wrote it (kept verbatim for `inspect`). */
+export interface IpamConfig {
+  readonly subnet?: string;
+  readonly range?: string;
+  readonly gateway?: string;
+  readonly auxiliary?: Readonly<Record<string, string>>;
+}
+
+/** A subnet that the network owns, resolved: all texts canonical, inside one another, of one family. */
+export interface Pool {
+  readonly family: Family;
+  /** CIDR without host bits, e.g. `172.18.0.0/16` */
+  readonly subnet: string;
+  /** CIDR inside `subnet` from which addresses are taken; absent: the whole subnet */
+  readonly range?: string;
+  /** bare address; absent only where the driver wants none */
+  readonly gateway?: string;
+  /** name → bare address, never given out */
+  readonly auxiliary: Readonly<Record<string, string>>;
+}
+
+export interface Network {
+  readonly id: NetworkId;
+  readonly name: string;
+  /** `bridge`, `host`, `null`, later `macvlan`, `overlay`, a plugin's name… */
+  readonly driver: string;
+  readonly scope: 'local' | 'global' | 'swarm';
+  /** RFC 3339 with nanoseconds */
+  readonly createdAt: string;
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+  readonly internal: boolean;
+  readonly attachable: boolean;
+  readonly configOnly: boolean;
+  /** name of the config-only network this one was made from, or empty */
+  readonly configFrom: string;
+  readonly options: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ipam: {
+    readonly driver: string;
+    readonly options: Readonly<Record<string, string>>;
+    /** as `inspect` shows it: subnets and gateways filled in */
+    readonly config: readonly IpamConfig[];
+  };
+  readonly pools: readonly Pool[];
+  /** bridge, host, none: cannot be removed */
+  readonly predefined: boolean;
+}
+
+export const PREDEFINED_NETWORKS = ['bridge', 'host', 'none'] as const;

@@ -1,0 +1,25 @@
+/** Ports: exposed by an image, published on the host. */
+
+export type Protocol = 'tcp' | 'udp' | 'sctp';
+
+/** `80/tcp` */
+export interface ExposedPort {
+  readonly protocol: Protocol;
+  /** 1–65535 */
+  readonly port: number;
+}
+
+/**
+ * Host ports `hostPort … hostPort+count-1` lead to container ports `containerPort … containerPort+count-1`.
+ * Runs of single bindings are joined into one of these, so a range of any size is one value.
+ */
+export interface PortBinding {
+  readonly protocol: Protocol;
+  /** bare address; `0.0.0.0` and `::` mean every address of the family. Never empty in the model. */
+  readonly hostIp: string;
+  /** 1–65535; already chosen where the user left it to the host */
+  readonly hostPort: number;
+  readonly containerPort: number;
+  /** ≥ 1 */
+  readonly count: number;
+}

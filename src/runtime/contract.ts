@@ -1,0 +1,158 @@
+/** Containers by conmon + crun. The runtime knows processes, mounts and streams, not networks nor Docker's API. */
+import type { Duplex, Readable } from 'node:stream';
+import type { Container } from '../model/container.js';
+import type { Image } from '../model/image.js';
+
+/** Everything one start needs beyond the container itself. */
+export interface StartRequest {
+  readonly container: Container;
+  readonly image: Image;
+  /** mounted root file system */
+  readonly rootfs: string;
+  /** path of the network namespace to join; empty: the host's */
+  readonly netns: string;
+  /** files bind-mounted at /etc/hosts, /etc/resolv.conf, /etc/hostname; a file absent here is left as the image has it */
+  readonly etc: { readonly hosts?: string; readonly resolvConf?: string; readonly hostname?: string };
+  /** appended to the container's own environment (links) */
+  readonly env: readonly string[];
+  readonly hostname: string;
+  readonly domainname: string;
+  /** `net.*` and other sysctls */
+  readonly sysctls: Readonly<Record<string, string>>;
+  /** pids of containers whose pid/ipc namespaces are joined; absent: private or host by HostConfig */
+  readonly pidOf?: { readonly pid?: number; readonly ipc?: number };
+}
+
+export interface Exit {
+  readonly exitCode: number;
+  readonly oomKilled: boolean;
+  readonly finishedAt: string;
+}
+
+export interface ExecRequest {
+  readonly containerId: string;
+  readonly command: readonly string[];
+  readonly tty: boolean;
+  readonly attachStdin: boolean;
+  readonly attachStdout: boolean;
+  readonly attachStderr: boolean;
+  readonly env: readonly string[];
+  readonly user: string;
+  readonly workingDir: string;
+  readonly privileged: boolean;
+  readonly size?: TerminalSize;
+}
+
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Standard streams of a container or an exec. With a terminal everything is `stdout`. */
+export interface Streams {
+  /** writing ends with `end()`, which closes the process's stdin */
+  readonly stdin: NodeJS.WritableStream | null;
+  readonly stdout: Readable;
+  readonly stderr: Readable | null;
+  /** lets go without ending the process */
+  detach(): void;
+}
+
+export interface RunningExec {
+  readonly pid: number;
+  readonly streams: Streams;
+  readonly exited: Promise<number>;
+  resize(size: TerminalSize): void;
+}
+
+export interface LogLine {
+  readonly stream: 'stdout' | 'stderr';
+  /** RFC 3339 with nanoseconds */
+  readonly time: string;
+  /** with its line end where it had one */
+  readonly text: Buffer;
+}
+
+export interface LogRequest {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** milliseconds since the epoch; 0: from the beginning */
+  readonly since: number;
+  readonly until: number;
+  /** lines; -1: all */
+  readonly tail: number;
+  readonly follow: boolean;
+}
+
+/** A reading of the container's cgroup, in the units of Docker's stats. */
+export interface Usage {
+  readonly cpuNanoseconds: number;
+  readonly cpuUserNanoseconds: number;
+  readonly cpuSystemNanoseconds: number;
+  readonly onlineCpus: number;
+  readonly hostCpuNanoseconds: number;
+  readonly memoryBytes: number;
+  readonly memoryLimitBytes: number;
+  readonly memoryCacheBytes: number;
+  readonly pids: number;
+  readonly blockReadBytes: number;
+  readonly blockWriteBytes: number;
+}
+
+export interface Runtime {
+  /** Finds crun (or runc) and conmon; throws unavailable with the remedy where missing. */
+  open(): Promise<void>;
+  readonly name: 'crun' | 'runc';
+  readonly version: string;
+  /**
+   * conmon + `crun create`: the container's process waits before its command. `attached`, when given, is called with
+   * the streams before `start`, so no byte is lost.
+   */
+  create(request: StartRequest): Promise<{ readonly pid: number }>;
+  start(id: string): Promise<void>;
+  /** New streams on a running container; any number at a time. */
+  attach(id: string): Streams;
+  resize(id: string, size: TerminalSize): void;
+  kill(id: string, signal: number): Promise<void>;
+  pause(id: string): Promise<void>;
+  resume(id: string): Promise<void>;
+  /** Calls back once when the container's process has ended, also for one re-adopted after a restart of the daemon. */
+  onExit(id: string, callback: (exit: Exit) => void): void;
+  /** Removes the runtime's state of an ended container (keeps its logs). Kills what is left of it. */
+  delete(id: string): Promise<void>;
+  /** After a daemon restart: is it still running (pid), or how did it end? `undefined`: nothing known of it. */
+  adopt(id: string): { readonly pid: number } | { readonly exit: Exit } | undefined;
+  exec(request: ExecRequest, container: Container): Promise<RunningExec>;
+  logs(id: string, request: LogRequest): AsyncIterable<LogLine>;
+  /** Removes every trace: logs, bundle. */
+  forget(id: string): void;
+  usage(id: string): Usage | undefined;
+  /** `ps` of the container's processes: titles and rows, as Docker's /top answers. */
+  top(
+    id: string,
+    psArgs: string,
+  ): Promise<{ titles: readonly string[]; processes: readonly (readonly string[])[] }>;
+  /** tar of a path in the container, with its stat; resolved inside the root, symbolic links never lead out. */
+  archive(root: string, path: string): { stat: PathStat; tar: Readable };
+  stat(root: string, path: string): PathStat;
+  extract(
+    root: string,
+    path: string,
+    tar: Readable,
+    options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean },
+  ): Promise<void>;
+  /** Applies new limits to a running container (`docker update`). */
+  update(id: string, hostConfig: Container['hostConfig']): Promise<void>;
+}
+
+export interface PathStat {
+  readonly name: string;
+  readonly size: number;
+  /** Go's os.FileMode bits, as Docker's X-Docker-Container-Path-Stat has them */
+  readonly mode: number;
+  readonly mtime: string;
+  readonly linkTarget: string;
+}
+
+/** Re-exported for the API's hijacked connections. */
+export type Hijacked = Duplex;

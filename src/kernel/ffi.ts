@@ -1,0 +1,185 @@
+/**
+ * libc through koffi: the only file that loads FFI. Thin and synchronous; each wrapper throws a SystemError with errno
+ * on -1. Constants are those of `include/uapi/linux` on x86-64 and arm64.
+ */
+import { createRequire } from 'node:module';
+import { getSystemErrorName } from 'node:util';
+
+// koffi is CommonJS with a native addon; a static import would be hoisted before the ABI check below.
+const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+const libc = koffi.load('libc.so.6');
+
+const c = {
+  socket: libc.func('int socket(int domain, int type, int protocol)'),
+  bind: libc.func('int bind(int fd, const void *addr, uint32_t len)'),
+  connect: libc.func('int connect(int fd, const void *addr, uint32_t len)'),
+  listen: libc.func('int listen(int fd, int backlog)'),
+  sendto: libc.func(
+    'intptr_t sendto(int fd, const void *buf, size_t len, int flags, const void *addr, uint32_t addrlen)',
+  ),
+  recv: libc.func('intptr_t recv(int fd, void *buf, size_t len, int flags)'),
+  recvmsg: libc.func('intptr_t recvmsg(int fd, void *msg, int flags)'),
+  setsockopt: libc.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t len)'),
+  getsockopt: libc.func('int getsockopt(int fd, int level, int name, void *value, void *len)'),
+  getsockname: libc.func('int getsockname(int fd, void *addr, void *len)'),
+  socketpair: libc.func('int socketpair(int domain, int type, int protocol, void *fds)'),
+  dup3: libc.func('int dup3(int oldfd, int newfd, int flags)'),
+  open: libc.func('int open(const char *path, int flags, int mode)'),
+  close: libc.func('int close(int fd)'),
+  setns: libc.func('int setns(int fd, int nstype)'),
+  unshare: libc.func('int unshare(int flags)'),
+  mount: libc.func(
+    'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
+  ),
+  umount2: libc.func('int umount2(const char *target, int flags)'),
+  ioctl: libc.func('int ioctl(int fd, unsigned long request, void *argument)'),
+  fcntl: libc.func('int fcntl(int fd, int command, long argument)'),
+  eventfd: libc.func('int eventfd(unsigned int initial, int flags)'),
+  prlimit: libc.func('int prlimit(int pid, int resource, const void *newLimit, void *oldLimit)'),
+  kill: libc.func('int kill(int pid, int signal)'),
+  if_nametoindex: libc.func('uint32_t if_nametoindex(const char *name)'),
+};
+
+/** A failed system call. */
+export class SystemError extends Error {
+  override readonly name = 'SystemError';
+  constructor(
+    readonly call: string,
+    readonly errno: number,
+    detail = '',
+  ) {
+    super(`${call}${detail ? ` ${detail}` : ''}: ${getSystemErrorName(-errno)}`);
+  }
+  /** `EEXIST`… */
+  get code(): string {
+    return getSystemErrorName(-this.errno);
+  }
+}
+
+const checked = (call: string, result: number, detail?: string): number => {
+  if (result < 0) throw new SystemError(call, koffi.errno(), detail);
+  return result;
+};
+
+export const AF = { UNIX: 1, INET: 2, INET6: 10, NETLINK: 16 } as const;
+export const SOCK = {
+  STREAM: 1,
+  DGRAM: 2,
+  RAW: 3,
+  SEQPACKET: 5,
+  NONBLOCK: 0o4000,
+  CLOEXEC: 0o2000000,
+} as const;
+export const CLONE = { NEWNS: 0x20000, NEWNET: 0x40000000 } as const;
+export const MS = {
+  RDONLY: 1,
+  NOSUID: 2,
+  NODEV: 4,
+  NOEXEC: 8,
+  REMOUNT: 32,
+  BIND: 4096,
+  REC: 16384,
+  UNBINDABLE: 1 << 17,
+  PRIVATE: 1 << 18,
+  SLAVE: 1 << 19,
+  SHARED: 1 << 20,
+} as const;
+export const MNT_DETACH = 2;
+export const MSG = { DONTWAIT: 0x40, PEEK: 2, TRUNC: 0x20 } as const;
+export const O = {
+  RDONLY: 0,
+  WRONLY: 1,
+  RDWR: 2,
+  NONBLOCK: 0o4000,
+  CLOEXEC: 0o2000000,
+  PATH: 0o10000000,
+} as const;
+
+export const socket = (domain: number, type: number, protocol = 0): number =>
+  checked('socket', c.socket(domain, type | SOCK.CLOEXEC, protocol));
+export const bind = (fd: number, address: Buffer): void =>
+  void checked('bind', c.bind(fd, address, address.length));
+export const connect = (fd: number, address: Buffer): void =>
+  void checked('connect', c.connect(fd, address, address.length));
+export const listen = (fd: number, backlog: number): void => void checked('listen', c.listen(fd, backlog));
+export const send = (fd: number, data: Buffer, flags = 0, to: Buffer | null = null): number =>
+  checked('send', Number(c.sendto(fd, data, data.length, flags, to, to?.length ?? 0)));
+/** Bytes read; -1 where a non-blocking socket has nothing. */
+export const recv = (fd: number, into: Buffer, flags = 0): number => {
+  const n = Number(c.recv(fd, into, into.length, flags));
+  if (n >= 0) return n;
+  const errno = koffi.errno();
+  if (errno === 11) return -1;
+  throw new SystemError('recv', errno);
+};
+export const setsockopt = (fd: number, level: number, name: number, value: Buffer): void =>
+  void checked('setsockopt', c.setsockopt(fd, level, name, value, value.length));
+export const setsockoptInt = (fd: number, level: number, name: number, value: number): void => {
+  const b = Buffer.alloc(4);
+  b.writeInt32LE(value);
+  setsockopt(fd, level, name, b);
+};
+/** Fills `into`; answers the bytes written. */
+export const getsockopt = (fd: number, level: number, name: number, into: Buffer): number => {
+  const len = Buffer.alloc(4);
+  len.writeUInt32LE(into.length);
+  checked('getsockopt', c.getsockopt(fd, level, name, into, len));
+  return len.readUInt32LE();
+};
+export const getsockname = (fd: number): Buffer => {
+  const address = Buffer.alloc(128);
+  const len = Buffer.alloc(4);
+  len.writeUInt32LE(address.length);
+  checked('getsockname', c.getsockname(fd, address, len));
+  return address.subarray(0, len.readUInt32LE());
+};
+export const socketpair = (domain: number, type: number): readonly [number, number] => {
+  const fds = Buffer.alloc(8);
+  checked('socketpair', c.socketpair(domain, type | SOCK.CLOEXEC, 0, fds));
+  return [fds.readInt32LE(0), fds.readInt32LE(4)];
+};
+export const dup3 = (from: number, to: number): void => void checked('dup3', c.dup3(from, to, SOCK.CLOEXEC));
+export const open = (path: string, flags: number, mode = 0): number =>
+  checked('open', c.open(path, flags | O.CLOEXEC, mode), path);
+export const close = (fd: number): void => void checked('close', c.close(fd));
+export const setns = (fd: number, type: number): void => void checked('setns', c.setns(fd, type));
+export const unshare = (flags: number): void => void checked('unshare', c.unshare(flags));
+export const mount = (source: string, target: string, type: string, flags: number, data: string): void =>
+  void checked('mount', c.mount(source, target, type, flags, data), target);
+export const umount = (target: string, flags: number = MNT_DETACH): void =>
+  void checked('umount', c.umount2(target, flags), target);
+export const ioctl = (fd: number, request: number, argument: Buffer): number =>
+  checked('ioctl', c.ioctl(fd, request, argument));
+export const fcntl = (fd: number, command: number, argument: number): number =>
+  checked('fcntl', c.fcntl(fd, command, argument));
+export const eventfd = (flags = SOCK.CLOEXEC as number): number => checked('eventfd', c.eventfd(0, flags));
+/** 0 where no interface of that name is in the current namespace. */
+export const ifNameToIndex = (name: string): number => c.if_nametoindex(name);
+export const kill = (pid: number, signal: number): void => void checked('kill', c.kill(pid, signal));
+
+/** Raises this process's soft and hard limit of open files (RLIMIT_NOFILE, 7). Needs CAP_SYS_RESOURCE above the hard one. */
+export const raiseOpenFiles = (limit: number): void => {
+  const value = Buffer.alloc(16);
+  value.writeBigUInt64LE(BigInt(limit), 0);
+  value.writeBigUInt64LE(BigInt(limit), 8);
+  checked('prlimit', c.prlimit(0, 7, value, null));
+};
+
+/** One record with at most one passed descriptor (SCM_RIGHTS); for `--console-socket`. -1 where none came. */
+export const recvDescriptor = (fd: number): number => {
+  const data = Buffer.alloc(4096);
+  const control = Buffer.alloc(64);
+  const iov = Buffer.alloc(16);
+  iov.writeBigUInt64LE(BigInt(koffi.address(data)), 0);
+  iov.writeBigUInt64LE(BigInt(data.length), 8);
+  const msg = Buffer.alloc(56);
+  msg.writeBigUInt64LE(BigInt(koffi.address(iov)), 16);
+  msg.writeBigUInt64LE(1n, 24);
+  msg.writeBigUInt64LE(BigInt(koffi.address(control)), 32);
+  msg.writeBigUInt64LE(BigInt(control.length), 40);
+  checked('recvmsg', Number(c.recvmsg(fd, msg, 0x40000000)));
+  const got = Number(msg.readBigUInt64LE(40));
+  return got >= 20 && control.readInt32LE(8) === 1 && control.readInt32LE(12) === 1
+    ? control.readInt32LE(16)
+    : -1;
+};

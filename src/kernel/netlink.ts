@@ -1,0 +1,310 @@
+/**
+ * Netlink messages and a blocking request socket, for every protocol (rtnetlink, nfnetlink, ctnetlink).
+ * The kernel works on a request inside `send`, so all its answers wait in the receive queue when `send` returns: a socket
+ * never sleeps, and an answer that is missing then will not come. A socket stays in the namespace it was opened in.
+ * Encoding is little-endian as the machine is; nfnetlink's big-endian values are `attrU32be` and `attrU16be`.
+ */
+import { KernelError } from '../errors.js';
+import * as ffi from './ffi.js';
+import { inNamespace } from './netns.js';
+
+/** Protocols of `include/uapi/linux/netlink.h`. */
+export const NETLINK = { ROUTE: 0, NETFILTER: 12 } as const;
+/** Flags of `nlmsghdr`; the same bit means different things for get, new and delete requests. */
+export const NLM_F = {
+  REQUEST: 0x1,
+  ACK: 0x4,
+  ECHO: 0x8,
+  DUMP_INTR: 0x10,
+  REPLACE: 0x100,
+  EXCL: 0x200,
+  CREATE: 0x400,
+  APPEND: 0x800,
+  DUMP: 0x300,
+} as const;
+const NLMSG = { ERROR: 2, DONE: 3, OVERRUN: 4 } as const;
+const ACK_FLAG = { CAPPED: 0x100, TLVS: 0x200 } as const;
+const NLMSGERR_ATTR_MSG = 1;
+const SOL_NETLINK = 270;
+const OPTION = { CAP_ACK: 10, EXT_ACK: 11, GET_STRICT_CHK: 12 } as const;
+const SO = { SNDBUFFORCE: 32, RCVBUFFORCE: 33 } as const;
+const ERRNO = { EINTR: 4, EPROTO: 71, EMSGSIZE: 90, ENOBUFS: 105 } as const;
+
+export const HEADER = 16;
+const NLA_TYPE = 0x3fff;
+const NLA_F_NESTED = 0x8000;
+/** Upper bounds, not allocations: 60,000 nftables elements, or as many acknowledgements, fit one request. */
+const SOCKET_BUFFER = 32 << 20;
+/** The largest answer accepted; the kernel's dumps come in pieces of at most 32 KiB. */
+const RECEIVE_BUFFER = 1 << 18;
+const DUMP_ATTEMPTS = 10;
+
+const padded = (n: number): number => (n + 3) & ~3;
+
+/** One attribute: `type`, then the parts one behind the other, padded to four bytes. */
+export const attr = (type: number, ...parts: readonly Buffer[]): Buffer => {
+  let length = 4;
+  for (const part of parts) length += part.length;
+  const out = Buffer.alloc(padded(length));
+  out.writeUInt16LE(length, 0);
+  out.writeUInt16LE(type, 2);
+  let at = 4;
+  for (const part of parts) at += part.copy(out, at);
+  return out;
+};
+/** An attribute that holds attributes. */
+export const nested = (type: number, ...attributes: readonly Buffer[]): Buffer =>
+  attr(type | NLA_F_NESTED, ...attributes);
+
+const scalar =
+  (size: number, write: (into: Buffer, value: number) => void) =>
+  (type: number, value: number): Buffer => {
+    const out = Buffer.alloc(4 + padded(size));
+    out.writeUInt16LE(4 + size, 0);
+    out.writeUInt16LE(type, 2);
+    write(out, value);
+    return out;
+  };
+export const attrU8 = scalar(1, (b, v) => b.writeUInt8(v, 4));
+export const attrU16 = scalar(2, (b, v) => b.writeUInt16LE(v, 4));
+export const attrU16be = scalar(2, (b, v) => b.writeUInt16BE(v, 4));
+export const attrU32 = scalar(4, (b, v) => b.writeUInt32LE(v, 4));
+export const attrU32be = scalar(4, (b, v) => b.writeUInt32BE(v, 4));
+/** Text with its closing NUL. */
+export const attrStr = (type: number, text: string): Buffer => attr(type, Buffer.from(`${text}\0`));
+
+/** A message: header, then the parts (each already padded to four bytes). `NLM_F.REQUEST` is added. */
+export const message = (type: number, flags: number, ...parts: readonly Buffer[]): Buffer => {
+  let length = HEADER;
+  for (const part of parts) length += part.length;
+  const out = Buffer.alloc(padded(length));
+  out.writeUInt32LE(length, 0);
+  out.writeUInt16LE(type, 4);
+  out.writeUInt16LE(flags | NLM_F.REQUEST, 6);
+  let at = HEADER;
+  for (const part of parts) at += part.copy(out, at);
+  return out;
+};
+export const messageType = (m: Buffer): number => m.readUInt16LE(4);
+export const messageFlags = (m: Buffer): number => m.readUInt16LE(6);
+export const messagePort = (m: Buffer): number => m.readUInt32LE(12);
+
+export interface Attribute {
+  /** without the nested and byte-order flags */
+  readonly type: number;
+  readonly value: Buffer;
+}
+
+/** Attributes in order, repeated ones included. Throws EPROTO where a length does not fit. */
+export const listAttributes = (from: Buffer): readonly Attribute[] => {
+  const found: Attribute[] = [];
+  for (let at = 0; at + 4 <= from.length; ) {
+    const length = from.readUInt16LE(at);
+    if (length < 4 || at + length > from.length)
+      throw new KernelError(ERRNO.EPROTO, 'netlink parse', `attribute of ${length} bytes at ${at}`);
+    found.push({ type: from.readUInt16LE(at + 2) & NLA_TYPE, value: from.subarray(at + 4, at + length) });
+    at += padded(length);
+  }
+  return found;
+};
+/** Attributes by type; of a repeated one the last. */
+export const parseAttributes = (from: Buffer): ReadonlyMap<number, Buffer> =>
+  new Map(listAttributes(from).map(({ type, value }) => [type, value]));
+/** The text of a string attribute, without the closing NUL. */
+export const attrText = (value: Buffer): string => {
+  const end = value.indexOf(0);
+  return value.toString('utf8', 0, end < 0 ? value.length : end);
+};
+
+/** What became of one message of a request: errno 0 is success. */
+export interface Outcome {
+  readonly errno: number;
+  readonly acknowledgement: string;
+}
+const UNANSWERED: Outcome = { errno: 0, acknowledgement: '' };
+
+/** Splits a datagram into its messages; throws EPROTO on one that is cut. */
+export const splitMessages = (datagram: Buffer): readonly Buffer[] => {
+  const found: Buffer[] = [];
+  for (let at = 0; at + HEADER <= datagram.length; ) {
+    const length = datagram.readUInt32LE(at);
+    if (length < HEADER || at + length > datagram.length)
+      throw new KernelError(ERRNO.EPROTO, 'netlink parse', `message of ${length} bytes at ${at}`);
+    found.push(datagram.subarray(at, at + length));
+    at += padded(length);
+  }
+  return found;
+};
+
+const extendedText = (attributes: Buffer): string => {
+  const text = parseAttributes(attributes).get(NLMSGERR_ATTR_MSG);
+  return text ? attrText(text) : '';
+};
+
+/** Reads NLMSG_ERROR: negative errno, the request's header (and body unless capped), then attributes. */
+const outcomeOf = (m: Buffer): Outcome => {
+  const errno = -m.readInt32LE(HEADER);
+  const flags = messageFlags(m);
+  if (errno === 0 || (flags & ACK_FLAG.TLVS) === 0)
+    return errno === 0 ? UNANSWERED : { errno, acknowledgement: '' };
+  const quoted = flags & ACK_FLAG.CAPPED ? HEADER : padded(m.readUInt32LE(HEADER + 4));
+  return { errno, acknowledgement: extendedText(m.subarray(HEADER + 4 + quoted)) };
+};
+
+/** Names the operation for errors; a function is asked with the index of the refused message. */
+export type Operation = string | ((index: number) => string);
+const nameOf = (operation: Operation, index: number): string =>
+  typeof operation === 'string' ? operation : operation(index);
+
+const receiveBuffer = Buffer.alloc(RECEIVE_BUFFER);
+
+export class NetlinkSocket {
+  private sequence = 1;
+  private constructor(private readonly fd: number) {}
+
+  /** Opens a socket of `protocol` in namespace `ns` (`host`: where the process is). */
+  static open(protocol: number, ns = 'host'): NetlinkSocket {
+    const fd = inNamespace(ns, () => ffi.socket(ffi.AF.NETLINK, ffi.SOCK.RAW, protocol));
+    const options: number[] = [OPTION.CAP_ACK, OPTION.EXT_ACK];
+    if (protocol === NETLINK.ROUTE) options.push(OPTION.GET_STRICT_CHK);
+    for (const option of options) ffi.setsockoptInt(fd, SOL_NETLINK, option, 1);
+    ffi.setsockoptInt(fd, 1, SO.SNDBUFFORCE, SOCKET_BUFFER);
+    ffi.setsockoptInt(fd, 1, SO.RCVBUFFORCE, SOCKET_BUFFER);
+    return new NetlinkSocket(fd);
+  }
+
+  /** The kernel's name of this socket; notifications of what it caused carry it as their port (`messagePort`). */
+  get port(): number {
+    return ffi.getsockname(this.fd).readUInt32LE(4);
+  }
+
+  /**
+   * Sends the messages in one datagram; answers what became of each. rtnetlink goes on behind a refused message. Answers
+   * that are no acknowledgements (echoes, single gets) are appended to `replies`. A message with `NLM_F.ACK` that nobody
+   * answered, when none was refused, is a KernelError.
+   */
+  attempt(messages: readonly Buffer[], operation: Operation, replies: Buffer[] = []): readonly Outcome[] {
+    const first = this.send(messages, operation);
+    const outcomes = new Array<Outcome | undefined>(messages.length);
+    for (let m = this.receive(operation); m; m = this.receive(operation))
+      for (const one of splitMessages(m)) {
+        const index = (one.readUInt32LE(8) - first) >>> 0;
+        if (index >= messages.length) continue;
+        if (messageType(one) === NLMSG.ERROR) outcomes[index] = worse(outcomes[index], outcomeOf(one));
+        else replies.push(Buffer.from(one));
+      }
+    const refused = outcomes.some((o) => o !== undefined && o.errno !== 0);
+    return messages.map((m, index) => {
+      const outcome = outcomes[index];
+      if (!outcome && !refused && messageFlags(m) & NLM_F.ACK)
+        throw new KernelError(ERRNO.EPROTO, nameOf(operation, index), 'no acknowledgement');
+      return outcome ?? UNANSWERED;
+    });
+  }
+
+  /** Like `attempt`, but throws the first refusal as KernelError; answers the replies. */
+  request(messages: readonly Buffer[], operation: Operation): readonly Buffer[] {
+    const replies: Buffer[] = [];
+    this.attempt(messages, operation, replies).forEach(({ errno, acknowledgement }, index) => {
+      if (errno) throw new KernelError(errno, nameOf(operation, index), acknowledgement);
+    });
+    return replies;
+  }
+
+  /** All messages (header included) that answer a dump request; begins again where the kernel's table changed meanwhile. */
+  dump(request: Buffer, operation: string): readonly Buffer[] {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const found = this.dumpOnce(request, operation);
+      if (found) return found;
+    }
+    throw new KernelError(ERRNO.EINTR, operation, 'the table kept changing during the dump');
+  }
+
+  close(): void {
+    ffi.close(this.fd);
+  }
+
+  /** undefined: interrupted by a change. */
+  private dumpOnce(request: Buffer, operation: string): readonly Buffer[] | undefined {
+    request.writeUInt16LE(messageFlags(request) | NLM_F.DUMP, 6);
+    const sequence = this.send([request], operation);
+    const found: Buffer[] = [];
+    let interrupted = false;
+    for (;;) {
+      const datagram = this.receive(operation);
+      if (!datagram) throw new KernelError(ERRNO.EPROTO, operation, 'the dump has no end');
+      for (const m of splitMessages(Buffer.from(datagram))) {
+        if (m.readUInt32LE(8) !== sequence) continue;
+        interrupted ||= (messageFlags(m) & NLM_F.DUMP_INTR) !== 0;
+        const type = messageType(m);
+        if (type === NLMSG.OVERRUN) throw new KernelError(ERRNO.ENOBUFS, operation, 'dump overrun');
+        if (type !== NLMSG.ERROR && type !== NLMSG.DONE) {
+          found.push(m);
+          continue;
+        }
+        const outcome = type === NLMSG.ERROR ? outcomeOf(m) : doneOutcome(m);
+        if (outcome.errno === ERRNO.EINTR) return undefined;
+        if (outcome.errno) throw new KernelError(outcome.errno, operation, outcome.acknowledgement);
+        return interrupted ? undefined : found;
+      }
+    }
+  }
+
+  /** Numbers the messages and sends them; answers the number of the first. */
+  private send(messages: readonly Buffer[], operation: Operation): number {
+    const first = this.sequence;
+    this.sequence = (this.sequence + messages.length) >>> 0;
+    messages.forEach((m, i) => {
+      m.writeUInt32LE((first + i) >>> 0, 8);
+    });
+    const [only] = messages;
+    try {
+      ffi.send(this.fd, messages.length === 1 && only ? only : Buffer.concat(messages));
+    } catch (cause) {
+      if (!(cause instanceof ffi.SystemError)) throw cause;
+      throw new KernelError(cause.errno, nameOf(operation, 0), '', { cause });
+    }
+    return first;
+  }
+
+  /** The next datagram, valid until the next call; undefined: none is waiting. */
+  private receive(operation: Operation): Buffer | undefined {
+    let n: number;
+    try {
+      n = ffi.recv(this.fd, receiveBuffer, ffi.MSG.DONTWAIT | ffi.MSG.TRUNC);
+    } catch (cause) {
+      if (!(cause instanceof ffi.SystemError)) throw cause;
+      throw new KernelError(cause.errno, nameOf(operation, 0), 'answers lost', { cause });
+    }
+    if (n > receiveBuffer.length)
+      throw new KernelError(ERRNO.EMSGSIZE, nameOf(operation, 0), `answer of ${n} bytes`);
+    return n < 0 ? undefined : receiveBuffer.subarray(0, n);
+  }
+}
+
+/** A message may be answered twice (an nftables batch: by its own check and by the commit): the refusal counts. */
+const worse = (known: Outcome | undefined, next: Outcome): Outcome => (known?.errno ? known : next);
+
+/** NLMSG_DONE carries the dump's errno, and attributes behind it. */
+const doneOutcome = (m: Buffer): Outcome => {
+  const errno = m.length >= HEADER + 4 ? -m.readInt32LE(HEADER) : 0;
+  const told = errno !== 0 && (messageFlags(m) & ACK_FLAG.TLVS) !== 0;
+  return { errno, acknowledgement: told ? extendedText(m.subarray(HEADER + 4)) : '' };
+};
+
+const hostSockets = new Map<number, NetlinkSocket>();
+
+/** Runs `work` with a socket of `protocol` in `ns`; the host's socket is kept open, others are closed behind it. */
+export const withSocket = <T>(protocol: number, ns: string, work: (socket: NetlinkSocket) => T): T => {
+  if (ns === 'host') {
+    const kept = hostSockets.get(protocol) ?? NetlinkSocket.open(protocol);
+    hostSockets.set(protocol, kept);
+    return work(kept);
+  }
+  const socket = NetlinkSocket.open(protocol, ns);
+  try {
+    return work(socket);
+  } finally {
+    socket.close();
+  }
+};

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Every test: sets itself up, then the rootless checks, the kernel tests and the end-to-end tests. Within 45 minutes.
+. "$(dirname "$0")/say.sh"
+. scripts/packages.sh
+. scripts/prepare.sh
+need_root test
+need_debian test
+need_node test
+say "Viaduct's tests: packages, build, images; then rootless checks, kernel tests, end-to-end tests"
+note "Everything runs in network namespaces of its own; the host's interfaces and firewall are not touched."
+# shellcheck disable=SC2086
+install_packages $run_packages $test_packages $(client_package)
+install_node_packages
+build
+sh scripts/images/all.sh || refuse "The test images could not be made; see above."
+
+results=
+failed=
+stage() {
+  name=$1
+  shift
+  say "$name"
+  began=$(date +%s)
+  if "$@"; then verdict=passed; else verdict=FAILED; failed="$failed $name"; fi
+  results="$results$(printf '%-12s %-7s %4d s' "$name" "$verdict" $(($(date +%s) - began)))
+"
+}
+stage check sh scripts/check.sh
+stage kernel npx --no-install vitest run --project kernel
+stage e2e npx --no-install vitest run --project e2e
+
+say "Summary"
+printf '%s' "$results" | sed 's/^/    /'
+[ -z "$failed" ] || refuse "" "test: failed:$failed"
+say "test: all green"

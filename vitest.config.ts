@@ -1,0 +1,49 @@
+/**
+ * Five projects. unit, golden and property need no root and run in parallel; kernel and e2e need root and run one file
+ * at a time: kernel files each in a process and a network namespace of its own, e2e files each with a daemon of its own.
+ */
+import { defineConfig } from 'vitest/config';
+
+const rootless = (name: string, testTimeout: number) => ({
+  extends: true as const,
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout },
+});
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    projects: [
+      rootless('unit', 10_000),
+      rootless('golden', 10_000),
+      rootless('property', 60_000),
+      {
+        extends: true,
+        test: {
+          name: 'kernel',
+          include: ['test/kernel/**/*.test.ts'],
+          setupFiles: ['test/support/own-namespace.ts'],
+          isolate: true,
+          maxWorkers: 1,
+          fileParallelism: false,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/support/e2e-setup.ts'],
+          isolate: true,
+          maxWorkers: 1,
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});

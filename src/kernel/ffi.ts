@@ -38,6 +38,12 @@ const c = {
   prlimit: libc.func('int prlimit(int pid, int resource, const void *newLimit, void *oldLimit)'),
   kill: libc.func('int kill(int pid, int signal)'),
   if_nametoindex: libc.func('uint32_t if_nametoindex(const char *name)'),
+  mknod: libc.func('int mknod(const char *path, unsigned int mode, uint64_t device)'),
+  // syscall(2) is variadic in C; integers and pointers are passed alike on x86-64 and arm64.
+  syscallPath: libc.func(
+    'long syscall(long number, long fd, const char *path, const void *argument, size_t length)',
+  ),
+  syscallInts: libc.func('long syscall(long number, long a, long b, const void *c, long d)'),
 };
 
 /** A failed system call. */
@@ -183,3 +189,23 @@ export const recvDescriptor = (fd: number): number => {
     ? control.readInt32LE(16)
     : -1;
 };
+
+/** `openat2` flags of `include/uapi/linux/openat2.h`. */
+export const RESOLVE = { NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8, IN_ROOT: 0x10 } as const;
+/** openat2(2), system call 437 (Linux 5.6): opens `path` below `directory` under the rules of `resolve`. */
+export const openat2 = (directory: number, path: string, flags: number, resolve: number, mode = 0): number => {
+  const how = Buffer.alloc(24);
+  how.writeBigUInt64LE(BigInt(flags | O.CLOEXEC), 0);
+  how.writeBigUInt64LE(BigInt(mode), 8);
+  how.writeBigUInt64LE(BigInt(resolve), 16);
+  return checked('openat2', Number(c.syscallPath(437, directory, path, how, how.length)), path);
+};
+/** pidfd_open(2), system call 434 (Linux 5.3). */
+export const pidfdOpen = (pid: number): number =>
+  checked('pidfd_open', Number(c.syscallInts(434, pid, 0, null, 0)), String(pid));
+/** pidfd_send_signal(2), system call 424: never reaches a process that took over the pid. */
+export const pidfdSendSignal = (pidfd: number, signal: number): void =>
+  void checked('pidfd_send_signal', Number(c.syscallInts(424, pidfd, signal, null, 0)));
+/** `mode` with its S_IFMT bits; `device` as makedev(3) encodes it. */
+export const mknod = (path: string, mode: number, device: bigint): void =>
+  void checked('mknod', c.mknod(path, mode, device), path);

@@ -1,0 +1,137 @@
+/**
+ * The direction of imports, as data: for each room of src/ what it may import and why, and the function that finds what
+ * breaks it. Rooms are the first segment of a path (`kernel/ffi.ts` is in `kernel`, `errors.ts` is `errors`).
+ */
+import type { Import } from './imports.js';
+
+export interface Layer {
+  /** rooms, or single files (`engine/contract`), besides the room itself */
+  readonly may: readonly string[];
+  readonly because: string;
+}
+
+/** Types of what is injected; they carry no code, so an importer stays independent of the implementation. */
+const INJECTED = [
+  'kernel/contract',
+  'runtime/contract',
+  'images/contract',
+  'dns/contract',
+  'config/contract',
+];
+
+export const LAYERS: Readonly<Record<string, Layer>> = {
+  model: { may: [], because: 'the model is plain data that everything else agrees on' },
+  errors: { may: [], because: 'kinds of failure belong to no layer' },
+  ipam: { may: ['model', 'errors'], because: 'allocation is pure, so it can be property-tested' },
+  plan: { may: ['model', 'errors'], because: 'a plan is data; who carries it out is not its business' },
+  firewall: {
+    may: ['model', 'errors', 'plan'],
+    because: 'the firewall is a pure function to plan’s elements',
+  },
+  drivers: {
+    may: ['model', 'errors', 'plan', 'firewall', 'ipam'],
+    because: 'a driver is a total, pure function from the model to kernel objects',
+  },
+  config: { may: ['model', 'errors', 'ipam'], because: 'settings are checked before anything else exists' },
+  store: {
+    may: ['model', 'errors'],
+    because: 'durable intent knows the model and the disk, nothing between',
+  },
+  kernel: {
+    may: ['model', 'errors', 'plan', 'firewall'],
+    because: 'the kernel layer carries out plans and decides nothing',
+  },
+  ports: {
+    may: ['model', 'errors', 'plan', 'kernel'],
+    because: 'holding ports is an effect like the kernel’s',
+  },
+  runtime: {
+    may: ['model', 'errors', 'kernel'],
+    because: 'the runtime knows processes and mounts, not networks',
+  },
+  images: { may: ['model', 'errors', 'kernel'], because: 'images know layers and mounts, not containers' },
+  dns: {
+    may: ['model', 'errors', 'plan', 'kernel', 'engine/contract'],
+    because: 'the resolver reads snapshots through an interface that the engine implements',
+  },
+  engine: {
+    may: [
+      'model',
+      'errors',
+      'ipam',
+      'drivers',
+      'firewall',
+      'plan',
+      'store',
+      ...INJECTED,
+      'kernel/ffi',
+      'dns/files',
+    ],
+    because: 'the engine receives kernel and runtime by injection, so it runs on the fake kernel in tests',
+  },
+  api: {
+    may: ['model', 'errors', 'engine/contract', 'images/contract', 'runtime/contract', 'config/contract'],
+    because: 'the API is one door among others: it sees the engine’s contract and nothing behind it',
+  },
+  cli: {
+    may: ['model', 'errors', 'engine/contract'],
+    because: 'the command line speaks to the daemon as any client does',
+  },
+};
+
+/** Rooms that must stay pure may use these builtins, which neither do I/O nor read clocks. */
+const PURE_ROOMS = new Set(['model', 'errors', 'ipam', 'plan', 'firewall', 'drivers']);
+const PURE_BUILTINS = new Set(['node:net', 'node:crypto', 'node:util', 'node:assert', 'node:assert/strict']);
+
+const roomOf = (path: string): string => (path.split('/')[0] ?? '').replace(/\.ts$/, '');
+const isFile = (target: string): boolean => target.endsWith('.ts');
+
+const layerBroken = ({ from, to }: Import): string | undefined => {
+  const room = roomOf(from);
+  if (room === 'main' || !isFile(to) || roomOf(to) === room) return undefined;
+  const layer = LAYERS[room];
+  if (!layer) return `${from}: the room "${room}" has no rule in test/support/layers.ts`;
+  const allowed = layer.may.includes(roomOf(to)) || layer.may.includes(to.replace(/\.ts$/, ''));
+  return allowed ? undefined : `${from} imports ${to}, but ${layer.because}`;
+};
+
+const ffiBroken = ({ from, to }: Import): string | undefined =>
+  to.split('/')[0] === 'koffi' && from !== 'kernel/ffi.ts'
+    ? `${from} loads koffi, but only kernel/ffi.ts does: foreign memory is touched in one file`
+    : undefined;
+
+const impure = ({ from, to }: Import): string | undefined =>
+  PURE_ROOMS.has(roomOf(from)) && !isFile(to) && !PURE_BUILTINS.has(to)
+    ? `${from} imports ${to}, but "${roomOf(from)}" is pure: no I/O, no clock, no package`
+    : undefined;
+
+/** `drivers/bridge.ts` and `drivers/bridge/…` are both the driver `bridge`. */
+const driverOf = (path: string): string => (path.split('/')[1] ?? '').replace(/\.ts$/, '');
+
+/** What the registry imports, apart from the contract, is a driver; all else in the room is common ground. */
+const driversIn = (imports: readonly Import[]): ReadonlySet<string> =>
+  new Set(
+    imports
+      .filter(
+        ({ from, to }) =>
+          from === 'drivers/index.ts' && to.startsWith('drivers/') && driverOf(to) !== 'contract',
+      )
+      .map(({ to }) => driverOf(to)),
+  );
+
+const acrossDrivers = ({ from, to }: Import, drivers: ReadonlySet<string>): string | undefined => {
+  if (!to.startsWith('drivers/') || from === 'drivers/index.ts') return undefined;
+  const target = driverOf(to);
+  if (!drivers.has(target) || (roomOf(from) === 'drivers' && driverOf(from) === target)) return undefined;
+  return `${from} imports the driver ${target}, but drivers are reached through drivers/index.ts and never import each other`;
+};
+
+/** One sentence for each import that breaks a rule; empty where all hold. */
+export const brokenRules = (imports: readonly Import[]): readonly string[] => {
+  const drivers = driversIn(imports);
+  return imports.flatMap((each) =>
+    [layerBroken(each), ffiBroken(each), impure(each), acrossDrivers(each, drivers)].filter(
+      (x) => x !== undefined,
+    ),
+  );
+};

@@ -1,0 +1,91 @@
+/** Holds the direction of imports of DESIGN.md; first shows on made-up sources that each rule can fail. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { importsBelow, importsOf, sourcesBelow } from '../support/imports.js';
+import { brokenRules, LAYERS } from '../support/layers.js';
+
+const src = fileURLToPath(new URL('../../src', import.meta.url));
+const broken = (...sources: [path: string, text: string][]): readonly string[] =>
+  brokenRules(sources.flatMap(([path, text]) => importsOf(path, text)));
+
+describe('what counts as an import', () => {
+  test('every form that TypeScript knows, resolved below src', () => {
+    const text = `
+      import a from '../a.js'; import type { B } from './b.js'; export * from './c.js'; export { d } from './d.js';
+      import './e.js'; const f: import('./f.js').F = await import('./g.js'); const h = require('h');
+      const i = createRequire(import.meta.url)('i') as typeof import('j');`;
+    expect(importsOf('x/y.ts', text).map(({ to }) => to)).toEqual([
+      'a.ts',
+      'x/b.ts',
+      'x/c.ts',
+      'x/d.ts',
+      'x/e.ts',
+      'x/f.ts',
+      'x/g.ts',
+      'h',
+      'i',
+      'j',
+    ]);
+  });
+  test('not comments, strings or templates', () => {
+    expect(
+      importsOf(
+        'x.ts',
+        "// import './a.js'\n/* import './b.js' */ const s = `import './c.js'`; f('./d.js');",
+      ),
+    ).toEqual([]);
+  });
+});
+
+describe('each rule can fail', () => {
+  test.each<[string, string, string]>([
+    ['model/x.ts', "import '../errors.js'", 'plain data'],
+    ['drivers/x.ts', "import '../kernel/ffi.js'", 'pure function'],
+    ['ipam/x.ts', "import type { P } from '../plan/plan.js'", 'property-tested'],
+    ['engine/x.ts', "import '../kernel/rtnetlink.js'", 'injection'],
+    ['api/x.ts', "import '../engine/networks.js'", 'one door'],
+    ['runtime/x.ts', "import '../engine/contract.js'", 'not networks'],
+    ['kernel/x.ts', "import '../drivers/index.js'", 'decides nothing'],
+    ['kernel/links.ts', "import koffi from 'koffi'", 'only kernel/ffi.ts'],
+    ['kernel/links.ts', "const k = createRequire(import.meta.url)('koffi')", 'only kernel/ffi.ts'],
+    ['plan/x.ts', "import { readFileSync } from 'node:fs'", 'pure'],
+    ['attic/x.ts', "import '../model/ids.js'", 'no rule'],
+  ])('%s: %s', (path, text, reason) => {
+    expect(broken([path, text])).toEqual([expect.stringContaining(reason)]);
+  });
+  test('a driver that imports another', () => {
+    const registry: [string, string] = [
+      'drivers/index.ts',
+      "import './bridge.js'; import './host/index.js'; import './contract.js'",
+    ];
+    expect(broken(registry, ['drivers/host/index.ts', "import '../bridge.js'"])).toHaveLength(1);
+    expect(broken(registry, ['engine/x.ts', "import '../drivers/bridge.js'"])).toHaveLength(1);
+    expect(
+      broken(registry, [
+        'drivers/host/x.ts',
+        "import './index.js'; import '../shared.js'; import '../contract.js'",
+      ]),
+    ).toEqual([]);
+  });
+});
+
+describe('the sources', () => {
+  const imports = importsBelow(src);
+  test('keep the direction of imports', () => {
+    expect(brokenRules(imports)).toEqual([]);
+  });
+  test('are all there: every relative import leads to a file', () => {
+    const files = new Set(sourcesBelow(src));
+    expect(
+      imports
+        .filter(({ to }) => to.endsWith('.ts') && !files.has(to))
+        .map(({ from, to }) => `${from} → ${to}`),
+    ).toEqual([]);
+  });
+  test('have every room with a rule', () => {
+    expect(
+      Object.keys(LAYERS).filter((room) => !existsSync(`${src}/${room}`) && !existsSync(`${src}/${room}.ts`)),
+    ).toEqual([]);
+  });
+});

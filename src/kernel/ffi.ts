@@ -19,6 +19,8 @@ const c = {
   ),
   recv: libc.func('intptr_t recv(int fd, void *buf, size_t len, int flags)'),
   recvmsg: libc.func('intptr_t recvmsg(int fd, void *msg, int flags)'),
+  recvmmsg: libc.func('int recvmmsg(int fd, void *vec, uint32_t count, int flags, void *timeout)'),
+  sendmmsg: libc.func('int sendmmsg(int fd, void *vec, uint32_t count, int flags)'),
   setsockopt: libc.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t len)'),
   getsockopt: libc.func('int getsockopt(int fd, int level, int name, void *value, void *len)'),
   getsockname: libc.func('int getsockname(int fd, void *addr, void *len)'),
@@ -118,6 +120,19 @@ export const recv = (fd: number, into: Buffer, flags = 0): number => {
   if (errno === 11) return -1;
   throw new SystemError('recv', errno);
 };
+/** Where the bytes live, for structures that point at others. Only for buffers of more than 64 bytes: V8 moves small ones. */
+export const addressOf = (bytes: Buffer): bigint => BigInt(koffi.address(bytes));
+/** Receives up to `count` datagrams into an array of `mmsghdr` (64 bytes each) without waiting; 0 where there are none. */
+export const recvmmsg = (fd: number, headers: Buffer, count: number): number => {
+  const n = c.recvmmsg(fd, headers, count, MSG.DONTWAIT, null);
+  if (n >= 0) return n;
+  const errno = koffi.errno();
+  if (errno === 11) return 0;
+  throw new SystemError('recvmmsg', errno);
+};
+/** Datagrams sent of the `count` described in `headers`; -1 where the first one was refused. Never waits nor throws. */
+export const sendmmsg = (fd: number, headers: Buffer, count: number): number =>
+  c.sendmmsg(fd, headers, count, MSG.DONTWAIT);
 export const setsockopt = (fd: number, level: number, name: number, value: Buffer): void =>
   void checked('setsockopt', c.setsockopt(fd, level, name, value, value.length));
 export const setsockoptInt = (fd: number, level: number, name: number, value: number): void => {

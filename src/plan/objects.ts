@@ -105,6 +105,11 @@ export interface ElementObject {
   readonly key: readonly string[];
   /** one text a field of the map's data; absent for sets */
   readonly data?: readonly string[];
+  /**
+   * true: forbids or confines when present (a network's membership, anti-spoofing), so plans add it before the links it
+   * guards and remove it after them. Absent: opens something; added last, removed first. Not part of its state.
+   */
+  readonly guard?: true;
 }
 
 /** Host ports that the daemon holds by binding them: `port … port+count-1`. */

@@ -1,0 +1,65 @@
+/**
+ * What dies with what in the kernel: addresses, routes, neighbours, FDB entries and sysctls with their link, everything
+ * in a namespace with the namespace. Plans never delete such things one by one: a link delete names them instead.
+ */
+import type { KernelObject, LinkObject, Netns } from './objects.js';
+
+const INTERFACE_SYSCTL = /^net\/[a-z0-9]+\/(?:conf|neigh)\/([^/]+)\//;
+
+/** The interface a sysctl belongs to; undefined: the namespace itself (also for `all` and `default`). */
+const sysctlLink = (path: string): string | undefined => {
+  const name = INTERFACE_SYSCTL.exec(path)?.[1];
+  return name === 'all' || name === 'default' ? undefined : name;
+};
+
+/** One interface in one namespace. */
+export const interfaceKey = (ns: Netns, name: string): string => `${ns} ${name}`;
+
+/** The interface an object cannot be without, other than being one. */
+export const hostedBy = (o: KernelObject): string | undefined => {
+  switch (o.kind) {
+    case 'address':
+    case 'route':
+    case 'neighbour':
+    case 'fdb':
+      return interfaceKey(o.ns, o.link);
+    case 'sysctl': {
+      const name = sysctlLink(o.path);
+      return name === undefined ? undefined : interfaceKey(o.ns, name);
+    }
+    default:
+      return undefined;
+  }
+};
+
+/** The interfaces a link is: a veth has two. */
+export const interfacesOf = (link: LinkObject): readonly string[] =>
+  link.type === 'veth'
+    ? [interfaceKey(link.ns, link.name), interfaceKey(link.peerNs, link.peerName)]
+    : [interfaceKey(link.ns, link.name)];
+
+/** The namespace whose end is the object's end without any step of ours. The resolver holds sockets: it is closed. */
+export const livesIn = (o: KernelObject): Netns | undefined => {
+  switch (o.kind) {
+    case 'address':
+    case 'route':
+    case 'neighbour':
+    case 'fdb':
+    case 'sysctl':
+      return o.ns;
+    default:
+      return undefined;
+  }
+};
+
+/** A user's own bridge is there before and after us, so nothing on it dies by our hand. */
+export const isMade = (link: LinkObject): boolean => link.type !== 'bridge' || link.owned;
+
+/** True where the kernel cannot turn one link into the other: it has to be made anew, with all it carries. */
+export const mustRemake = (before: LinkObject, after: LinkObject): boolean => {
+  if (before.type !== after.type) return true;
+  if (before.type === 'bridge' || after.type === 'bridge') return isMade(before) !== isMade(after);
+  return (
+    before.peerNs !== after.peerNs || before.peerName !== after.peerName || before.peerMac !== after.peerMac
+  );
+};

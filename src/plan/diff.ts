@@ -1,0 +1,180 @@
+/**
+ * From the objects that are to the objects that shall be. Order is what keeps every prefix of a plan safe: what opens is
+ * removed first and added last, what guards is added before the links it guards and removed after them, ports are held
+ * before traffic is led to them.
+ */
+import { hostedBy, interfacesOf, isMade, livesIn, mustRemake } from './depend.js';
+import { same } from './equal.js';
+import { type KernelObject, type LinkObject, objectKey } from './objects.js';
+import type { Plan, Step } from './plan.js';
+
+/** Phases of a plan, in order. Those that take away run first, those that add after, guards' removal last. */
+const PHASE = {
+  closeResolver: 0,
+  closeElement: 1,
+  closeHostport: 2,
+  closeRoute: 3,
+  closeNeighbour: 4,
+  closeAddress: 5,
+  closeSysctl: 6,
+  closeLink: 7,
+  closeNetns: 8,
+  openNetns: 9,
+  openGuard: 10,
+  openLink: 11,
+  openSysctl: 12,
+  openAddress: 13,
+  openNeighbour: 14,
+  openHostport: 15,
+  openElement: 16,
+  linkUp: 17,
+  openRoute: 18,
+  openResolver: 19,
+  closeGuard: 20,
+} as const;
+
+type Phase = (typeof PHASE)[keyof typeof PHASE];
+
+const opening = (o: KernelObject): Phase => {
+  switch (o.kind) {
+    case 'netns':
+      return PHASE.openNetns;
+    case 'link':
+      return PHASE.openLink;
+    case 'sysctl':
+      return PHASE.openSysctl;
+    case 'address':
+      return PHASE.openAddress;
+    case 'neighbour':
+    case 'fdb':
+      return PHASE.openNeighbour;
+    case 'hostport':
+      return PHASE.openHostport;
+    case 'element':
+      return o.guard ? PHASE.openGuard : PHASE.openElement;
+    case 'route':
+      return PHASE.openRoute;
+    case 'resolver':
+      return PHASE.openResolver;
+  }
+};
+
+const closing = (o: KernelObject): Phase => {
+  switch (o.kind) {
+    case 'netns':
+      return PHASE.closeNetns;
+    case 'link':
+      return PHASE.closeLink;
+    case 'sysctl':
+      return PHASE.closeSysctl;
+    case 'address':
+      return PHASE.closeAddress;
+    case 'neighbour':
+    case 'fdb':
+      return PHASE.closeNeighbour;
+    case 'hostport':
+      return PHASE.closeHostport;
+    case 'element':
+      return o.guard ? PHASE.closeGuard : PHASE.closeElement;
+    case 'route':
+      return PHASE.closeRoute;
+    case 'resolver':
+      return PHASE.closeResolver;
+  }
+};
+
+/** Steps collected by phase; inside a phase they keep the order in which they came. */
+class Steps {
+  readonly #byPhase: Step[][] = [];
+  add(phase: Phase, step: Step): void {
+    const bucket = this.#byPhase[phase];
+    if (bucket) bucket.push(step);
+    else this.#byPhase[phase] = [step];
+  }
+  plan(): Plan {
+    return this.#byPhase.flat();
+  }
+}
+
+const create = (steps: Steps, object: KernelObject): void => {
+  if (object.kind !== 'link' || !object.up || !isMade(object)) {
+    steps.add(opening(object), { op: 'create', object });
+    return;
+  }
+  // Links come up only once their addresses and the firewall are there.
+  const down: LinkObject = { ...object, up: false };
+  steps.add(PHASE.openLink, { op: 'create', object: down });
+  steps.add(PHASE.linkUp, { op: 'replace', object, before: down });
+};
+
+/** A link loses what it had (up, the bridge, hairpin) early and gains late; isolation the other way round. */
+const replacing = (object: KernelObject, before: KernelObject): Phase => {
+  if (object.kind !== 'link' || before.kind !== 'link') return opening(object);
+  if (before.up && !object.up) return PHASE.closeLink;
+  if (object.type === 'veth' && before.type === 'veth') {
+    if (object.isolated && !before.isolated) return PHASE.closeLink;
+    if (before.hairpin && !object.hairpin) return PHASE.closeLink;
+  }
+  return PHASE.linkUp;
+};
+
+const keyed = (objects: readonly KernelObject[]): Map<string, KernelObject> =>
+  new Map(objects.map((o) => [objectKey(o), o]));
+
+/** Interfaces that the plan takes away or makes anew: what they carried goes with them. */
+const losing = (
+  before: readonly KernelObject[],
+  after: ReadonlyMap<string, KernelObject>,
+): {
+  interfaces: Map<string, KernelObject[]>;
+  namespaces: Map<string, KernelObject[]>;
+  remade: Set<string>;
+} => {
+  const interfaces = new Map<string, KernelObject[]>();
+  const namespaces = new Map<string, KernelObject[]>();
+  const remade = new Set<string>();
+  for (const o of before) {
+    const key = objectKey(o);
+    const next = after.get(key);
+    if (o.kind === 'netns' && !next) namespaces.set(o.path, []);
+    if (o.kind !== 'link' || !isMade(o)) continue;
+    const remake = next?.kind === 'link' && mustRemake(o, next);
+    if (remake) remade.add(key);
+    if (!remake && next) continue;
+    const takes: KernelObject[] = [];
+    for (const name of interfacesOf(o)) interfaces.set(name, takes);
+  }
+  return { interfaces, namespaces, remade };
+};
+
+const withTakes = (object: KernelObject, takes: readonly KernelObject[] | undefined): Step =>
+  takes && takes.length > 0 ? { op: 'delete', object, takes } : { op: 'delete', object };
+
+/** The ordered plan that leads from `before` to `after`. Each list may join several slices. */
+export const diff = (before: readonly KernelObject[], after: readonly KernelObject[]): Plan => {
+  const next = keyed(after);
+  const previous = keyed(before);
+  const { interfaces, namespaces, remade } = losing(before, next);
+  const carrier = (o: KernelObject): KernelObject[] | undefined =>
+    interfaces.get(hostedBy(o) ?? '') ?? namespaces.get(livesIn(o) ?? '');
+  const steps = new Steps();
+  const gone: KernelObject[] = [];
+  for (const [key, o] of [...previous].reverse()) {
+    const lost = carrier(o);
+    if (lost) lost.unshift(o);
+    else if (!next.has(key) || remade.has(key)) gone.push(o);
+  }
+  for (const o of gone) {
+    const takes = o.kind === 'link' ? interfaces.get(interfacesOf(o)[0] ?? '') : undefined;
+    steps.add(closing(o), withTakes(o, o.kind === 'netns' ? namespaces.get(o.path) : takes));
+  }
+  for (const [key, o] of next) {
+    const old = previous.get(key);
+    if (!old || remade.has(key) || carrier(old)) create(steps, o);
+    else if (!same(old, o)) steps.add(replacing(o, old), { op: 'replace', object: o, before: old });
+  }
+  return steps.plan();
+};
+
+/** The plan that makes all of `objects` from nothing, in the order of kernel work. */
+export const build = (objects: readonly KernelObject[]): Plan => diff([], objects);

@@ -1,0 +1,136 @@
+/** Everything mounted into a container: kernel file systems, /etc files, volumes, binds, tmpfs; outer paths first. */
+import type { HostConfig, MountPoint } from '../../model/container.js';
+import type { StartRequest } from '../contract.js';
+import type { OciMount } from './oci.js';
+
+/** bytes; Docker's default of /dev/shm */
+const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
+
+export interface MountFacts {
+  /** where docker-init or its like lies on the host; empty: not asked for */
+  readonly init: string;
+  /** directory on the host that is /dev/shm (shareable or joined IPC); empty: a tmpfs of the container's own */
+  readonly shm: string;
+}
+
+const KERNEL: readonly OciMount[] = [
+  { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+  {
+    destination: '/dev',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+  },
+  {
+    destination: '/dev/pts',
+    type: 'devpts',
+    source: 'devpts',
+    options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+  },
+];
+
+const bind = (source: string, destination: string, ...options: readonly string[]): OciMount => ({
+  destination,
+  type: 'bind',
+  source,
+  options: ['rbind', ...options],
+});
+
+const sharedMemory = (host: HostConfig, facts: MountFacts): readonly OciMount[] => {
+  const options = ['nosuid', 'noexec', 'nodev'];
+  if (host.IpcMode === 'none')
+    return [{ destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options }];
+  if (host.IpcMode === 'host')
+    return [bind('/dev/shm', '/dev/shm', 'rprivate'), bind('/dev/mqueue', '/dev/mqueue', 'rprivate')];
+  return [
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options },
+    facts.shm
+      ? bind(facts.shm, '/dev/shm', 'rprivate', ...options)
+      : {
+          destination: '/dev/shm',
+          type: 'tmpfs',
+          source: 'shm',
+          options: [...options, 'mode=1777', `size=${host.ShmSize || DEFAULT_SHM_SIZE}`],
+        },
+  ];
+};
+
+const kernelMounts = (host: HostConfig, facts: MountFacts): readonly OciMount[] => {
+  const access = host.Privileged ? 'rw' : 'ro';
+  return [
+    ...KERNEL,
+    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', access] },
+    {
+      destination: '/sys/fs/cgroup',
+      type: 'cgroup',
+      source: 'cgroup',
+      options: [access, 'nosuid', 'noexec', 'nodev'],
+    },
+    ...sharedMemory(host, facts),
+  ];
+};
+
+const etcMounts = (etc: StartRequest['etc']): readonly OciMount[] =>
+  [
+    ['/etc/resolv.conf', etc.resolvConf],
+    ['/etc/hostname', etc.hostname],
+    ['/etc/hosts', etc.hosts],
+  ].flatMap(([destination, source]) =>
+    destination && source ? [bind(source, destination, 'rprivate')] : [],
+  );
+
+/** Mode texts also carry SELinux and copy options (`z`, `Z`, `nocopy`, `consistent`…): not mount options. */
+const tmpfsOptions = (text: string): readonly string[] => [
+  'noexec',
+  'nosuid',
+  'nodev',
+  ...text.split(',').filter((option) => option !== ''),
+];
+
+const userMount = (mount: MountPoint): OciMount => {
+  if (mount.type === 'tmpfs')
+    return {
+      destination: mount.destination,
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: [...tmpfsOptions(mount.options), ...(mount.rw ? [] : ['ro'])],
+    };
+  const propagation = mount.propagation || 'rprivate';
+  return bind(mount.source, mount.destination, propagation, mount.rw ? 'rw' : 'ro');
+};
+
+const depth = (path: string): number => path.split('/').filter(Boolean).length;
+
+/**
+ * A user's mount at a path replaces ours at the same path (also the /etc files); a user's mount over /dev/shm or
+ * /proc wins as in Docker. Users' mounts come in order of depth, so that outer ones never hide inner ones.
+ */
+export const mounts = (request: StartRequest, facts: MountFacts): readonly OciMount[] => {
+  const { container } = request;
+  const host = container.hostConfig;
+  const given = container.mounts.map(userMount);
+  const destinations = new Set(given.map((mount) => mount.destination));
+  const tmpfs = Object.entries(host.Tmpfs ?? {})
+    .filter(([destination]) => !destinations.has(destination))
+    .map(([destination, text]): OciMount => {
+      destinations.add(destination);
+      return { destination, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(text) };
+    });
+  const ours = [
+    ...etcMounts(request.etc),
+    ...(facts.init ? [bind(facts.init, '/sbin/docker-init', 'ro')] : []),
+  ];
+  const inner = [...given, ...tmpfs, ...ours.filter((mount) => !destinations.has(mount.destination))];
+  return [
+    ...kernelMounts(host, facts).filter((mount) => !destinations.has(mount.destination)),
+    ...inner.toSorted((a, b) => depth(a.destination) - depth(b.destination)),
+  ];
+};
+
+const STRENGTH: Readonly<Record<string, number>> = { rslave: 1, slave: 1, rshared: 2, shared: 2 };
+
+/** A shared or slave mount needs a root that passes propagation on. Undefined: the runtime's private default. */
+export const rootPropagation = (points: readonly MountPoint[]): string | undefined => {
+  const strongest = Math.max(0, ...points.map((point) => STRENGTH[point.propagation] ?? 0));
+  return strongest === 2 ? 'rshared' : strongest === 1 ? 'rslave' : undefined;
+};

@@ -1,0 +1,110 @@
+/** Seccomp profiles in Docker's form (conditions on capability, architecture, kernel), resolved to the OCI form. */
+import { z } from 'zod';
+import { invalid } from '../../errors.js';
+import type { OciSeccomp, OciSeccompRule } from './oci.js';
+import { DEFAULT_SECCOMP } from './seccomp-default.js';
+
+const condition = z
+  .object({
+    caps: z.array(z.string()).readonly().nullish(),
+    arches: z.array(z.string()).readonly().nullish(),
+    minKernel: z.string().nullish(),
+  })
+  .nullish();
+
+const profileSchema = z.object({
+  defaultAction: z.string(),
+  defaultErrnoRet: z.number().int().nonnegative().nullish(),
+  flags: z.array(z.string()).readonly().nullish(),
+  syscalls: z
+    .array(
+      z.object({
+        name: z.string().nullish(),
+        names: z.array(z.string()).readonly().nullish(),
+        action: z.string(),
+        errnoRet: z.number().int().nonnegative().nullish(),
+        args: z
+          .array(
+            z.object({
+              index: z.number().int().min(0).max(5),
+              value: z.number(),
+              valueTwo: z.number().nullish(),
+              op: z.string(),
+            }),
+          )
+          .readonly()
+          .nullish(),
+        includes: condition,
+        excludes: condition,
+      }),
+    )
+    .readonly()
+    .nullish(),
+});
+
+/** The JSON that `--security-opt seccomp=` carries. */
+export type SeccompProfile = z.input<typeof profileSchema>;
+type Rule = NonNullable<z.infer<typeof profileSchema>['syscalls']>[number];
+
+/** What a profile's conditions are about. */
+export interface SeccompSubject {
+  /** Go's name of the architecture: `amd64`, `arm64` */
+  readonly arch: string;
+  /** release, major and minor */
+  readonly kernel: readonly [number, number];
+  readonly capabilities: readonly string[];
+}
+
+const ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
+  amd64: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32'],
+  arm64: ['SCMP_ARCH_AARCH64', 'SCMP_ARCH_ARM'],
+};
+
+const atLeast = (kernel: readonly [number, number], wanted: string): boolean => {
+  const [major = 0, minor = 0] = wanted.split('.').map(Number);
+  return kernel[0] > major || (kernel[0] === major && kernel[1] >= minor);
+};
+
+/** All conditions of `includes` hold and none of `excludes` does. */
+const applies = (rule: Rule, subject: SeccompSubject): boolean => {
+  const { includes, excludes } = rule;
+  if (includes?.arches?.length && !includes.arches.includes(subject.arch)) return false;
+  if (includes?.caps?.length && !includes.caps.every((name) => subject.capabilities.includes(name)))
+    return false;
+  if (includes?.minKernel && !atLeast(subject.kernel, includes.minKernel)) return false;
+  if (excludes?.arches?.includes(subject.arch)) return false;
+  if (excludes?.caps?.some((name) => subject.capabilities.includes(name))) return false;
+  return !(excludes?.minKernel && atLeast(subject.kernel, excludes.minKernel));
+};
+
+const toOciRule = (rule: Rule): OciSeccompRule => ({
+  names: rule.names?.length ? rule.names : [rule.name ?? ''],
+  action: rule.action,
+  ...(rule.errnoRet == null ? {} : { errnoRet: rule.errnoRet }),
+  ...(rule.args?.length
+    ? { args: rule.args.map(({ valueTwo, ...rest }) => ({ ...rest, valueTwo: valueTwo ?? 0 })) }
+    : {}),
+});
+
+const parsed = (text: string): SeccompProfile => {
+  try {
+    return profileSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw invalid(`opening seccomp profile failed: ${cause instanceof Error ? cause.message : cause}`, cause);
+  }
+};
+
+/** `profile`: `''` or `builtin` for the default, `unconfined` for none, else JSON text. Undefined: no filter. */
+export const resolveSeccomp = (profile: string, subject: SeccompSubject): OciSeccomp | undefined => {
+  if (profile === 'unconfined') return undefined;
+  const source = profileSchema.parse(
+    profile === '' || profile === 'builtin' ? DEFAULT_SECCOMP : parsed(profile),
+  );
+  return {
+    defaultAction: source.defaultAction,
+    ...(source.defaultErrnoRet == null ? {} : { defaultErrnoRet: source.defaultErrnoRet }),
+    ...(source.flags?.length ? { flags: source.flags } : {}),
+    architectures: ARCHITECTURES[subject.arch] ?? [],
+    syscalls: (source.syscalls ?? []).filter((rule) => applies(rule, subject)).map(toOciRule),
+  };
+};

@@ -118,6 +118,10 @@ const replacing = (object: KernelObject, before: KernelObject): Phase => {
   return PHASE.linkUp;
 };
 
+/** Objects with one key in one state. What an element is for (`guard`) is not part of its state in the kernel. */
+const sameState = (a: KernelObject, b: KernelObject): boolean =>
+  a.kind === 'element' && b.kind === 'element' ? same(a.data, b.data) : same(a, b);
+
 const keyed = (objects: readonly KernelObject[]): Map<string, KernelObject> =>
   new Map(objects.map((o) => [objectKey(o), o]));
 
@@ -171,7 +175,7 @@ export const diff = (before: readonly KernelObject[], after: readonly KernelObje
   for (const [key, o] of next) {
     const old = previous.get(key);
     if (!old || remade.has(key) || carrier(old)) create(steps, o);
-    else if (!same(old, o)) steps.add(replacing(o, old), { op: 'replace', object: o, before: old });
+    else if (!sameState(old, o)) steps.add(replacing(o, old), { op: 'replace', object: o, before: old });
   }
   return steps.plan();
 };

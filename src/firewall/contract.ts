@@ -12,6 +12,8 @@ export interface FirewallNetwork {
   readonly internal: boolean;
   /** inter-container connectivity within the network */
   readonly icc: boolean;
+  /** interfaces of the host whose neighbours may address containers directly (`trusted_host_interfaces`) */
+  readonly trusted?: readonly string[];
   readonly families: readonly FirewallFamily[];
 }
 
@@ -35,6 +37,8 @@ export interface FirewallEndpoint {
   readonly exposed: readonly ExposedPort[];
   readonly bindings: readonly PortBinding[];
   readonly linkedTo: readonly LinkedPort[];
+  /** the container is a router: it may send packets with others' IP addresses (its MAC, ARP and ND stay bound) */
+  readonly forwards?: boolean;
 }
 
 /*

@@ -1,0 +1,43 @@
+/** Elements of one endpoint: what its bridge port may send, what is published or routed to it, what it may reach by links. */
+import { isIPv4 } from 'node:net';
+import type { LinkedPort } from '../model/endpoint.js';
+import type { ElementObject } from '../plan/objects.js';
+import type { FirewallEndpoint } from './contract.js';
+import { bridge, bridgeMap, inet } from './elements.js';
+import { publishElements } from './publish.js';
+
+/**
+ * The link-local address that Linux gives an interface with this MAC (modified EUI-64, RFC 4291 appendix A), in
+ * canonical text (RFC 5952). Its middle is always `ff:fe`, so the longest run of zeros is the one behind `fe80`.
+ */
+export const linkLocalOf = (mac: string): string => {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac.split(':').map((byte) => Number.parseInt(byte, 16));
+  const groups = [((a ^ 2) << 8) | b, (c << 8) | 0xff, 0xfe00 | d, (e << 8) | f];
+  const leading = groups[0] === 0 ? groups.slice(1) : groups;
+  return `fe80::${leading.map((group) => group.toString(16)).join(':')}`;
+};
+
+/** Anti-spoofing: MAC and addresses are bound to the port (RELIABILITY.md, safety 6). */
+const guardElements = (endpoint: FirewallEndpoint): ElementObject[] => {
+  const { hostIfname: port, mac, addresses, network, forwards } = endpoint;
+  const own = network.families.some((f) => f.family === 6) ? [...addresses, linkLocalOf(mac)] : addresses;
+  return [
+    bridgeMap('guards', [port], [`goto ${forwards ? 'guard_router' : 'guard'}`]),
+    bridge('macs', port, mac),
+    ...[...new Set(own)].map((a) => bridge(isIPv4(a) ? 'senders4' : 'senders6', port, mac, a)),
+  ];
+};
+
+const linkElements = ({ addresses, linkedTo }: FirewallEndpoint): ElementObject[] =>
+  linkedTo.flatMap(({ address, protocol, port }: LinkedPort) => {
+    const set = isIPv4(address) ? 'links4' : 'links6';
+    return addresses
+      .filter((own) => isIPv4(own) === isIPv4(address))
+      .flatMap((own) => [inet, bridge].map((element) => element(set, own, address, protocol, String(port))));
+  });
+
+/** Slice `endpoint/<id>`. */
+export const endpointElements = (endpoint: FirewallEndpoint): ElementObject[] => {
+  const links = endpoint.network.icc ? [] : linkElements(endpoint);
+  return [...guardElements(endpoint), ...publishElements(endpoint), ...links];
+};

@@ -1,0 +1,131 @@
+/**
+ * nftables as plain data: tables, chains, sets and rules that `kernel/nftables/` encodes and `print.ts` writes as nft
+ * text. Names are nft's own; whatever is not needed here is not there. Pure data: no functions in it, no handles.
+ */
+
+/** Types of key and data fields, by nft's names. Their texts are those that nft prints. */
+export type DataType =
+  | 'ifname'
+  | 'ether_addr'
+  | 'ipv4_addr'
+  | 'ipv6_addr'
+  | 'inet_proto'
+  | 'inet_service'
+  | 'nf_proto'
+  | 'mark'
+  | 'verdict'
+  /** only in matches: names of bits or constants, or hexadecimal bytes */
+  | 'ether_type'
+  | 'ct_state'
+  | 'ct_status'
+  | 'fib_addrtype'
+  | 'icmpv6_type'
+  | 'tcp_flag'
+  | 'bytes';
+
+/** What a rule can look at, with the type of what it finds. */
+export const FIELDS = {
+  'meta nfproto': 'nf_proto',
+  'meta protocol': 'ether_type',
+  'meta l4proto': 'inet_proto',
+  'meta mark': 'mark',
+  'meta ibrname': 'ifname',
+  iifname: 'ifname',
+  oifname: 'ifname',
+  'ct state': 'ct_state',
+  'ct status': 'ct_status',
+  'fib daddr type': 'fib_addrtype',
+  /** the type the address has on the interface the packet came by: `local` only where that interface owns it */
+  'fib daddr . iif type': 'fib_addrtype',
+  'ether saddr': 'ether_addr',
+  'ip saddr': 'ipv4_addr',
+  'ip daddr': 'ipv4_addr',
+  'ip frag-off': 'bytes',
+  'ip6 saddr': 'ipv6_addr',
+  'ip6 daddr': 'ipv6_addr',
+  'frag frag-off': 'bytes',
+  /** hardware type, protocol type and both lengths */
+  'arp format': 'bytes',
+  'arp saddr ether': 'ether_addr',
+  'arp saddr ip': 'ipv4_addr',
+  'icmpv6 type': 'icmpv6_type',
+  /** the address a neighbour solicitation or advertisement is about */
+  'nd target': 'ipv6_addr',
+  'th sport': 'inet_service',
+  'th dport': 'inet_service',
+  'udp sport': 'inet_service',
+  'udp dport': 'inet_service',
+  'tcp sport': 'inet_service',
+  'tcp dport': 'inet_service',
+  'tcp flags': 'tcp_flag',
+} as const satisfies Record<string, DataType>;
+export type Field = keyof typeof FIELDS;
+
+export type Comparison = '==' | '!=';
+
+export type Statement =
+  /** `value` may be a prefix (`127.0.0.0/8`) where the field is an address */
+  | { readonly is: 'match'; readonly field: Field; readonly op: Comparison; readonly value: string }
+  /** some (`!=`) or none (`==`) of the bits is set; several are joined by `,` */
+  | { readonly is: 'bits'; readonly field: Field; readonly op: Comparison; readonly mask: string }
+  | {
+      readonly is: 'lookup';
+      readonly fields: readonly Field[];
+      readonly op: Comparison;
+      readonly set: string;
+    }
+  | { readonly is: 'vmap'; readonly fields: readonly Field[]; readonly map: string }
+  | { readonly is: 'counter' }
+  | { readonly is: 'accept' | 'drop' | 'return' | 'masquerade' }
+  | { readonly is: 'jump' | 'goto'; readonly chain: string }
+  /** to the address, or address and port, that the map answers; no answer: the next rule */
+  | {
+      readonly is: 'dnat' | 'snat';
+      readonly family: 4 | 6;
+      readonly fields: readonly Field[];
+      readonly map: string;
+      readonly port: boolean;
+    }
+  /** to the port on this host that the map answers */
+  | { readonly is: 'redirect'; readonly fields: readonly Field[]; readonly map: string }
+  /** writes a header field and mends the checksum */
+  | { readonly is: 'write'; readonly field: Field; readonly value: string }
+  /** adds the packet's fields to a learned set, or refreshes them */
+  | { readonly is: 'learn'; readonly fields: readonly Field[]; readonly set: string };
+
+export interface Rule {
+  /** shown by `nft list`; ≤ 127 bytes, without quotes */
+  readonly comment: string;
+  readonly statements: readonly Statement[];
+}
+
+export interface Chain {
+  readonly name: string;
+  /** absent: a chain that others jump to */
+  readonly base?: {
+    readonly type: 'filter' | 'nat';
+    readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+    readonly priority: number;
+  };
+  readonly rules: readonly Rule[];
+}
+
+/** A set (no `data`) or map. */
+export interface SetDeclaration {
+  readonly name: string;
+  /** one type a field of the key */
+  readonly key: readonly DataType[];
+  readonly data?: readonly DataType[];
+  /** every field of a key may be a range; the key has at least two fields (kernel: pipapo) */
+  readonly interval?: boolean;
+  /** filled by packets, not by us: seconds an element stays, and how many there may be */
+  readonly learned?: { readonly seconds: number; readonly size: number };
+  readonly comment: string;
+}
+
+export interface Table {
+  readonly family: 'inet' | 'bridge' | 'ip';
+  readonly name: string;
+  readonly sets: readonly SetDeclaration[];
+  readonly chains: readonly Chain[];
+}

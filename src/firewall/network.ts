@@ -1,0 +1,51 @@
+/**
+ * Elements of one bridge-like network. Invariant: a bridge is closed for every family and direction that is not opened
+ * here; a family the network does not have stays closed.
+ */
+import type { Family } from '../model/network.js';
+import type { ElementObject } from '../plan/objects.js';
+import type { FirewallFamily, FirewallNetwork } from './contract.js';
+import { bridge, inet, inetMap } from './elements.js';
+
+const NFPROTO: Record<Family, string> = { 4: 'ipv4', 6: 'ipv6' };
+
+/** The chain that judges what is forwarded into the bridge. */
+const intoChain = (network: FirewallNetwork, family: FirewallFamily | undefined): string => {
+  if (network.internal || !family || family.mode === 'isolated') return 'closed';
+  if (family.mode === 'nat-unprotected') return 'into_open';
+  return family.mode === 'routed' ? 'into_routed' : 'into_nat';
+};
+
+const closedOutwards = (network: FirewallNetwork, family: FirewallFamily | undefined): boolean =>
+  network.internal || !family || family.mode === 'isolated';
+
+const translates = ({ mode, masquerade }: FirewallFamily): boolean =>
+  masquerade && (mode === 'nat' || mode === 'nat-unprotected');
+
+const sourceNat = ({ bridge: name }: FirewallNetwork, family: FirewallFamily): ElementObject =>
+  family.snat
+    ? inetMap(`snat${family.family}`, [name], [family.snat])
+    : inet('masqueraded', NFPROTO[family.family], name);
+
+const familyElements = (network: FirewallNetwork, number: Family): ElementObject[] => {
+  const { bridge: name, internal } = network;
+  const family = network.families.find((f) => f.family === number);
+  const key = [NFPROTO[number], name];
+  const found = [inetMap('into', key, [`goto ${intoChain(network, family)}`])];
+  if (closedOutwards(network, family)) found.push(inetMap('out_of', key, ['goto closed']));
+  if (internal)
+    found.push(
+      inetMap('from', key, [`goto ${family?.mode === 'isolated' ? 'from_isolated' : 'from_internal'}`]),
+    );
+  else if (family && translates(family)) found.push(sourceNat(network, family));
+  return found;
+};
+
+/** Slice `network/<id>`: must be there before the bridge comes up, or a moment is open. */
+export const networkElements = (network: FirewallNetwork): ElementObject[] => {
+  const { bridge: name, icc, trusted = [] } = network;
+  const found = [inet('bridges', name), inet('same_bridge', name, name)];
+  for (const incoming of icc ? [name, ...trusted] : trusted) found.push(inet('direct', incoming, name));
+  if (!icc) found.push(bridge('icc_off', name));
+  return [...found, ...familyElements(network, 4), ...familyElements(network, 6)];
+};

@@ -1,0 +1,72 @@
+/** The ruleset as nft text, as `nft -f` reads it: for people, goldens and a check against nft itself. */
+import type { Chain, Rule, SetDeclaration, Statement, Table } from './language.js';
+
+const concatenated = (fields: readonly string[]): string => fields.join(' . ');
+const compared = (op: string): string => (op === '!=' ? '!= ' : '');
+
+const printStatement = (statement: Statement): string => {
+  switch (statement.is) {
+    case 'match':
+      return `${printField(statement.field)} ${compared(statement.op)}${statement.value}`;
+    case 'bits':
+      return `${printField(statement.field)} & (${statement.mask.replaceAll(',', ' | ')}) ${statement.op} 0`;
+    case 'lookup':
+      return `${concatenated(statement.fields.map(printField))} ${compared(statement.op)}@${statement.set}`;
+    case 'vmap':
+      return `${concatenated(statement.fields.map(printField))} vmap @${statement.map}`;
+    case 'jump':
+    case 'goto':
+      return `${statement.is} ${statement.chain}`;
+    case 'dnat':
+    case 'snat': {
+      const ip = statement.family === 4 ? 'ip' : 'ip6';
+      const target = statement.port ? 'addr . port ' : '';
+      return `${statement.is} ${ip} ${target}to ${concatenated(statement.fields.map(printField))} map @${statement.map}`;
+    }
+    case 'redirect':
+      return `redirect to :${concatenated(statement.fields.map(printField))} map @${statement.map}`;
+    case 'write':
+      return `${printField(statement.field)} set ${statement.value}`;
+    case 'learn':
+      return `update @${statement.set} { ${concatenated(statement.fields.map(printField))} }`;
+    case 'counter':
+    case 'accept':
+    case 'drop':
+    case 'return':
+    case 'masquerade':
+      return statement.is;
+  }
+};
+
+/** Fields that nft has no name for are written as raw payload: base, offset and length in bits. */
+const RAW: Readonly<Record<string, string>> = {
+  'arp format': '@nh,0,48',
+  'nd target': '@th,64,128',
+};
+const printField = (field: string): string => RAW[field] ?? field;
+
+const printRule = ({ comment, statements }: Rule): string =>
+  `    ${statements.map(printStatement).join(' ')} comment "${comment}"`;
+
+const printChain = ({ name, base, rules }: Chain): string[] => [
+  `  chain ${name} {`,
+  ...(base ? [`    type ${base.type} hook ${base.hook} priority ${base.priority}; policy accept;`] : []),
+  ...rules.map(printRule),
+  '  }',
+];
+
+const printSet = ({ name, key, data, interval, learned, comment }: SetDeclaration): string[] => [
+  `  ${data ? 'map' : 'set'} ${name} {`,
+  `    type ${concatenated(key)}${data ? ` : ${concatenated(data)}` : ''}`,
+  ...(interval ? ['    flags interval'] : []),
+  ...(learned
+    ? [`    size ${learned.size}`, '    flags dynamic,timeout', `    timeout ${learned.seconds}s`]
+    : []),
+  `    comment "${comment}"`,
+  '  }',
+];
+
+export const printTable = ({ family, name, sets, chains }: Table): string =>
+  [`table ${family} ${name} {`, ...sets.flatMap(printSet), ...chains.flatMap(printChain), '}', ''].join('\n');
+
+export const printRuleset = (tables: readonly Table[]): string => tables.map(printTable).join('\n');

@@ -1,0 +1,63 @@
+/** Short constructors for rules, so that a ruleset reads like nft. */
+import type { Chain, Comparison, Field, Rule, Statement } from './language.js';
+
+export const match = (field: Field, value: string, op: Comparison = '=='): Statement => ({
+  is: 'match',
+  field,
+  op,
+  value,
+});
+/** Any of the bits is set. */
+export const anyBit = (field: Field, mask: string): Statement => ({ is: 'bits', field, op: '!=', mask });
+export const noBit = (field: Field, mask: string): Statement => ({ is: 'bits', field, op: '==', mask });
+export const inSet = (set: string, ...fields: readonly Field[]): Statement => ({
+  is: 'lookup',
+  fields,
+  op: '==',
+  set,
+});
+export const notInSet = (set: string, ...fields: readonly Field[]): Statement => ({
+  is: 'lookup',
+  fields,
+  op: '!=',
+  set,
+});
+export const vmap = (map: string, ...fields: readonly Field[]): Statement => ({ is: 'vmap', fields, map });
+export const jump = (chain: string): Statement => ({ is: 'jump', chain });
+export const goTo = (chain: string): Statement => ({ is: 'goto', chain });
+export const accept: Statement = { is: 'accept' };
+export const masquerade: Statement = { is: 'masquerade' };
+export const learn = (set: string, ...fields: readonly Field[]): Statement => ({ is: 'learn', fields, set });
+export const write = (field: Field, value: string): Statement => ({ is: 'write', field, value });
+export const redirect = (map: string, ...fields: readonly Field[]): Statement => ({
+  is: 'redirect',
+  fields,
+  map,
+});
+const nat =
+  (is: 'dnat' | 'snat', port: boolean) =>
+  (family: 4 | 6, map: string, ...fields: readonly Field[]): Statement => ({ is, family, fields, map, port });
+/** To the address and port that the map answers. */
+export const dnat = nat('dnat', true);
+/** To the address that the map answers; the port stays. */
+export const dnatAddress = nat('dnat', false);
+export const snatAddress = nat('snat', false);
+
+/** What is dropped is counted: `nft list` then shows a person which rule it was. */
+export const drop: readonly Statement[] = [{ is: 'counter' }, { is: 'drop' }];
+
+export const rule = (
+  comment: string,
+  ...statements: readonly (Statement | readonly Statement[])[]
+): Rule => ({
+  comment,
+  statements: statements.flat(),
+});
+export const chain = (name: string, ...rules: readonly Rule[]): Chain => ({ name, rules });
+export const baseChain = (
+  name: string,
+  type: 'filter' | 'nat',
+  hook: NonNullable<Chain['base']>['hook'],
+  priority: number,
+  ...rules: readonly Rule[]
+): Chain => ({ name, base: { type, hook, priority }, rules });

@@ -12,6 +12,14 @@ export interface Names {
   ): { readonly ipv4: readonly string[]; readonly ipv6: readonly string[] } | undefined;
   /** `name.network` of an address on one of the sandbox's networks. */
   reverse(sandboxId: string, address: string): string | undefined;
+  /**
+   * Who offers a service (`_port._protocol.name`, lower case): target names with their port and address. Only services with
+   * named ports have any; absent: nothing does.
+   */
+  service?(
+    sandboxId: string,
+    name: string,
+  ): readonly { readonly target: string; readonly port: number; readonly address: string }[] | undefined;
   /** false: every network of the sandbox is internal, nothing may be forwarded */
   forwards(sandboxId: string): boolean;
 }

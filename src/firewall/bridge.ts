@@ -35,7 +35,7 @@ const setsOf = (family: 4 | 6): SetDeclaration[] => {
 const sets: readonly SetDeclaration[] = [
   { name: 'guards', key: ['ifname'], data: ['verdict'], comment: 'containers’ bridge ports' },
   { name: 'macs', key: ['ifname', 'ether_addr'], comment: 'port . MAC that may be sent' },
-  { name: 'icc_off', key: ['ifname'], comment: 'bridges whose containers may not talk freely' },
+  { name: 'icc_off', key: ['ifname'], comment: 'ports of containers that may not talk freely' },
   ...setsOf(4),
   ...setsOf(6),
 ];
@@ -48,8 +48,8 @@ const ownMac = s.inSet('macs', 'iifname', 'ether saddr');
 const foreignMac = s.notInSet('macs', 'iifname', 'ether saddr');
 const own4 = s.inSet('senders4', 'iifname', 'ether saddr', 'ip saddr');
 const own6 = s.inSet('senders6', 'iifname', 'ether saddr', 'ip6 saddr');
-const ownTarget = s.inSet('senders6', 'iifname', 'ether saddr', 'nd target');
-const foreignTarget = s.notInSet('senders6', 'iifname', 'ether saddr', 'nd target');
+const ownTarget = s.inSet('senders6', 'iifname', 'ether saddr', 'icmpv6 taddr');
+const foreignTarget = s.notInSet('senders6', 'iifname', 'ether saddr', 'icmpv6 taddr');
 const icmpv6 = (type: string) => s.match('icmpv6 type', type);
 
 /** First of all hooks, so the bridge does not even learn a false MAC. A tag of VLAN 0 is transparent: the inner packet is judged. */
@@ -145,7 +145,7 @@ const laterFragment4 = s.rule(
 const laterFragment6 = s.rule(
   'later fragment',
   v6,
-  { is: 'bits', field: 'frag frag-off', op: '!=', mask: '0xfff8' },
+  { is: 'bits', field: 'frag frag-off', op: '!=', mask: '0x1fff' },
   s.accept,
 );
 
@@ -170,7 +170,8 @@ const forward = s.baseChain(
   'filter',
   'forward',
   -200,
-  s.rule('between containers', s.inSet('icc_off', 'meta ibrname'), s.goTo('between')),
+  s.rule('from a container', s.inSet('icc_off', 'iifname'), s.goTo('between')),
+  s.rule('to a container', s.inSet('icc_off', 'oifname'), s.goTo('between')),
 );
 
 export const BRIDGE: Table = {

@@ -24,6 +24,7 @@ const guardElements = (endpoint: FirewallEndpoint): ElementObject[] => {
   return [
     bridgeMap('guards', [port], [`goto ${forwards ? 'guard_router' : 'guard'}`]),
     bridge('macs', port, mac),
+    ...(network.icc ? [] : [bridge('icc_off', port)]),
     ...[...new Set(own)].map((a) => bridge(isIPv4(a) ? 'senders4' : 'senders6', port, mac, a)),
   ];
 };

@@ -69,6 +69,7 @@ const v6 = s.match('meta nfproto', 'ipv6');
 const established = s.anyBit('ct state', 'established,related');
 const translated = s.anyBit('ct status', 'dnat');
 const notLoopback = s.match('iifname', 'lo', '!=');
+const tcp = s.match('meta l4proto', 'tcp');
 const port = ['meta l4proto', 'th dport'] as const;
 
 /** Whole-host guard; 127/8 becomes routable where a bridge has `route_localnet`. Before NAT, which would hide it. */
@@ -117,6 +118,7 @@ const publishTargets = [
       'IPv6 by the relay',
       v6,
       s.inSet('relay', 'ip6 daddr', ...port),
+      tcp,
       s.redirect('relay_port', 'meta l4proto'),
     ),
     s.rule('IPv6', v6, s.dnat(6, 'publish6', 'ip6 daddr', ...port)),
@@ -130,10 +132,16 @@ const publishTargets = [
   ),
   s.chain(
     'publish_any_6',
-    s.rule('one port by the relay', s.inSet('relay_any', ...port), s.redirect('relay_port', 'meta l4proto')),
+    s.rule(
+      'one port by the relay',
+      s.inSet('relay_any', ...port),
+      tcp,
+      s.redirect('relay_port', 'meta l4proto'),
+    ),
     s.rule(
       'a run by the relay',
       s.inSet('relay_range', 'ip6 daddr', ...port),
+      tcp,
       s.redirect('relay_port', 'meta l4proto'),
     ),
     s.rule('link-local senders cannot be routed', s.match('ip6 saddr', 'fe80::/10'), s.accept),

@@ -29,7 +29,6 @@ export const FIELDS = {
   'meta protocol': 'ether_type',
   'meta l4proto': 'inet_proto',
   'meta mark': 'mark',
-  'meta ibrname': 'ifname',
   iifname: 'ifname',
   oifname: 'ifname',
   'ct state': 'ct_state',
@@ -43,6 +42,7 @@ export const FIELDS = {
   'ip frag-off': 'bytes',
   'ip6 saddr': 'ipv6_addr',
   'ip6 daddr': 'ipv6_addr',
+  /** of IPv6’s fragment header, as nft counts it: without the three bits behind the offset */
   'frag frag-off': 'bytes',
   /** hardware type, protocol type and both lengths */
   'arp format': 'bytes',
@@ -50,7 +50,7 @@ export const FIELDS = {
   'arp saddr ip': 'ipv4_addr',
   'icmpv6 type': 'icmpv6_type',
   /** the address a neighbour solicitation or advertisement is about */
-  'nd target': 'ipv6_addr',
+  'icmpv6 taddr': 'ipv6_addr',
   'th sport': 'inet_service',
   'th dport': 'inet_service',
   'udp sport': 'inet_service',

@@ -5,7 +5,7 @@
 import type { Family } from '../model/network.js';
 import type { ElementObject } from '../plan/objects.js';
 import type { FirewallFamily, FirewallNetwork } from './contract.js';
-import { bridge, inet, inetMap } from './elements.js';
+import { inet, inetMap } from './elements.js';
 
 const NFPROTO: Record<Family, string> = { 4: 'ipv4', 6: 'ipv6' };
 
@@ -46,6 +46,5 @@ export const networkElements = (network: FirewallNetwork): ElementObject[] => {
   const { bridge: name, icc, trusted = [] } = network;
   const found = [inet('bridges', name), inet('same_bridge', name, name)];
   for (const incoming of icc ? [name, ...trusted] : trusted) found.push(inet('direct', incoming, name));
-  if (!icc) found.push(bridge('icc_off', name));
   return [...found, ...familyElements(network, 4), ...familyElements(network, 6)];
 };

@@ -41,7 +41,6 @@ const printStatement = (statement: Statement): string => {
 /** Fields that nft has no name for are written as raw payload: base, offset and length in bits. */
 const RAW: Readonly<Record<string, string>> = {
   'arp format': '@nh,0,48',
-  'nd target': '@th,64,128',
 };
 const printField = (field: string): string => RAW[field] ?? field;
 

@@ -60,6 +60,8 @@ export interface SandboxDns {
   readonly embedded: boolean;
   /** upstream servers, bare addresses, at most three used */
   readonly servers: readonly string[];
+  /** the servers came from the host's resolv.conf: they are asked from the host's namespace, others from the sandbox's */
+  readonly hostServers?: boolean;
   readonly search: readonly string[];
   readonly options: readonly string[];
   /** alias → container name, from `--link` on user-defined networks */

@@ -49,6 +49,8 @@ export interface Sandbox {
   /** endpoints whose network gives the default route of each family; null: none */
   readonly gateway4: EndpointId | null;
   readonly gateway6: EndpointId | null;
+  /** everything the container publishes; the gateway endpoints carry it (`Endpoint.bindings`) */
+  readonly bindings: readonly PortBinding[];
   /** `net.*` sysctls from `--sysctl`, key with dots → value */
   readonly sysctls: Readonly<Record<string, string>>;
   readonly dns: SandboxDns;

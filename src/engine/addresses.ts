@@ -1,0 +1,62 @@
+/**
+ * Who has which address, per network and family. Rebuilt from the endpoints at start, so the allocator itself needs no
+ * durable state: an address is taken exactly while a record says so.
+ */
+import { invalid } from '../errors.js';
+import { type Allocator, createAllocator } from '../ipam/allocator.js';
+import type { Endpoint } from '../model/endpoint.js';
+import type { Family, Network, Pool } from '../model/network.js';
+import type { Model } from './model.js';
+import { bare } from './model.js';
+
+interface Space {
+  readonly pool: Pool;
+  readonly allocator: Allocator;
+}
+
+export class Addresses {
+  readonly #spaces = new Map<string, readonly Space[]>();
+
+  constructor(model: Model) {
+    for (const network of model.networks.values()) this.open(network);
+    for (const endpoint of model.endpoints.values()) this.#adopt(endpoint);
+  }
+
+  open(network: Network): void {
+    this.#spaces.set(
+      network.id,
+      network.pools.map((pool) => ({ pool, allocator: createAllocator(pool) })),
+    );
+  }
+
+  close(networkId: string): void {
+    this.#spaces.delete(networkId);
+  }
+
+  #adopt({ networkId, ipv4, ipv6 }: Endpoint): void {
+    for (const address of [ipv4, ipv6])
+      for (const space of this.#spaces.get(networkId) ?? [])
+        if (address && space.allocator.contains(bare(address))) space.allocator.take(bare(address));
+  }
+
+  /** An address with prefix length, or undefined where the network has none of the family. */
+  take(network: Network, family: Family, requested?: string): string | undefined {
+    const spaces = (this.#spaces.get(network.id) ?? []).filter(({ pool }) => pool.family === family);
+    if (requested === undefined) {
+      const space = spaces[0];
+      return space && withPrefix(space.allocator.next(), space.pool);
+    }
+    const space = spaces.find(({ allocator }) => allocator.contains(requested));
+    if (!space)
+      throw invalid(`invalid endpoint settings:\nno configured subnet contains IP address ${requested}`);
+    return withPrefix(space.allocator.take(requested), space.pool);
+  }
+
+  give(networkId: string, address: string | undefined): void {
+    if (address === undefined) return;
+    for (const { allocator } of this.#spaces.get(networkId) ?? [])
+      if (allocator.contains(bare(address))) allocator.release(bare(address));
+  }
+}
+
+const withPrefix = (address: string, pool: Pool): string => `${address}/${pool.subnet.split('/')[1] ?? ''}`;

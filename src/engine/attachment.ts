@@ -1,0 +1,112 @@
+/** Endpoints and sandboxes of one container, built from what the user asked. Pure but for the addresses taken. */
+import { forbidden, invalid } from '../errors.js';
+import { macFromAddress } from '../ipam/mac.js';
+import type { Container, EndpointSettings } from '../model/container.js';
+import type { Endpoint, LinkedPort, Sandbox } from '../model/endpoint.js';
+import { type EndpointId, freshId, shortId } from '../model/ids.js';
+import type { Network } from '../model/network.js';
+import type { Change } from '../store/store.js';
+import type { Addresses } from './addresses.js';
+import { bindingsOf, gateways, type Member } from './gateways.js';
+import { bare } from './model.js';
+import { exposedPorts } from './publish.js';
+
+export interface Attaching {
+  readonly container: Container;
+  readonly network: Network;
+  readonly settings: EndpointSettings;
+  readonly sandbox: Sandbox;
+  /** interface names of the sandbox that are taken */
+  readonly taken: ReadonlySet<string>;
+  readonly linkedTo: readonly LinkedPort[];
+  /** does the network's driver make interfaces? */
+  readonly interfaces: boolean;
+}
+
+const PREFIX_OPTION = 'com.docker.network.container_iface_prefix';
+const IFNAME_OPTION = 'com.docker.network.endpoint.ifname';
+
+const interfaceName = (network: Network, settings: EndpointSettings, taken: ReadonlySet<string>): string => {
+  const asked = settings.driverOptions[IFNAME_OPTION];
+  if (asked) {
+    if (taken.has(asked)) throw invalid(`interface name ${asked} is already in use in this container`);
+    return asked;
+  }
+  const prefix = network.options[PREFIX_OPTION] || 'eth';
+  for (let n = 0; ; n += 1) if (!taken.has(`${prefix}${n}`)) return `${prefix}${n}`;
+};
+
+/** The default bridge resolves no names; elsewhere the container's name comes first (PTR answers it). */
+const dnsNames = (container: Container, network: Network, settings: EndpointSettings): readonly string[] => {
+  if (network.predefined) return [];
+  const names = [container.name, ...settings.aliases, shortId(container.id), container.config.Hostname];
+  return [...new Set(names.filter((name) => name !== ''))];
+};
+
+/** Takes addresses; give them back with `releaseAddresses` when the endpoint does not come to be. */
+export const buildEndpoint = (attaching: Attaching, addresses: Addresses): Endpoint => {
+  const { container, network, settings, sandbox } = attaching;
+  const id = freshId<EndpointId>();
+  const common = {
+    id,
+    networkId: network.id,
+    sandboxId: sandbox.id,
+    containerId: container.id,
+    containerName: container.name,
+    linkLocal: settings.linkLocal,
+    dnsNames: dnsNames(container, network, settings),
+    aliases: settings.aliases,
+    driverOptions: settings.driverOptions,
+    gwPriority: settings.gwPriority,
+    exposed: exposedPorts(container.config, container.hostConfig),
+    bindings: [],
+    linkedTo: attaching.linkedTo,
+  };
+  if (!attaching.interfaces) return { ...common, ifname: '', hostIfname: '', mac: '' };
+  const ifname = interfaceName(network, settings, attaching.taken);
+  const ipv4 = network.ipv4 ? addresses.take(network, 4, settings.ipv4) : undefined;
+  try {
+    const ipv6 = network.ipv6 ? addresses.take(network, 6, settings.ipv6) : undefined;
+    const mac = settings.mac || macFromAddress(bare(ipv4 ?? ipv6 ?? ''));
+    const hostIfname = `veth${id.slice(0, 11)}`;
+    return { ...common, ifname, hostIfname, mac, ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}) };
+  } catch (error) {
+    addresses.give(network.id, ipv4);
+    throw error;
+  }
+};
+
+export const releaseAddresses = (endpoint: Endpoint, addresses: Addresses): void => {
+  addresses.give(endpoint.networkId, endpoint.ipv4);
+  addresses.give(endpoint.networkId, endpoint.ipv6);
+};
+
+/** The sandbox and its endpoints with gateways chosen and published ports on them; only what changed, as changes. */
+export const arrange = (sandbox: Sandbox, members: readonly Member[]): readonly Change[] => {
+  const chosen = gateways(members);
+  const changes: Change[] = [{ table: 'sandbox', id: sandbox.id, value: { ...sandbox, ...chosen } }];
+  for (const { endpoint } of members) {
+    const bindings = bindingsOf(endpoint.id, chosen, sandbox.bindings);
+    changes.push({ table: 'endpoint', id: endpoint.id, value: { ...endpoint, bindings } });
+  }
+  return changes;
+};
+
+/** Docker's rules on what may be asked of an endpoint, before anything is taken. */
+export const checkSettings = (network: Network, settings: EndpointSettings): void => {
+  const fixed = settings.ipv4 !== undefined || settings.ipv6 !== undefined;
+  if (network.predefined && settings.aliases.length > 0)
+    throw invalid('network-scoped aliases are only supported for containers in user defined networks');
+  if (network.predefined && fixed)
+    throw invalid('user-specified IP address is supported on user-defined networks only');
+  if (network.configOnly)
+    throw forbidden(`configuration-only network ${network.name} cannot be connected to`);
+  for (const [address, on, family] of [
+    [settings.ipv4, network.ipv4, 'IPv4'],
+    [settings.ipv6, network.ipv6, 'IPv6'],
+  ] as const)
+    if (address !== undefined && !on)
+      throw invalid(
+        `invalid endpoint settings:\n${family} address ${address} on network ${network.name}, which has no ${family}`,
+      );
+};

@@ -1,0 +1,222 @@
+/** The container commands the doors call, over the life cycle and the rooms for streams, files and networks. */
+import type { Readable } from 'node:stream';
+import { conflict, notFound } from '../../errors.js';
+import type { Container, HostConfig } from '../../model/container.js';
+import type { Change } from '../../store/store.js';
+import type { ContainerCommands, NetworkCommands } from '../contract.js';
+import type { Parts } from '../parts.js';
+import { checkContainerName, designContainer } from './create.js';
+import { pathsOf, refreshEtc, refreshEtcOfContainer } from './etc.js';
+import { containerEvent, isRunning, type Lifecycle } from './lifecycle.js';
+import { connect, disconnect } from './membership.js';
+import { allLogs } from './streams.js';
+
+const idOf = (parts: Parts, reference: string): string => parts.model.getContainer(reference).id;
+
+const runningContainer = (parts: Parts, reference: string): Container => {
+  const container = parts.model.getContainer(reference);
+  if (!isRunning(container)) throw conflict(`container ${container.id} is not running`);
+  return container;
+};
+
+/** Root of the container's files: mounted while it runs, mounted for the moment otherwise. */
+const withRoot = <T>(parts: Parts, container: Container, work: (root: string) => T): T =>
+  work(parts.images.mount(container.id, container.imageId));
+
+const releaseRoot = (parts: Parts, id: string): void => {
+  const container = parts.model.containers.get(id);
+  if (container && container.sandboxId === null) parts.images.unmount(id);
+};
+
+/** A tar is read long after the call: the root stays mounted until its end. */
+const releasingAtEnd = (parts: Parts, id: string, tar: Readable): Readable =>
+  tar.once('close', () => {
+    try {
+      releaseRoot(parts, id);
+    } catch (error) {
+      parts.log.warn({ container: id, error: String(error) }, 'root file system stays mounted');
+    }
+  });
+
+const rename = (parts: Parts, reference: string, asked: string): void => {
+  const container = parts.model.getContainer(reference);
+  const name = checkContainerName(parts, asked);
+  const endpoints = container.endpointIds.flatMap((id): Change[] => {
+    const e = parts.model.endpoints.get(id);
+    if (!e) return [];
+    const dnsNames = e.dnsNames.map((n) => (n === container.name ? name : n));
+    return [{ table: 'endpoint', id, value: { ...e, containerName: name, dnsNames } }];
+  });
+  parts.ledger.commit([
+    ...endpoints,
+    { table: 'container', id: container.id, value: { ...container, name } },
+  ]);
+  containerEvent(parts, { ...container, name }, 'rename', { oldName: `/${container.name}` });
+};
+
+const update = async (
+  parts: Parts,
+  reference: string,
+  change: Partial<HostConfig>,
+): Promise<readonly string[]> => {
+  const container = parts.model.getContainer(reference);
+  const hostConfig = { ...container.hostConfig, ...change };
+  if (isRunning(container)) await parts.runtime.update(container.id, hostConfig);
+  const current = parts.model.getContainer(container.id);
+  parts.ledger.commit([{ table: 'container', id: current.id, value: { ...current, hostConfig } }]);
+  containerEvent(parts, current, 'update');
+  return [];
+};
+
+const prune = async (parts: Parts, lifecycle: Lifecycle, selected: (c: Container) => boolean) => {
+  const stopped = [...parts.model.containers.values()].filter(
+    (c) => ['created', 'exited', 'dead'].includes(c.state.status) && selected(c),
+  );
+  let bytes = 0;
+  for (const container of stopped) {
+    bytes += parts.images.writtenBytes(container.id);
+    await lifecycle.remove(container.id, { force: false, volumes: false });
+  }
+  return { deleted: stopped.map((c) => c.id), bytes };
+};
+
+const commit = async (
+  parts: Parts,
+  reference: string,
+  request: Parameters<ContainerCommands['commit']>[1],
+): Promise<string> => {
+  const container = parts.model.getContainer(reference);
+  const pauses = request.pause && container.state.status === 'running';
+  if (pauses) await parts.runtime.pause(container.id);
+  try {
+    const { Env, Cmd, Entrypoint, WorkingDir, User, Labels, ExposedPorts, Volumes } = container.config;
+    const id = await parts.images.commit({
+      containerId: container.id,
+      image: parts.images.get(container.imageId),
+      reference: request.repo ? `${request.repo}${request.tag ? `:${request.tag}` : ''}` : '',
+      comment: request.comment,
+      author: request.author,
+      changes: request.changes,
+      config: {
+        Env,
+        Cmd,
+        Entrypoint,
+        WorkingDir,
+        User,
+        Labels,
+        ExposedPorts: ExposedPorts ?? {},
+        Volumes: Volumes ?? {},
+      },
+    });
+    containerEvent(parts, container, 'commit', { comment: request.comment, imageID: id });
+    return id;
+  } finally {
+    if (pauses) await parts.runtime.resume(container.id);
+  }
+};
+
+export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): ContainerCommands => ({
+  async create(request) {
+    const container = designContainer(parts, request);
+    parts.ledger.commit([{ table: 'container', id: container.id, value: container }]);
+    containerEvent(parts, container, 'create');
+    return { id: container.id, warnings: [] };
+  },
+  start: (reference) => lifecycle.start(idOf(parts, reference)),
+  stop: (reference, seconds, signal) => lifecycle.stop(idOf(parts, reference), seconds, signal),
+  restart: (reference, seconds, signal) => lifecycle.restart(idOf(parts, reference), seconds, signal),
+  kill: (reference, signal) => lifecycle.kill(idOf(parts, reference), signal),
+  pause: (reference) => lifecycle.pause(idOf(parts, reference)),
+  unpause: (reference) => lifecycle.unpause(idOf(parts, reference)),
+  async remove(reference, options) {
+    const container = parts.model.getContainer(reference);
+    await lifecycle.remove(container.id, options);
+  },
+  rename: (reference, name) => rename(parts, reference, name),
+  update: (reference, change) => update(parts, reference, change),
+  prune: (selected) => prune(parts, lifecycle, selected),
+  list: () => [...parts.model.containers.values()],
+  get: (reference) => parts.model.getContainer(reference),
+  find: (reference) => parts.model.findContainer(reference),
+  endpoints: (container) => container.endpointIds.flatMap((id) => parts.model.endpoints.get(id) ?? []),
+  sandbox: (container) => (container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined),
+  paths: (container) => pathsOf(parts, container.id),
+  async wait(reference, condition) {
+    const container = parts.model.getContainer(reference);
+    if (condition === 'not-running' && !isRunning(container) && container.state.status !== 'restarting')
+      return { exitCode: container.state.exitCode, error: container.state.error };
+    return lifecycle.waiters.wait(container.id, condition === 'removed' ? 'removed' : 'next-exit');
+  },
+  async attach(reference, options) {
+    const container = parts.model.getContainer(reference);
+    if (container.state.status === 'paused')
+      throw conflict(`container ${container.id} is paused, unpause the container before attach`);
+    if (container.state.status === 'restarting')
+      throw conflict(`container ${container.id} is restarting, wait until the container is running`);
+    if (options.logs && !options.stream) return allLogs(parts, container);
+    if (isRunning(container)) return parts.runtime.attach(container.id);
+    return lifecycle.attachments.later(container.id, container.config.Tty);
+  },
+  resize: (reference, size) => parts.runtime.resize(runningContainer(parts, reference).id, size),
+  logs: (reference, request) => parts.runtime.logs(idOf(parts, reference), request),
+  usage: (reference) => {
+    const container = parts.model.getContainer(reference);
+    return isRunning(container) ? parts.runtime.usage(container.id) : undefined;
+  },
+  top: (reference, args) => parts.runtime.top(runningContainer(parts, reference).id, args),
+  changes: (reference) => parts.images.changes(idOf(parts, reference)),
+  commit: (reference, request) => commit(parts, reference, request),
+  stat(reference, path) {
+    const container = parts.model.getContainer(reference);
+    try {
+      return withRoot(parts, container, (root) => parts.runtime.stat(root, path));
+    } finally {
+      releaseRoot(parts, container.id);
+    }
+  },
+  archive(reference, path) {
+    const container = parts.model.getContainer(reference);
+    const { stat, tar } = withRoot(parts, container, (root) => parts.runtime.archive(root, path));
+    return { stat, tar: releasingAtEnd(parts, container.id, tar) };
+  },
+  async extract(reference, path, tar, options) {
+    const container = parts.model.getContainer(reference);
+    try {
+      await withRoot(parts, container, (root) => parts.runtime.extract(root, path, tar, options));
+    } finally {
+      releaseRoot(parts, container.id);
+    }
+  },
+  export(reference) {
+    const container = parts.model.getContainer(reference);
+    const { tar } = withRoot(parts, container, (root) => parts.runtime.archive(root, '/.'));
+    return releasingAtEnd(parts, container.id, tar);
+  },
+});
+
+/** Attach and detach of networks on containers: the kernel, the record, then the files that name addresses. */
+export const createAttaching = (
+  parts: Parts,
+  lifecycle: Lifecycle,
+): Pick<NetworkCommands, 'connect' | 'disconnect'> => ({
+  async connect(reference, container, settings) {
+    const { id } = parts.model.getContainer(container);
+    await lifecycle.exclusive(id, async () => {
+      connect(parts, parts.model.getNetwork(reference), parts.model.getContainer(id), settings);
+      refreshEtcOfContainer(parts, parts.model.getContainer(id));
+      refreshEtc(parts, id);
+    });
+  },
+  async disconnect(reference, container, force) {
+    const network = parts.model.getNetwork(reference);
+    const found = parts.model.findContainer(container);
+    if (!found) {
+      if (force) return; // its container is gone, and its endpoints with it
+      throw notFound(`No such container: ${container}`);
+    }
+    await lifecycle.exclusive(found.id, async () => {
+      disconnect(parts, network, parts.model.getContainer(found.id));
+      refreshEtcOfContainer(parts, parts.model.getContainer(found.id));
+    });
+  },
+});

@@ -1,0 +1,279 @@
+/** `docker create`: checks, a name, mounts, the merged command; a record on disk and nothing in the kernel yet. */
+import { randomInt } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { isAbsolute, normalize } from 'node:path';
+import { conflict, invalid, notFound } from '../../errors.js';
+import type {
+  Container,
+  ContainerConfig,
+  DockerMount,
+  EndpointSettings,
+  HostConfig,
+  MountPoint,
+} from '../../model/container.js';
+import { type ContainerId, freshId, shortId } from '../../model/ids.js';
+import type { Image } from '../../model/image.js';
+import type { ContainerCreateRequest } from '../contract.js';
+import { type Parts, timestamp } from '../parts.js';
+import { exposedPorts } from '../publish.js';
+import { parseLink } from './links.js';
+import { ADJECTIVES, NOUNS } from './words.js';
+
+export const NO_SETTINGS: EndpointSettings = {
+  linkLocal: [],
+  mac: '',
+  aliases: [],
+  links: [],
+  driverOptions: {},
+  gwPriority: 0,
+};
+
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+
+export const checkContainerName = (parts: Parts, asked: string): string => {
+  const name = asked.replace(/^\//, '');
+  if (name.length > 255 || !NAME.test(name))
+    throw invalid(
+      `Invalid container name (${asked.slice(0, 255)}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+    );
+  const holder = parts.model.containerNamed(name);
+  if (holder)
+    throw conflict(
+      `Conflict. The container name "/${name}" is already in use by container "${holder.id}". You have to remove (or rename) that container to be able to reuse that name.`,
+    );
+  return name;
+};
+
+const randomName = (parts: Parts): string => {
+  for (let attempt = 0; ; attempt += 1) {
+    const name = `${ADJECTIVES[randomInt(ADJECTIVES.length)]}_${NOUNS[randomInt(NOUNS.length)]}${attempt > 5 ? randomInt(1000) : ''}`;
+    if (!parts.model.containerNamed(name)) return name;
+  }
+};
+
+/** Image and user's configuration merged as Docker merges them: the user's entrypoint drops the image's command. */
+export const mergeConfig = (
+  config: ContainerConfig,
+  image: Image,
+  id: ContainerId,
+  hostConfig: HostConfig,
+): ContainerConfig => {
+  const given = new Set(config.Env.map((e) => e.split('=', 1)[0]));
+  const inherited = image.config.Env.filter((e) => !given.has(e.split('=', 1)[0]));
+  const entrypoint = config.Entrypoint === null ? image.config.Entrypoint : config.Entrypoint;
+  const command = config.Cmd === null && config.Entrypoint === null ? image.config.Cmd : config.Cmd;
+  const usesHostName = hostConfig.NetworkMode === 'host' || hostConfig.UTSMode === 'host';
+  return {
+    ...config,
+    Env: [...inherited, ...config.Env],
+    Cmd: command,
+    Entrypoint: entrypoint,
+    Hostname: config.Hostname || (usesHostName ? '' : shortId(id)),
+    User: config.User || image.config.User,
+    WorkingDir: config.WorkingDir || image.config.WorkingDir,
+    Labels: { ...image.config.Labels, ...config.Labels },
+    ExposedPorts: { ...image.config.ExposedPorts, ...config.ExposedPorts },
+    Volumes: { ...image.config.Volumes, ...config.Volumes },
+    ...(config.StopSignal || image.config.StopSignal
+      ? { StopSignal: config.StopSignal || image.config.StopSignal }
+      : {}),
+  };
+};
+
+const destinationOf = (path: string): string => {
+  if (!isAbsolute(path))
+    throw invalid(`invalid mount config: invalid mount path: '${path}' mount path must be absolute`);
+  const clean = normalize(path).replace(/(.)\/$/, '$1');
+  if (clean === '/') throw invalid("invalid mount config: invalid specification: destination can't be '/'");
+  return clean;
+};
+
+const PROPAGATIONS = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
+
+/** `source:destination[:options]` of `-v`. */
+const bindMount = (parts: Parts, text: string): MountPoint => {
+  const [source = '', target = '', options = '', ...rest] = text.split(':');
+  if (target === '' || rest.length > 0)
+    throw invalid(`invalid volume specification: '${text.slice(0, 256)}'`);
+  const destination = destinationOf(target);
+  const modes = options === '' ? [] : options.split(',');
+  const unknown = modes.find(
+    (m) =>
+      !['ro', 'rw', 'z', 'Z', 'nocopy', 'cached', 'delegated', 'consistent', ...PROPAGATIONS].includes(m),
+  );
+  if (unknown !== undefined) throw invalid(`invalid mode: ${options.slice(0, 64)}`);
+  const common = { destination, mode: options, rw: !modes.includes('ro'), options: '' };
+  if (!isAbsolute(source)) return volumeMount(parts, source, common, {}, {}, 'local');
+  const propagation = modes.find((m) => PROPAGATIONS.includes(m)) ?? 'rprivate';
+  return { ...common, type: 'bind', name: '', source: normalize(source), propagation, driver: '' };
+};
+
+type Common = Pick<MountPoint, 'destination' | 'mode' | 'rw' | 'options'>;
+
+const volumeMount = (
+  parts: Parts,
+  name: string,
+  common: Common,
+  labels: Readonly<Record<string, string>>,
+  options: Readonly<Record<string, string>>,
+  driver: string,
+): MountPoint => {
+  const volume = parts.volumes.create({ name, driver, options, labels });
+  return {
+    ...common,
+    type: 'volume',
+    name: volume.name,
+    source: volume.mountpoint,
+    propagation: '',
+    driver: 'local',
+  };
+};
+
+const structuredMount = (parts: Parts, mount: DockerMount): MountPoint => {
+  const destination = destinationOf(mount.Target);
+  const common = { destination, mode: '', rw: mount.ReadOnly !== true, options: '' };
+  if (mount.Type === 'tmpfs') {
+    const size = mount.TmpfsOptions?.SizeBytes;
+    const mode = mount.TmpfsOptions?.Mode;
+    const options = [...(size ? [`size=${size}`] : []), ...(mode ? [`mode=${mode.toString(8)}`] : [])].join(
+      ',',
+    );
+    return { ...common, type: 'tmpfs', name: '', source: '', propagation: '', driver: '', options };
+  }
+  if (mount.Type === 'volume') {
+    const { Labels = {}, DriverConfig = {} } = mount.VolumeOptions ?? {};
+    return volumeMount(
+      parts,
+      mount.Source ?? '',
+      common,
+      Labels,
+      DriverConfig.Options ?? {},
+      DriverConfig.Name || 'local',
+    );
+  }
+  const source = mount.Source ?? '';
+  if (!isAbsolute(source))
+    throw invalid(
+      `invalid mount config for type "bind": invalid mount path: '${source}' mount path must be absolute`,
+    );
+  if (!existsSync(source) && mount.BindOptions?.CreateMountpoint !== true)
+    throw invalid(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
+  const propagation = mount.BindOptions?.Propagation || 'rprivate';
+  return { ...common, type: 'bind', name: '', source: normalize(source), propagation, driver: '' };
+};
+
+const tmpfsMount = ([path, options]: [string, string]): MountPoint => ({
+  type: 'tmpfs',
+  name: '',
+  source: '',
+  destination: destinationOf(path),
+  mode: '',
+  rw: !options.split(',').includes('ro'),
+  propagation: '',
+  driver: '',
+  options,
+});
+
+const inheritedMounts = (parts: Parts, hostConfig: HostConfig): MountPoint[] =>
+  (hostConfig.VolumesFrom ?? []).flatMap((text) => {
+    const [name = '', mode = ''] = text.split(':', 2);
+    const rw = mode !== 'ro';
+    return parts.model.getContainer(name).mounts.map((m) => ({ ...m, rw: m.rw && rw }));
+  });
+
+/** Later ones win over earlier ones at one destination: inherited, image's, `--tmpfs`, `-v`, `--mount`. */
+const resolveMounts = (
+  parts: Parts,
+  config: ContainerConfig,
+  hostConfig: HostConfig,
+): readonly MountPoint[] => {
+  const explicit = [
+    ...inheritedMounts(parts, hostConfig),
+    ...Object.entries(hostConfig.Tmpfs ?? {}).map(tmpfsMount),
+    ...(hostConfig.Binds ?? []).map((text) => bindMount(parts, text)),
+    ...(hostConfig.Mounts ?? []).map((mount) => structuredMount(parts, mount)),
+  ];
+  const byDestination = new Map<string, MountPoint>();
+  for (const mount of explicit) byDestination.set(mount.destination, mount);
+  for (const path of Object.keys(config.Volumes ?? {})) {
+    const destination = destinationOf(path);
+    if (byDestination.has(destination)) continue;
+    const common = { destination, mode: '', rw: true, options: '' };
+    byDestination.set(destination, volumeMount(parts, '', common, {}, {}, 'local'));
+  }
+  return [...byDestination.values()].sort((a, b) => (a.destination < b.destination ? -1 : 1));
+};
+
+const SHARED = 'container:';
+
+/** The networks of a new container: what NetworkMode names first, then the others the user gave, in the user's order. */
+const resolveNetworks = (parts: Parts, request: ContainerCreateRequest): Container['networks'] => {
+  const mode = request.hostConfig.NetworkMode;
+  if (mode.startsWith(SHARED)) {
+    parts.model.getContainer(mode.slice(SHARED.length));
+    return [];
+  }
+  const given = request.networks.map(({ network, settings }) => ({
+    name: network === 'default' ? 'bridge' : network,
+    settings,
+  }));
+  const primary = mode === 'default' || mode === '' ? 'bridge' : mode;
+  const names = same(parts, given, primary) ? given : [{ name: primary, settings: NO_SETTINGS }, ...given];
+  const seen = new Set<string>();
+  return names.flatMap(({ name, settings }) => {
+    const found = parts.model.findNetwork(name);
+    const key = found?.id ?? name;
+    if (seen.has(key)) return [];
+    seen.add(key);
+    return [{ networkId: found?.id ?? '', name: found?.name ?? name, settings }];
+  });
+};
+
+const same = (parts: Parts, given: readonly { name: string }[], primary: string): boolean => {
+  const id = parts.model.findNetwork(primary)?.id;
+  return given.some(
+    ({ name }) => name === primary || (id !== undefined && parts.model.findNetwork(name)?.id === id),
+  );
+};
+
+export const designContainer = (parts: Parts, request: ContainerCreateRequest): Container => {
+  const image = parts.images.find(request.config.Image);
+  if (!image) throw notFound(`No such image: ${withTag(request.config.Image)}`);
+  const id = freshId<ContainerId>();
+  const name = request.name === '' ? randomName(parts) : checkContainerName(parts, request.name);
+  const config = mergeConfig(request.config, image, id, request.hostConfig);
+  const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
+  if (args.length === 0 || args[0] === '') throw invalid('no command specified');
+  exposedPorts(config, request.hostConfig);
+  for (const link of request.hostConfig.Links ?? []) parts.model.getContainer(parseLink(link).source);
+  return {
+    id,
+    name,
+    createdAt: timestamp(),
+    imageId: image.id,
+    imageName: request.config.Image,
+    config,
+    hostConfig: request.hostConfig,
+    networks: resolveNetworks(parts, request),
+    mounts: resolveMounts(parts, config, request.hostConfig),
+    args,
+    state: {
+      status: 'created',
+      pid: 0,
+      exitCode: 0,
+      error: '',
+      oomKilled: false,
+      startedAt: NEVER,
+      finishedAt: NEVER,
+    },
+    restartCount: 0,
+    stoppedByUser: false,
+    sandboxId: null,
+    endpointIds: [],
+  };
+};
+
+export const NEVER = '0001-01-01T00:00:00Z';
+
+const withTag = (reference: string): string =>
+  /[:@]/.test(reference.split('/').at(-1) ?? '') ? reference : `${reference}:latest`;

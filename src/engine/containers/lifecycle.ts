@@ -1,0 +1,488 @@
+/**
+ * A container's life: start, exit, restart, stop, removal. One operation at a time a container (`Locks`); the record on
+ * disk is always the truth that a restarted daemon can go on from.
+ */
+import { conflict, forbidden, internal, invalid, notModified, ViaductError } from '../../errors.js';
+import type { Container, ContainerState } from '../../model/container.js';
+import type { Exit } from '../../runtime/contract.js';
+import { failpoint } from '../failpoints.js';
+import { type Parts, timestamp } from '../parts.js';
+import { Attachments } from './attachments.js';
+import { NEVER } from './create.js';
+import { refreshEtc, removeEtc, writeEtc } from './etc.js';
+import { HealthMonitor } from './health.js';
+import { linkEnvironment } from './links.js';
+import { Locks } from './locks.js';
+import { join, leave, linkTargets, sharesWith, usesHost } from './membership.js';
+import { mountVolumes, unmountVolumes } from './mounts.js';
+import { restartDelay, restartsAfterExit } from './restart.js';
+import { signalNumber } from './signals.js';
+import { Waiters } from './waiters.js';
+
+const DEFAULT_STOP_SECONDS = 10;
+const SIGKILL = 9;
+
+export class Lifecycle {
+  readonly waiters = new Waiters();
+  readonly attachments = new Attachments();
+  readonly #locks = new Locks();
+  readonly #restarts = new Map<string, { delay: number; timer?: NodeJS.Timeout }>();
+  readonly #health: HealthMonitor;
+  #closing = false;
+
+  constructor(readonly parts: Parts) {
+    this.#health = new HealthMonitor(parts, (id, state) => this.#setState(id, state));
+  }
+
+  // ── start ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  start(id: string): Promise<void> {
+    return this.#locks.run(id, async () => {
+      const container = this.parts.model.getContainer(id);
+      if (container.state.status === 'paused')
+        throw conflict('cannot start a paused container, try unpause instead');
+      if (isRunning(container)) throw notModified('container already started');
+      if (container.state.status === 'removing')
+        throw conflict('container is marked for removal and cannot be started');
+      this.#cancelRestart(id);
+      await this.#start({ ...container, stoppedByUser: false, restartCount: 0 });
+    });
+  }
+
+  async #start(container: Container): Promise<void> {
+    const { id } = container;
+    try {
+      await this.#launch(container);
+    } catch (error) {
+      await this.#abandon(container, error);
+      throw error;
+    }
+    this.#event(this.parts.model.getContainer(id), 'start');
+    this.#health.watch(this.parts.model.getContainer(id));
+    refreshEtc(this.parts, id);
+  }
+
+  async #launch(container: Container): Promise<void> {
+    const { parts } = this;
+    const image = parts.images.get(container.imageId);
+    const rootfs = parts.images.mount(container.id, container.imageId);
+    failpoint('rootfs-mounted');
+    mountVolumes(parts, container, rootfs);
+    const joined = join(parts, container);
+    const etc = writeEtc(parts, joined);
+    const { pid } = await parts.runtime.create({
+      container: joined,
+      image,
+      rootfs,
+      etc,
+      netns: this.#namespace(joined),
+      env: this.#linkVariables(joined),
+      hostname: this.#hostname(joined),
+      domainname: joined.config.Domainname,
+      sysctls: joined.hostConfig.Sysctls ?? {},
+      ...this.#sharedNamespaces(joined),
+    });
+    failpoint('runtime-created');
+    parts.runtime.onExit(container.id, (exit) => void this.#exited(container.id, exit));
+    this.attachments.join(container.id, () => parts.runtime.attach(container.id));
+    await parts.runtime.start(container.id);
+    failpoint('runtime-started');
+    const current = parts.model.getContainer(container.id);
+    if (current.sandboxId === null) return; // it ended before we got here
+    this.#put({
+      ...current,
+      state: { ...current.state, ...running(pid), finishedAt: current.state.finishedAt },
+    });
+  }
+
+  #namespace(container: Container): string {
+    const sandbox = container.sandboxId ? this.parts.model.sandboxes.get(container.sandboxId) : undefined;
+    return sandbox?.netns ?? '';
+  }
+
+  #hostname(container: Container): string {
+    const shared = sharesWith(container);
+    const owner = shared === undefined ? container : this.parts.model.getContainer(shared);
+    return usesHost(owner) && owner.config.Hostname === '' ? '' : owner.config.Hostname;
+  }
+
+  #linkVariables(container: Container): readonly string[] {
+    const bridge = this.parts.model.networkNamed('bridge');
+    if (!bridge || !container.networks.some((n) => n.networkId === bridge.id)) return [];
+    return linkTargets(this.parts, container, bridge).flatMap((t) => linkEnvironment(container, t));
+  }
+
+  #sharedNamespaces({ hostConfig }: Container): { pidOf?: { pid?: number; ipc?: number } } {
+    const of = (mode: string | undefined): number | undefined => {
+      if (!mode?.startsWith('container:')) return undefined;
+      const target = this.parts.model.getContainer(mode.slice('container:'.length));
+      if (target.state.pid === 0) throw conflict(`container ${target.id} is not running`);
+      return target.state.pid;
+    };
+    const pid = of(hostConfig.PidMode);
+    const ipc = of(hostConfig.IpcMode);
+    return { pidOf: { ...(pid ? { pid } : {}), ...(ipc ? { ipc } : {}) } };
+  }
+
+  /** A start that failed: nothing of it stays but the reason. */
+  async #abandon(container: Container, error: unknown): Promise<void> {
+    const { parts } = this;
+    const { id } = container;
+    this.attachments.abandon(id);
+    await parts.runtime.delete(id).catch(() => undefined);
+    const message = error instanceof Error ? error.message : String(error);
+    const exitCode = startExitCode(error, message);
+    const state: ContainerState = {
+      ...container.state,
+      status: container.state.startedAt === NEVER ? 'created' : 'exited',
+      pid: 0,
+      exitCode,
+      error: message,
+    };
+    const current = parts.model.containers.get(id) ?? container;
+    leave(parts, current, { ...container, state });
+    this.#release(container);
+    this.waiters.tell(id, 'next-exit', { exitCode, error: message });
+    if (container.hostConfig.AutoRemove)
+      await this.#remove(parts.model.getContainer(id), true).catch(() => undefined);
+  }
+
+  #release(container: Container): void {
+    unmountVolumes(this.parts, container);
+    try {
+      this.parts.images.unmount(container.id);
+    } catch (error) {
+      this.parts.log.warn(
+        { container: container.name, error: String(error) },
+        'root file system stays mounted',
+      );
+    }
+  }
+
+  // ── exit ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #exited(id: string, exit: Exit): Promise<void> {
+    return this.#locks
+      .run(id, () => this.finish(id, exit))
+      .catch((error: unknown) => {
+        this.parts.log.error({ container: id, error: String(error) }, 'clean-up after exit failed');
+      });
+  }
+
+  /** Brings the record and the kernel in line with a process that has ended, then restarts or removes by policy. */
+  async finish(id: string, exit: Exit): Promise<void> {
+    const { parts } = this;
+    const container = parts.model.containers.get(id);
+    if (!container || !(isRunning(container) || container.sandboxId !== null)) return;
+    failpoint('exit-seen');
+    this.#health.forget(id);
+    await parts.runtime.delete(id).catch((error: unknown) => {
+      parts.log.warn({ container: container.name, error: String(error) }, 'runtime state not removed');
+    });
+    const again = !this.#closing && restartsAfterExit(container, exit.exitCode);
+    const state: ContainerState = {
+      ...container.state,
+      status: again ? 'restarting' : 'exited',
+      pid: 0,
+      exitCode: exit.exitCode,
+      oomKilled: exit.oomKilled,
+      finishedAt: exit.finishedAt,
+    };
+    leave(parts, container, { ...container, state });
+    this.#release(container);
+    if (exit.oomKilled) this.#event(container, 'oom');
+    this.#event(container, 'die', { exitCode: String(exit.exitCode) });
+    this.waiters.tell(id, 'next-exit', { exitCode: exit.exitCode, error: '' });
+    if (again) this.#scheduleRestart(id, Date.parse(exit.finishedAt) - Date.parse(container.state.startedAt));
+    else if (container.hostConfig.AutoRemove) await this.#remove(parts.model.getContainer(id), true);
+  }
+
+  #scheduleRestart(id: string, ranMs: number): void {
+    const delay = restartDelay(this.#restarts.get(id)?.delay ?? 0, ranMs);
+    const timer = setTimeout(() => {
+      void this.#locks
+        .run(id, async () => {
+          const container = this.parts.model.containers.get(id);
+          if (container?.state.status !== 'restarting') return;
+          await this.#start({ ...container, restartCount: container.restartCount + 1 });
+        })
+        .catch((error: unknown) => {
+          this.parts.log.warn({ container: id, error: String(error) }, 'restart failed');
+        });
+    }, delay);
+    timer.unref();
+    this.#restarts.set(id, { delay, timer });
+  }
+
+  #cancelRestart(id: string): void {
+    const pending = this.#restarts.get(id);
+    if (pending?.timer) clearTimeout(pending.timer);
+    this.#restarts.delete(id);
+  }
+
+  // ── stop, kill, restart, pause ────────────────────────────────────────────────────────────────────────────────────
+
+  async stop(id: string, timeoutSeconds?: number, signal?: string): Promise<void> {
+    const container = this.parts.model.getContainer(id);
+    if (container.state.status === 'restarting') return this.#stopRestarting(id);
+    if (!isRunning(container)) throw notModified('container already stopped');
+    this.#put({ ...container, stoppedByUser: true });
+    await this.#terminate(container, timeoutSeconds, signal);
+    this.#event(container, 'stop');
+  }
+
+  #stopRestarting(id: string): Promise<void> {
+    return this.#locks.run(id, async () => {
+      this.#cancelRestart(id);
+      const container = this.parts.model.getContainer(id);
+      if (container.state.status === 'restarting')
+        this.#put({ ...container, stoppedByUser: true, state: { ...container.state, status: 'exited' } });
+    });
+  }
+
+  /** The stop signal, then SIGKILL when the time is over (negative: never). Resolves when its end is recorded. */
+  async #terminate(container: Container, timeoutSeconds?: number, signal?: string): Promise<void> {
+    const { runtime } = this.parts;
+    const seconds = timeoutSeconds ?? container.config.StopTimeout ?? DEFAULT_STOP_SECONDS;
+    const ended = this.waiters.wait(container.id, 'next-exit');
+    if (container.state.status === 'paused') await runtime.resume(container.id);
+    const number = signalNumber(signal || container.config.StopSignal || 'SIGTERM');
+    this.#event(container, 'kill', { signal: String(number) });
+    await this.#signal(container, number);
+    if (seconds < 0) return void (await ended);
+    if (await settlesWithin(ended, seconds * 1000)) return;
+    this.#event(container, 'kill', { signal: String(SIGKILL) });
+    await this.#signal(container, SIGKILL);
+    await ended;
+  }
+
+  /** A container that ended in the meantime is as good as signalled. */
+  async #signal(container: Container, signal: number): Promise<void> {
+    try {
+      await this.parts.runtime.kill(container.id, signal);
+    } catch (error) {
+      this.parts.log.debug(
+        { container: container.name, signal, error: String(error) },
+        'signal not delivered',
+      );
+    }
+  }
+
+  async restart(id: string, timeoutSeconds?: number, signal?: string): Promise<void> {
+    const container = this.parts.model.getContainer(id);
+    if (isRunning(container)) {
+      this.#put({ ...container, stoppedByUser: true });
+      await this.#keepingRecord(id, () => this.#terminate(container, timeoutSeconds, signal));
+    }
+    await this.start(id);
+    this.#event(container, 'restart');
+  }
+
+  /** `--rm` removes at exit, but not in the middle of a restart. */
+  async #keepingRecord(id: string, work: () => Promise<void>): Promise<void> {
+    const container = this.parts.model.getContainer(id);
+    const { AutoRemove } = container.hostConfig;
+    if (AutoRemove) this.#put({ ...container, hostConfig: { ...container.hostConfig, AutoRemove: false } });
+    await work();
+    const after = this.parts.model.getContainer(id);
+    if (AutoRemove) this.#put({ ...after, hostConfig: { ...after.hostConfig, AutoRemove } });
+  }
+
+  async kill(id: string, signal: string): Promise<void> {
+    const container = this.parts.model.getContainer(id);
+    const number = signalNumber(signal || 'SIGKILL');
+    if (!isRunning(container))
+      throw conflict(`cannot kill container: ${id}: container ${container.id} is not running`);
+    const ends = number === SIGKILL || number === signalNumber(container.config.StopSignal || 'SIGTERM');
+    if (ends) this.#put({ ...container, stoppedByUser: true });
+    const ended = this.waiters.wait(container.id, 'next-exit');
+    await this.parts.runtime.kill(container.id, number);
+    this.#event(container, 'kill', { signal: String(number) });
+    if (number === SIGKILL) await ended;
+  }
+
+  pause(id: string): Promise<void> {
+    return this.#locks.run(id, async () => {
+      const container = this.parts.model.getContainer(id);
+      if (!isRunning(container)) throw conflict(`container ${container.id} is not running`);
+      if (container.state.status === 'paused') throw conflict(`container ${container.id} is already paused`);
+      await this.parts.runtime.pause(container.id);
+      this.#put({ ...container, state: { ...container.state, status: 'paused' } });
+      this.#event(container, 'pause');
+    });
+  }
+
+  unpause(id: string): Promise<void> {
+    return this.#locks.run(id, async () => {
+      const container = this.parts.model.getContainer(id);
+      if (container.state.status !== 'paused') throw conflict(`container ${container.id} is not paused`);
+      await this.parts.runtime.resume(container.id);
+      this.#put({ ...container, state: { ...container.state, status: 'running' } });
+      this.#event(container, 'unpause');
+    });
+  }
+
+  // ── removal ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async remove(id: string, options: { force: boolean; volumes: boolean }): Promise<void> {
+    const container = this.parts.model.getContainer(id);
+    if (container.state.status === 'removing')
+      throw conflict(`removal of container ${container.name} is already in progress`);
+    if (!options.force) checkRemovable(container);
+    this.#cancelRestart(id);
+    if (isRunning(container)) await this.#killForRemoval(container);
+    await this.#locks.run(id, async () => {
+      const current = this.parts.model.containers.get(id);
+      if (current) await this.#remove(current, options.volumes);
+    });
+  }
+
+  async #killForRemoval(container: Container): Promise<void> {
+    const { AutoRemove } = container.hostConfig;
+    this.#put({
+      ...container,
+      stoppedByUser: true,
+      hostConfig: { ...container.hostConfig, AutoRemove: false },
+    });
+    const ended = this.waiters.wait(container.id, 'next-exit');
+    if (container.state.status === 'paused') await this.parts.runtime.resume(container.id);
+    await this.#signal(container, SIGKILL);
+    if (!(await settlesWithin(ended, 10_000)))
+      throw internal(
+        `could not kill container ${container.name}: it did not end within 10 s of SIGKILL${AutoRemove ? '' : ''}`,
+      );
+  }
+
+  async #remove(container: Container, volumes: boolean): Promise<void> {
+    const { parts } = this;
+    const { id } = container;
+    this.#cancelRestart(id);
+    this.#put({ ...container, state: { ...container.state, status: 'removing' } });
+    await parts.runtime.delete(id).catch(() => undefined);
+    this.#release(container);
+    parts.images.discard(id);
+    parts.runtime.forget(id);
+    removeEtc(parts, id);
+    leave(parts, container, null);
+    failpoint('container-removed');
+    if (volumes) this.#removeAnonymousVolumes(container);
+    this.attachments.abandon(id);
+    this.#event(container, 'destroy');
+    this.waiters.tell(id, 'removed', { exitCode: container.state.exitCode, error: '' });
+  }
+
+  #removeAnonymousVolumes(container: Container): void {
+    for (const mount of container.mounts) {
+      if (mount.type !== 'volume') continue;
+      const volume = this.parts.volumes.list().find((v) => v.name === mount.name);
+      if (!volume?.anonymous || this.parts.volumes.usedBy(mount.name).length > 0) continue;
+      this.parts.volumes.remove(mount.name, false);
+    }
+  }
+
+  // ── shared ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** After a daemon restart: a container that ran on goes on being watched. */
+  readopt(id: string): void {
+    this.parts.runtime.onExit(id, (exit) => void this.#exited(id, exit));
+    this.#health.watch(this.parts.model.getContainer(id));
+  }
+
+  /** A container that the daemon's start brings back by policy. */
+  revive(id: string): Promise<void> {
+    return this.#locks.run(id, async () => {
+      const container = this.parts.model.getContainer(id);
+      if (!isRunning(container)) await this.#start({ ...container, stoppedByUser: false });
+    });
+  }
+
+  exclusive<T>(id: string, work: () => Promise<T>): Promise<T> {
+    return this.#locks.run(id, work);
+  }
+
+  /** The daemon stops: containers live on, timers do not. */
+  close(): void {
+    this.#closing = true;
+    for (const id of [...this.#restarts.keys()]) this.#cancelRestart(id);
+    this.#health.close();
+  }
+
+  #put(container: Container): void {
+    this.parts.ledger.commit([{ table: 'container', id: container.id, value: container }]);
+  }
+
+  #setState(id: string, change: Partial<ContainerState>): void {
+    const container = this.parts.model.containers.get(id);
+    if (container) this.#put({ ...container, state: { ...container.state, ...change } });
+  }
+
+  #event(container: Container, action: string, attributes: Readonly<Record<string, string>> = {}): void {
+    containerEvent(this.parts, container, action, attributes);
+  }
+}
+
+export const containerEvent = (
+  parts: Parts,
+  container: Container,
+  action: string,
+  attributes: Readonly<Record<string, string>> = {},
+): void =>
+  parts.events.publish({
+    type: 'container',
+    action,
+    actor: {
+      id: container.id,
+      attributes: {
+        ...container.config.Labels,
+        image: container.imageName,
+        name: container.name,
+        ...attributes,
+      },
+    },
+  });
+
+export const isRunning = (container: Container): boolean =>
+  container.state.status === 'running' || container.state.status === 'paused';
+
+const running = (pid: number): Partial<ContainerState> => ({
+  status: 'running',
+  pid,
+  exitCode: 0,
+  error: '',
+  oomKilled: false,
+  startedAt: timestamp(),
+});
+
+const checkRemovable = (container: Container): void => {
+  const { status } = container.state;
+  const state = status === 'running' || status === 'paused' || status === 'restarting' ? status : undefined;
+  if (state === 'paused')
+    throw conflict(
+      `cannot remove container "/${container.name}": container is paused and must be unpaused first`,
+    );
+  if (state)
+    throw conflict(
+      `cannot remove container "/${container.name}": container is ${state}: stop the container before removing or force remove`,
+    );
+};
+
+/** As Docker's: 127 where the command is missing, 126 where it cannot be run, else 128. */
+const startExitCode = (error: unknown, message: string): number => {
+  if (error instanceof ViaductError && error.kind !== 'invalid') return 128;
+  if (message.includes('permission denied') || message.includes('is a directory')) return 126;
+  return message.includes('not found') || message.includes('no such file') ? 127 : 128;
+};
+
+const settlesWithin = async (promise: Promise<unknown>, ms: number): Promise<boolean> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const settled = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return settled;
+};
+
+export const notRunning = (container: Container): ViaductError =>
+  forbidden(`container ${container.id} is not running`);
+export const badRequest = invalid;

@@ -1,0 +1,255 @@
+/** A container's sandbox and endpoints coming and going: join at start, leave at exit, connect and disconnect between. */
+import { forbidden, internal, invalid, notFound } from '../../errors.js';
+import type { Container, EndpointSettings } from '../../model/container.js';
+import type { Endpoint, Sandbox, SandboxDns } from '../../model/endpoint.js';
+import { freshId, type SandboxId } from '../../model/ids.js';
+import type { Network } from '../../model/network.js';
+import type { Change } from '../../store/store.js';
+import { arrange, buildEndpoint, checkSettings, releaseAddresses } from '../attachment.js';
+import type { Member } from '../gateways.js';
+import { networkEvent } from '../networks.js';
+import type { Parts } from '../parts.js';
+import { resolveBindings } from '../publish.js';
+import { upstreams } from './etc.js';
+import { type LinkTarget, linkedPorts, parseLink } from './links.js';
+
+const SHARED = 'container:';
+export const sharesWith = (container: Container): string | undefined =>
+  container.hostConfig.NetworkMode.startsWith(SHARED)
+    ? container.hostConfig.NetworkMode.slice(SHARED.length)
+    : undefined;
+
+export const usesHost = (container: Container): boolean => container.hostConfig.NetworkMode === 'host';
+
+/** Where the network wants interfaces (host and null networks have none). */
+const hasInterfaces = (parts: Parts, network: Network): boolean =>
+  parts.drivers.get(network.driver)?.capabilities.interfaces === true;
+
+const networkOf = (parts: Parts, entry: Container['networks'][number]): Network => {
+  const network = parts.model.networks.get(entry.networkId) ?? parts.model.findNetwork(entry.name);
+  if (!network) throw notFound(`network ${entry.name} not found`);
+  return network;
+};
+
+/** The running containers that this one links to, with the endpoint each has on the network. */
+export const linkTargets = (parts: Parts, container: Container, network: Network): readonly LinkTarget[] =>
+  (container.hostConfig.Links ?? []).flatMap((text) => {
+    const { source, alias } = parseLink(text);
+    const target = parts.model.findContainer(source);
+    const endpoint =
+      target && parts.model.endpointsOfNetwork(network.id).find((e) => e.containerId === target.id);
+    return target && endpoint ? [{ alias, container: target, endpoint }] : [];
+  });
+
+const dnsLinks = (parts: Parts, container: Container): Readonly<Record<string, string>> => {
+  const texts = [
+    ...(container.hostConfig.Links ?? []),
+    ...container.networks.flatMap((n) => n.settings.links),
+  ];
+  return Object.fromEntries(
+    texts
+      .map(parseLink)
+      .map(({ source, alias }) => [
+        alias.toLowerCase(),
+        (parts.model.findContainer(source)?.name ?? source).toLowerCase(),
+      ]),
+  );
+};
+
+const sandboxDns = (parts: Parts, container: Container, embedded: boolean): SandboxDns => ({
+  embedded,
+  ...upstreams(parts, container),
+  links: dnsLinks(parts, container),
+});
+
+const newSandbox = (parts: Parts, container: Container, networks: readonly Network[]): Sandbox => {
+  const id = freshId<SandboxId>();
+  const host = usesHost(container);
+  const publishes = !host && networks.some((n) => hasInterfaces(parts, n));
+  return {
+    id,
+    containerId: container.id,
+    netns: host ? '' : `${parts.config.execRoot}/netns/${id.slice(0, 12)}`,
+    mode: host ? 'host' : 'private',
+    gateway4: null,
+    gateway6: null,
+    bindings: publishes
+      ? resolveBindings(container.config, container.hostConfig, parts.host, parts.freePort)
+      : [],
+    sysctls: {},
+    dns: sandboxDns(
+      parts,
+      container,
+      networks.some((n) => !n.predefined),
+    ),
+  };
+};
+
+const endpointFor = (
+  parts: Parts,
+  sandbox: Sandbox,
+  container: Container,
+  network: Network,
+  settings: EndpointSettings,
+  taken: ReadonlySet<string>,
+): Endpoint => {
+  checkSettings(network, settings);
+  const interfaces = hasInterfaces(parts, network);
+  const linkedTo = linkedPorts(linkTargets(parts, container, network));
+  return buildEndpoint(
+    { container, network, settings, sandbox, taken, interfaces, linkedTo },
+    parts.addresses,
+  );
+};
+
+/** A user's MAC of `docker run --mac-address` belongs to the first network. */
+const settingsOf = (container: Container, index: number): EndpointSettings => {
+  const settings = container.networks[index]?.settings;
+  if (!settings) throw internal(`container ${container.name} has no network ${index}`);
+  const mac = index === 0 ? container.config.MacAddress : undefined;
+  return mac && !settings.mac ? { ...settings, mac } : settings;
+};
+
+/** Makes the sandbox and all endpoints of a starting container. Answers the container's record with them. */
+export const join = (parts: Parts, container: Container): Container => {
+  const shared = sharesWith(container);
+  if (shared !== undefined) return { ...container, sandboxId: sharedSandbox(parts, shared), endpointIds: [] };
+  const networks = container.networks.map((entry) => networkOf(parts, entry));
+  const sandbox = newSandbox(parts, container, networks);
+  const members: Member[] = [];
+  try {
+    networks.forEach((network, index) => {
+      const taken = new Set(members.map((m) => m.endpoint.ifname));
+      const settings = settingsOf(container, index);
+      members.push({ network, endpoint: endpointFor(parts, sandbox, container, network, settings, taken) });
+    });
+    const resolved = container.networks.map((entry, i) => ({ ...entry, networkId: networks[i]?.id ?? '' }));
+    const endpointIds = members.map((m) => m.endpoint.id);
+    const joined: Container = { ...container, networks: resolved, sandboxId: sandbox.id, endpointIds };
+    parts.ledger.commit([...arrange(sandbox, members), { table: 'container', id: joined.id, value: joined }]);
+    for (const { network } of members) networkEvent(parts, network, 'connect', container.id);
+    return joined;
+  } catch (error) {
+    for (const { endpoint } of members) releaseAddresses(endpoint, parts.addresses);
+    throw error;
+  }
+};
+
+const sharedSandbox = (parts: Parts, reference: string): SandboxId => {
+  const target = parts.model.getContainer(reference);
+  if (!target.sandboxId || target.state.pid === 0)
+    throw forbidden(`cannot join network of a non running container: ${target.id}`);
+  return target.sandboxId;
+};
+
+/** What leaving changes: the records of the sandbox and endpoints that are the container's own. */
+export const leaving = (parts: Parts, container: Container): readonly Change[] => {
+  const own = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
+  if (!own || own.containerId !== container.id) return [];
+  const endpoints = parts.model.endpointsOfSandbox(own.id);
+  return [
+    ...endpoints.map((e): Change => ({ table: 'endpoint', id: e.id, value: null })),
+    { table: 'sandbox', id: own.id, value: null },
+  ];
+};
+
+/** Takes the sandbox down together with `container`'s new record, then frees the addresses. */
+export const leave = (parts: Parts, before: Container, after: Container | null): void => {
+  const changes = leaving(parts, before);
+  const endpoints = changes.flatMap((c) => parts.model.endpoints.get(c.id) ?? []);
+  const value = after && { ...after, sandboxId: null, endpointIds: [] };
+  parts.ledger.commit([...changes, { table: 'container', id: before.id, value }]);
+  for (const endpoint of endpoints) {
+    releaseAddresses(endpoint, parts.addresses);
+    const network = parts.model.networks.get(endpoint.networkId);
+    if (network) networkEvent(parts, network, 'disconnect', before.id);
+  }
+};
+
+const members = (parts: Parts, sandboxId: string): Member[] =>
+  parts.model.endpointsOfSandbox(sandboxId).flatMap((endpoint) => {
+    const network = parts.model.networks.get(endpoint.networkId);
+    return network ? [{ endpoint, network }] : [];
+  });
+
+const checkConnectable = (container: Container, network: Network): void => {
+  if (sharesWith(container) !== undefined || usesHost(container))
+    throw invalid(
+      'container sharing network namespace with another container or host cannot be connected to any other network',
+    );
+  if (network.driver === 'host')
+    throw invalid(
+      'cannot connect container to host network - container must be created in host network mode',
+    );
+  if (network.driver === 'null' && container.networks.length > 0)
+    throw invalid(
+      'container cannot be connected to multiple networks with one of the networks in private (none) mode',
+    );
+  if (container.networks.some((n) => n.networkId === network.id))
+    throw forbidden(`endpoint with name ${container.name} already exists in network ${network.name}`);
+};
+
+/** `none` gives way to the first real network, as in Docker. */
+const withNetwork = (
+  container: Container,
+  network: Network,
+  settings: EndpointSettings,
+): Container['networks'] => [
+  ...container.networks.filter((n) => n.name !== 'none'),
+  { networkId: network.id, name: network.name, settings },
+];
+
+export const connect = (
+  parts: Parts,
+  network: Network,
+  container: Container,
+  settings: EndpointSettings,
+): void => {
+  checkSettings(network, settings);
+  checkConnectable(container, network);
+  const networks = withNetwork(container, network, settings);
+  const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
+  if (!sandbox) {
+    parts.ledger.commit([{ table: 'container', id: container.id, value: { ...container, networks } }]);
+    return;
+  }
+  const present = members(parts, sandbox.id);
+  const taken = new Set(present.map((m) => m.endpoint.ifname));
+  const endpoint = endpointFor(parts, sandbox, container, network, settings, taken);
+  const dns = sandboxDns(parts, { ...container, networks }, sandbox.dns.embedded || !network.predefined);
+  const endpointIds = [...container.endpointIds, endpoint.id];
+  try {
+    parts.ledger.commit([
+      ...arrange({ ...sandbox, dns }, [...present, { endpoint, network }]),
+      { table: 'container', id: container.id, value: { ...container, networks, endpointIds } },
+    ]);
+  } catch (error) {
+    releaseAddresses(endpoint, parts.addresses);
+    throw error;
+  }
+  networkEvent(parts, network, 'connect', container.id);
+};
+
+export const disconnect = (parts: Parts, network: Network, container: Container): void => {
+  if (usesHost(container) || network.driver === 'host')
+    throw invalid('container cannot be disconnected from host network or connected to host network');
+  if (!container.networks.some((n) => n.networkId === network.id || n.name === network.name))
+    throw internal(`container ${container.id} is not connected to network ${network.name}`);
+  const networks = container.networks.filter((n) => n.networkId !== network.id && n.name !== network.name);
+  const gone = parts.model.endpointsOfNetwork(network.id).find((e) => e.containerId === container.id);
+  const sandbox = gone && parts.model.sandboxes.get(gone.sandboxId);
+  const endpointIds = container.endpointIds.filter((id) => id !== gone?.id);
+  const record: Change = {
+    table: 'container',
+    id: container.id,
+    value: { ...container, networks, endpointIds },
+  };
+  if (!gone || !sandbox) {
+    parts.ledger.commit([record]);
+    return;
+  }
+  const stay = members(parts, sandbox.id).filter((m) => m.endpoint.id !== gone.id);
+  parts.ledger.commit([{ table: 'endpoint', id: gone.id, value: null }, ...arrange(sandbox, stay), record]);
+  releaseAddresses(gone, parts.addresses);
+  networkEvent(parts, network, 'disconnect', container.id);
+};

@@ -1,0 +1,31 @@
+/** Sources of a container's mounts, made ready before its start: directories for binds, volumes mounted and filled. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Container } from '../../model/container.js';
+import type { Parts } from '../parts.js';
+import { copyUp } from '../volumes.js';
+
+/** `-v /missing:/x` makes the directory, as Docker does. */
+const makeSource = (source: string): void => {
+  if (!existsSync(source)) mkdirSync(source, { recursive: true, mode: 0o755 });
+};
+
+export const mountVolumes = (parts: Parts, container: Container, rootfs: string): void => {
+  for (const mount of container.mounts) {
+    if (mount.type === 'bind') makeSource(mount.source);
+    if (mount.type !== 'volume') continue;
+    const directory = parts.volumes.mount(mount.name);
+    if (!mount.mode.split(',').includes('nocopy')) copyUp(join(rootfs, mount.destination), directory);
+  }
+};
+
+export const unmountVolumes = (parts: Parts, container: Container): void => {
+  for (const mount of container.mounts) {
+    const volume = mount.type === 'volume' && parts.volumes.list().find((v) => v.name === mount.name);
+    if (volume && !parts.volumes.usedBy(volume.name).some((id) => id !== container.id && runs(parts, id)))
+      parts.volumes.unmount(volume.name);
+  }
+};
+
+const runs = (parts: Parts, id: string): boolean =>
+  (parts.model.containers.get(id)?.sandboxId ?? null) !== null;

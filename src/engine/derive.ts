@@ -1,0 +1,64 @@
+/** Slice → the kernel objects it must have, by asking the network's driver. Pure over the model. */
+import type { Driver, HostView } from '../drivers/contract.js';
+import type { KernelObject, Slice } from '../plan/objects.js';
+import type { Derive } from './ledger.js';
+import type { Model } from './model.js';
+
+export interface DeriveContext {
+  readonly host: HostView;
+  readonly drivers: ReadonlyMap<string, Driver>;
+  /** the daemon's own objects, e.g. the relay's port in the firewall */
+  readonly daemon: readonly KernelObject[];
+}
+
+const hostSlice = (model: Model, { host, daemon }: DeriveContext): readonly KernelObject[] => {
+  const forward = (path: string): KernelObject => ({ kind: 'sysctl', ns: 'host', path, value: '1' });
+  const usesIpv6 = [...model.networks.values()].some((n) => n.ipv6 && !n.configOnly);
+  return [
+    ...(host.ipForward ? [forward('net/ipv4/ip_forward')] : []),
+    ...(host.ipForward && usesIpv6 ? [forward('net/ipv6/conf/all/forwarding')] : []),
+    ...daemon,
+  ];
+};
+
+const networkSlice = (model: Model, id: string, context: DeriveContext): readonly KernelObject[] => {
+  const network = model.networks.get(id);
+  const driver = network && context.drivers.get(network.driver);
+  return !network || !driver || network.configOnly ? [] : driver.network({ host: context.host, network });
+};
+
+const sandboxSlice = (model: Model, id: string): readonly KernelObject[] => {
+  const sandbox = model.sandboxes.get(id);
+  if (!sandbox || sandbox.mode === 'host') return [];
+  const namespace: KernelObject = { kind: 'netns', path: sandbox.netns };
+  return sandbox.dns.embedded
+    ? [namespace, { kind: 'resolver', ns: sandbox.netns, sandboxId: id }]
+    : [namespace];
+};
+
+const endpointSlice = (model: Model, id: string, context: DeriveContext): readonly KernelObject[] => {
+  const endpoint = model.endpoints.get(id);
+  const network = endpoint && model.networks.get(endpoint.networkId);
+  const sandbox = endpoint && model.sandboxes.get(endpoint.sandboxId);
+  const driver = network && context.drivers.get(network.driver);
+  return endpoint && network && sandbox && driver
+    ? driver.endpoint({ host: context.host, network, endpoint, sandbox })
+    : [];
+};
+
+export const createDerive =
+  (context: DeriveContext): Derive =>
+  (model, slice) => {
+    if (slice === 'host') return hostSlice(model, context);
+    const [owner = '', id = ''] = slice.split('/', 2);
+    if (owner === 'network') return networkSlice(model, id, context);
+    return owner === 'sandbox' ? sandboxSlice(model, id) : endpointSlice(model, id, context);
+  };
+
+/** Every slice of the model, in the order in which they build on each other. */
+export const allSlices = (model: Model): Slice[] => [
+  'host',
+  ...[...model.networks.keys()].map((id): Slice => `network/${id}`),
+  ...[...model.sandboxes.keys()].map((id): Slice => `sandbox/${id}`),
+  ...[...model.endpoints.keys()].map((id): Slice => `endpoint/${id}`),
+];

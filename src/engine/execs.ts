@@ -1,0 +1,103 @@
+/** Execs: made, started once, kept for `inspect` until their container ends. In memory only, as Docker's. */
+import { randomBytes } from 'node:crypto';
+import { conflict, invalid, notFound } from '../errors.js';
+import type { RunningExec } from '../runtime/contract.js';
+import { containerEvent, isRunning } from './containers/lifecycle.js';
+import type { ExecCommands, ExecInstance } from './contract.js';
+import type { Parts } from './parts.js';
+
+/** Ended execs are kept so that clients can read the exit code, but not for ever. */
+const MAX_ENDED = 1024;
+
+type Entry = { -readonly [K in keyof ExecInstance]: ExecInstance[K] } & { live?: RunningExec };
+
+export const createExecCommands = (parts: Parts): ExecCommands => {
+  const entries = new Map<string, Entry>();
+
+  const entry = (id: string): Entry => {
+    const found = entries.get(id);
+    if (!found) throw notFound(`No such exec instance: ${id.slice(0, 64)}`);
+    return found;
+  };
+
+  const forgetOldest = (): void => {
+    if (entries.size <= MAX_ENDED) return;
+    for (const [id, e] of entries) {
+      if (e.exitCode !== null || !parts.model.containers.has(e.containerId)) entries.delete(id);
+      if (entries.size <= MAX_ENDED) return;
+    }
+  };
+
+  const ended = (e: Entry, exitCode: number): void => {
+    e.running = false;
+    e.exitCode = exitCode;
+    delete e.live;
+    const container = parts.model.containers.get(e.containerId);
+    if (container) containerEvent(parts, container, 'exec_die', { execID: e.id, exitCode: String(exitCode) });
+  };
+
+  return {
+    create(reference, request) {
+      const container = parts.model.getContainer(reference);
+      if (container.state.status === 'paused')
+        throw conflict(`container ${container.id} is paused, unpause the container before exec`);
+      if (!isRunning(container)) throw conflict(`container ${container.id} is not running`);
+      if (request.command.length === 0) throw invalid('No exec command specified');
+      const id = randomBytes(32).toString('hex');
+      const full = { ...request, containerId: container.id };
+      entries.set(id, {
+        id,
+        containerId: container.id,
+        request: full,
+        running: false,
+        pid: 0,
+        exitCode: null,
+      });
+      containerEvent(parts, container, `exec_create: ${request.command.join(' ').slice(0, 1024)}`, {
+        execID: id,
+      });
+      forgetOldest();
+      return { id };
+    },
+    async start(id, options) {
+      const e = entry(id);
+      const container = parts.model.getContainer(e.containerId);
+      if (e.running) throw conflict(`exec ${id} is already running`);
+      if (e.exitCode !== null) throw conflict(`exec ${id} has already run`);
+      if (!isRunning(container)) throw conflict(`container ${container.id} is not running`);
+      e.running = true;
+      try {
+        // A disconnect just answered may still be taking an interface out of this container.
+        const namespace = container.sandboxId && parts.model.sandboxes.get(container.sandboxId)?.netns;
+        if (namespace) await parts.kernel.settled(namespace);
+        const request = {
+          ...e.request,
+          ...(options.detach ? { attachStdin: false } : {}),
+          ...(options.size ? { size: options.size } : {}),
+        };
+        const live = await parts.runtime.exec(request, container);
+        e.pid = live.pid;
+        e.live = live;
+        void live.exited.then((exitCode) => ended(e, exitCode));
+        containerEvent(parts, container, `exec_start: ${e.request.command.join(' ').slice(0, 1024)}`, {
+          execID: id,
+        });
+        return live;
+      } catch (error) {
+        ended(e, 126);
+        throw error;
+      }
+    },
+    resize(id, size) {
+      const e = entry(id);
+      if (!e.live) throw conflict(`exec ${id} is not running`);
+      e.live.resize(size);
+    },
+    get(id) {
+      const { live: _, ...instance } = entry(id);
+      return instance;
+    },
+    ofContainer: (containerId) =>
+      [...entries.values()].filter((e) => e.containerId === containerId && e.running).map((e) => e.id),
+  };
+};

@@ -1,0 +1,50 @@
+/**
+ * Which endpoint of a sandbox gives the default route of each family, and which carries the published ports. Pure.
+ * Order, as Docker's: highest gw-priority, internal networks never, dual-stack first, then by network name.
+ */
+import type { Endpoint } from '../model/endpoint.js';
+import type { EndpointId } from '../model/ids.js';
+import type { Family, Network } from '../model/network.js';
+import type { PortBinding } from '../model/port.js';
+
+export interface Member {
+  readonly endpoint: Endpoint;
+  readonly network: Network;
+}
+
+export interface Gateways {
+  readonly gateway4: EndpointId | null;
+  readonly gateway6: EndpointId | null;
+}
+
+const GATEWAY_MODE = 'com.docker.network.bridge.gateway_mode_ipv';
+
+const isolated = ({ network }: Member, family: Family): boolean =>
+  network.internal || network.options[`${GATEWAY_MODE}${family}`] === 'isolated';
+
+const dualStack = ({ network }: Member): boolean => network.ipv4 && network.ipv6;
+
+const preference = (a: Member, b: Member): number =>
+  b.endpoint.gwPriority - a.endpoint.gwPriority ||
+  Number(dualStack(b)) - Number(dualStack(a)) ||
+  (a.network.name < b.network.name ? -1 : a.network.name > b.network.name ? 1 : 0);
+
+const best = (members: readonly Member[], family: Family): EndpointId | null =>
+  members
+    .filter((m) => (family === 4 ? m.endpoint.ipv4 : m.endpoint.ipv6) !== undefined && !isolated(m, family))
+    .sort(preference)[0]?.endpoint.id ?? null;
+
+export const gateways = (members: readonly Member[]): Gateways => ({
+  gateway4: best(members, 4),
+  gateway6: best(members, 6),
+});
+
+const isIpv6 = (address: string): boolean => address.includes(':');
+
+/** The bindings an endpoint carries. IPv6 ports of a container without IPv6 go where its IPv4 gateway is (by the relay). */
+export const bindingsOf = (
+  endpoint: EndpointId,
+  { gateway4, gateway6 }: Gateways,
+  bindings: readonly PortBinding[],
+): readonly PortBinding[] =>
+  bindings.filter((b) => (isIpv6(b.hostIp) ? (gateway6 ?? gateway4) : (gateway4 ?? gateway6)) === endpoint);

@@ -1,0 +1,79 @@
+/** Facts of the host, read from /proc and /etc when they are needed and kept for a second. */
+import { existsSync, readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { hostSubnets, type Subnets } from '../ipam/subnets.js';
+import type { HostFacts } from './parts.js';
+
+const FRESH_MS = 1000;
+
+const read = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+/** `/proc/net/route`: interface, destination and mask as little-endian hex. */
+const ipv4Routes = (ours: (link: string) => boolean): string[] =>
+  read('/proc/net/route')
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => {
+      const [link = '', destination = '', , , , , , mask = ''] = line.split('\t');
+      if (destination.length !== 8 || mask.length !== 8 || ours(link)) return [];
+      const bytes = [6, 4, 2, 0].map((i) => Number.parseInt(destination.slice(i, i + 2), 16));
+      const bits = Number.parseInt(mask, 16).toString(2).replace(/0/g, '').length;
+      return [`${bytes.join('.')}/${bits}`];
+    });
+
+/** `/proc/net/ipv6_route`: destination and prefix length as hex, the interface last. */
+const ipv6Routes = (ours: (link: string) => boolean): string[] =>
+  read('/proc/net/ipv6_route')
+    .split('\n')
+    .flatMap((line) => {
+      const fields = line.trim().split(/\s+/);
+      const [destination = '', bits = ''] = fields;
+      const link = fields.at(-1) ?? '';
+      if (destination.length !== 32 || ours(link) || link === 'lo') return [];
+      return [`${(destination.match(/.{4}/g) ?? []).join(':')}/${Number.parseInt(bits, 16)}`];
+    });
+
+const nameservers = (resolvConf: string): string[] =>
+  resolvConf.split('\n').flatMap((line) => {
+    const [word, address] = line.trim().split(/\s+/);
+    return word === 'nameserver' && address ? [address] : [];
+  });
+
+/** systemd-resolved's stub is of no use to a container; its upstream list is (moby does the same). */
+const resolvConfPath = (): string => {
+  const own = nameservers(read('/etc/resolv.conf'));
+  const resolved = '/run/systemd/resolve/resolv.conf';
+  return own.length === 1 && own[0] === '127.0.0.53' && existsSync(resolved) ? resolved : '/etc/resolv.conf';
+};
+
+/** `ours`: is it one of our bridges? Their subnets are known from the model. */
+export const createHostFacts = (options: {
+  readonly ours: (link: string) => boolean;
+  readonly gateways: () => readonly string[];
+}): HostFacts => {
+  let known: { at: number; subnets: Subnets } | undefined;
+  return {
+    subnets() {
+      const now = performance.now();
+      if (!known || now - known.at > FRESH_MS) {
+        const routes = [...ipv4Routes(options.ours), ...ipv6Routes(options.ours)];
+        known = { at: now, subnets: hostSubnets(routes, nameservers(read(resolvConfPath()))) };
+      }
+      return known.subnets;
+    },
+    resolvConf: () => read(resolvConfPath()),
+    gatewayAddresses: options.gateways,
+  };
+};
+
+/** The first address of the host that is not a loopback one. */
+export const hostAddress = (): string | undefined =>
+  Object.values(networkInterfaces())
+    .flat()
+    .find((a) => a && !a.internal && a.family === 'IPv4')?.address;

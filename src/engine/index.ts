@@ -1,0 +1,108 @@
+/** Puts the engine together from its rooms, and brings it from what it finds on disk and in the kernel to running. */
+import { randomUUID } from 'node:crypto';
+import type { DaemonConfig } from '../config/contract.js';
+import type { Driver, HostView } from '../drivers/contract.js';
+import type { Images } from '../images/contract.js';
+import { Subnets } from '../ipam/subnets.js';
+import type { Kernel } from '../kernel/contract.js';
+import type { KernelObject } from '../plan/objects.js';
+import type { Runtime } from '../runtime/contract.js';
+import type { Store } from '../store/store.js';
+import { Addresses } from './addresses.js';
+import { createAttaching, createContainerCommands } from './containers/commands.js';
+import { refreshAllEtc } from './containers/etc.js';
+import { Lifecycle } from './containers/lifecycle.js';
+import type { Engine } from './contract.js';
+import { createDerive } from './derive.js';
+import { createExecCommands } from './execs.js';
+import { Ledger } from './ledger.js';
+import { Model } from './model.js';
+import { createNetworkCommands } from './networks.js';
+import type { EngineVolumes, HostFacts, Logger, Parts } from './parts.js';
+import { predefinedNetworks } from './predefined.js';
+import { watchDrift } from './repair.js';
+import { converge, loadModel, settleContainers } from './restore.js';
+
+export interface EngineRooms {
+  readonly config: DaemonConfig;
+  readonly host: HostView;
+  readonly facts: HostFacts;
+  readonly store: Store;
+  /** loaded already: the resolver looks names up in it */
+  readonly model: Model;
+  readonly kernel: Kernel;
+  readonly drivers: ReadonlyMap<string, Driver>;
+  /** kernel objects of the daemon itself */
+  readonly daemon: readonly KernelObject[];
+  readonly images: Images;
+  readonly runtime: Runtime;
+  readonly volumes: EngineVolumes;
+  readonly events: Engine['events'];
+  readonly freePort: Parts['freePort'];
+  readonly log: Logger;
+}
+
+export interface RunningEngine extends Engine {
+  /** Containers live on; timers, watches and the store end. */
+  close(): Promise<void>;
+}
+
+export { loadModel, Model };
+
+/** Ready when it resolves: containers that were to come back by policy start in the background. */
+export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> => {
+  const { model, store, kernel, config, log } = rooms;
+  const id = store.setting('id', randomUUID);
+  const derive = createDerive({ host: rooms.host, drivers: rooms.drivers, daemon: rooms.daemon });
+  const ledger = new Ledger({ model, store, kernel, derive });
+  const parts: Parts = {
+    ...rooms,
+    ledger,
+    addresses: new Addresses(model),
+    subnets: new Subnets([...model.networks.values()].flatMap((n) => n.pools.map((p) => p.subnet))),
+    seed: id,
+  };
+  const lifecycle = new Lifecycle(parts);
+  const revive = await settleContainers(parts, lifecycle);
+  establishPredefined(parts);
+  const steps = converge(kernel, model, derive);
+  ledger.follow();
+  log.info({ steps, containers: model.containers.size, networks: model.networks.size }, 'restored');
+  refreshAllEtc(parts);
+  watchDrift({ kernel, model, derive, log });
+  for (const container of revive)
+    void lifecycle.revive(container.id).catch((error: unknown) => {
+      log.error({ container: container.name, error: String(error) }, 'restart with the daemon failed');
+    });
+  return {
+    config,
+    id,
+    networks: createNetworkCommands(parts, createAttaching(parts, lifecycle)),
+    containers: createContainerCommands(parts, lifecycle),
+    execs: createExecCommands(parts),
+    volumes: rooms.volumes,
+    images: rooms.images,
+    events: rooms.events,
+    runtime: { name: rooms.runtime.name, version: rooms.runtime.version },
+    async close() {
+      lifecycle.close();
+      await kernel.settled();
+    },
+  };
+};
+
+const establishPredefined = (parts: Parts): void => {
+  const before = new Map(parts.model.networks);
+  const changes = predefinedNetworks(parts);
+  parts.ledger.commit(changes);
+  for (const { id } of changes) {
+    const old = before.get(id)?.pools ?? [];
+    const now = parts.model.networks.get(id);
+    // An allocator that is kept knows the addresses of containers that run on.
+    if (now && before.has(id) && JSON.stringify(old) === JSON.stringify(now.pools)) continue;
+    for (const pool of old) parts.subnets.remove(pool.subnet);
+    parts.addresses.close(id);
+    if (now) parts.addresses.open(now);
+    for (const pool of now?.pools ?? []) parts.subnets.add(pool.subnet);
+  }
+};

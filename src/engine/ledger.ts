@@ -1,0 +1,95 @@
+/**
+ * The one writer: turns a list of record changes into a plan, makes the intent durable, then lets the kernel follow.
+ * Intent is on disk before the kernel is touched, so a crash in between is repaired by restoring towards the intent;
+ * a refused plan takes the intent back. Everything here is synchronous, so no two commands ever interleave.
+ */
+import type { Kernel } from '../kernel/contract.js';
+import { diff } from '../plan/diff.js';
+import type { KernelObject, Slice } from '../plan/objects.js';
+import type { Plan } from '../plan/plan.js';
+import type { Change, Store } from '../store/store.js';
+import { failpoint } from './failpoints.js';
+import type { Model } from './model.js';
+
+export type Derive = (model: Model, slice: Slice) => readonly KernelObject[];
+
+export class Ledger {
+  readonly #model: Model;
+  readonly #store: Store;
+  readonly #kernel: Kernel;
+  readonly #derive: Derive;
+  /** false while the daemon restores: records settle first, then the kernel converges once */
+  #kernelFollows = false;
+
+  constructor(parts: { model: Model; store: Store; kernel: Kernel; derive: Derive }) {
+    this.#model = parts.model;
+    this.#store = parts.store;
+    this.#kernel = parts.kernel;
+    this.#derive = parts.derive;
+  }
+
+  /** All or nothing: records, disk and kernel. Throws what the kernel or the store refused. */
+  commit(changes: readonly Change[]): void {
+    const slices = touched(this.#model, changes);
+    const before = this.#objects(slices);
+    const undo = changes.map((change) => this.#model.change(change)).reverse();
+    try {
+      const plan = diff(before, this.#objects(slices));
+      this.#store.commit(changes);
+      failpoint('intent-durable');
+      this.#apply(plan, undo);
+    } catch (error) {
+      for (const change of undo) this.#model.change(change);
+      throw error;
+    }
+  }
+
+  /** From now on every commit is carried out in the kernel. */
+  follow(): void {
+    this.#kernelFollows = true;
+  }
+
+  /** What `commit` would do to the kernel, without doing it. */
+  preview(changes: readonly Change[]): Plan {
+    const slices = touched(this.#model, changes);
+    const before = this.#objects(slices);
+    const undo = changes.map((change) => this.#model.change(change)).reverse();
+    try {
+      return diff(before, this.#objects(slices));
+    } finally {
+      for (const change of undo) this.#model.change(change);
+    }
+  }
+
+  #apply(plan: Plan, undo: readonly Change[]): void {
+    if (plan.length === 0 || !this.#kernelFollows) return;
+    try {
+      this.#kernel.apply(plan);
+      failpoint('kernel-applied');
+    } catch (error) {
+      this.#store.commit(undo);
+      throw error;
+    }
+  }
+
+  #objects(slices: readonly Slice[]): KernelObject[] {
+    return slices.flatMap((slice) => this.#derive(this.#model, slice));
+  }
+}
+
+/** The slices whose objects depend on a changed record. A changed sandbox moves routes of its endpoints. */
+const touched = (model: Model, changes: readonly Change[]): Slice[] => {
+  const slices = new Set<Slice>();
+  for (const { table, id, value } of changes) {
+    if (table === 'network') {
+      slices.add(`network/${id}`).add('host');
+      const known = model.networks.has(id) && value !== null;
+      if (known) for (const e of model.endpointsOfNetwork(id)) slices.add(`endpoint/${e.id}`);
+    } else if (table === 'endpoint') slices.add(`endpoint/${id}`);
+    else if (table === 'sandbox') {
+      slices.add(`sandbox/${id}`);
+      for (const e of model.endpointsOfSandbox(id)) slices.add(`endpoint/${e.id}`);
+    }
+  }
+  return [...slices];
+};

@@ -1,0 +1,149 @@
+/**
+ * The model in memory: every record, and the look-ups that must not scan. Only the ledger changes it, one change at a
+ * time; records themselves are never mutated, so whoever holds one holds a snapshot.
+ */
+import { invalid, notFound, type ViaductError } from '../errors.js';
+import type { Container } from '../model/container.js';
+import type { Endpoint, Sandbox } from '../model/endpoint.js';
+import type { Network } from '../model/network.js';
+import type { Change } from '../store/store.js';
+
+/** Values grouped under a text, each with an identity of its own: `network id → endpoints`, `name → endpoints`. */
+class Groups<T extends { readonly id: string }> {
+  readonly #groups = new Map<string, Map<string, T>>();
+  add(group: string, item: T): void {
+    const existing = this.#groups.get(group);
+    if (existing) existing.set(item.id, item);
+    else this.#groups.set(group, new Map([[item.id, item]]));
+  }
+  remove(group: string, item: T): void {
+    const existing = this.#groups.get(group);
+    existing?.delete(item.id);
+    if (existing?.size === 0) this.#groups.delete(group);
+  }
+  get(group: string): readonly T[] {
+    return [...(this.#groups.get(group)?.values() ?? [])];
+  }
+}
+
+const nameKey = (networkId: string, name: string): string => `${networkId} ${name.toLowerCase()}`;
+const addressKey = (networkId: string, address: string): string => `${networkId} ${address}`;
+export const bare = (address: string): string => address.split('/', 1)[0] ?? '';
+
+export class Model {
+  readonly networks = new Map<string, Network>();
+  readonly endpoints = new Map<string, Endpoint>();
+  readonly sandboxes = new Map<string, Sandbox>();
+  readonly containers = new Map<string, Container>();
+  readonly #networksByName = new Map<string, Network>();
+  readonly #containersByName = new Map<string, Container>();
+  readonly #endpointsByNetwork = new Groups<Endpoint>();
+  readonly #endpointsBySandbox = new Groups<Endpoint>();
+  readonly #endpointsByName = new Groups<Endpoint>();
+  readonly #endpointsByAddress = new Groups<Endpoint>();
+
+  /** Makes one change and answers the change that undoes it. */
+  change(change: Change): Change {
+    const { table, id, value } = change;
+    switch (table) {
+      case 'network': {
+        const before = this.networks.get(id) ?? null;
+        if (before) this.#networksByName.delete(before.name);
+        if (value) this.#networksByName.set(value.name, value);
+        set(this.networks, id, value);
+        return { table, id, value: before };
+      }
+      case 'container': {
+        const before = this.containers.get(id) ?? null;
+        if (before) this.#containersByName.delete(before.name);
+        if (value) this.#containersByName.set(value.name, value);
+        set(this.containers, id, value);
+        return { table, id, value: before };
+      }
+      case 'sandbox': {
+        const before = this.sandboxes.get(id) ?? null;
+        set(this.sandboxes, id, value);
+        return { table, id, value: before };
+      }
+      case 'endpoint': {
+        const before = this.endpoints.get(id) ?? null;
+        if (before) this.#index(before, 'remove');
+        if (value) this.#index(value, 'add');
+        set(this.endpoints, id, value);
+        return { table, id, value: before };
+      }
+    }
+  }
+
+  #index(endpoint: Endpoint, verb: 'add' | 'remove'): void {
+    const { networkId } = endpoint;
+    this.#endpointsByNetwork[verb](networkId, endpoint);
+    this.#endpointsBySandbox[verb](endpoint.sandboxId, endpoint);
+    for (const name of endpoint.dnsNames) this.#endpointsByName[verb](nameKey(networkId, name), endpoint);
+    for (const address of [endpoint.ipv4, endpoint.ipv6])
+      if (address) this.#endpointsByAddress[verb](addressKey(networkId, bare(address)), endpoint);
+  }
+
+  endpointsOfNetwork = (id: string): readonly Endpoint[] => this.#endpointsByNetwork.get(id);
+  /** In the order in which they were made. */
+  endpointsOfSandbox = (id: string): readonly Endpoint[] => this.#endpointsBySandbox.get(id);
+  endpointsNamed = (networkId: string, name: string): readonly Endpoint[] =>
+    this.#endpointsByName.get(nameKey(networkId, name));
+  endpointAt = (networkId: string, address: string): Endpoint | undefined =>
+    this.#endpointsByAddress.get(addressKey(networkId, address))[0];
+
+  findNetwork(reference: string): Network | undefined {
+    const name = reference === 'default' ? 'bridge' : reference;
+    return (
+      this.networks.get(name) ??
+      this.#networksByName.get(name) ??
+      byPrefix(this.networks, name, (n) =>
+        invalid(`network ${name} is ambiguous (${n} matches found on ID prefix)`),
+      )
+    );
+  }
+
+  getNetwork(reference: string): Network {
+    const network = this.findNetwork(reference);
+    if (!network) throw notFound(`network ${reference} not found`);
+    return network;
+  }
+
+  networkNamed = (name: string): Network | undefined => this.#networksByName.get(name);
+
+  containerNamed = (name: string): Container | undefined => this.#containersByName.get(name);
+
+  findContainer(reference: string): Container | undefined {
+    const name = reference.startsWith('/') ? reference.slice(1) : reference;
+    return (
+      this.containers.get(name) ??
+      this.#containersByName.get(name) ??
+      byPrefix(this.containers, name, () => invalid(`Multiple IDs found with provided prefix: ${name}`))
+    );
+  }
+
+  getContainer(reference: string): Container {
+    const container = this.findContainer(reference);
+    if (!container) throw notFound(`No such container: ${reference}`);
+    return container;
+  }
+}
+
+const set = <T>(map: Map<string, T>, id: string, value: T | null): void => {
+  if (value === null) map.delete(id);
+  else map.set(id, value);
+};
+
+const PREFIX = /^[0-9a-f]{1,63}$/;
+
+const byPrefix = <T>(
+  map: ReadonlyMap<string, T>,
+  prefix: string,
+  ambiguous: (matches: number) => ViaductError,
+): T | undefined => {
+  if (prefix.length > 63 || !PREFIX.test(prefix)) return undefined;
+  const matches: T[] = [];
+  for (const [id, value] of map) if (id.startsWith(prefix)) matches.push(value);
+  if (matches.length > 1) throw ambiguous(matches.length);
+  return matches[0];
+};

@@ -1,0 +1,59 @@
+/** What the engine's commands share: the model, its one writer, and the rooms that were injected. */
+import type { DaemonConfig } from '../config/contract.js';
+import type { Driver, HostView } from '../drivers/contract.js';
+import type { Images } from '../images/contract.js';
+import type { Subnets } from '../ipam/subnets.js';
+import type { Kernel } from '../kernel/contract.js';
+import type { Protocol } from '../model/port.js';
+import type { Runtime } from '../runtime/contract.js';
+import type { Addresses } from './addresses.js';
+import type { Engine, VolumeCommands } from './contract.js';
+import type { Ledger } from './ledger.js';
+import type { Model } from './model.js';
+
+export interface Logger {
+  debug(details: object, message: string): void;
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
+
+export interface EngineVolumes extends VolumeCommands {
+  /** Mounts the volume's device where it has one; answers its directory. */
+  mount(name: string): string;
+  unmount(name: string): void;
+}
+
+/** Facts of the host that change under us, read when asked. */
+export interface HostFacts {
+  /** what the host itself uses: its routes that are not ours, and its nameservers */
+  subnets(): Subnets;
+  /** the host's own resolver configuration */
+  resolvConf(): string;
+  /** addresses by which containers reach the host (`host-gateway`) */
+  gatewayAddresses(): readonly string[];
+}
+
+export interface Parts {
+  readonly config: DaemonConfig;
+  readonly host: HostView;
+  readonly facts: HostFacts;
+  readonly model: Model;
+  readonly ledger: Ledger;
+  readonly kernel: Kernel;
+  readonly addresses: Addresses;
+  /** subnets of all networks, kept with every create and remove */
+  readonly subnets: Subnets;
+  readonly drivers: ReadonlyMap<string, Driver>;
+  readonly images: Images;
+  readonly runtime: Runtime;
+  readonly volumes: EngineVolumes;
+  readonly events: Engine['events'];
+  readonly freePort: (protocol: Protocol, addresses: readonly string[], from: number, to: number) => number;
+  readonly log: Logger;
+  /** random text kept in the data root; seeds unique local IPv6 prefixes */
+  readonly seed: string;
+}
+
+/** RFC 3339 with nanoseconds (the clock gives milliseconds). */
+export const timestamp = (): string => new Date().toISOString().replace(/Z$/, '000000Z');

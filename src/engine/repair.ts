@@ -1,0 +1,71 @@
+/**
+ * Self-healing: what somebody else removed or changed is put back from the records. Only slices that own a named link
+ * are looked at again; foreign objects are never touched.
+ */
+import type { Drift, Kernel } from '../kernel/contract.js';
+import { diff } from '../plan/diff.js';
+import { type KernelObject, objectKey, type Slice } from '../plan/objects.js';
+import { allSlices } from './derive.js';
+import type { Derive } from './ledger.js';
+import type { Model } from './model.js';
+import type { Logger } from './parts.js';
+
+interface Repairing {
+  readonly kernel: Kernel;
+  readonly model: Model;
+  readonly derive: Derive;
+  readonly log: Logger;
+}
+
+/** The slices whose objects live on one of the links: the network of a bridge with its endpoints, or one endpoint. */
+const slicesOn = ({ model, derive }: Repairing, names: ReadonlySet<string>): readonly Slice[] => {
+  const slices = new Set<Slice>();
+  for (const network of model.networks.values()) {
+    const owns = derive(model, `network/${network.id}`).some((o) => o.kind === 'link' && names.has(o.name));
+    if (!owns) continue;
+    slices.add(`network/${network.id}`);
+    for (const e of model.endpointsOfNetwork(network.id)) slices.add(`endpoint/${e.id}`);
+  }
+  for (const e of model.endpoints.values()) if (names.has(e.hostIfname)) slices.add(`endpoint/${e.id}`);
+  return [...slices];
+};
+
+const slicesFor = (parts: Repairing, drift: readonly Drift[]): readonly Slice[] => {
+  if (drift.some((d) => d.kind === 'nftables')) return allSlices(parts.model);
+  const names = new Set(drift.flatMap((d) => (d.kind === 'link' || d.kind === 'address' ? [d.name] : [])));
+  const routes = drift.some((d) => d.kind === 'route');
+  return routes && names.size === 0 ? [] : slicesOn(parts, names);
+};
+
+/** Sysctls are checked one by one: they carry no owner, so they are never among what is observed. */
+const stateOf = (kernel: Kernel, wanted: readonly KernelObject[]): readonly KernelObject[] => {
+  const keys = new Set(wanted.map(objectKey));
+  const observed = kernel.observe().filter((o) => keys.has(objectKey(o)));
+  return [...observed, ...wanted.filter((o) => o.kind === 'sysctl' && kernel.present(o))];
+};
+
+/** Answers how many steps it took; 0 when all was as it should be. */
+export const repair = (parts: Repairing, drift: readonly Drift[]): number => {
+  const slices = slicesFor(parts, drift);
+  if (slices.length === 0) return 0;
+  if (drift.some((d) => d.kind === 'nftables')) parts.kernel.ensureTables();
+  const wanted = slices.flatMap((slice) => parts.derive(parts.model, slice));
+  const plan = diff(stateOf(parts.kernel, wanted), wanted);
+  if (plan.length === 0) return 0;
+  parts.log.warn({ steps: plan.length, drift: drift.length }, 'repairing what was changed from outside');
+  parts.kernel.apply(plan);
+  return plan.length;
+};
+
+/** Watches for good; a repair that fails is tried again with the next event or after a second. */
+export const watchDrift = (parts: Repairing): void => {
+  const attempt = (drift: readonly Drift[], retries: number): void => {
+    try {
+      repair(parts, drift);
+    } catch (error) {
+      parts.log.error({ error: String(error) }, 'repair failed');
+      if (retries > 0) setTimeout(() => attempt(drift, retries - 1), 200).unref();
+    }
+  };
+  parts.kernel.watch((drift) => attempt(drift, 5));
+};

@@ -1,0 +1,90 @@
+/**
+ * A daemon's start: the records are read, containers that ended meanwhile are noted, and the kernel is brought from what
+ * is observed to what the records say. Containers that run on never notice.
+ */
+
+import type { Kernel } from '../kernel/contract.js';
+import type { Container } from '../model/container.js';
+import { diff } from '../plan/diff.js';
+import type { KernelObject } from '../plan/objects.js';
+import type { Store } from '../store/store.js';
+import type { Lifecycle } from './containers/lifecycle.js';
+import { restartsWithDaemon } from './containers/restart.js';
+import { allSlices } from './derive.js';
+import type { Derive } from './ledger.js';
+import type { Model } from './model.js';
+import { type Parts, timestamp } from './parts.js';
+
+export const loadModel = (model: Model, store: Store): void => {
+  for (const change of store.load()) model.change(change);
+};
+
+/** Everything the model wants, in one list. */
+export const desired = (model: Model, derive: Derive): readonly KernelObject[] =>
+  allSlices(model).flatMap((slice) => derive(model, slice));
+
+/** Observed → desired, in one plan. Sysctls have no owner mark: they are simply written again. */
+export const converge = (kernel: Kernel, model: Model, derive: Derive): number => {
+  kernel.ensureTables();
+  const plan = diff(kernel.observe(), desired(model, derive));
+  if (plan.length > 0) kernel.apply(plan);
+  return plan.length;
+};
+
+interface Found {
+  readonly container: Container;
+  readonly alive: boolean;
+  readonly exitCode: number;
+}
+
+const look = (parts: Parts, container: Container): Found => {
+  const state = parts.runtime.adopt(container.id);
+  if (state && 'pid' in state) return { container, alive: true, exitCode: 0 };
+  return { container, alive: false, exitCode: state?.exit.exitCode ?? 255 };
+};
+
+/** Before the kernel converges: sandboxes of containers that ended while nobody watched must not be rebuilt. */
+export const settleContainers = async (parts: Parts, lifecycle: Lifecycle): Promise<readonly Container[]> => {
+  const revive: Container[] = [];
+  for (const container of [...parts.model.containers.values()]) {
+    const { status } = container.state;
+    if (status === 'removing') {
+      await lifecycle
+        .remove(container.id, { force: true, volumes: container.hostConfig.AutoRemove })
+        .catch(() => undefined);
+      continue;
+    }
+    const wasRunning = status === 'running' || status === 'paused' || status === 'restarting';
+    if (!wasRunning && container.sandboxId === null) {
+      if (restartsWithDaemon(container, false, container.state.exitCode)) revive.push(container);
+      continue;
+    }
+    const found = look(parts, container);
+    if (found.alive && wasRunning && status !== 'restarting') lifecycle.readopt(container.id);
+    else if (await settleEnded(parts, lifecycle, found, wasRunning)) revive.push(container);
+  }
+  return revive;
+};
+
+/** Records the end of one that is gone. Answers whether its policy brings it back. */
+const settleEnded = async (
+  parts: Parts,
+  lifecycle: Lifecycle,
+  found: Found,
+  wasRunning: boolean,
+): Promise<boolean> => {
+  const { container, exitCode } = found;
+  const state = parts.runtime.adopt(container.id);
+  const exit =
+    state && 'exit' in state ? state.exit : { exitCode, oomKilled: false, finishedAt: timestamp() };
+  // Its restart is decided below, by the rules for a daemon's start.
+  const quiet = { ...container, stoppedByUser: true };
+  parts.ledger.commit([{ table: 'container', id: container.id, value: quiet }]);
+  await lifecycle.finish(container.id, exit);
+  const after = parts.model.containers.get(container.id);
+  if (!after) return false;
+  parts.ledger.commit([
+    { table: 'container', id: after.id, value: { ...after, stoppedByUser: container.stoppedByUser } },
+  ]);
+  return restartsWithDaemon(container, wasRunning, exit.exitCode);
+};

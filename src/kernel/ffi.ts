@@ -112,6 +112,16 @@ export const connect = (fd: number, address: Buffer): void =>
 export const listen = (fd: number, backlog: number): void => void checked('listen', c.listen(fd, backlog));
 export const send = (fd: number, data: Buffer, flags = 0, to: Buffer | null = null): number =>
   checked('send', Number(c.sendto(fd, data, data.length, flags, to, to?.length ?? 0)));
+/**
+ * `send` in one of libuv's threads, for what waits in the kernel (deleting links: 16–70 ms). One at a time, or the file
+ * system waits with it. Answers the bytes sent, or -1 (the thread's errno is lost).
+ */
+export const sendLater = (fd: number, data: Buffer): Promise<number> =>
+  new Promise((resolve, reject) => {
+    c.sendto.async(fd, data, data.length, 0, null, 0, (error: unknown, sent: number | bigint) =>
+      error ? reject(error) : resolve(Number(sent)),
+    );
+  });
 /** Bytes read; -1 where a non-blocking socket has nothing. */
 export const recv = (fd: number, into: Buffer, flags = 0): number => {
   const n = Number(c.recv(fd, into, into.length, flags));
@@ -208,7 +218,13 @@ export const recvDescriptor = (fd: number): number => {
 /** `openat2` flags of `include/uapi/linux/openat2.h`. */
 export const RESOLVE = { NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8, IN_ROOT: 0x10 } as const;
 /** openat2(2), system call 437 (Linux 5.6): opens `path` below `directory` under the rules of `resolve`. */
-export const openat2 = (directory: number, path: string, flags: number, resolve: number, mode = 0): number => {
+export const openat2 = (
+  directory: number,
+  path: string,
+  flags: number,
+  resolve: number,
+  mode = 0,
+): number => {
   const how = Buffer.alloc(24);
   how.writeBigUInt64LE(BigInt(flags | O.CLOEXEC), 0);
   how.writeBigUInt64LE(BigInt(mode), 8);

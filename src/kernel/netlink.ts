@@ -28,7 +28,7 @@ const NLMSGERR_ATTR_MSG = 1;
 const SOL_NETLINK = 270;
 const OPTION = { CAP_ACK: 10, EXT_ACK: 11, GET_STRICT_CHK: 12 } as const;
 const SO = { SNDBUFFORCE: 32, RCVBUFFORCE: 33 } as const;
-const ERRNO = { EINTR: 4, EPROTO: 71, EMSGSIZE: 90, ENOBUFS: 105 } as const;
+const ERRNO = { EINTR: 4, EIO: 5, EPROTO: 71, EMSGSIZE: 90, ENOBUFS: 105 } as const;
 
 export const HEADER = 16;
 const NLA_TYPE = 0x3fff;
@@ -184,7 +184,27 @@ export class NetlinkSocket {
    * answered, when none was refused, is a KernelError.
    */
   attempt(messages: readonly Buffer[], operation: Operation, replies: Buffer[] = []): readonly Outcome[] {
-    const first = this.send(messages, operation);
+    return this.outcomes(messages, this.send(messages, operation), operation, replies);
+  }
+
+  /**
+   * `attempt` whose `send` runs off the main thread, for requests that wait in the kernel. The socket must not be used
+   * for anything else before the promise is settled.
+   */
+  async attemptLater(messages: readonly Buffer[], operation: Operation): Promise<readonly Outcome[]> {
+    const first = this.number(messages);
+    if ((await ffi.sendLater(this.fd, Buffer.concat(messages))) < 0)
+      throw new KernelError(ERRNO.EIO, nameOf(operation, 0), 'not sent');
+    return this.outcomes(messages, first, operation, []);
+  }
+
+  /** Reads what the kernel answered to the messages numbered from `first`. */
+  private outcomes(
+    messages: readonly Buffer[],
+    first: number,
+    operation: Operation,
+    replies: Buffer[],
+  ): readonly Outcome[] {
     const outcomes = new Array<Outcome | undefined>(messages.length);
     for (let m = this.receive(operation); m; m = this.receive(operation))
       for (const one of splitMessages(m)) {
@@ -250,13 +270,18 @@ export class NetlinkSocket {
     }
   }
 
-  /** Numbers the messages and sends them; answers the number of the first. */
-  private send(messages: readonly Buffer[], operation: Operation): number {
+  private number(messages: readonly Buffer[]): number {
     const first = this.sequence;
     this.sequence = (this.sequence + messages.length) >>> 0;
     messages.forEach((m, i) => {
       m.writeUInt32LE((first + i) >>> 0, 8);
     });
+    return first;
+  }
+
+  /** Numbers the messages and sends them; answers the number of the first. */
+  private send(messages: readonly Buffer[], operation: Operation): number {
+    const first = this.number(messages);
     const [only] = messages;
     try {
       ffi.send(this.fd, messages.length === 1 && only ? only : Buffer.concat(messages));
@@ -294,13 +319,16 @@ const doneOutcome = (m: Buffer): Outcome => {
 
 const hostSockets = new Map<number, NetlinkSocket>();
 
+/** The host's socket of a protocol, opened at first use and kept. */
+export const hostSocket = (protocol: number): NetlinkSocket => {
+  const kept = hostSockets.get(protocol) ?? NetlinkSocket.open(protocol);
+  hostSockets.set(protocol, kept);
+  return kept;
+};
+
 /** Runs `work` with a socket of `protocol` in `ns`; the host's socket is kept open, others are closed behind it. */
 export const withSocket = <T>(protocol: number, ns: string, work: (socket: NetlinkSocket) => T): T => {
-  if (ns === 'host') {
-    const kept = hostSockets.get(protocol) ?? NetlinkSocket.open(protocol);
-    hostSockets.set(protocol, kept);
-    return work(kept);
-  }
+  if (ns === 'host') return work(hostSocket(protocol));
   const socket = NetlinkSocket.open(protocol, ns);
   try {
     return work(socket);

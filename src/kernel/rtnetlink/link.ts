@@ -1,0 +1,197 @@
+/**
+ * Links as rtnetlink messages. Pure. A further type (macvlan, ipvlan, vlan, vxlan) adds one `create…` here, with its
+ * IFLA_INFO_DATA, and one row in `kernel/links.ts`.
+ */
+import type { BridgeLink, VethLink } from '../../plan/objects.js';
+import { AF } from '../ffi.js';
+import {
+  attr,
+  attrStr,
+  attrText,
+  attrU8,
+  attrU32,
+  HEADER,
+  message,
+  NLM_F,
+  nested,
+  parseAttributes,
+} from '../netlink.js';
+import { macOf, macText } from './inet.js';
+import {
+  IFF_UP,
+  IFLA,
+  IFLA_BRPORT,
+  IFLA_INET6_ADDR_GEN_MODE,
+  IFLA_INFO,
+  RTEXT_FILTER_SKIP_STATS,
+  RTM,
+  VETH_INFO_PEER,
+} from './numbers.js';
+
+/** Smallest MTU with which a link has IPv6 at all (IPV6_MIN_MTU). */
+const IPV6_MIN_MTU = 1280;
+
+interface LinkHeader {
+  readonly index?: number;
+  readonly flags?: number;
+  readonly change?: number;
+}
+
+/** `struct ifinfomsg` */
+const header = ({ index = 0, flags = 0, change = 0 }: LinkHeader = {}): Buffer => {
+  const out = Buffer.alloc(16);
+  out.writeInt32LE(index, 4);
+  out.writeUInt32LE(flags, 8);
+  out.writeUInt32LE(change, 12);
+  return out;
+};
+const raised = (up: boolean): LinkHeader => ({ flags: up ? IFF_UP : 0, change: IFF_UP });
+const CREATE = NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL;
+
+export const createBridge = (o: BridgeLink): Buffer =>
+  message(
+    RTM.NEWLINK,
+    CREATE,
+    header(o.up ? raised(true) : {}),
+    attrStr(IFLA.IFNAME, o.name),
+    attr(IFLA.ADDRESS, macOf(o.mac)),
+    attrU32(IFLA.MTU, o.mtu),
+    nested(IFLA.LINKINFO, attrStr(IFLA_INFO.KIND, 'bridge')),
+  );
+
+/**
+ * Both ends in one message. The near end is up at once: it has no carrier before its peer is up, and its port then
+ * forwards without a further change. `peerNs` is an open descriptor of the peer's namespace.
+ */
+export const createVeth = (o: VethLink, masterIndex: number, peerNs: number): Buffer =>
+  message(
+    RTM.NEWLINK,
+    CREATE,
+    header(raised(true)),
+    attrStr(IFLA.IFNAME, o.name),
+    attrU32(IFLA.MTU, o.mtu),
+    ...(masterIndex > 0 ? [attrU32(IFLA.MASTER, masterIndex)] : []),
+    nested(
+      IFLA.LINKINFO,
+      attrStr(IFLA_INFO.KIND, 'veth'),
+      nested(
+        IFLA_INFO.DATA,
+        attr(
+          VETH_INFO_PEER,
+          header(),
+          attrStr(IFLA.IFNAME, o.peerName),
+          attr(IFLA.ADDRESS, macOf(o.peerMac)),
+          attrU32(IFLA.MTU, o.mtu),
+          attrU32(IFLA.NET_NS_FD, peerNs),
+        ),
+      ),
+    ),
+  );
+
+/** Hairpin and isolation of a bridge's port; only an existing port takes them, so they are a message of their own. */
+export const setBridgePort = (name: string, port: { hairpin: boolean; isolated: boolean }): Buffer =>
+  message(
+    RTM.NEWLINK,
+    NLM_F.ACK,
+    header(),
+    attrStr(IFLA.IFNAME, name),
+    nested(
+      IFLA.LINKINFO,
+      attrStr(IFLA_INFO.SLAVE_KIND, 'bridge'),
+      nested(
+        IFLA_INFO.SLAVE_DATA,
+        attrU8(IFLA_BRPORT.MODE, port.hairpin ? 1 : 0),
+        attrU8(IFLA_BRPORT.ISOLATED, port.isolated ? 1 : 0),
+      ),
+    ),
+  );
+
+/** No link-local address of the kernel's making: the host's end of a veth is a port, not a host. */
+export const setNoIpv6Address = (name: string): Buffer =>
+  message(
+    RTM.SETLINK,
+    NLM_F.ACK,
+    header(),
+    attrStr(IFLA.IFNAME, name),
+    nested(IFLA.AF_SPEC, nested(AF.INET6, attrU8(IFLA_INET6_ADDR_GEN_MODE, 1))),
+  );
+/** A link below this MTU has no IPv6 whose settings could be changed. */
+export const carriesIpv6 = (mtu: number): boolean => mtu >= IPV6_MIN_MTU;
+
+export interface LinkChange {
+  readonly up?: boolean;
+  readonly mtu?: number;
+  readonly mac?: string;
+  /** index of the bridge, 0: leaves its bridge */
+  readonly master?: number;
+  readonly name?: string;
+  readonly group?: number;
+}
+
+/** Changes a link found by name or by index. */
+export const changeLink = (which: string | number, change: LinkChange): Buffer => {
+  const named = typeof which === 'string';
+  const found = named ? {} : { index: which };
+  const flags = change.up === undefined ? {} : raised(change.up);
+  const attributes: Buffer[] = [];
+  if (named) attributes.push(attrStr(IFLA.IFNAME, which));
+  else if (change.name !== undefined) attributes.push(attrStr(IFLA.IFNAME, change.name));
+  if (change.mac !== undefined) attributes.push(attr(IFLA.ADDRESS, macOf(change.mac)));
+  if (change.mtu !== undefined) attributes.push(attrU32(IFLA.MTU, change.mtu));
+  if (change.master !== undefined) attributes.push(attrU32(IFLA.MASTER, change.master));
+  if (change.group !== undefined) attributes.push(attrU32(IFLA.GROUP, change.group));
+  return message(RTM.SETLINK, NLM_F.ACK, header({ ...found, ...flags }), ...attributes);
+};
+
+export const deleteLink = (index: number): Buffer => message(RTM.DELLINK, NLM_F.ACK, header({ index }));
+/** Deletes every link of the group in one go: one wait for RCU, however many they are. ENODEV: none is in it. */
+export const deleteGroup = (group: number): Buffer =>
+  message(RTM.DELLINK, NLM_F.ACK, header(), attrU32(IFLA.GROUP, group));
+
+const skipStatistics = attrU32(IFLA.EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+export const getLink = (name: string): Buffer =>
+  message(RTM.GETLINK, NLM_F.ACK, header(), attrStr(IFLA.IFNAME, name), skipStatistics);
+export const dumpLinks = (): Buffer => message(RTM.GETLINK, 0, header(), skipStatistics);
+
+export interface DumpedLink {
+  readonly index: number;
+  readonly name: string;
+  /** `bridge`, `veth`…; empty for physical ones and lo */
+  readonly type: string;
+  readonly up: boolean;
+  readonly mtu: number;
+  readonly mac: string;
+  /** 0: none */
+  readonly master: number;
+  /** of a veth: its peer's index in the peer's namespace; 0: none */
+  readonly peer: number;
+  readonly group: number;
+  readonly hairpin: boolean;
+  readonly isolated: boolean;
+}
+
+const NONE: ReadonlyMap<number, Buffer> = new Map();
+const u32 = (b: Buffer | undefined): number => b?.readUInt32LE() ?? 0;
+
+/** Reads an RTM_NEWLINK or RTM_DELLINK message. */
+export const parseLink = (m: Buffer): DumpedLink => {
+  const attributes = parseAttributes(m.subarray(HEADER + 16));
+  const details = attributes.get(IFLA.LINKINFO);
+  const linkinfo = details ? parseAttributes(details) : NONE;
+  const portData = linkinfo.get(IFLA_INFO.SLAVE_DATA);
+  const isPort = attrText(linkinfo.get(IFLA_INFO.SLAVE_KIND) ?? Buffer.alloc(0)) === 'bridge';
+  const port = portData && isPort ? parseAttributes(portData) : NONE;
+  return {
+    index: m.readInt32LE(HEADER + 4),
+    name: attrText(attributes.get(IFLA.IFNAME) ?? Buffer.alloc(0)),
+    type: attrText(linkinfo.get(IFLA_INFO.KIND) ?? Buffer.alloc(0)),
+    up: (m.readUInt32LE(HEADER + 8) & IFF_UP) !== 0,
+    mtu: u32(attributes.get(IFLA.MTU)),
+    mac: macText(attributes.get(IFLA.ADDRESS) ?? Buffer.alloc(0)),
+    master: u32(attributes.get(IFLA.MASTER)),
+    peer: u32(attributes.get(IFLA.LINK)),
+    group: u32(attributes.get(IFLA.GROUP)),
+    hairpin: port.get(IFLA_BRPORT.MODE)?.readUInt8() === 1,
+    isolated: port.get(IFLA_BRPORT.ISOLATED)?.readUInt8() === 1,
+  };
+};

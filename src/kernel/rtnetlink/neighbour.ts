@@ -1,0 +1,103 @@
+/** Neighbours (ARP, ND) and FDB entries as rtnetlink messages: to the kernel both are neighbour messages. Pure. */
+import type { FdbObject, NeighbourObject } from '../../plan/objects.js';
+import { attr, HEADER, message, NLM_F, parseAttributes } from '../netlink.js';
+import { addressText } from '../sockaddr.js';
+import { addressOf, familyOf, macOf, macText } from './inet.js';
+import { AF_BRIDGE, NDA, NTF, NUD, RTM } from './numbers.js';
+
+interface NeighbourHeader {
+  readonly family: number;
+  readonly index?: number;
+  readonly state?: number;
+  readonly flags?: number;
+}
+
+/** `struct ndmsg` */
+const header = ({ family, index = 0, state = 0, flags = 0 }: NeighbourHeader): Buffer => {
+  const out = Buffer.alloc(12);
+  out.writeUInt8(family, 0);
+  out.writeInt32LE(index, 4);
+  out.writeUInt16LE(state, 8);
+  out.writeUInt8(flags, 10);
+  return out;
+};
+const CREATE = NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL;
+const REPLACE = NLM_F.ACK | NLM_F.CREATE | NLM_F.REPLACE;
+
+const neighbour = (type: number, flags: number, o: NeighbourObject, index: number): Buffer => {
+  const bytes = addressOf(o.address);
+  return message(
+    type,
+    flags,
+    header({ family: familyOf(bytes), index, state: NUD.PERMANENT }),
+    attr(NDA.DST, bytes),
+    attr(NDA.LLADDR, macOf(o.mac)),
+  );
+};
+export const createNeighbour = (o: NeighbourObject, index: number): Buffer =>
+  neighbour(RTM.NEWNEIGH, CREATE, o, index);
+export const replaceNeighbour = (o: NeighbourObject, index: number): Buffer =>
+  neighbour(RTM.NEWNEIGH, REPLACE, o, index);
+export const deleteNeighbour = (o: NeighbourObject, index: number): Buffer => {
+  const bytes = addressOf(o.address);
+  return message(RTM.DELNEIGH, NLM_F.ACK, header({ family: familyOf(bytes), index }), attr(NDA.DST, bytes));
+};
+
+/** A learned entry takes the new MAC and is confirmed at its next use; ENOENT where none is known. */
+export const refreshNeighbour = (address: string, mac: string, index: number): Buffer => {
+  const bytes = addressOf(address);
+  return message(
+    RTM.NEWNEIGH,
+    NLM_F.ACK | NLM_F.REPLACE,
+    header({ family: familyOf(bytes), index, state: NUD.STALE }),
+    attr(NDA.DST, bytes),
+    attr(NDA.LLADDR, macOf(mac)),
+  );
+};
+export const getNeighbour = (address: string, index: number): Buffer => {
+  const bytes = addressOf(address);
+  return message(RTM.GETNEIGH, NLM_F.ACK, header({ family: familyOf(bytes), index }), attr(NDA.DST, bytes));
+};
+
+/** With a destination it belongs to the VXLAN device itself, without one to the bridge that the link is a port of. */
+const fdb = (type: number, flags: number, o: FdbObject, index: number): Buffer =>
+  message(
+    type,
+    flags,
+    header({
+      family: AF_BRIDGE,
+      index,
+      state: o.destination === undefined ? NUD.NOARP : NUD.NOARP | NUD.PERMANENT,
+      flags: o.destination === undefined ? NTF.MASTER : NTF.SELF,
+    }),
+    attr(NDA.LLADDR, macOf(o.mac)),
+    ...(o.destination === undefined ? [] : [attr(NDA.DST, addressOf(o.destination))]),
+  );
+export const createFdb = (o: FdbObject, index: number): Buffer => fdb(RTM.NEWNEIGH, CREATE, o, index);
+export const deleteFdb = (o: FdbObject, index: number): Buffer => fdb(RTM.DELNEIGH, NLM_F.ACK, o, index);
+
+/** ARP and ND entries of all links (`AF_BRIDGE`: FDB entries). */
+export const dumpNeighbours = (family = 0): Buffer => message(RTM.GETNEIGH, 0, header({ family }));
+
+export interface DumpedNeighbour {
+  readonly index: number;
+  /** bare; empty in FDB entries of bridge ports */
+  readonly address: string;
+  readonly mac: string;
+  readonly permanent: boolean;
+  /** a static FDB entry; the bridge's own addresses are permanent, learned ones neither */
+  readonly fixed: boolean;
+}
+
+export const parseNeighbour = (m: Buffer): DumpedNeighbour => {
+  const attributes = parseAttributes(m.subarray(HEADER + 12));
+  const state = m.readUInt16LE(HEADER + 8);
+  const address = attributes.get(NDA.DST);
+  return {
+    index: m.readInt32LE(HEADER + 4),
+    address: address ? addressText(address) : '',
+    mac: macText(attributes.get(NDA.LLADDR) ?? Buffer.alloc(0)),
+    permanent: (state & NUD.PERMANENT) !== 0,
+    fixed: (state & NUD.NOARP) !== 0,
+  };
+};

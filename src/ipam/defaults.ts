@@ -35,7 +35,7 @@ export interface Choosing {
   readonly pools: readonly SplitPool[];
   readonly avoid: readonly Subnets[];
   readonly networkId: string;
-  readonly hostSeed: string;
+  readonly seed: string;
 }
 
 interface Cut {
@@ -49,8 +49,8 @@ const cuts = ({ family, bits, pools }: Choosing): Cut[] =>
     .filter((cut) => cut.base.family === family && cut.base.bits <= cut.bits && cut.bits <= width(family));
 
 /** RFC 4193: `fd`, 40 bits of this host, and 16 of the network; a prefix of 48 bits. */
-const localPrefix = (hostSeed: string): Prefix => {
-  const digest = createHash('sha256').update(`viaduct unique local addresses ${hostSeed}`).digest('hex');
+const localPrefix = (seed: string): Prefix => {
+  const digest = createHash('sha256').update(`viaduct unique local addresses ${seed}`).digest('hex');
   return { family: 6, value: BigInt(`0xfd${digest.slice(0, 10)}`) << 80n, bits: 48 };
 };
 
@@ -61,8 +61,8 @@ const ULA_BITS = 64;
  * The same host and network always get the same /64, unless it is taken: then the next. A longer prefix is cut from that
  * /64, a shorter one (49–63) begins where it lies.
  */
-const uniqueLocal = ({ bits, avoid, networkId, hostSeed }: Choosing): Prefix | undefined => {
-  const local = localPrefix(hostSeed);
+const uniqueLocal = ({ bits, avoid, networkId, seed }: Choosing): Prefix | undefined => {
+  const local = localPrefix(seed);
   const length = bits ?? ULA_BITS;
   if (length < local.bits) throw invalid('invalid address pool');
   const start = Number.parseInt(createHash('sha256').update(networkId).digest('hex').slice(0, 4), 16);

@@ -1,31 +1,52 @@
 /** From what the user asked of a network's addresses to the pools it owns: subnets chosen, gateways decided. Pure. */
 import { forbidden, invalid, ViaductError } from '../errors.js';
 import type { Family, IpamConfig, Pool } from '../model/network.js';
-import { formatAddress, formatPrefix, overlaps, type Prefix, prefixOf } from './address.js';
+import { formatAddress, formatPrefix, type Prefix } from './address.js';
 import { type Allocator, createAllocator } from './allocator.js';
 import { readConfig, type SubnetRequest } from './config.js';
 import { BUILT_IN_POOLS, chooseSubnet, type SplitPool } from './defaults.js';
-import { Subnets } from './subnets.js';
+import { hostSubnets, Subnets } from './subnets.js';
+
+const FAMILIES = [4, 6] as const;
 
 export interface PoolsRequest {
   readonly ipv4: boolean;
   readonly ipv6: boolean;
   readonly config: readonly IpamConfig[];
-  readonly networkId: string;
-  /** choose a gateway where the user named none (drivers' `gateways`) */
-  readonly gateways: { readonly ipv4: boolean; readonly ipv6: boolean };
 }
 
 export interface PoolsContext {
-  /** subnets of every other network; kept by the engine from change to change */
-  readonly taken: Subnets;
-  /** what the host uses itself (`hostSubnets`): avoided when a subnet is chosen, not when the user names one */
-  readonly host: Subnets;
+  readonly networkId: string;
   /** `--default-address-pool`; empty: built in */
-  readonly defaultAddressPools: readonly SplitPool[];
-  /** stable text of this host (the engine's id), for unique local addresses */
-  readonly hostSeed: string;
+  readonly defaultPools: readonly SplitPool[];
+  /** subnets of every other network. A `Subnets` kept from change to change costs nothing to look up, texts are read. */
+  readonly taken: Subnets | Iterable<string>;
+  /** what the host uses itself: avoided when a subnet is chosen, not when the user names one */
+  readonly hostRoutes: Subnets | Iterable<string>;
+  /** bare addresses the host resolves with: avoided too */
+  readonly nameservers?: Iterable<string>;
+  /** choose a gateway where the user named none (drivers' `gateways`); absent: yes */
+  readonly gateways?: { readonly ipv4: boolean; readonly ipv6: boolean };
+  /** stable text of this host, for unique local IPv6 prefixes */
+  readonly seed: string;
 }
+
+interface Occupied {
+  readonly taken: Subnets;
+  readonly avoid: readonly Subnets[];
+  /** of this network, earlier in the same request */
+  readonly own: Subnets;
+}
+
+const occupied = ({ taken, hostRoutes, nameservers = [] }: PoolsContext): Occupied => {
+  const others = taken instanceof Subnets ? taken : new Subnets(taken);
+  const own = new Subnets();
+  const host =
+    hostRoutes instanceof Subnets
+      ? [hostRoutes, hostSubnets([], nameservers)]
+      : [hostSubnets(hostRoutes, nameservers)];
+  return { taken: others, avoid: [others, own, ...host], own };
+};
 
 /** `0.0.0.0/24` and `::/120` ask for a size, not for a subnet. */
 const wantsChoice = ({ value }: Prefix): boolean => value === 0n;
@@ -33,23 +54,21 @@ const wantsChoice = ({ value }: Prefix): boolean => value === 0n;
 const choose = (
   family: Family,
   asked: SubnetRequest | undefined,
-  own: Subnets,
-  { networkId }: PoolsRequest,
-  context: PoolsContext,
+  { avoid }: Occupied,
+  { defaultPools, networkId, seed }: PoolsContext,
 ): Prefix => {
   if (asked?.range) throw invalid('invalid address subpool: an ip-range needs a subnet of its own');
-  const { defaultAddressPools, hostSeed } = context;
   return chooseSubnet({
     family,
     bits: asked && asked.subnet.bits > 0 ? asked.subnet.bits : undefined,
-    pools: defaultAddressPools.length > 0 ? defaultAddressPools : BUILT_IN_POOLS,
-    avoid: [context.taken, context.host, own],
+    pools: defaultPools.length > 0 ? defaultPools : BUILT_IN_POOLS,
+    avoid,
     networkId,
-    hostSeed,
+    seed,
   });
 };
 
-const claim = (subnet: Prefix, own: Subnets, { taken }: PoolsContext): Prefix => {
+const claim = (subnet: Prefix, { taken, own }: Occupied): Prefix => {
   if (taken.overlaps(subnet) || own.overlaps(subnet))
     throw forbidden('invalid pool request: Pool overlaps with other one on this address space');
   return subnet;
@@ -92,28 +111,21 @@ const settle = (subnet: Prefix, asked: SubnetRequest | undefined, wantsGateway: 
  * (`invalid network config:…`, pools exhausted), forbidden for what is another network's.
  */
 export const resolvePools = (request: PoolsRequest, context: PoolsContext): readonly Pool[] => {
-  const asked = readConfig(request.config, { 4: request.ipv4, 6: request.ipv6 });
-  const own = new Subnets();
-  const pools: Pool[] = [];
-  const add = (family: Family, entry: SubnetRequest | undefined): void => {
-    const subnet =
-      entry && !wantsChoice(entry.subnet)
-        ? claim(entry.subnet, own, context)
-        : choose(family, entry, own, request, context);
-    const pool = settle(subnet, entry, family === 4 ? request.gateways.ipv4 : request.gateways.ipv6);
-    own.add(pool.subnet);
-    pools.push(pool);
+  const on: Readonly<Record<Family, boolean>> = { 4: request.ipv4, 6: request.ipv6 };
+  const wantsGateway: Readonly<Record<Family, boolean>> = {
+    4: context.gateways?.ipv4 ?? true,
+    6: context.gateways?.ipv6 ?? true,
   };
-  for (const family of [4, 6] as const) {
+  const asked = readConfig(request.config, on);
+  const space = occupied(context);
+  const pool = (family: Family, entry: SubnetRequest | undefined): Pool => {
+    const named = entry && !wantsChoice(entry.subnet) ? claim(entry.subnet, space) : undefined;
+    const settled = settle(named ?? choose(family, entry, space, context), entry, wantsGateway[family]);
+    space.own.add(settled.subnet);
+    return settled;
+  };
+  return FAMILIES.filter((family) => on[family]).flatMap((family) => {
     const entries = asked.filter(({ subnet }) => subnet.family === family);
-    if (entries.length > 0) for (const entry of entries) add(family, entry);
-    else if (family === 4 ? request.ipv4 : request.ipv6) add(family, undefined);
-  }
-  return pools;
+    return entries.length > 0 ? entries.map((entry) => pool(family, entry)) : [pool(family, undefined)];
+  });
 };
-
-/** The subnets a network must keep others out of. */
-export const subnetsOf = (pools: readonly Pool[]): readonly string[] => pools.map(({ subnet }) => subnet);
-
-/** True where two networks' pools share an address. */
-export const poolsOverlap = (a: Pool, b: Pool): boolean => overlaps(prefixOf(a.subnet), prefixOf(b.subnet));

@@ -40,10 +40,18 @@ export interface DriverCapabilities {
   readonly ownsGateway: boolean;
 }
 
+/** What of a network is known before its addresses are. */
+export type NetworkOptions = Pick<Network, 'options' | 'internal'>;
+
 export interface Driver {
   readonly name: string;
   readonly scope: 'local' | 'global';
   readonly capabilities: DriverCapabilities;
+  /**
+   * For which families a network of these options needs a gateway address of its own where the user named none. Throws
+   * what `validate` would throw of the options alone, before any address is taken.
+   */
+  gateways(request: NetworkOptions): { readonly ipv4: boolean; readonly ipv6: boolean };
   /**
    * Checks options and combination with what exists; throws ViaductError with moby's status and message.
    * Pure: same input, same answer.

@@ -2,18 +2,9 @@
  * MAC addresses that follow from what they belong to, so that an address reused keeps its MAC and no neighbour cache is
  * ever wrong. All are unicast and locally administered.
  */
-import { createHash } from 'node:crypto';
 import { invalid } from '../errors.js';
+import { hex, macFromText } from '../model/mac.js';
 import { addressOf, formatAddress, shown } from './address.js';
-
-const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
-
-/** A MAC from any text. Never one of `02:42:…`, which belong to IPv4 addresses. */
-export const macFromText = (text: string): string => {
-  const bytes = [...createHash('sha256').update(text).digest().subarray(0, 6)];
-  bytes[0] = ((bytes[0] ?? 0) & 0xf0) | 0x06;
-  return bytes.map(hex).join(':');
-};
 
 /** `02:42:` and the four bytes of an IPv4 address, as Docker's; from the hash of an IPv6 one. Bare address; throws invalid. */
 export const macFromAddress = (text: string): string => {

@@ -1,0 +1,21 @@
+/** The bridge driver: one Linux bridge a network, one veth pair an endpoint. */
+import type { Driver } from '../contract.js';
+import { endpoint } from './endpoint.js';
+import { network } from './network.js';
+import { readOptions } from './settings.js';
+import { validate } from './validate.js';
+
+export const bridge: Driver = {
+  name: 'bridge',
+  scope: 'local',
+  capabilities: { interfaces: true, ports: true, addresses: true, ownsGateway: true },
+  gateways(request) {
+    const { modes, inhibitIpv4 } = readOptions(request);
+    // Nobody would answer on it: no address on the bridge, and no default route that needs one.
+    const ipv4 = modes[4] !== 'isolated' && !(inhibitIpv4 && request.internal);
+    return { ipv4, ipv6: modes[6] !== 'isolated' };
+  },
+  validate,
+  network,
+  endpoint,
+};

@@ -1,0 +1,166 @@
+/** Options of a bridge network (`com.docker.network.bridge.*` and the general ones), read, checked and defaulted. Pure. */
+import { invalid } from '../../errors.js';
+import type { GatewayMode } from '../../firewall/contract.js';
+import { formatAddress, parseAddress, shown } from '../../model/address.js';
+import { shortId } from '../../model/ids.js';
+import type { Family, Network } from '../../model/network.js';
+import type { HostView, NetworkOptions } from '../contract.js';
+import { booleanOption, integerOption, isInterfaceName, unreadable } from '../options.js';
+
+const BRIDGE = 'com.docker.network.bridge';
+const NETWORK = 'com.docker.network';
+
+export const LABEL = {
+  name: `${BRIDGE}.name`,
+  masquerade: `${BRIDGE}.enable_ip_masquerade`,
+  icc: `${BRIDGE}.enable_icc`,
+  inhibitIpv4: `${BRIDGE}.inhibit_ipv4`,
+  hostBindingIpv4: `${BRIDGE}.host_binding_ipv4`,
+  defaultBridge: `${BRIDGE}.default_bridge`,
+  gatewayMode: { 4: `${BRIDGE}.gateway_mode_ipv4`, 6: `${BRIDGE}.gateway_mode_ipv6` },
+  trusted: `${BRIDGE}.trusted_host_interfaces`,
+  mtu: `${NETWORK}.driver.mtu`,
+  interfacePrefix: `${NETWORK}.container_iface_prefix`,
+  snat: { 4: `${NETWORK}.host_ipv4`, 6: `${NETWORK}.host_ipv6` },
+} as const;
+
+export const DEFAULT_BRIDGE = 'docker0';
+const DEFAULT_MTU = 1500;
+/** The kernel's bounds for an interface (ETH_MIN_MTU, ETH_MAX_MTU), and IPv6's least (RFC 8200). */
+const MIN_MTU = 68;
+const MAX_MTU = 65535;
+export const MIN_MTU_IPV6 = 1280;
+
+const GATEWAY_MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
+
+/** What the options say by themselves; absent: the option was not given. */
+export interface BridgeOptions {
+  readonly name?: string;
+  /** bytes; 0: the default */
+  readonly mtu: number;
+  readonly masquerade?: boolean;
+  readonly icc?: boolean;
+  readonly inhibitIpv4: boolean;
+  readonly defaultBridge: boolean;
+  readonly modes: Readonly<Record<Family, GatewayMode>>;
+  readonly snat: Readonly<Partial<Record<Family, string>>>;
+  readonly trusted: readonly string[];
+  readonly interfacePrefix: string;
+}
+
+/** The options with the host's defaults and the network's identity put in. */
+export interface BridgeSettings extends Omit<BridgeOptions, 'name' | 'masquerade' | 'icc'> {
+  readonly bridge: string;
+  /** false: the user's own bridge */
+  readonly owned: boolean;
+  readonly mtu: number;
+  readonly masquerade: boolean;
+  readonly icc: boolean;
+}
+
+type Options = Readonly<Record<string, string>>;
+
+const boolean = (options: Options, label: string): boolean | undefined => {
+  const value = options[label];
+  return value === undefined ? undefined : booleanOption(label, value);
+};
+
+const mtu = (options: Options): number => {
+  const value = options[LABEL.mtu];
+  if (value === undefined) return 0;
+  const number = integerOption(LABEL.mtu, value);
+  if (number !== 0 && (number < MIN_MTU || number > MAX_MTU)) throw invalid(`invalid MTU number: ${number}`);
+  return number;
+};
+
+const gatewayMode = (options: Options, family: Family): GatewayMode => {
+  const label = LABEL.gatewayMode[family];
+  const value = options[label];
+  if (value === undefined) return 'nat';
+  const mode = GATEWAY_MODES.find((known) => known === value);
+  if (!mode) throw unreadable(label, value, `unknown gateway mode ${shown(value)}`);
+  return mode;
+};
+
+const address = (options: Options, label: string): string | undefined => {
+  const value = options[label];
+  if (value === undefined) return undefined;
+  const parsed = parseAddress(value);
+  if (!parsed) throw unreadable(label, value, 'nil ip');
+  return formatAddress(parsed);
+};
+
+const snat = (options: Options, family: Family): string | undefined => {
+  const label = LABEL.snat[family];
+  const text = address(options, label);
+  if (text !== undefined && parseAddress(text)?.family !== family)
+    throw unreadable(label, text, `not an IPv${family} address`);
+  return text;
+};
+
+const interfaceNames = (options: Options, label: string): string[] => {
+  const names = (options[label] ?? '').split(':').filter((name) => name !== '');
+  const wrong = names.find((name) => !isInterfaceName(name));
+  if (wrong !== undefined)
+    throw unreadable(label, options[label] ?? '', `invalid interface name ${shown(wrong)}`);
+  return names;
+};
+
+const bridgeName = (options: Options): string | undefined => {
+  const name = options[LABEL.name];
+  if (name === undefined || name === '') return undefined;
+  if (!isInterfaceName(name)) throw unreadable(LABEL.name, name, 'invalid interface name');
+  return name;
+};
+
+/** A prefix leaves room for the number. */
+const interfacePrefix = (options: Options): string => {
+  const prefix = options[LABEL.interfacePrefix] || 'eth';
+  if (!isInterfaceName(`${prefix}000`))
+    throw unreadable(LABEL.interfacePrefix, prefix, 'invalid interface name');
+  return prefix;
+};
+
+/** Throws invalid with moby's text for the first option that cannot be read. */
+export const readOptions = ({ options, internal }: NetworkOptions): BridgeOptions => {
+  const modes = { 4: gatewayMode(options, 4), 6: gatewayMode(options, 6) };
+  if (!internal && (modes[4] === 'isolated' || modes[6] === 'isolated'))
+    throw invalid("gateway mode 'isolated' can only be used for an internal network");
+  address(options, LABEL.hostBindingIpv4);
+  const given = {
+    name: bridgeName(options),
+    masquerade: boolean(options, LABEL.masquerade),
+    icc: boolean(options, LABEL.icc),
+  };
+  const sources = { 4: snat(options, 4), 6: snat(options, 6) };
+  return {
+    ...(given.name === undefined ? {} : { name: given.name }),
+    ...(given.masquerade === undefined ? {} : { masquerade: given.masquerade }),
+    ...(given.icc === undefined ? {} : { icc: given.icc }),
+    mtu: mtu(options),
+    inhibitIpv4: boolean(options, LABEL.inhibitIpv4) ?? false,
+    defaultBridge: boolean(options, LABEL.defaultBridge) ?? false,
+    modes,
+    snat: {
+      ...(sources[4] === undefined ? {} : { 4: sources[4] }),
+      ...(sources[6] === undefined ? {} : { 6: sources[6] }),
+    },
+    trusted: interfaceNames(options, LABEL.trusted),
+    interfacePrefix: interfacePrefix(options),
+  };
+};
+
+/** `--icc` and `--ip-masq` are the default bridge's only, as Docker's. */
+export const bridgeSettings = (network: Network, host: HostView): BridgeSettings => {
+  const { name, ...options } = readOptions(network);
+  const users = options.defaultBridge && host.userBridge !== '';
+  const own = name ?? (options.defaultBridge ? DEFAULT_BRIDGE : `br-${shortId(network.id)}`);
+  return {
+    ...options,
+    bridge: users ? host.userBridge : own,
+    owned: !users,
+    mtu: options.mtu || host.mtu || DEFAULT_MTU,
+    masquerade: options.masquerade ?? (options.defaultBridge ? host.ipMasquerade : true),
+    icc: options.icc ?? (options.defaultBridge ? host.icc : true),
+  };
+};

@@ -1,0 +1,48 @@
+/** skopeo and buildah over our storage: the argument vectors, and their complaints made readable. */
+import { internal, type ViaductError } from '../errors.js';
+import { ChildError, type ChildRequest, runChild } from './child.js';
+import type { Storage } from './storage.js';
+
+type Watch = Pick<ChildRequest, 'onLine' | 'signal'>;
+
+/** `skopeo copy`; both ends are transport-prefixed (`docker://…`), so neither can be taken for an option. */
+export const skopeoCopy = (
+  storage: Storage,
+  source: string,
+  destination: string,
+  options: readonly string[] = [],
+  watch: Watch = {},
+): Promise<readonly string[]> => {
+  const args = ['--policy', storage.policy, '--tmpdir', storage.temporary, 'copy', ...options];
+  return runChild({
+    command: 'skopeo',
+    args: [...args, '--', source, destination],
+    env: storage.env,
+    ...watch,
+  });
+};
+
+export const buildah = (
+  storage: Storage,
+  args: readonly string[],
+  watch: Watch = {},
+): Promise<readonly string[]> => runChild({ command: 'buildah', args, env: storage.env, ...watch });
+
+/** The storage's own name for an image by id. */
+export const stored = (storeId: string): string => `containers-storage:@${storeId}`;
+
+/** `time="…" level=fatal msg="…"` → the message; `Error: …` → what follows; the last such line counts. */
+export const complaint = (stderr: string): string => {
+  const lines = stderr.split('\n').flatMap((line) => {
+    const logged = /^time="[^"]*" level=(?:fatal|error) msg=("(?:[^"\\]|\\.)*")/.exec(line)?.[1];
+    if (logged) return String(JSON.parse(logged.replace(/\\[^"\\nrt]/g, '')));
+    return /^Error: (.*)$/.exec(line)?.[1] ?? [];
+  });
+  return lines.at(-1) ?? stderr.trim();
+};
+
+/** For failures that have no better reading. */
+export const toolFailure = (doing: string, error: unknown): ViaductError | unknown =>
+  error instanceof ChildError
+    ? internal(`${doing}: ${complaint(error.stderr) || error.message}`, error)
+    : error;

@@ -1,0 +1,141 @@
+/**
+ * A container's root: the image's layers below, a writable layer of its own above, joined by one overlay mount(2).
+ * Invariants: a container's directory is named by its id and holds nothing of another's; mounting a mounted root changes
+ * nothing, so a restarted daemon may ask again.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { internal, invalid, KernelError } from '../errors.js';
+import * as ffi from '../kernel/ffi.js';
+import type { Entry } from './catalogue.js';
+import type { Storage } from './storage.js';
+
+/** Where a container's layer is. */
+export interface Writable {
+  readonly directory: string;
+  readonly upper: string;
+  readonly work: string;
+  /** the mount point: the container's root */
+  readonly root: string;
+  /** file with the id of the image below */
+  readonly image: string;
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+export const writableOf = (storage: Storage, containerId: string): Writable => {
+  if (!NAME.test(containerId)) throw invalid(`invalid container id (${containerId})`);
+  const directory = join(storage.writable, containerId);
+  const at = (name: string) => join(directory, name);
+  return { directory, upper: at('upper'), work: at('work'), root: at('root'), image: at('image') };
+};
+
+/** The layers' short links (26 letters each), topmost first, as overlayfs wants them. */
+const links = (storage: Storage, entry: Entry): readonly string[] =>
+  entry.layers.map((id) => readFileSync(join(storage.graph, 'overlay', id, 'link'), 'utf8').trim()).reverse();
+
+/** Directories of the layers' contents, topmost first. */
+export const layerDirectories = (storage: Storage, entry: Entry): readonly string[] =>
+  entry.layers.map((id) => join(storage.graph, 'overlay', id, 'diff')).reverse();
+
+/** mount(2) copies its options into one page, so this many bytes and a zero (`PAGE_SIZE`, mm). */
+const MAX_OPTIONS = 4095;
+
+/**
+ * `index`, `redirect_dir` and `metacopy` off, whatever the kernel's default: the upper layer alone must say what
+ * changed, and lower layers are shared between containers.
+ */
+const options = (lower: readonly string[], { upper, work }: Writable): string =>
+  `lowerdir=${lower.join(':')},upperdir=${upper},workdir=${work},index=off,redirect_dir=off,metacopy=off`;
+
+const overlay = (data: string, root: string): void => {
+  try {
+    ffi.mount('overlay', root, 'overlay', 0, data);
+  } catch (cause) {
+    const errno = cause instanceof ffi.SystemError ? cause.errno : 0;
+    throw new KernelError(errno, `overlay mount at ${root}`, '', { cause });
+  }
+};
+
+/** With more layers than absolute paths leave room for, name them relative to the directory of links (150 fit). */
+const mountFromLinks = (directory: string, names: readonly string[], writable: Writable): void => {
+  const data = options(names, writable);
+  if (data.length > MAX_OPTIONS) throw internal(`the image has too many layers to mount (${names.length})`);
+  const back = process.cwd();
+  process.chdir(directory);
+  try {
+    overlay(data, writable.root);
+  } finally {
+    process.chdir(back);
+  }
+};
+
+const mountLayers = (storage: Storage, entry: Entry, writable: Writable): void => {
+  const directory = join(storage.graph, 'overlay', 'l');
+  const names = links(storage, entry);
+  const absolute = names.length > 0 ? names.map((name) => join(directory, name)) : [emptyLayer(storage)];
+  const data = options(absolute, writable);
+  if (data.length <= MAX_OPTIONS) overlay(data, writable.root);
+  else mountFromLinks(directory, names, writable);
+};
+
+/** `FROM scratch` and nothing: overlayfs still wants a lower directory. */
+const emptyLayer = (storage: Storage): string => {
+  const path = join(storage.writable, '.empty');
+  mkdirSync(path, { recursive: true });
+  return path;
+};
+
+/** A mount point is on another device than its parent directory. */
+const isMounted = ({ root, directory }: Writable): boolean =>
+  statSync(root, { throwIfNoEntry: false })?.dev !== statSync(directory, { throwIfNoEntry: false })?.dev &&
+  existsSync(root);
+
+/** The upper directory's owner and mode show through as the root's own: take the image's. */
+const makeUpper = (storage: Storage, entry: Entry, { upper }: Writable): void => {
+  const [top] = layerDirectories(storage, entry);
+  mkdirSync(upper, { recursive: true, mode: top ? statSync(top).mode & 0o7777 : 0o755 });
+};
+
+/** Answers the root's path. Throws KernelError. 0.3 ms. */
+export const mountWritable = (storage: Storage, containerId: string, entry: Entry): string => {
+  const writable = writableOf(storage, containerId);
+  if (isMounted(writable)) return writable.root;
+  mkdirSync(writable.directory, { recursive: true, mode: 0o710 });
+  makeUpper(storage, entry, writable);
+  for (const path of [writable.work, writable.root]) mkdirSync(path, { recursive: true });
+  writeFileSync(writable.image, entry.image.id);
+  mountLayers(storage, entry, writable);
+  return writable.root;
+};
+
+const EINVAL = 22;
+const ENOENT = 2;
+
+/** Not mounted, or never made: well. */
+export const unmountWritable = (storage: Storage, containerId: string): void => {
+  try {
+    ffi.umount(writableOf(storage, containerId).root);
+  } catch (error) {
+    if (!(error instanceof ffi.SystemError && (error.errno === EINVAL || error.errno === ENOENT)))
+      throw error;
+  }
+};
+
+/** Gone from its name at once, from the disk a little later. */
+export const discardWritable = (storage: Storage, containerId: string): void => {
+  unmountWritable(storage, containerId);
+  const { directory } = writableOf(storage, containerId);
+  if (!existsSync(directory)) return;
+  const trash = join(storage.writable, `.trash-${containerId}-${process.hrtime.bigint()}`);
+  renameSync(directory, trash);
+  // what a crash or an error leaves is removed at the next start
+  rm(trash, { recursive: true, force: true }).catch(() => {});
+};
+
+/** Removes what earlier discards left. */
+export const emptyTrash = (storage: Storage, names: readonly string[]): void => {
+  for (const name of names.filter((n) => n.startsWith('.trash-')))
+    rmSync(join(storage.writable, name), { recursive: true, force: true });
+};

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { conflict, invalid, notFound } from '../errors.js';
 import type { RunningExec } from '../runtime/contract.js';
-import { containerEvent, isRunning } from './containers/lifecycle.js';
+import { containerEvent, isRunning } from './containers/state.js';
 import type { ExecCommands, ExecInstance } from './contract.js';
 import type { Parts } from './parts.js';
 

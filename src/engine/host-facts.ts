@@ -77,3 +77,6 @@ export const hostAddress = (): string | undefined =>
   Object.values(networkInterfaces())
     .flat()
     .find((a) => a && !a.internal && a.family === 'IPv4')?.address;
+
+/** Does the kernel have IPv6, not switched off by `ipv6.disable=1`? */
+export const hasIpv6 = (): boolean => existsSync('/proc/net/if_inet6');

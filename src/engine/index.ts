@@ -10,7 +10,6 @@ import type { Runtime } from '../runtime/contract.js';
 import type { Store } from '../store/store.js';
 import { Addresses } from './addresses.js';
 import { createAttaching, createContainerCommands } from './containers/commands.js';
-import { refreshAllEtc } from './containers/etc.js';
 import { Lifecycle } from './containers/lifecycle.js';
 import type { Engine } from './contract.js';
 import { createDerive } from './derive.js';
@@ -43,6 +42,8 @@ export interface EngineRooms {
 }
 
 export interface RunningEngine extends Engine {
+  /** Settings that may change while running (SIGHUP); publishes the `reload` event. */
+  reload(config: DaemonConfig, attributes: Readonly<Record<string, string>>): void;
   /** Containers live on; timers, watches and the store end. */
   close(): Promise<void>;
 }
@@ -51,12 +52,16 @@ export { loadModel, Model };
 
 /** Ready when it resolves: containers that were to come back by policy start in the background. */
 export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> => {
-  const { model, store, kernel, config, log } = rooms;
+  const { model, store, kernel, log } = rooms;
+  let config = rooms.config;
   const id = store.setting('id', randomUUID);
   const derive = createDerive({ host: rooms.host, drivers: rooms.drivers, daemon: rooms.daemon });
   const ledger = new Ledger({ model, store, kernel, derive });
   const parts: Parts = {
     ...rooms,
+    get config() {
+      return config;
+    },
     ledger,
     addresses: new Addresses(model),
     subnets: new Subnets([...model.networks.values()].flatMap((n) => n.pools.map((p) => p.subnet))),
@@ -68,14 +73,19 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   const steps = converge(kernel, model, derive);
   ledger.follow();
   log.info({ steps, containers: model.containers.size, networks: model.networks.size }, 'restored');
-  refreshAllEtc(parts);
   watchDrift({ kernel, model, derive, log });
   for (const container of revive)
     void lifecycle.revive(container.id).catch((error: unknown) => {
       log.error({ container: container.name, error: String(error) }, 'restart with the daemon failed');
     });
   return {
-    config,
+    get config() {
+      return config;
+    },
+    reload(changed, attributes) {
+      config = changed;
+      rooms.events.publish({ type: 'daemon', action: 'reload', actor: { id, attributes } });
+    },
     id,
     networks: createNetworkCommands(parts, createAttaching(parts, lifecycle)),
     containers: createContainerCommands(parts, lifecycle),

@@ -6,9 +6,10 @@ import type { Change } from '../../store/store.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
 import type { Parts } from '../parts.js';
 import { checkContainerName, designContainer } from './create.js';
-import { pathsOf, refreshEtc, refreshEtcOfContainer } from './etc.js';
-import { containerEvent, isRunning, type Lifecycle } from './lifecycle.js';
+import { etcJoined, etcLeft, followLinks, pathsOf } from './etc.js';
+import type { Lifecycle } from './lifecycle.js';
 import { connect, disconnect } from './membership.js';
+import { containerEvent, isRunning } from './state.js';
 import { allLogs } from './streams.js';
 
 const idOf = (parts: Parts, reference: string): string => parts.model.getContainer(reference).id;
@@ -202,9 +203,9 @@ export const createAttaching = (
   async connect(reference, container, settings) {
     const { id } = parts.model.getContainer(container);
     await lifecycle.exclusive(id, async () => {
-      connect(parts, parts.model.getNetwork(reference), parts.model.getContainer(id), settings);
-      refreshEtcOfContainer(parts, parts.model.getContainer(id));
-      refreshEtc(parts, id);
+      const made = connect(parts, parts.model.getNetwork(reference), parts.model.getContainer(id), settings);
+      if (made) etcJoined(parts, parts.model.getContainer(id), made);
+      followLinks(parts, parts.model.getContainer(id));
     });
   },
   async disconnect(reference, container, force) {
@@ -215,8 +216,8 @@ export const createAttaching = (
       throw notFound(`No such container: ${container}`);
     }
     await lifecycle.exclusive(found.id, async () => {
-      disconnect(parts, network, parts.model.getContainer(found.id));
-      refreshEtcOfContainer(parts, parts.model.getContainer(found.id));
+      const gone = disconnect(parts, network, parts.model.getContainer(found.id));
+      if (gone) etcLeft(parts, parts.model.getContainer(found.id), gone);
     });
   },
 });

@@ -1,7 +1,7 @@
 /** HEALTHCHECK: runs the image's or the user's test in the container, and keeps the last five results. */
 import type { Container, ContainerState, Health, Healthcheck } from '../../model/container.js';
 import { type Parts, timestamp } from '../parts.js';
-import { containerEvent } from './lifecycle.js';
+import { containerEvent } from './state.js';
 
 const NANO = 1_000_000;
 /** Docker's defaults, nanoseconds. */
@@ -64,7 +64,7 @@ export class HealthMonitor {
 
   async #probe(id: string, check: Healthcheck, command: readonly string[], startedAt: number): Promise<void> {
     const container = this.parts.model.containers.get(id);
-    if (!container || container.state.status !== 'running') return;
+    if (container?.state.status !== 'running') return;
     const start = timestamp();
     const { exitCode, output } = await this.#run(
       container,

@@ -2,14 +2,14 @@
  * A container's life: start, exit, restart, stop, removal. One operation at a time a container (`Locks`); the record on
  * disk is always the truth that a restarted daemon can go on from.
  */
-import { conflict, forbidden, internal, invalid, notModified, ViaductError } from '../../errors.js';
+import { conflict, internal, notModified, ViaductError } from '../../errors.js';
 import type { Container, ContainerState } from '../../model/container.js';
 import type { Exit } from '../../runtime/contract.js';
 import { failpoint } from '../failpoints.js';
 import { type Parts, timestamp } from '../parts.js';
 import { Attachments } from './attachments.js';
 import { NEVER } from './create.js';
-import { refreshEtc, removeEtc, writeEtc } from './etc.js';
+import { followLinks, removeEtc, writeEtc } from './etc.js';
 import { HealthMonitor } from './health.js';
 import { linkEnvironment } from './links.js';
 import { Locks } from './locks.js';
@@ -17,6 +17,7 @@ import { join, leave, linkTargets, sharesWith, usesHost } from './membership.js'
 import { mountVolumes, unmountVolumes } from './mounts.js';
 import { restartDelay, restartsAfterExit } from './restart.js';
 import { signalNumber } from './signals.js';
+import { containerEvent, isRunning } from './state.js';
 import { Waiters } from './waiters.js';
 
 const DEFAULT_STOP_SECONDS = 10;
@@ -59,7 +60,7 @@ export class Lifecycle {
     }
     this.#event(this.parts.model.getContainer(id), 'start');
     this.#health.watch(this.parts.model.getContainer(id));
-    refreshEtc(this.parts, id);
+    followLinks(this.parts, this.parts.model.getContainer(id));
   }
 
   async #launch(container: Container): Promise<void> {
@@ -338,7 +339,6 @@ export class Lifecycle {
   }
 
   async #killForRemoval(container: Container): Promise<void> {
-    const { AutoRemove } = container.hostConfig;
     this.#put({
       ...container,
       stoppedByUser: true,
@@ -348,9 +348,7 @@ export class Lifecycle {
     if (container.state.status === 'paused') await this.parts.runtime.resume(container.id);
     await this.#signal(container, SIGKILL);
     if (!(await settlesWithin(ended, 10_000)))
-      throw internal(
-        `could not kill container ${container.name}: it did not end within 10 s of SIGKILL${AutoRemove ? '' : ''}`,
-      );
+      throw internal(`could not kill container ${container.name}: it did not end within 10 s of SIGKILL`);
   }
 
   async #remove(container: Container, volumes: boolean): Promise<void> {
@@ -362,7 +360,7 @@ export class Lifecycle {
     this.#release(container);
     parts.images.discard(id);
     parts.runtime.forget(id);
-    removeEtc(parts, id);
+    removeEtc(parts, container.id);
     leave(parts, container, null);
     failpoint('container-removed');
     if (volumes) this.#removeAnonymousVolumes(container);
@@ -421,29 +419,6 @@ export class Lifecycle {
   }
 }
 
-export const containerEvent = (
-  parts: Parts,
-  container: Container,
-  action: string,
-  attributes: Readonly<Record<string, string>> = {},
-): void =>
-  parts.events.publish({
-    type: 'container',
-    action,
-    actor: {
-      id: container.id,
-      attributes: {
-        ...container.config.Labels,
-        image: container.imageName,
-        name: container.name,
-        ...attributes,
-      },
-    },
-  });
-
-export const isRunning = (container: Container): boolean =>
-  container.state.status === 'running' || container.state.status === 'paused';
-
 const running = (pid: number): Partial<ContainerState> => ({
   status: 'running',
   pid,
@@ -482,7 +457,3 @@ const settlesWithin = async (promise: Promise<unknown>, ms: number): Promise<boo
   clearTimeout(timer);
   return settled;
 };
-
-export const notRunning = (container: Container): ViaductError =>
-  forbidden(`container ${container.id} is not running`);
-export const badRequest = invalid;

@@ -10,7 +10,7 @@ import type { Member } from '../gateways.js';
 import { networkEvent } from '../networks.js';
 import type { Parts } from '../parts.js';
 import { resolveBindings } from '../publish.js';
-import { upstreams } from './etc.js';
+import { dnsOf } from './etc.js';
 import { type LinkTarget, linkedPorts, parseLink } from './links.js';
 
 const SHARED = 'container:';
@@ -56,11 +56,8 @@ const dnsLinks = (parts: Parts, container: Container): Readonly<Record<string, s
   );
 };
 
-const sandboxDns = (parts: Parts, container: Container, embedded: boolean): SandboxDns => ({
-  embedded,
-  ...upstreams(parts, container),
-  links: dnsLinks(parts, container),
-});
+const sandboxDns = (parts: Parts, container: Container, embedded: boolean): SandboxDns =>
+  dnsOf(parts, container, embedded, dnsLinks(parts, container));
 
 const newSandbox = (parts: Parts, container: Container, networks: readonly Network[]): Sandbox => {
   const id = freshId<SandboxId>();
@@ -76,7 +73,7 @@ const newSandbox = (parts: Parts, container: Container, networks: readonly Netwo
     bindings: publishes
       ? resolveBindings(container.config, container.hostConfig, parts.host, parts.freePort)
       : [],
-    sysctls: {},
+    sysctls: container.hostConfig.Sysctls ?? {},
     dns: sandboxDns(
       parts,
       container,
@@ -204,14 +201,14 @@ export const connect = (
   network: Network,
   container: Container,
   settings: EndpointSettings,
-): void => {
+): Endpoint | undefined => {
   checkSettings(network, settings);
   checkConnectable(container, network);
   const networks = withNetwork(container, network, settings);
   const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
   if (!sandbox) {
     parts.ledger.commit([{ table: 'container', id: container.id, value: { ...container, networks } }]);
-    return;
+    return undefined;
   }
   const present = members(parts, sandbox.id);
   const taken = new Set(present.map((m) => m.endpoint.ifname));
@@ -228,9 +225,11 @@ export const connect = (
     throw error;
   }
   networkEvent(parts, network, 'connect', container.id);
+  return endpoint;
 };
 
-export const disconnect = (parts: Parts, network: Network, container: Container): void => {
+/** Answers the endpoint removed, where there was one. */
+export const disconnect = (parts: Parts, network: Network, container: Container): Endpoint | undefined => {
   if (usesHost(container) || network.driver === 'host')
     throw invalid('container cannot be disconnected from host network or connected to host network');
   if (!container.networks.some((n) => n.networkId === network.id || n.name === network.name))
@@ -246,10 +245,11 @@ export const disconnect = (parts: Parts, network: Network, container: Container)
   };
   if (!gone || !sandbox) {
     parts.ledger.commit([record]);
-    return;
+    return undefined;
   }
   const stay = members(parts, sandbox.id).filter((m) => m.endpoint.id !== gone.id);
   parts.ledger.commit([{ table: 'endpoint', id: gone.id, value: null }, ...arrange(sandbox, stay), record]);
   releaseAddresses(gone, parts.addresses);
   networkEvent(parts, network, 'disconnect', container.id);
+  return gone;
 };

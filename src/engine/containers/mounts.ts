@@ -1,6 +1,5 @@
 /** Sources of a container's mounts, made ready before its start: directories for binds, volumes mounted and filled. */
 import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Container } from '../../model/container.js';
 import type { Parts } from '../parts.js';
 import { copyUp } from '../volumes.js';
@@ -15,7 +14,7 @@ export const mountVolumes = (parts: Parts, container: Container, rootfs: string)
     if (mount.type === 'bind') makeSource(mount.source);
     if (mount.type !== 'volume') continue;
     const directory = parts.volumes.mount(mount.name);
-    if (!mount.mode.split(',').includes('nocopy')) copyUp(join(rootfs, mount.destination), directory);
+    if (!mount.mode.split(',').includes('nocopy')) copyUp(rootfs, mount.destination, directory);
   }
 };
 

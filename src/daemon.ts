@@ -1,0 +1,114 @@
+/** Builds the running daemon out of its rooms: the one place that sees them all. No signals, no process exit here. */
+import { join } from 'node:path';
+import { createApi } from './api/index.js';
+import type { DaemonConfig } from './config/contract.js';
+import { createResolver } from './dns/index.js';
+import type { HostView } from './drivers/contract.js';
+import { DRIVERS } from './drivers/index.js';
+import { createEvents } from './engine/events.js';
+import { createHostFacts, hasIpv6, hostAddress } from './engine/host-facts.js';
+import { loadModel, Model, type RunningEngine, startEngine } from './engine/index.js';
+import { createNames } from './engine/names.js';
+import type { Logger } from './engine/parts.js';
+import { createVolumes } from './engine/volumes.js';
+import { relayElements } from './firewall/index.js';
+import { createImages } from './images/index.js';
+import { createKernel } from './kernel/index.js';
+import { createNftables, sandboxRedirect } from './kernel/nftables/index.js';
+import { createPorts } from './ports/index.js';
+import { createRuntime } from './runtime/index.js';
+import { openStore } from './store/store.js';
+
+export interface Daemon {
+  readonly engine: RunningEngine;
+  close(): Promise<void>;
+}
+
+const hostView = (config: DaemonConfig): HostView => ({
+  mtu: config.mtu,
+  ipForward: config.ipForward,
+  ipMasquerade: config.ipMasquerade,
+  icc: config.icc,
+  hostIp: config.ip,
+  userBridge: config.bridge === 'none' ? '' : config.bridge,
+  ipv6: hasIpv6(),
+});
+
+export const startDaemon = async (config: DaemonConfig, log: Logger): Promise<Daemon> => {
+  const { store, quarantined } = openStore(join(config.dataRoot, 'intent.mdb'));
+  if (quarantined)
+    log.error({ quarantined }, 'the record of networks and containers could not be read and was set aside');
+  const model = new Model();
+  loadModel(model, store);
+  const ports = createPorts();
+  const resolver = createResolver({
+    names: createNames(model),
+    redirect: sandboxRedirect,
+    warn: (message, error) => log.warn({ error: error.message }, message),
+  });
+  const kernel = createKernel({
+    nftables: createNftables(),
+    hostPorts: ports,
+    resolvers: resolver,
+    namespaceDirectory: join(config.execRoot, 'netns'),
+  });
+  const runtime = createRuntime({
+    stateDir: join(config.execRoot, 'containers'),
+    logDir: (id) => join(config.dataRoot, 'containers', id),
+  });
+  const images = createImages({
+    dataRoot: config.dataRoot,
+    execRoot: config.execRoot,
+    insecureRegistries: config.insecureRegistries,
+    registryMirrors: config.registryMirrors,
+  });
+  await Promise.all([runtime.open(), images.open()]);
+  const events = createEvents({
+    onListenerError: (error) => log.error({ error: String(error) }, 'event listener failed'),
+  });
+  const engine = await startEngine({
+    config,
+    host: hostView(config),
+    facts: createHostFacts({
+      ours: (link) =>
+        [...model.networks.values()].some((n) => link === `br-${n.id.slice(0, 12)}` || link === 'docker0'),
+      gateways: () => (config.hostGatewayIps.length > 0 ? config.hostGatewayIps : bridgeGateways(model)),
+    }),
+    store,
+    model,
+    kernel,
+    drivers: DRIVERS,
+    daemon: relayElements(ports.relayPort()),
+    images,
+    runtime,
+    volumes: createVolumes({
+      dataRoot: config.dataRoot,
+      publish: events.publish,
+      warn: (message) => log.warn({}, message),
+      usedBy: (name) =>
+        [...model.containers.values()].filter((c) => c.mounts.some((m) => m.name === name)).map((c) => c.id),
+    }),
+    events,
+    freePort: (protocol, addresses, from, to) => ports.free(protocol, addresses, from, to),
+    log,
+  });
+  const api = createApi(engine, { logger: log });
+  await api.listen(config.hosts);
+  return {
+    engine,
+    async close() {
+      await api.close();
+      await engine.close();
+      resolver.close();
+      ports.close();
+      await kernel.close();
+      await store.close();
+    },
+  };
+};
+
+/** `host-gateway` is the default bridge's own address, else the host's. */
+const bridgeGateways = (model: Model): readonly string[] => {
+  const gateways = model.networkNamed('bridge')?.pools.flatMap((p) => p.gateway ?? []) ?? [];
+  return gateways.length > 0 ? gateways : [hostAddress() ?? '127.0.0.1'];
+};

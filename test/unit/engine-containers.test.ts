@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { nextHealth } from '../../src/engine/containers/health.js';
+import { parseLink } from '../../src/engine/containers/links.js';
+import { Locks } from '../../src/engine/containers/locks.js';
+import { restartDelay, restartsAfterExit, restartsWithDaemon } from '../../src/engine/containers/restart.js';
+import { signalNumber } from '../../src/engine/containers/signals.js';
+import { Waiters } from '../../src/engine/containers/waiters.js';
+import type { Container } from '../../src/model/container.js';
+
+const policy = (Name: string, MaximumRetryCount = 0, restartCount = 0, stoppedByUser = false) => ({
+  hostConfig: { RestartPolicy: { Name, MaximumRetryCount } } as Container['hostConfig'], // only the policy is read
+  restartCount,
+  stoppedByUser,
+});
+
+describe('restart policies (E1, O3)', () => {
+  it.each([
+    ['no', 0, 1, false],
+    ['always', 0, 0, true],
+    ['unless-stopped', 0, 137, true],
+    ['on-failure', 0, 1, true],
+    ['on-failure', 0, 0, false],
+  ])('%s after exit %#', (name, retries, code, expected) => {
+    expect(restartsAfterExit(policy(name, retries), code)).toBe(expected);
+  });
+  it('counts retries of on-failure', () => {
+    expect(restartsAfterExit(policy('on-failure', 2, 1), 1)).toBe(true);
+    expect(restartsAfterExit(policy('on-failure', 2, 2), 1)).toBe(false);
+  });
+  it('leaves what the user stopped, but always comes back with the daemon', () => {
+    expect(restartsAfterExit(policy('always', 0, 0, true), 0)).toBe(false);
+    expect(restartsWithDaemon(policy('always', 0, 0, true), false, 0)).toBe(true);
+    expect(restartsWithDaemon(policy('unless-stopped', 0, 0, true), true, 0)).toBe(false);
+    expect(restartsWithDaemon(policy('unless-stopped'), true, 0)).toBe(true);
+    expect(restartsWithDaemon(policy('no'), true, 1)).toBe(false);
+  });
+  it('doubles the delay up to a minute, and starts anew after a long run', () => {
+    expect(restartDelay(0, 5)).toBe(100);
+    expect(restartDelay(100, 5)).toBe(200);
+    expect(restartDelay(60_000, 5)).toBe(60_000);
+    expect(restartDelay(60_000, 20_000)).toBe(100);
+  });
+});
+
+describe('signals', () => {
+  it.each([
+    ['SIGTERM', 15],
+    ['term', 15],
+    ['9', 9],
+    ['RTMIN+3', 37],
+  ])('%s is %i', (text, number) => expect(signalNumber(text)).toBe(number));
+  it.each(['', 'SIGNOPE', '0', '65', '99999999999999999999999999999999999999'])('refuses %j', (text) => {
+    expect(() => signalNumber(text)).toThrow('invalid signal');
+  });
+});
+
+describe('links (E5)', () => {
+  it.each([
+    ['db', 'db', 'db'],
+    ['db:data', 'db', 'data'],
+    ['/db:/web/data', 'db', 'data'],
+  ])('%s', (text, source, alias) => expect(parseLink(text)).toEqual({ source, alias }));
+  it.each(['', ':', 'a:b:c'])('refuses %j', (text) => expect(() => parseLink(text)).toThrow('bad format'));
+});
+
+describe('waiting and locking', () => {
+  it('tells those who wait for an exit, and keeps those who wait for removal', async () => {
+    const waiters = new Waiters();
+    const exit = waiters.wait('a', 'next-exit');
+    const removed = waiters.wait('a', 'removed');
+    waiters.tell('a', 'next-exit', { exitCode: 3, error: '' });
+    expect((await exit).exitCode).toBe(3);
+    waiters.tell('a', 'removed', { exitCode: 4, error: '' });
+    expect((await removed).exitCode).toBe(4);
+  });
+  it('runs one at a time for one id, also after a failure', async () => {
+    const locks = new Locks();
+    const order: string[] = [];
+    const first = locks.run('a', async () => {
+      await new Promise((r) => setTimeout(r, 5));
+      order.push('first');
+      throw new Error('failed');
+    });
+    const second = locks.run('a', async () => void order.push('second'));
+    await expect(first).rejects.toThrow('failed');
+    await second;
+    expect(order).toEqual(['first', 'second']);
+  });
+});
+
+describe('health', () => {
+  const result = (exitCode: number) => ({ start: '', end: '', exitCode, output: '' });
+  it('is unhealthy after as many failures in a row as retries', () => {
+    let health = nextHealth({ status: 'starting', failingStreak: 0, log: [] }, result(1), 2, false);
+    expect(health.status).toBe('starting');
+    health = nextHealth(health, result(1), 2, false);
+    expect(health).toMatchObject({ status: 'unhealthy', failingStreak: 2 });
+    expect(nextHealth(health, result(0), 2, false)).toMatchObject({ status: 'healthy', failingStreak: 0 });
+  });
+  it('does not count failures of the start period', () => {
+    const health = nextHealth({ status: 'starting', failingStreak: 0, log: [] }, result(1), 1, true);
+    expect(health).toMatchObject({ status: 'starting', failingStreak: 0 });
+  });
+});

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { joinRuns, parsePort, resolveBindings } from '../../src/engine/publish.js';
+import type { ContainerConfig, HostConfig } from '../../src/model/container.js';
+
+const config = (exposed: string[] = []): ContainerConfig => ({
+  Hostname: '',
+  Domainname: '',
+  User: '',
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  ExposedPorts: Object.fromEntries(exposed.map((p) => [p, {}])),
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Env: [],
+  Cmd: null,
+  Entrypoint: null,
+  Image: 'x',
+  WorkingDir: '',
+  Labels: {},
+});
+const hostConfig = (PortBindings: HostConfig['PortBindings'], PublishAllPorts = false): HostConfig => ({
+  NetworkMode: 'default',
+  PortBindings,
+  PublishAllPorts,
+  RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+  AutoRemove: false,
+});
+const host = { hostIp: '0.0.0.0', ipv6: true };
+const never = () => {
+  throw new Error('no port was to be picked');
+};
+
+describe('publish (P1, P2, P5)', () => {
+  it('gives a binding without address both families', () => {
+    const found = resolveBindings(config(), hostConfig({ '80/tcp': [{ HostPort: '8080' }] }), host, never);
+    expect(found.map((b) => `${b.hostIp} ${b.hostPort}:${b.containerPort}/${b.protocol}x${b.count}`)).toEqual([
+      '0.0.0.0 8080:80/tcpx1',
+      ':: 8080:80/tcpx1',
+    ]);
+  });
+  it('keeps one given address alone, and takes off the brackets of IPv6', () => {
+    const bindings = { '80/udp': [{ HostIp: '127.0.0.1', HostPort: '1' }, { HostIp: '[::1]', HostPort: '2' }] };
+    const found = resolveBindings(config(), hostConfig(bindings), host, never);
+    expect(found.map((b) => b.hostIp)).toEqual(['127.0.0.1', '::1']);
+  });
+  it('joins 10,000 single bindings into one range per family', () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 10_000 }, (_, i) => [`${10_000 + i}/tcp`, [{ HostPort: String(10_000 + i) }]]),
+    );
+    const found = resolveBindings(config(), hostConfig(many), host, never);
+    expect(found).toHaveLength(2);
+    expect(found[0]).toMatchObject({ hostPort: 10_000, containerPort: 10_000, count: 10_000 });
+  });
+  it('publishes every exposed port with -P, but not one that -p names', () => {
+    const picks: number[] = [];
+    const found = resolveBindings(
+      config(['80/tcp', '443/tcp']),
+      hostConfig({ '80/tcp': [{ HostPort: '8080' }] }, true),
+      { ...host, ipv6: false },
+      (_protocol, _addresses, from) => {
+        picks.push(from);
+        return from;
+      },
+    );
+    expect(found.map((b) => [b.hostPort, b.containerPort])).toEqual([
+      [8080, 80],
+      [32768, 443],
+    ]);
+    expect(picks).toEqual([32768]);
+  });
+  it('never picks one port twice in one container', () => {
+    const found = resolveBindings(
+      config(),
+      hostConfig({ '80/tcp': [{ HostPort: '' }], '81/tcp': [{ HostPort: '0' }] }),
+      { ...host, ipv6: false },
+      (_protocol, _addresses, from) => from,
+    );
+    expect(found.map((b) => b.hostPort + b.count)).toEqual([32770]);
+  });
+  it.each(['0/tcp', '65536/tcp', 'x/tcp', '80/icmp', '80-81/tcp', '-1'])('refuses %s', (text) => {
+    expect(() => parsePort(text)).toThrow('invalid port specification');
+  });
+  it('does not join what goes different ways', () => {
+    const one = { protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 1, containerPort: 1, count: 1 } as const;
+    expect(joinRuns([one, { ...one, hostPort: 2, containerPort: 3 }])).toHaveLength(2);
+  });
+});

@@ -1,0 +1,39 @@
+/** One request and its response, as every route sees them. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Engine } from '../../engine/contract.js';
+
+/** What the API writes to its log; a pino logger is one. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface Exchange {
+  readonly engine: Engine;
+  readonly logger: Logger;
+  /** Viaduct's own version */
+  readonly release: string;
+  /** minor number of the API version asked for, 24–52 */
+  readonly minor: number;
+  readonly query: URLSearchParams;
+  /** what the route's `:names` matched, decoded */
+  readonly params: Readonly<Record<string, string>>;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** present where the client asked for `Upgrade: tcp`; `head` holds what came after the headers */
+  readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer };
+  /** aborted when the client is gone or the daemon closes */
+  readonly gone: AbortSignal;
+}
+
+export type Handler = (exchange: Exchange) => void | Promise<void>;
+
+/** A parameter that the route's pattern names. Throws where pattern and handler disagree: a programming error. */
+export function param(exchange: Exchange, name: string): string {
+  const value = exchange.params[name];
+  if (value === undefined) throw new Error(`the route has no parameter ${name}`);
+  return value;
+}

@@ -1,0 +1,37 @@
+/**
+ * Taking a connection over for attach and exec: `Upgrade: tcp` gets 101 and the socket both ways; without it the answer
+ * is the raw stream of the output alone.
+ */
+import type { Duplex, Writable } from 'node:stream';
+import type { Exchange } from './exchange.js';
+
+export const RAW_STREAM = 'application/vnd.docker.raw-stream';
+export const MULTIPLEXED_STREAM = 'application/vnd.docker.multiplexed-stream';
+
+export interface Hijacked {
+  /** what the client sends; null where it cannot send */
+  readonly input: Duplex | null;
+  readonly output: Writable;
+}
+
+/** `multiplexed`: the stream carries stdout and stderr in frames (said in the content type since API 1.42). */
+export function hijack(exchange: Exchange, multiplexed: boolean): Hijacked {
+  const { upgrade, response } = exchange;
+  if (upgrade === undefined) {
+    response.useChunkedEncodingByDefault = false;
+    response.shouldKeepAlive = false;
+    response.writeHead(200, { 'Content-Type': RAW_STREAM });
+    response.flushHeaders();
+    return { input: null, output: response };
+  }
+  const { socket } = upgrade;
+  const contentType = multiplexed && exchange.minor >= 42 ? MULTIPLEXED_STREAM : RAW_STREAM;
+  // The response was only there for an answer that refuses; from here the socket is ours.
+  response.detachSocket(exchange.request.socket);
+  socket.write(
+    `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
+  );
+  const body = Number(exchange.request.headers['content-length'] ?? 0);
+  if (upgrade.head.length > body) socket.unshift(upgrade.head.subarray(body));
+  return { input: socket, output: socket };
+}

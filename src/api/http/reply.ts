@@ -1,0 +1,70 @@
+/** Ways to answer: JSON, nothing, and streams of JSON lines whose headers go out at once. */
+import type { Exchange } from './exchange.js';
+import { describeFailure } from './status.js';
+
+export function sendJson(exchange: Exchange, status: number, value: unknown): void {
+  const body = Buffer.from(`${JSON.stringify(value)}\n`);
+  exchange.response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length });
+  exchange.response.end(body);
+}
+
+export function sendEmpty(exchange: Exchange, status = 204): void {
+  exchange.response.writeHead(status, status === 204 || status === 304 ? {} : { 'Content-Length': 0 });
+  exchange.response.end();
+}
+
+/** Sends `{"message": …}`; where the answer has begun, all that is left is to break it off. */
+export function sendFailure(exchange: Exchange, failure: unknown): void {
+  const { status, message } = describeFailure(failure);
+  if (status >= 500) {
+    exchange.logger.error(
+      { err: failure, method: exchange.request.method, url: exchange.request.url },
+      message,
+    );
+  }
+  if (exchange.response.headersSent) exchange.response.destroy();
+  else if (status === 304) sendEmpty(exchange, 304);
+  else sendJson(exchange, status, { message });
+}
+
+/** Opens a streamed answer: the client has the headers before the first byte of the body exists. */
+export function openStream(exchange: Exchange, contentType: string): void {
+  exchange.response.writeHead(200, { 'Content-Type': contentType });
+  exchange.response.flushHeaders();
+}
+
+/** Resolves when the client can take more, or is gone. */
+export async function writeChunk(exchange: Exchange, chunk: string | Uint8Array): Promise<void> {
+  const { response, gone } = exchange;
+  if (gone.aborted || response.destroyed || response.write(chunk)) return;
+  await new Promise<void>((resolve) => {
+    const go = (): void => {
+      response.off('drain', go);
+      gone.removeEventListener('abort', go);
+      resolve();
+    };
+    response.once('drain', go);
+    gone.addEventListener('abort', go, { once: true });
+  });
+}
+
+/** Docker's progress stream: JSON lines; a failure before the first line is an ordinary error. */
+export async function sendProgress(
+  exchange: Exchange,
+  work: (progress: (line: Readonly<Record<string, unknown>>) => void) => Promise<void>,
+): Promise<void> {
+  const { response } = exchange;
+  const progress = (line: Readonly<Record<string, unknown>>): void => {
+    if (!response.headersSent) openStream(exchange, 'application/json');
+    if (!response.destroyed) response.write(`${JSON.stringify(line)}\r\n`);
+  };
+  try {
+    await work(progress);
+  } catch (failure) {
+    if (!response.headersSent) throw failure;
+    const { message } = describeFailure(failure);
+    progress({ errorDetail: { message }, error: message });
+  }
+  if (!response.headersSent) openStream(exchange, 'application/json');
+  response.end();
+}

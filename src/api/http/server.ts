@@ -1,0 +1,173 @@
+/**
+ * HTTP servers over one router. Every request becomes an Exchange; upgrades to `tcp` on hijacking routes keep the
+ * socket, every other upgrade (Java's h2c among them) is served as the ordinary request it also is.
+ */
+import http, { type IncomingMessage, ServerResponse } from 'node:http';
+import https from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { Engine } from '../../engine/contract.js';
+import { unavailable } from '../../errors.js';
+import type { Exchange, Logger } from './exchange.js';
+import { sendFailure } from './reply.js';
+import type { Match, Router } from './router.js';
+import { MAX_API_VERSION, negotiate } from './version.js';
+
+export interface ServerOptions {
+  readonly engine: Engine;
+  readonly logger: Logger;
+  readonly release: string;
+  readonly router: Router;
+  /** aborted when the daemon closes: ends streams that would go on for ever */
+  readonly closing: AbortSignal;
+}
+
+export interface Tls {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly ca?: Buffer;
+  /** clients must show a certificate that the authority signed */
+  readonly verify: boolean;
+}
+
+/** Clients keep connections for minutes; closing one under them makes their next request fail. */
+const KEEP_ALIVE_MS = 10 * 60_000;
+/** A header that takes longer is an attack or a dead peer. */
+const HEADERS_MS = 30_000;
+/** Per listener; beyond it new connections are dropped, established ones are not disturbed. */
+const MOST_CONNECTIONS = 4096;
+
+export function createServer(options: ServerOptions, tls: Tls | null): http.Server {
+  // Bodies may be layers of gigabytes: their time is not bounded here (JSON's is, in body.ts).
+  const settings = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: 0 };
+  const server =
+    tls === null
+      ? http.createServer(settings)
+      : https.createServer({
+          ...settings,
+          cert: tls.cert,
+          key: tls.key,
+          ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+          requestCert: tls.verify,
+          rejectUnauthorized: tls.verify,
+          minVersion: 'TLSv1.2',
+        });
+  server.maxConnections = MOST_CONNECTIONS;
+  server.on('request', (request, response) => void serve(options, request, response));
+  server.on('upgrade', (request, socket, head) =>
+    upgrade(options, server, tls !== null, request, socket, head),
+  );
+  return server;
+}
+
+async function serve(
+  options: ServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  taken?: { readonly match: Match; readonly socket: Duplex; readonly head: Buffer },
+): Promise<void> {
+  const url = splitUrl(request);
+  const gone = new AbortController();
+  const leave = (): void => gone.abort();
+  (taken?.socket ?? response).once('close', leave);
+  options.closing.addEventListener('abort', leave, { once: true });
+  setHeaders(options, response);
+  const exchange = (match?: Match): Exchange => ({
+    engine: options.engine,
+    logger: options.logger,
+    release: options.release,
+    minor: match === undefined ? 0 : negotiate(match.version),
+    query: new URLSearchParams(url.query),
+    params: match?.params ?? {},
+    request,
+    response,
+    ...(taken === undefined ? {} : { upgrade: { socket: taken.socket, head: taken.head } }),
+    gone: gone.signal,
+  });
+  try {
+    const match = taken?.match ?? options.router.match(request.method ?? '', url.path);
+    if (options.closing.aborted) throw unavailable('the daemon is shutting down');
+    const given = exchange(match);
+    await match.route.handle(given);
+  } catch (failure) {
+    sendFailure(exchange(), failure);
+  } finally {
+    // A body nobody wanted must not block the connection's next request.
+    if (taken === undefined && !request.complete) request.resume();
+    if (response.writableFinished || taken !== undefined) {
+      options.closing.removeEventListener('abort', leave);
+    } else {
+      response.once('close', () => options.closing.removeEventListener('abort', leave));
+    }
+  }
+}
+
+function setHeaders(options: ServerOptions, response: ServerResponse): void {
+  response.setHeader('Api-Version', MAX_API_VERSION);
+  response.setHeader('Docker-Experimental', 'false');
+  response.setHeader('Ostype', 'linux');
+  response.setHeader('Server', `Viaduct/${options.release} (linux)`);
+}
+
+function splitUrl(request: IncomingMessage): { path: string; query: string } {
+  const url = request.url ?? '/';
+  const mark = url.indexOf('?');
+  const path = mark < 0 ? url : url.slice(0, mark);
+  // Some clients send the absolute form, `http://localhost/v1.41/…`.
+  return {
+    path: path.startsWith('/') ? path : path.replace(/^[a-z]{1,8}:\/\/[^/]{0,300}/i, ''),
+    query: mark < 0 ? '' : url.slice(mark + 1),
+  };
+}
+
+function upgrade(
+  options: ServerOptions,
+  server: http.Server,
+  encrypted: boolean,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  const match = hijacking(options, request);
+  if (match === undefined) {
+    handBack(server, encrypted, request, socket, head);
+    return;
+  }
+  socket.on('error', () => socket.destroy());
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(request.socket);
+  response.once('finish', () => socket.end());
+  void serve(options, request, response, { match, socket, head });
+}
+
+function hijacking(options: ServerOptions, request: IncomingMessage): Match | undefined {
+  if (request.headers.upgrade?.toLowerCase() !== 'tcp') return undefined;
+  // A chunked body cannot be told from what follows it once Node has let go of the parser.
+  if (request.headers['transfer-encoding'] !== undefined) return undefined;
+  try {
+    const match = options.router.match(request.method ?? '', splitUrl(request).path);
+    return match.route.hijacks ? match : undefined;
+  } catch {
+    // The ordinary way answers with the error.
+    return undefined;
+  }
+}
+
+const NOT_HANDED_BACK = ['upgrade', 'connection', 'http2-settings'];
+
+/** Puts the request back onto the connection without its wish to upgrade, and lets the server read it anew. */
+function handBack(
+  server: http.Server,
+  encrypted: boolean,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  const lines = [`${request.method} ${request.url} HTTP/${request.httpVersion}`];
+  for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
+    const name = request.rawHeaders[i] ?? '';
+    if (!NOT_HANDED_BACK.includes(name.toLowerCase())) lines.push(`${name}: ${request.rawHeaders[i + 1]}`);
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+  server.emit(encrypted ? 'secureConnection' : 'connection', socket);
+}

@@ -1,0 +1,21 @@
+/** The one place where a kind of failure becomes an HTTP status. Never decided on message text. */
+import { type ErrorKind, ViaductError } from '../../errors.js';
+
+export const STATUS: Readonly<Record<ErrorKind, number>> = {
+  'not-modified': 304,
+  invalid: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  'not-found': 404,
+  conflict: 409,
+  internal: 500,
+  kernel: 500,
+  'not-implemented': 501,
+  unavailable: 503,
+};
+
+/** Status and text of anything thrown. What nobody typed is an internal error. */
+export function describeFailure(failure: unknown): { readonly status: number; readonly message: string } {
+  if (failure instanceof ViaductError) return { status: STATUS[failure.kind], message: failure.message };
+  return { status: STATUS.internal, message: failure instanceof Error ? failure.message : String(failure) };
+}

@@ -1,0 +1,78 @@
+/** The Docker Engine API over the engine's contract: listens, answers, and closes without leaving a client hanging. */
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { Engine } from '../engine/contract.js';
+import type { Logger } from './http/exchange.js';
+import { listenOn } from './http/listen.js';
+import { createRouter } from './http/router.js';
+import { createServer, type Tls } from './http/server.js';
+import { ROUTES } from './routes/index.js';
+
+export type { Logger } from './http/exchange.js';
+
+export interface Api {
+  /** Opens every address (`unix://`, `tcp://`, `fd://`); throws when one cannot be had, with none left open. */
+  listen(hosts: readonly string[]): Promise<void>;
+  /** Refuses new requests, ends streams, gives ordinary requests `GRACE_MS` to finish. */
+  close(): Promise<void>;
+}
+
+const GRACE_MS = 1000;
+
+export function createApi(engine: Engine, options: { readonly logger: Logger }): Api {
+  const closing = new AbortController();
+  const router = createRouter(ROUTES);
+  const servers: Server[] = [];
+  const tls = readTls(engine);
+  const settings = {
+    engine,
+    logger: options.logger,
+    release: readRelease(),
+    router,
+    closing: closing.signal,
+  };
+  return {
+    async listen(hosts) {
+      const opened = await listenOn(hosts, {
+        group: engine.config.group,
+        server: (encrypted) => createServer(settings, encrypted ? tls : null),
+      });
+      servers.push(...opened);
+      for (const host of hosts) options.logger.info({ host }, 'API listens');
+    },
+    async close() {
+      closing.abort();
+      await Promise.all(servers.splice(0).map(closeServer));
+    },
+  };
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+function readTls(engine: Engine): Tls | null {
+  const { tls } = engine.config;
+  if (tls === null) return null;
+  return {
+    cert: readFileSync(tls.cert),
+    key: readFileSync(tls.key),
+    ...(tls.ca === '' ? {} : { ca: readFileSync(tls.ca) }),
+    verify: tls.verify,
+  };
+}
+
+/** package.json stands two directories above, in the sources and in what is built from them. */
+function readRelease(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
+    ? String(manifest.version)
+    : 'unknown';
+}

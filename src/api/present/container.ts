@@ -1,0 +1,153 @@
+/** A container as `inspect` and `ps` show it. Pure: whatever is shown arrives in the view. */
+import type { Container, MountPoint } from '../../model/container.js';
+import type { Endpoint, Sandbox } from '../../model/endpoint.js';
+import { milliseconds } from '../read/time.js';
+import { type Attachment, presentEndpoint, presentEndpointSummary } from './endpoint.js';
+import { presentHostConfig } from './host-config.js';
+import { presentPortMap, presentPortSummaries } from './ports.js';
+import { presentState, presentStatus } from './state.js';
+
+export interface ContainerView {
+  readonly container: Container;
+  readonly attachments: readonly Attachment[];
+  /** those whose network has ports of its own: not host, not none */
+  readonly endpoints: readonly Endpoint[];
+  readonly sandbox?: Sandbox;
+  /** bytes written, and bytes of image and writable layer together; only where asked for */
+  readonly sizes?: { readonly rw: number; readonly rootFs: number };
+}
+
+export interface InspectView extends ContainerView {
+  readonly paths: { hosts: string; resolvConf: string; hostname: string; log: string };
+  readonly execIds: readonly string[];
+  /** name of the runtime that containers get */
+  readonly runtime: string;
+  nameOf(reference: string): string;
+}
+
+/** `GET /containers/{id}/json`; the top-level addresses of old API versions are kept for every version. */
+export function presentInspect(view: InspectView, minor: number): Record<string, unknown> {
+  const { container, paths } = view;
+  return {
+    Id: container.id,
+    Created: container.createdAt,
+    Path: container.args[0] ?? '',
+    Args: container.args.slice(1),
+    State: presentState(container.state),
+    Image: container.imageId,
+    ResolvConfPath: paths.resolvConf,
+    HostnamePath: paths.hostname,
+    HostsPath: paths.hosts,
+    LogPath: paths.log,
+    Name: `/${container.name}`,
+    RestartCount: container.restartCount,
+    Driver: 'overlay2',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: view.execIds.length === 0 ? null : view.execIds,
+    HostConfig: presentHostConfig(container.hostConfig, {
+      name: container.name,
+      runtime: view.runtime,
+      nameOf: (reference) => view.nameOf(reference),
+    }),
+    GraphDriver: { Name: 'overlay2', Data: null },
+    ...(view.sizes === undefined ? {} : { SizeRw: view.sizes.rw, SizeRootFs: view.sizes.rootFs }),
+    Mounts: container.mounts.map(presentMount),
+    Config: presentConfig(container, minor),
+    NetworkSettings: presentNetworkSettings(view, minor),
+  };
+}
+
+function presentConfig(container: Container, minor: number): Record<string, unknown> {
+  const { config, networks, hostConfig } = container;
+  const mac = networks.find(({ name }) => name === hostConfig.NetworkMode)?.settings.mac ?? '';
+  return {
+    ...config,
+    OnBuild: null,
+    Volumes:
+      config.Volumes === undefined || Object.keys(config.Volumes ?? {}).length === 0 ? null : config.Volumes,
+    ...(mac === '' || minor >= 52 ? {} : { MacAddress: mac }),
+  };
+}
+
+function presentNetworkSettings(view: ContainerView, minor: number): Record<string, unknown> {
+  const { container, sandbox } = view;
+  const owner = { id: container.id, hostname: container.config.Hostname };
+  const networks = Object.fromEntries(
+    view.attachments.map((attachment) => [attachment.name, presentEndpoint(attachment, owner, minor)]),
+  );
+  const bridge = networks.bridge ?? {};
+  return {
+    Bridge: '',
+    SandboxID: sandbox?.id ?? '',
+    SandboxKey: sandbox?.netns ?? '',
+    Ports: presentPortMap(view.endpoints),
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: bridge.EndpointID ?? '',
+    Gateway: bridge.Gateway ?? '',
+    GlobalIPv6Address: bridge.GlobalIPv6Address ?? '',
+    GlobalIPv6PrefixLen: bridge.GlobalIPv6PrefixLen ?? 0,
+    IPAddress: bridge.IPAddress ?? '',
+    IPPrefixLen: bridge.IPPrefixLen ?? 0,
+    IPv6Gateway: bridge.IPv6Gateway ?? '',
+    MacAddress: bridge.MacAddress ?? '',
+    Networks: networks,
+  };
+}
+
+const presentMount = (mount: MountPoint): Record<string, unknown> => ({
+  Type: mount.type,
+  ...(mount.name === '' ? {} : { Name: mount.name }),
+  Source: mount.source,
+  Destination: mount.destination,
+  ...(mount.driver === '' ? {} : { Driver: mount.driver }),
+  Mode: mount.mode,
+  RW: mount.rw,
+  Propagation: mount.propagation,
+});
+
+const quote = (word: string): string => (word.includes(' ') ? `'${word}'` : word);
+
+/** One row of `GET /containers/json`. `image`: the name to show; `now` in milliseconds. */
+export function presentSummary(
+  view: ContainerView,
+  image: string,
+  now: number,
+  minor: number,
+): Record<string, unknown> {
+  const { container } = view;
+  return {
+    Id: container.id,
+    Names: [`/${container.name}`],
+    Image: image,
+    ImageID: container.imageId,
+    Command: [container.args[0] ?? '', ...container.args.slice(1).map(quote)].join(' '),
+    Created: Math.floor(milliseconds(container.createdAt) / 1000),
+    Ports: presentPortSummaries(view.endpoints),
+    ...(view.sizes === undefined ? {} : { SizeRw: view.sizes.rw, SizeRootFs: view.sizes.rootFs }),
+    Labels: container.config.Labels,
+    State: container.state.status,
+    Status: presentStatus(container.state, now),
+    HostConfig: { NetworkMode: container.hostConfig.NetworkMode },
+    ...(minor < 52
+      ? {}
+      : {
+          Health: {
+            Status: container.state.health?.status ?? 'none',
+            FailingStreak: container.state.health?.failingStreak ?? 0,
+          },
+        }),
+    NetworkSettings: {
+      Networks: Object.fromEntries(
+        view.attachments.map((attachment) => [attachment.name, presentEndpointSummary(attachment)]),
+      ),
+    },
+    Mounts: container.mounts.map(presentMount),
+  };
+}

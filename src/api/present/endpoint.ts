@@ -1,0 +1,95 @@
+/** A container's attachment to one network, as `inspect` and `ps` show it. Pure. */
+import type { EndpointSettings } from '../../model/container.js';
+import type { Endpoint } from '../../model/endpoint.js';
+import { shortId } from '../../model/ids.js';
+import type { Network } from '../../model/network.js';
+
+export interface Attachment {
+  readonly networkId: string;
+  readonly name: string;
+  readonly settings: EndpointSettings;
+  /** present while the container runs */
+  readonly endpoint?: Endpoint;
+  /** absent where the network is gone or not made yet */
+  readonly network?: Network;
+}
+
+const split = (cidr: string | undefined): readonly [address: string, length: number] => {
+  if (cidr === undefined) return ['', 0];
+  const slash = cidr.indexOf('/');
+  return slash < 0 ? [cidr, 0] : [cidr.slice(0, slash), Number(cidr.slice(slash + 1))];
+};
+
+const nullWhereEmpty = <T extends object>(value: T): T | null =>
+  Object.keys(value).length === 0 ? null : value;
+
+/** Fields that `ps` shows, too. */
+function presentAddresses(attachment: Attachment): Record<string, unknown> {
+  const { endpoint, network, settings } = attachment;
+  const [ipv4, length4] = split(endpoint?.ipv4);
+  const [ipv6, length6] = split(endpoint?.ipv6);
+  // An internal network leads nowhere: Docker shows no gateway for it.
+  const gateway = (family: 4 | 6, address: string): string =>
+    address === '' || network === undefined || network.internal
+      ? ''
+      : (network.pools.find((pool) => pool.family === family)?.gateway ?? '');
+  return {
+    MacAddress: endpoint?.mac ?? '',
+    NetworkID:
+      network?.id ??
+      endpoint?.networkId ??
+      (attachment.networkId === attachment.name ? '' : attachment.networkId),
+    EndpointID: endpoint?.id ?? '',
+    Gateway: gateway(4, ipv4),
+    IPAddress: ipv4,
+    IPPrefixLen: length4,
+    IPv6Gateway: gateway(6, ipv6),
+    GlobalIPv6Address: ipv6,
+    GlobalIPv6PrefixLen: length6,
+    GwPriority: settings.gwPriority,
+  };
+}
+
+function presentIpam(settings: EndpointSettings): Record<string, unknown> | null {
+  return nullWhereEmpty({
+    ...(settings.ipv4 === undefined ? {} : { IPv4Address: settings.ipv4 }),
+    ...(settings.ipv6 === undefined ? {} : { IPv6Address: settings.ipv6 }),
+    ...(settings.linkLocal.length === 0 ? {} : { LinkLocalIPs: settings.linkLocal }),
+  });
+}
+
+export interface Owner {
+  readonly id: string;
+  readonly hostname: string;
+}
+
+/** Before API 1.45 aliases also held the short id and the hostname. */
+export function presentEndpoint(
+  attachment: Attachment,
+  owner: Owner,
+  minor: number,
+): Record<string, unknown> {
+  const { settings, endpoint, name } = attachment;
+  const userDefined = !['bridge', 'host', 'none'].includes(name);
+  const aliases =
+    minor < 45 && userDefined
+      ? [...new Set([...settings.aliases, shortId(owner.id), owner.hostname])].filter((alias) => alias !== '')
+      : settings.aliases;
+  return {
+    IPAMConfig: presentIpam(settings),
+    Links: settings.links.length === 0 ? null : settings.links,
+    Aliases: aliases.length === 0 ? null : aliases,
+    DriverOpts: nullWhereEmpty(settings.driverOptions),
+    ...presentAddresses(attachment),
+    DNSNames: endpoint === undefined || endpoint.dnsNames.length === 0 ? null : endpoint.dnsNames,
+  };
+}
+
+export const presentEndpointSummary = (attachment: Attachment): Record<string, unknown> => ({
+  IPAMConfig: presentIpam(attachment.settings),
+  Links: null,
+  Aliases: null,
+  DriverOpts: null,
+  ...presentAddresses(attachment),
+  DNSNames: null,
+});

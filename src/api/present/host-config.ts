@@ -1,0 +1,130 @@
+/** HostConfig as `inspect` shows it: every field of Docker's, those nobody set with Go's zero values. Pure. */
+import type { HostConfig } from '../../model/container.js';
+
+const ZERO = {
+  Binds: null,
+  ContainerIDFile: '',
+  LogConfig: { Type: 'json-file', Config: {} },
+  NetworkMode: 'bridge',
+  PortBindings: {},
+  RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+  AutoRemove: false,
+  VolumeDriver: '',
+  VolumesFrom: null,
+  ConsoleSize: [0, 0],
+  CapAdd: null,
+  CapDrop: null,
+  CgroupnsMode: 'private',
+  Dns: [],
+  DnsOptions: [],
+  DnsSearch: [],
+  ExtraHosts: null,
+  GroupAdd: null,
+  IpcMode: 'private',
+  Cgroup: '',
+  Links: null,
+  OomScoreAdj: 0,
+  PidMode: '',
+  Privileged: false,
+  PublishAllPorts: false,
+  ReadonlyRootfs: false,
+  SecurityOpt: null,
+  UTSMode: '',
+  UsernsMode: '',
+  /** Docker's default: 64 MiB */
+  ShmSize: 67_108_864,
+  Runtime: 'runc',
+  Isolation: '',
+  CpuShares: 0,
+  Memory: 0,
+  NanoCpus: 0,
+  CgroupParent: '',
+  BlkioWeight: 0,
+  BlkioWeightDevice: [],
+  BlkioDeviceReadBps: [],
+  BlkioDeviceWriteBps: [],
+  BlkioDeviceReadIOps: [],
+  BlkioDeviceWriteIOps: [],
+  CpuPeriod: 0,
+  CpuQuota: 0,
+  CpuRealtimePeriod: 0,
+  CpuRealtimeRuntime: 0,
+  CpusetCpus: '',
+  CpusetMems: '',
+  Devices: [],
+  DeviceCgroupRules: null,
+  DeviceRequests: null,
+  MemoryReservation: 0,
+  MemorySwap: 0,
+  MemorySwappiness: null,
+  OomKillDisable: null,
+  PidsLimit: null,
+  Ulimits: [],
+  CpuCount: 0,
+  CpuPercent: 0,
+  IOMaximumIOps: 0,
+  IOMaximumBandwidth: 0,
+};
+
+/** Docker's masked and read-only paths of an unprivileged container (moby oci/defaults.go). */
+const MASKED_PATHS = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+];
+const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+
+/** Settings whose empty value means the daemon's default; `inspect` shows the default. */
+const DEFAULTED = [
+  'IpcMode',
+  'CgroupnsMode',
+  'Runtime',
+  'ShmSize',
+  'Dns',
+  'DnsOptions',
+  'DnsSearch',
+] as const;
+
+export interface HostConfigContext {
+  /** the container's own name */
+  readonly name: string;
+  /** name of the runtime that containers get */
+  readonly runtime: string;
+  /** a linked container's name behind the reference that the user gave */
+  nameOf(reference: string): string;
+}
+
+export function presentHostConfig(host: HostConfig, context: HostConfigContext): Record<string, unknown> {
+  const shown: Record<string, unknown> = { ...ZERO, Runtime: context.runtime, ...host };
+  for (const field of DEFAULTED) {
+    const value = shown[field];
+    if (value === '' || value === 0 || value === null || value === undefined) {
+      shown[field] = field === 'Runtime' ? context.runtime : ZERO[field];
+    }
+  }
+  if (host.RestartPolicy.Name === '') shown.RestartPolicy = ZERO.RestartPolicy;
+  if (host.LogConfig === undefined || host.LogConfig.Type === '') shown.LogConfig = ZERO.LogConfig;
+  const open = host.Privileged === true;
+  shown.MaskedPaths = host.MaskedPaths ?? (open ? null : MASKED_PATHS);
+  shown.ReadonlyPaths = host.ReadonlyPaths ?? (open ? null : READONLY_PATHS);
+  shown.Links = presentLinks(host.Links ?? [], context);
+  return shown;
+}
+
+/** `web:db` of container `app` is shown as `/web:/app/db`. */
+function presentLinks(links: readonly string[], context: HostConfigContext): readonly string[] | null {
+  if (links.length === 0) return null;
+  return links.map((link) => {
+    const [reference = '', alias = reference] = link.split(':', 2);
+    return `/${context.nameOf(reference)}:/${context.name}/${alias}`;
+  });
+}

@@ -1,0 +1,59 @@
+/** A container's state in Docker's fields and in the words of `ps`. Pure. */
+import type { ContainerState } from '../../model/container.js';
+import { milliseconds } from '../read/time.js';
+import { humanDuration } from './duration.js';
+
+const isUp = (state: ContainerState): boolean => ['running', 'paused', 'restarting'].includes(state.status);
+
+export function presentState(state: ContainerState): Record<string, unknown> {
+  return {
+    Status: state.status,
+    Running: isUp(state),
+    Paused: state.status === 'paused',
+    Restarting: state.status === 'restarting',
+    OOMKilled: state.oomKilled,
+    Dead: state.status === 'dead',
+    Pid: state.pid,
+    ExitCode: state.exitCode,
+    Error: state.error,
+    StartedAt: state.startedAt,
+    FinishedAt: state.finishedAt,
+    ...(state.health === undefined
+      ? {}
+      : {
+          Health: {
+            Status: state.health.status,
+            FailingStreak: state.health.failingStreak,
+            Log: state.health.log.map((entry) => ({
+              Start: entry.start,
+              End: entry.end,
+              ExitCode: entry.exitCode,
+              Output: entry.output,
+            })),
+          },
+        }),
+  };
+}
+
+const HEALTH = { starting: 'health: starting', healthy: 'healthy', unhealthy: 'unhealthy' } as const;
+
+/** `Up 3 minutes (healthy)`, `Exited (0) 2 hours ago`…; `now` in milliseconds since the epoch. */
+export function presentStatus(state: ContainerState, now: number): string {
+  const since = (time: string): string => humanDuration(now - milliseconds(time));
+  switch (state.status) {
+    case 'created':
+      return 'Created';
+    case 'running':
+      return `Up ${since(state.startedAt)}${state.health === undefined ? '' : ` (${HEALTH[state.health.status]})`}`;
+    case 'paused':
+      return `Up ${since(state.startedAt)} (Paused)`;
+    case 'restarting':
+      return `Restarting (${state.exitCode}) ${since(state.finishedAt)} ago`;
+    case 'removing':
+      return 'Removal In Progress';
+    case 'exited':
+      return `Exited (${state.exitCode}) ${since(state.finishedAt)} ago`;
+    case 'dead':
+      return 'Dead';
+  }
+}

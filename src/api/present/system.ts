@@ -1,0 +1,179 @@
+/** `version` and `info`: the host and the daemon in Docker's fields. Pure. */
+import type { DaemonConfig } from '../../config/contract.js';
+import type { ContainerStatus } from '../../model/container.js';
+import { MAX_API_VERSION, MIN_API_VERSION } from '../http/version.js';
+
+export interface HostFacts {
+  readonly name: string;
+  readonly kernel: string;
+  /** PRETTY_NAME of os-release */
+  readonly operatingSystem: string;
+  readonly osVersion: string;
+  /** as `uname -m` says: `x86_64` */
+  readonly machine: string;
+  /** Go's word: `amd64` */
+  readonly architecture: string;
+  readonly processors: number;
+  readonly memoryBytes: number;
+  readonly openFiles: number;
+  readonly ipv4Forwarding: boolean;
+  readonly swapLimit: boolean;
+  readonly appArmor: boolean;
+  /** RFC 3339 */
+  readonly time: string;
+}
+
+export interface DaemonFacts {
+  readonly id: string;
+  readonly release: string;
+  readonly config: DaemonConfig;
+  readonly runtime: { readonly name: string; readonly version: string };
+  readonly containers: readonly ContainerStatus[];
+  readonly images: number;
+  readonly eventListeners: number;
+}
+
+export function presentVersion(host: HostFacts, daemon: DaemonFacts, node: string): Record<string, unknown> {
+  return {
+    Platform: { Name: 'Viaduct' },
+    Components: [
+      {
+        // The client looks for this name and prints the rest below it.
+        Name: 'Engine',
+        Version: daemon.release,
+        Details: {
+          ApiVersion: MAX_API_VERSION,
+          Arch: host.architecture,
+          Experimental: 'false',
+          GoVersion: `none (Node ${node})`,
+          KernelVersion: host.kernel,
+          MinAPIVersion: MIN_API_VERSION,
+          Os: 'linux',
+        },
+      },
+      { Name: daemon.runtime.name, Version: daemon.runtime.version, Details: {} },
+    ],
+    Version: daemon.release,
+    ApiVersion: MAX_API_VERSION,
+    MinAPIVersion: MIN_API_VERSION,
+    Os: 'linux',
+    Arch: host.architecture,
+    KernelVersion: host.kernel,
+    GitCommit: '',
+    GoVersion: `none (Node ${node})`,
+    BuildTime: '',
+  };
+}
+
+const count = (all: readonly ContainerStatus[], ...wanted: readonly ContainerStatus[]): number =>
+  all.filter((status) => wanted.includes(status)).length;
+
+export function presentInfo(host: HostFacts, daemon: DaemonFacts): Record<string, unknown> {
+  const { config } = daemon;
+  const running = count(daemon.containers, 'running', 'restarting');
+  const paused = count(daemon.containers, 'paused');
+  const commit = { ID: '', Expected: '' };
+  return {
+    ID: daemon.id,
+    Containers: daemon.containers.length,
+    ContainersRunning: running,
+    ContainersPaused: paused,
+    ContainersStopped: daemon.containers.length - running - paused,
+    Images: daemon.images,
+    Driver: 'overlay2',
+    DriverStatus: [['Backing Store', 'containers-storage']],
+    Plugins: {
+      Volume: ['local'],
+      Network: ['bridge', 'host', 'null'],
+      Authorization: null,
+      Log: ['json-file', 'none'],
+    },
+    MemoryLimit: true,
+    SwapLimit: host.swapLimit,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    CPUSet: true,
+    PidsLimit: true,
+    OomKillDisable: false,
+    IPv4Forwarding: host.ipv4Forwarding,
+    BridgeNfIptables: false,
+    BridgeNfIp6tables: false,
+    Debug: config.debug,
+    NFd: host.openFiles,
+    NGoroutines: 1,
+    SystemTime: host.time,
+    LoggingDriver: 'json-file',
+    CgroupDriver: 'cgroupfs',
+    CgroupVersion: '2',
+    NEventsListener: daemon.eventListeners,
+    KernelVersion: host.kernel,
+    OperatingSystem: host.operatingSystem,
+    OSVersion: host.osVersion,
+    OSType: 'linux',
+    Architecture: host.machine,
+    IndexServerAddress: 'https://index.docker.io/v1/',
+    RegistryConfig: presentRegistries(config),
+    NCPU: host.processors,
+    MemTotal: host.memoryBytes,
+    GenericResources: null,
+    DockerRootDir: config.dataRoot,
+    HttpProxy: '',
+    HttpsProxy: '',
+    NoProxy: '',
+    Name: host.name,
+    Labels: config.labels,
+    ExperimentalBuild: false,
+    ServerVersion: daemon.release,
+    Runtimes: { [daemon.runtime.name]: { path: daemon.runtime.name } },
+    DefaultRuntime: daemon.runtime.name,
+    Swarm: {
+      NodeID: '',
+      NodeAddr: '',
+      LocalNodeState: 'inactive',
+      ControlAvailable: false,
+      Error: '',
+      RemoteManagers: null,
+    },
+    LiveRestoreEnabled: config.liveRestore,
+    Isolation: '',
+    InitBinary: '',
+    ContainerdCommit: commit,
+    RuncCommit: { ID: daemon.runtime.version, Expected: daemon.runtime.version },
+    InitCommit: commit,
+    SecurityOptions: [
+      ...(host.appArmor ? ['name=apparmor'] : []),
+      'name=seccomp,profile=builtin',
+      'name=cgroupns',
+    ],
+    DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })),
+    FirewallBackend: { Driver: 'nftables' },
+    CDISpecDirs: [],
+    Warnings: presentWarnings(config),
+  };
+}
+
+const presentRegistries = (config: DaemonConfig): Record<string, unknown> => ({
+  AllowNondistributableArtifactsCIDRs: null,
+  AllowNondistributableArtifactsHostnames: null,
+  InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8'],
+  IndexConfigs: {
+    'docker.io': { Name: 'docker.io', Mirrors: config.registryMirrors, Secure: true, Official: true },
+    ...Object.fromEntries(
+      config.insecureRegistries.map((name) => [
+        name,
+        { Name: name, Mirrors: [], Secure: false, Official: false },
+      ]),
+    ),
+  },
+  Mirrors: config.registryMirrors,
+});
+
+function presentWarnings(config: DaemonConfig): readonly string[] {
+  return config.hosts
+    .filter((host) => host.startsWith('tcp://') && config.tls?.verify !== true)
+    .map(
+      (host) =>
+        `WARNING: API is accessible on ${host} without ${config.tls === null ? 'encryption' : 'TLS client verification'}: whoever reaches it is root on this host`,
+    );
+}

@@ -1,0 +1,65 @@
+/**
+ * zod schemas that read JSON as Go's decoder does: unknown fields are ignored, null is "not given", a field's name
+ * counts in any case. A value of the wrong type is `invalid JSON: …`.
+ */
+import { z } from 'zod';
+import { invalid } from '../../errors.js';
+
+/** An object of known fields. */
+export const fields = <Shape extends z.ZodRawShape>(shape: Shape) => {
+  const names = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
+  return z.preprocess((value) => keepKnown(value, shape, names), z.object(shape));
+};
+
+function keepKnown(value: unknown, shape: object, names: ReadonlyMap<string, string>): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const kept = new Map<string, unknown>();
+  for (const [key, each] of Object.entries(value)) {
+    const name = Object.hasOwn(shape, key) ? key : names.get(key.toLowerCase());
+    if (name !== undefined && each !== null) kept.set(name, each);
+  }
+  return Object.fromEntries(kept);
+}
+
+export const string = z.string();
+export const boolean = z.boolean();
+export const integer = z.number().refine(Number.isInteger, { error: 'expected a whole number' });
+/** null inside a list is Go's zero value */
+export const strings = z.array(z.preprocess((value) => value ?? '', z.string()));
+/** Docker's command lines: a list, or one word as a text */
+export const commandLine = z.preprocess((value) => (typeof value === 'string' ? [value] : value), strings);
+
+const isStringMap = (value: unknown): value is Readonly<Record<string, string>> =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Object.values(value).every((each) => typeof each === 'string');
+
+/** Texts by name; null values count as empty. */
+export const stringMap = z.preprocess(
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).includes(null)
+      ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key, each ?? '']))
+      : value,
+  z.custom<Readonly<Record<string, string>>>(isStringMap, { error: 'expected texts by name' }),
+);
+
+/** Go's `map[string]struct{}`: only the names count. Not checked entry by entry, there may be ten thousand. */
+export const nameSet = z.custom<Readonly<Record<string, object>>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  { error: 'expected an object' },
+);
+
+/** Throws invalid with the path of the first field that does not fit. */
+export function decode<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const path = issue?.path.map(String).join('.') ?? '';
+  throw invalid(
+    `invalid JSON: ${path === '' ? '' : `${path.slice(0, 200)}: `}${issue?.message ?? 'unreadable'}`,
+  );
+}

@@ -1,0 +1,178 @@
+/** `GET /containers/json`: which containers, newest first, and how they look in a list. */
+import type { Engine } from '../../engine/contract.js';
+import { invalid } from '../../errors.js';
+import type { Container, ContainerStatus } from '../../model/container.js';
+import type { Exchange } from '../http/exchange.js';
+import { sendJson } from '../http/reply.js';
+import { route } from '../http/router.js';
+import { type ContainerView, presentSummary } from '../present/container.js';
+import { presentPortSummaries } from '../present/ports.js';
+import { type Filters, parseFilters } from '../read/filters.js';
+import { flag, integer, text } from '../read/query.js';
+import { expandPortRange } from '../validate/ports.js';
+import { viewContainer } from './views.js';
+
+const FILTERS = [
+  'ancestor',
+  'before',
+  'exited',
+  'expose',
+  'health',
+  'id',
+  'is-task',
+  'isolation',
+  'label',
+  'name',
+  'network',
+  'publish',
+  'since',
+  'status',
+  'volume',
+];
+
+/** Docker's states; `stopped` is none of them. */
+const STATUSES: Readonly<Record<ContainerStatus, true>> = {
+  created: true,
+  running: true,
+  paused: true,
+  restarting: true,
+  removing: true,
+  exited: true,
+  dead: true,
+};
+const HEALTH = ['none', 'starting', 'healthy', 'unhealthy'];
+
+function list(exchange: Exchange): void {
+  const { engine } = exchange;
+  const filters = parseFilters(text(exchange, 'filters'), FILTERS);
+  checkValues(filters);
+  const limit = Math.max(integer(exchange, 'limit') ?? 0, 0);
+  const all = flag(exchange, 'all') || limit > 0 || filters.get('status').length > 0;
+  const matches = matcher(engine, filters);
+  const rows: Record<string, unknown>[] = [];
+  const now = Date.now();
+  for (const container of between(engine, filters)) {
+    if (limit > 0 && rows.length === limit) break;
+    if (!all && !isUp(container)) continue;
+    const view = viewContainer(engine, container, flag(exchange, 'size'));
+    if (matches(view)) rows.push(presentSummary(view, shownImage(engine, container), now, exchange.minor));
+  }
+  sendJson(exchange, 200, rows);
+}
+
+const isUp = (container: Container): boolean =>
+  ['running', 'paused', 'restarting'].includes(container.state.status);
+
+/** The name the user gave, unless it has come to mean another image. */
+function shownImage(engine: Engine, container: Container): string {
+  return engine.images.find(container.imageName)?.id === container.imageId
+    ? container.imageName
+    : container.imageId;
+}
+
+function checkValues(filters: Filters): void {
+  for (const value of filters.get('exited')) {
+    if (!/^-?\d{1,9}$/.test(value))
+      throw invalid(`invalid filter 'exited=${value.slice(0, 40)}': invalid syntax`);
+  }
+  for (const value of filters.get('status')) {
+    if (!Object.hasOwn(STATUSES, value)) {
+      throw invalid(
+        `invalid filter 'status=${value.slice(0, 40)}': invalid value for state (${value.slice(0, 40)}): must be one of ${Object.keys(STATUSES).join(', ')}`,
+      );
+    }
+  }
+  for (const value of filters.get('health')) {
+    if (!HEALTH.includes(value)) {
+      throw invalid(
+        `invalid filter 'health=${value.slice(0, 40)}': invalid value for health (${value.slice(0, 40)}): must be one of ${HEALTH.join(', ')}`,
+      );
+    }
+  }
+}
+
+/** Newest first; older than `before`, newer than `since`. Both throw not-found for a container that is none. */
+function between(engine: Engine, filters: Filters): readonly Container[] {
+  const ordered = [...engine.containers.list()].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+  const position = (reference: string): number => {
+    const { id } = engine.containers.get(reference);
+    return ordered.findIndex((container) => container.id === id);
+  };
+  const from = Math.max(-1, ...filters.get('before').map(position));
+  const to = Math.min(ordered.length, ...filters.get('since').map(position));
+  return ordered.slice(from + 1, to);
+}
+
+function matcher(engine: Engine, filters: Filters): (view: ContainerView) => boolean {
+  const ancestors = filters.get('ancestor').map((reference) => engine.images.find(reference)?.id);
+  const published = new Set(filters.get('publish').flatMap(expandPorts('publish')));
+  const exposed = new Set(filters.get('expose').flatMap(expandPorts('expose')));
+  const task = filters.boolean('is-task');
+  return (view) => {
+    const { container } = view;
+    return (
+      filters.match('name', container.name, `/${container.name}`) &&
+      filters.match('id', container.id) &&
+      filters.labels('label', container.config.Labels) &&
+      filters.exact('status', container.state.status) &&
+      filters.exact('health', container.state.health?.status ?? 'none') &&
+      // No container here is a swarm task.
+      task !== true &&
+      matchesExit(filters, container) &&
+      matchesVolume(filters, container) &&
+      matchesNetwork(filters, view) &&
+      (ancestors.length === 0 || ancestors.includes(container.imageId)) &&
+      matchesPorts(published, exposed, view)
+    );
+  };
+}
+
+const expandPorts =
+  (key: string) =>
+  (value: string): readonly string[] => {
+    if (value.includes(':'))
+      throw invalid(`filter for '${key}' should not contain ':': ${value.slice(0, 60)}`);
+    return expandPortRange(value);
+  };
+
+function matchesExit(filters: Filters, { state }: Container): boolean {
+  const codes = filters.get('exited').map(Number);
+  return codes.length === 0 || (codes.includes(state.exitCode) && ['exited', 'dead'].includes(state.status));
+}
+
+function matchesVolume(filters: Filters, container: Container): boolean {
+  const wanted = filters.get('volume');
+  return (
+    wanted.length === 0 ||
+    container.mounts.some((mount) =>
+      [mount.destination, mount.name === '' ? mount.source : mount.name].some((each) =>
+        wanted.includes(each),
+      ),
+    )
+  );
+}
+
+function matchesNetwork(filters: Filters, view: ContainerView): boolean {
+  const wanted = filters.get('network');
+  return (
+    wanted.length === 0 ||
+    view.attachments.some(({ name, networkId }) =>
+      wanted.some((value) => value === name || (value !== '' && networkId.startsWith(value))),
+    )
+  );
+}
+
+function matchesPorts(
+  published: ReadonlySet<string>,
+  exposed: ReadonlySet<string>,
+  view: ContainerView,
+): boolean {
+  if (published.size === 0 && exposed.size === 0) return true;
+  return presentPortSummaries(view.endpoints).some(
+    (port) =>
+      published.has(`${port.PublicPort ?? 0}/${port.Type}`) ||
+      exposed.has(`${port.PrivatePort}/${port.Type}`),
+  );
+}
+
+export const CONTAINER_LIST_ROUTES = [route('GET', '/containers/json', list)];

@@ -1,0 +1,139 @@
+/** Containers: create, inspect, and the commands that change what one does. */
+
+import { conflict, invalid, ViaductError } from '../../errors.js';
+import { readJson } from '../http/body.js';
+import { type Exchange, param } from '../http/exchange.js';
+import { sendEmpty, sendJson } from '../http/reply.js';
+import { route } from '../http/router.js';
+import { presentInspect } from '../present/container.js';
+import { readCreate } from '../read/create.js';
+import { parseFilters, pruneLabels } from '../read/filters.js';
+import { flag, integer, text } from '../read/query.js';
+import { milliseconds } from '../read/time.js';
+import { readUpdate } from '../read/update.js';
+import { readUntil } from './networks.js';
+import { viewInspect } from './views.js';
+
+const name = (exchange: Exchange): string => param(exchange, 'name');
+
+async function create(exchange: Exchange): Promise<void> {
+  const { request, warnings } = readCreate(await readJson(exchange), {
+    name: text(exchange, 'name'),
+    platform: text(exchange, 'platform'),
+    minor: exchange.minor,
+  });
+  const created = await exchange.engine.containers.create(request);
+  sendJson(exchange, 201, { Id: created.id, Warnings: [...created.warnings, ...warnings] });
+}
+
+function inspect(exchange: Exchange): void {
+  const { engine } = exchange;
+  const view = viewInspect(engine, engine.containers.get(name(exchange)), flag(exchange, 'size'));
+  sendJson(exchange, 200, presentInspect(view, exchange.minor));
+}
+
+async function start(exchange: Exchange): Promise<void> {
+  const { headers } = exchange.request;
+  // A body that says something (seven characters at least) was once a HostConfig.
+  if (Number(headers['content-length'] ?? 0) > 7 || headers['transfer-encoding'] !== undefined) {
+    throw invalid(
+      'starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24',
+    );
+  }
+  if (text(exchange, 'checkpoint') !== '') throw invalid('checkpoints are not supported');
+  await exchange.engine.containers.start(name(exchange));
+  sendEmpty(exchange);
+}
+
+const signalOf = (exchange: Exchange): string | undefined =>
+  exchange.minor >= 42 ? text(exchange, 'signal') || undefined : undefined;
+
+async function stop(exchange: Exchange): Promise<void> {
+  await exchange.engine.containers.stop(name(exchange), integer(exchange, 't'), signalOf(exchange));
+  sendEmpty(exchange);
+}
+
+async function restart(exchange: Exchange): Promise<void> {
+  await exchange.engine.containers.restart(name(exchange), integer(exchange, 't'), signalOf(exchange));
+  sendEmpty(exchange);
+}
+
+async function kill(exchange: Exchange): Promise<void> {
+  try {
+    await exchange.engine.containers.kill(name(exchange), text(exchange, 'signal') || 'SIGKILL');
+  } catch (failure) {
+    if (!(failure instanceof ViaductError)) throw failure;
+    // moby says which container, whatever the failure; its class stays.
+    throw new ViaductError(failure.kind, `cannot kill container: ${name(exchange)}: ${failure.message}`, {
+      cause: failure,
+    });
+  }
+  sendEmpty(exchange);
+}
+
+async function remove(exchange: Exchange): Promise<void> {
+  await exchange.engine.containers.remove(name(exchange), {
+    force: flag(exchange, 'force'),
+    volumes: flag(exchange, 'v'),
+    link: flag(exchange, 'link'),
+  });
+  sendEmpty(exchange);
+}
+
+async function update(exchange: Exchange): Promise<void> {
+  const limits = readUpdate((await readJson(exchange)) ?? {}, exchange.minor);
+  const warnings = await exchange.engine.containers.update(name(exchange), limits);
+  sendJson(exchange, 200, { Warnings: warnings });
+}
+
+async function top(exchange: Exchange): Promise<void> {
+  const { containers } = exchange.engine;
+  const container = containers.get(name(exchange));
+  if (container.state.status !== 'running' && container.state.status !== 'paused') {
+    throw conflict(`container ${container.id} is not running`);
+  }
+  const { titles, processes } = await containers.top(container.id, text(exchange, 'ps_args') || '-ef');
+  sendJson(exchange, 200, { Titles: titles, Processes: processes });
+}
+
+async function prune(exchange: Exchange): Promise<void> {
+  const filters = parseFilters(text(exchange, 'filters'), ['label', 'label!', 'until']);
+  const until = readUntil(filters);
+  const { deleted, bytes } = await exchange.engine.containers.prune(
+    (container) =>
+      pruneLabels(filters, container.config.Labels) && milliseconds(container.createdAt) <= until,
+  );
+  sendJson(exchange, 200, {
+    ContainersDeleted: deleted.length === 0 ? null : deleted,
+    SpaceReclaimed: bytes,
+  });
+}
+
+export const CONTAINER_ROUTES = [
+  route('POST', '/containers/create', create),
+  route('POST', '/containers/prune', prune),
+  route('GET', '/containers/:name/json', inspect),
+  route('GET', '/containers/:name/top', top),
+  route('GET', '/containers/:name/changes', (exchange) => {
+    const changes = exchange.engine.containers.changes(name(exchange));
+    sendJson(exchange, 200, changes.length === 0 ? null : changes);
+  }),
+  route('POST', '/containers/:name/start', start),
+  route('POST', '/containers/:name/stop', stop),
+  route('POST', '/containers/:name/restart', restart),
+  route('POST', '/containers/:name/kill', kill),
+  route('POST', '/containers/:name/pause', async (exchange) => {
+    await exchange.engine.containers.pause(name(exchange));
+    sendEmpty(exchange);
+  }),
+  route('POST', '/containers/:name/unpause', async (exchange) => {
+    await exchange.engine.containers.unpause(name(exchange));
+    sendEmpty(exchange);
+  }),
+  route('POST', '/containers/:name/rename', (exchange) => {
+    exchange.engine.containers.rename(name(exchange), text(exchange, 'name'));
+    sendEmpty(exchange);
+  }),
+  route('POST', '/containers/:name/update', update),
+  route('DELETE', '/containers/:name', remove),
+];

@@ -1,0 +1,133 @@
+/** Networks: list, inspect, create, connect, disconnect, remove, prune. */
+import type { Engine } from '../../engine/contract.js';
+import { invalid } from '../../errors.js';
+import { type Network, PREDEFINED_NETWORKS } from '../../model/network.js';
+import { readJson } from '../http/body.js';
+import { type Exchange, param } from '../http/exchange.js';
+import { sendEmpty, sendJson } from '../http/reply.js';
+import { route } from '../http/router.js';
+import { presentNetwork, presentNetworkInspect } from '../present/network.js';
+import { decode } from '../read/decode.js';
+import { NO_SETTINGS, readEndpoint } from '../read/endpoint.js';
+import { type Filters, parseFilters, pruneLabels } from '../read/filters.js';
+import { connectSchema, disconnectSchema, readNetworkCreate } from '../read/network.js';
+import { text } from '../read/query.js';
+import { milliseconds, parseUntil } from '../read/time.js';
+
+const LIST_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'];
+const PRUNE_FILTERS = ['label', 'label!', 'until'];
+
+function list(exchange: Exchange): void {
+  const { engine, minor } = exchange;
+  const filters = parseFilters(text(exchange, 'filters'), LIST_FILTERS);
+  const dangling = readDangling(filters);
+  for (const type of filters.get('type')) {
+    if (type !== 'builtin' && type !== 'custom')
+      throw invalid(`invalid filter: 'type'='${type.slice(0, 100)}'`);
+  }
+  const networks = engine.networks.list().filter((network) => selected(engine, network, filters, dangling));
+  // Before 1.28 the list held what inspect holds; until 1.51 an empty object stood in its place.
+  const present = (network: Network): Record<string, unknown> =>
+    minor < 28
+      ? presentNetworkInspect(network, engine.networks.endpoints(network))
+      : { ...presentNetwork(network), ...(minor < 52 ? { Containers: {} } : {}) };
+  sendJson(exchange, 200, networks.map(present));
+}
+
+function readDangling(filters: Filters): boolean | undefined {
+  const values = filters.get('dangling');
+  if (values.length === 0) return undefined;
+  if (values.length > 1) throw invalid('got more than one value for filter key "dangling"');
+  if (['1', 'true'].includes(values[0] ?? '')) return true;
+  if (['0', 'false'].includes(values[0] ?? '')) return false;
+  throw invalid(`invalid value for filter 'dangling', must be "true" (or "1"), or "false" (or "0")`);
+}
+
+const isPredefined = (network: Network): boolean =>
+  network.predefined || PREDEFINED_NETWORKS.some((name) => name === network.name);
+
+const isDangling = (engine: Engine, network: Network): boolean =>
+  !isPredefined(network) && engine.networks.endpoints(network).length === 0;
+
+function selected(
+  engine: Engine,
+  network: Network,
+  filters: Filters,
+  dangling: boolean | undefined,
+): boolean {
+  const type = isPredefined(network) ? 'builtin' : 'custom';
+  return (
+    filters.exact('driver', network.driver) &&
+    filters.match('name', network.name) &&
+    filters.match('id', network.id) &&
+    filters.labels('label', network.labels) &&
+    filters.exact('scope', network.scope) &&
+    filters.exact('type', type) &&
+    (dangling === undefined || isDangling(engine, network) === dangling)
+  );
+}
+
+function inspect(exchange: Exchange): void {
+  const verbose = text(exchange, 'verbose');
+  if (!['', '0', '1', 't', 'f', 'true', 'false'].includes(verbose.toLowerCase())) {
+    throw invalid(`invalid value for verbose: ${verbose.slice(0, 40)}`);
+  }
+  const { engine } = exchange;
+  const network = engine.networks.get(param(exchange, 'id'));
+  sendJson(exchange, 200, presentNetworkInspect(network, engine.networks.endpoints(network)));
+}
+
+async function create(exchange: Exchange): Promise<void> {
+  const request = readNetworkCreate(await readJson(exchange), exchange.minor);
+  const { id, warning } = exchange.engine.networks.create(request);
+  sendJson(exchange, 201, { Id: id, Warning: warning });
+}
+
+async function connect(exchange: Exchange): Promise<void> {
+  const { Container, EndpointConfig } = decode(connectSchema, (await readJson(exchange)) ?? {});
+  // A MAC address for a later connection came only after API 1.52; moby ignores it before.
+  const settings =
+    EndpointConfig === undefined ? NO_SETTINGS : readEndpoint({ ...EndpointConfig, MacAddress: '' });
+  await exchange.engine.networks.connect(param(exchange, 'id'), Container, settings);
+  sendEmpty(exchange, 200);
+}
+
+async function disconnect(exchange: Exchange): Promise<void> {
+  const { Container, Force } = decode(disconnectSchema, (await readJson(exchange)) ?? {});
+  await exchange.engine.networks.disconnect(param(exchange, 'id'), Container, Force);
+  sendEmpty(exchange, 200);
+}
+
+function prune(exchange: Exchange): void {
+  const { engine } = exchange;
+  const filters = parseFilters(text(exchange, 'filters'), PRUNE_FILTERS);
+  const until = readUntil(filters);
+  const removed = engine.networks.prune(
+    (network) =>
+      isDangling(engine, network) &&
+      pruneLabels(filters, network.labels) &&
+      milliseconds(network.createdAt) <= until,
+  );
+  sendJson(exchange, 200, { NetworksDeleted: removed.length === 0 ? null : removed });
+}
+
+/** Milliseconds since the epoch; infinite where the filter is missing. */
+export function readUntil(filters: Filters): number {
+  const values = filters.get('until');
+  if (values.length > 1) throw invalid('more than one until filter specified');
+  return values[0] === undefined ? Number.POSITIVE_INFINITY : parseUntil(values[0], Date.now());
+}
+
+export const NETWORK_ROUTES = [
+  route('GET', '/networks', list),
+  route('GET', '/networks/', list),
+  route('GET', '/networks/:id', inspect),
+  route('POST', '/networks/create', create),
+  route('POST', '/networks/prune', prune),
+  route('POST', '/networks/:id/connect', connect),
+  route('POST', '/networks/:id/disconnect', disconnect),
+  route('DELETE', '/networks/:id', (exchange) => {
+    exchange.engine.networks.remove(param(exchange, 'id'));
+    sendEmpty(exchange);
+  }),
+];

@@ -1,0 +1,44 @@
+/** `/_ping`, `/version`, `/info`, `/auth`, and what this node has no part in. */
+
+import { readHostFacts } from '../host/facts.js';
+import type { Exchange } from '../http/exchange.js';
+import { sendEmpty, sendJson } from '../http/reply.js';
+import { route } from '../http/router.js';
+import { type DaemonFacts, presentInfo, presentVersion } from '../present/system.js';
+
+function ping(exchange: Exchange): void {
+  const { response, request } = exchange;
+  response.setHeader('Builder-Version', '1');
+  response.setHeader('Swarm', 'inactive');
+  response.setHeader('Cache-Control', 'no-cache, no-store, must-revalidate');
+  response.setHeader('Pragma', 'no-cache');
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  const body = request.method === 'HEAD' ? '' : 'OK';
+  response.setHeader('Content-Length', body.length);
+  response.end(body);
+}
+
+function daemonFacts(exchange: Exchange): DaemonFacts {
+  const { engine } = exchange;
+  return {
+    id: engine.id,
+    release: exchange.release,
+    config: engine.config,
+    runtime: engine.runtime,
+    containers: engine.containers.list().map((container) => container.state.status),
+    images: engine.images.list().length,
+    eventListeners: 0,
+  };
+}
+
+export const SYSTEM_ROUTES = [
+  route('GET', '/_ping', ping),
+  route('HEAD', '/_ping', ping),
+  route('GET', '/version', (exchange) => {
+    sendJson(exchange, 200, presentVersion(readHostFacts(), daemonFacts(exchange), process.versions.node));
+  }),
+  route('GET', '/info', (exchange) => {
+    sendJson(exchange, 200, presentInfo(readHostFacts(), daemonFacts(exchange)));
+  }),
+  route('OPTIONS', '/:any', (exchange) => sendEmpty(exchange, 200)),
+];

@@ -40,6 +40,7 @@ const c = {
   prlimit: libc.func('int prlimit(int pid, int resource, const void *newLimit, void *oldLimit)'),
   kill: libc.func('int kill(int pid, int signal)'),
   if_nametoindex: libc.func('uint32_t if_nametoindex(const char *name)'),
+  pipe2: libc.func('int pipe2(void *fds, int flags)'),
   mknod: libc.func('int mknod(const char *path, unsigned int mode, uint64_t device)'),
   // syscall(2) is variadic in C; integers and pointers are passed alike on x86-64 and arm64.
   syscallPath: libc.func(
@@ -167,6 +168,12 @@ export const getsockname = (fd: number): Buffer => {
 export const socketpair = (domain: number, type: number): readonly [number, number] => {
   const fds = Buffer.alloc(8);
   checked('socketpair', c.socketpair(domain, type | SOCK.CLOEXEC, 0, fds));
+  return [fds.readInt32LE(0), fds.readInt32LE(4)];
+};
+/** Reading end, writing end. */
+export const pipe = (): readonly [number, number] => {
+  const fds = Buffer.alloc(8);
+  checked('pipe2', c.pipe2(fds, SOCK.CLOEXEC));
   return [fds.readInt32LE(0), fds.readInt32LE(4)];
 };
 export const dup3 = (from: number, to: number): void => void checked('dup3', c.dup3(from, to, SOCK.CLOEXEC));

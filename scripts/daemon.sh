@@ -48,7 +48,7 @@ start_daemon() {
 
 # Each image is one tar; `docker load` of what is there already costs milliseconds.
 load_images() {
-  sh scripts/images/all.sh || refuse "The images could not be made; the daemon runs all the same (see above)."
+  npx --no-install tsx scripts/images/build-test-images.ts || refuse "The images could not be made; the daemon runs all the same (see above)."
   for tar in .cache/images/*.tar; do
     [ -e "$tar" ] || continue
     note "$(docker load -q -i "$tar" 2>&1)" || refuse "docker load -i $tar failed."

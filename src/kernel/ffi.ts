@@ -39,6 +39,7 @@ const c = {
   eventfd: libc.func('int eventfd(unsigned int initial, int flags)'),
   prlimit: libc.func('int prlimit(int pid, int resource, const void *newLimit, void *oldLimit)'),
   kill: libc.func('int kill(int pid, int signal)'),
+  lgetxattr: libc.func('intptr_t lgetxattr(const char *path, const char *name, void *value, size_t size)'),
   if_nametoindex: libc.func('uint32_t if_nametoindex(const char *name)'),
   pipe2: libc.func('int pipe2(void *fds, int flags)'),
   mknod: libc.func('int mknod(const char *path, unsigned int mode, uint64_t device)'),
@@ -193,6 +194,17 @@ export const fcntl = (fd: number, command: number, argument: number): number =>
 export const eventfd = (flags = SOCK.CLOEXEC as number): number => checked('eventfd', c.eventfd(0, flags));
 /** 0 where no interface of that name is in the current namespace. */
 export const ifNameToIndex = (name: string): number => c.if_nametoindex(name);
+const ENODATA = 61;
+const EOPNOTSUPP = 95;
+/** Value of an extended attribute (at most 256 bytes) of the path itself; undefined where it has none of that name. */
+export const lgetxattr = (path: string, name: string): Buffer | undefined => {
+  const value = Buffer.alloc(256);
+  const length = Number(c.lgetxattr(path, name, value, value.length));
+  if (length >= 0) return value.subarray(0, length);
+  const errno = koffi.errno();
+  if (errno === ENODATA || errno === EOPNOTSUPP) return undefined;
+  throw new SystemError('lgetxattr', errno, path);
+};
 export const kill = (pid: number, signal: number): void => void checked('kill', c.kill(pid, signal));
 
 /** Raises this process's soft and hard limit of open files (RLIMIT_NOFILE, 7). Needs CAP_SYS_RESOURCE above the hard one. */

@@ -3,12 +3,19 @@
  * a few milliseconds, then dropped: other sandboxes and the API get their turn.
  */
 import { createSocket } from 'node:dgram';
+import * as ffi from '../kernel/ffi.js';
 import { type Handle, sendTo, serve } from './batch.js';
 
 /** Datagrams answered for all sandboxes in one turn of the event loop; at 5 µs each 10 ms. */
 const TURN = 2048;
 /** Datagrams that each sandbox may have answered in a turn in any case. */
 const RESERVE = 32;
+
+/** `include/uapi/asm-generic/socket.h` */
+const SOL_SOCKET = 1;
+const SO = { REUSEADDR: 2, RCVBUFFORCE: 33 } as const;
+/** Bytes; some hundred questions at once (a short one counts for 768 bytes), more than the default 208 KiB hold. */
+const RECEIVE_BUFFER = 1 << 20;
 
 let answered = 0;
 let turn = 0;
@@ -43,6 +50,9 @@ export const openUdp = (fd: number, handle: Handle, failed: (error: Error) => vo
   });
   socket.on('error', failed);
   socket.bind({ fd, exclusive: true });
+  // libuv sets SO_REUSEADDR on every descriptor it is given, with which the container could bind the port too
+  ffi.setsockoptInt(fd, SOL_SOCKET, SO.REUSEADDR, 0);
+  ffi.setsockoptInt(fd, SOL_SOCKET, SO.RCVBUFFORCE, RECEIVE_BUFFER);
   return {
     send(message, to) {
       if (open) sendTo(fd, message, to);

@@ -1,0 +1,124 @@
+/**
+ * Holding one host port: a socket that is bound and never served. Bound without SO_REUSEADDR, nobody else can bind it;
+ * not listening, it refuses connections like any closed port until NAT takes them. Invariant: a socket is closed on
+ * every failure.
+ */
+import { isIPv6 } from 'node:net';
+import { internal, type ViaductError } from '../errors.js';
+import * as ffi from '../kernel/ffi.js';
+import { sockaddr } from '../kernel/sockaddr.js';
+import type { Protocol } from '../model/port.js';
+
+const IPPROTO = { tcp: 6, udp: 17, sctp: 132, IPV6: 41 } as const;
+/** `include/uapi/asm-generic/socket.h` */
+const SOL_SOCKET = 1;
+const SO = { REUSEADDR: 2, RCVBUF: 8, ATTACH_FILTER: 26 } as const;
+const IPV6_V6ONLY = 26;
+const EADDRINUSE = 98;
+
+/** `sock_fprog` at 0, its one instruction (BPF_RET|BPF_K, 0: drop everything) at 64; one block that never moves. */
+const dropAll = Buffer.alloc(128);
+dropAll.writeUInt16LE(1, 0);
+dropAll.writeBigUInt64LE(ffi.addressOf(dropAll) + 64n, 8);
+dropAll.writeUInt16LE(0x06, 64);
+
+const nothing = Buffer.alloc(4);
+
+/** Nothing arrives any more, no handshake either. */
+const deafen = (fd: number): void =>
+  ffi.setsockopt(fd, SOL_SOCKET, SO.ATTACH_FILTER, dropAll.subarray(0, 16));
+
+/** A UDP socket that nobody reads gathers 2 KiB, the kernel's least, and drops the rest. (A filter takes 15 µs a port.) */
+const starve = (fd: number): void => ffi.setsockopt(fd, SOL_SOCKET, SO.RCVBUF, nothing);
+
+/** Where a port is to be held: made once for a range, the port is written into it. */
+export interface Place {
+  readonly protocol: Protocol;
+  readonly address: string;
+  readonly v6: boolean;
+  readonly sockaddr: Buffer;
+}
+
+/** Throws internal where `address` is none. IPv6 link-local addresses carry their zone. */
+export const placeOf = (protocol: Protocol, address: string): Place => {
+  const [bare = '', zone] = address.split('%', 2);
+  const scope = zone === undefined ? 0 : ffi.ifNameToIndex(zone);
+  try {
+    return { protocol, address, v6: isIPv6(bare), sockaddr: sockaddr(bare, 0, scope) };
+  } catch (cause) {
+    throw internal(`invalid host address ${address.slice(0, 64)}`, cause);
+  }
+};
+
+const opened = (place: Place, prepare: (fd: number) => void): number => {
+  const type = place.protocol === 'udp' ? ffi.SOCK.DGRAM : ffi.SOCK.STREAM;
+  const family = place.v6 ? ffi.AF.INET6 : ffi.AF.INET;
+  const fd = ffi.socket(family, type | ffi.SOCK.NONBLOCK, IPPROTO[place.protocol]);
+  try {
+    if (place.v6) ffi.setsockoptInt(fd, IPPROTO.IPV6, IPV6_V6ONLY, 1);
+    prepare(fd);
+    return fd;
+  } catch (error) {
+    ffi.close(fd);
+    throw error;
+  }
+};
+
+const isInUse = (error: unknown): boolean => error instanceof ffi.SystemError && error.errno === EADDRINUSE;
+
+/**
+ * Answers the descriptor. `heard`: a UDP socket whose datagrams will be read. Throws SystemError.
+ * A TCP port whose former server left connections in TIME_WAIT refuses a plain bind for a minute; those give way to
+ * SO_REUSEADDR, and then only listening keeps others out.
+ */
+export const hold = (place: Place, port: number, heard = false): number => {
+  place.sockaddr.writeUInt16BE(port, 2);
+  try {
+    return opened(place, (fd) => {
+      if (place.protocol === 'udp' && !heard) starve(fd);
+      ffi.bind(fd, place.sockaddr);
+    });
+  } catch (error) {
+    if (place.protocol !== 'tcp' || !isInUse(error)) throw error;
+    return opened(place, (fd) => {
+      ffi.setsockoptInt(fd, SOL_SOCKET, SO.REUSEADDR, 1);
+      deafen(fd);
+      ffi.bind(fd, place.sockaddr);
+      ffi.listen(fd, 1);
+    });
+  }
+};
+
+/** The C library's texts, which Docker's messages end in. */
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'address already in use',
+  EADDRNOTAVAIL: 'cannot assign requested address',
+  EACCES: 'permission denied',
+  EPROTONOSUPPORT: 'protocol not supported',
+  EAFNOSUPPORT: 'address family not supported by protocol',
+  EMFILE: 'too many open files: raise the daemon’s limit of open files (LimitNOFILE, ulimit -n)',
+  ENFILE: 'too many open files in system: raise fs.file-max',
+  ENOBUFS: 'no buffer space available',
+};
+
+const placeText = (place: Place, port: number): string =>
+  `${place.v6 ? `[${place.address}]` : place.address}:${port}/${place.protocol}`;
+
+/** moby's message (daemon/libnetwork/portallocator) for a port that the kernel refuses. */
+export const refusal = (place: Place, port: number, error: unknown): ViaductError => {
+  if (!(error instanceof ffi.SystemError)) return internal(String(error), error);
+  const what = error.call === 'socket' ? 'failed to create socket for' : 'failed to bind host port';
+  const reason = REASONS[error.code] ?? error.code;
+  return internal(`${what} ${placeText(place, port)}: ${reason}`, error);
+};
+
+/** True where the port can be held on the address now. Throws SystemError for anything but a holder. */
+export const isFree = (place: Place, port: number): boolean => {
+  try {
+    ffi.close(hold(place, port));
+    return true;
+  } catch (error) {
+    if (isInUse(error)) return false;
+    throw error;
+  }
+};

@@ -1,0 +1,281 @@
+/** Host ports on the real kernel: held against everybody, given back, and relayed where NAT cannot carry. */
+import { execFileSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import * as ffi from '../../src/kernel/ffi.js';
+import { sockaddr } from '../../src/kernel/sockaddr.js';
+import type { Protocol } from '../../src/model/port.js';
+import type { HostPortObject } from '../../src/plan/objects.js';
+import { createPorts, type Ports } from '../../src/ports/index.js';
+
+const object = (
+  protocol: Protocol,
+  address: string,
+  port: number,
+  count = 1,
+  target = { address: '127.0.0.1', port: 9000 },
+): HostPortObject => ({ kind: 'hostport', protocol, address, port, count, target });
+
+const openFiles = (): number => readdirSync('/proc/self/fd').length;
+
+/** What another process would do: `SO_REUSEADDR` as servers have it. Answers the errno's name, or the descriptor. */
+const foreign = (address: string, port: number, type: number = ffi.SOCK.STREAM): number | string => {
+  const fd = ffi.socket(address.includes(':') ? ffi.AF.INET6 : ffi.AF.INET, type);
+  try {
+    ffi.setsockoptInt(fd, 1, 2, 1);
+    ffi.bind(fd, sockaddr(address, port));
+    if (type === ffi.SOCK.STREAM) ffi.listen(fd, 1);
+    return fd;
+  } catch (error) {
+    ffi.close(fd);
+    if (error instanceof ffi.SystemError) return error.code;
+    throw error;
+  }
+};
+
+let ports: Ports;
+beforeAll(() => {
+  execFileSync('ip', ['-6', 'addr', 'add', 'fd00::1/128', 'dev', 'lo', 'nodad']);
+});
+beforeEach(() => {
+  ports = createPorts();
+});
+afterEach(() => ports.close());
+
+describe('a published port is held', () => {
+  test.each([
+    ['tcp', '0.0.0.0', ffi.SOCK.STREAM],
+    ['tcp', '::', ffi.SOCK.STREAM],
+    ['udp', '0.0.0.0', ffi.SOCK.DGRAM],
+    ['udp', 'fd00::1', ffi.SOCK.DGRAM],
+  ] as const)('%s %s: nobody else can take it until it is released', (protocol, address, type) => {
+    ports.create(object(protocol, address, 8080));
+    expect(foreign(address, 8080, type)).toBe('EADDRINUSE');
+    ports.delete(object(protocol, address, 8080));
+    const fd = foreign(address, 8080, type);
+    expect(fd).toBeTypeOf('number');
+    if (typeof fd === 'number') ffi.close(fd);
+  });
+
+  test('0.0.0.0 and :: of one port are two objects that live side by side', () => {
+    ports.create(object('tcp', '0.0.0.0', 8080));
+    ports.create(object('tcp', '::', 8080));
+    expect(ports.list()).toHaveLength(2);
+    expect(ports.has(object('tcp', '::', 8080))).toBe(true);
+    expect(ports.has(object('udp', '::', 8080))).toBe(false);
+  });
+
+  test('a connection to a port that only NAT would carry is refused, not swallowed', async () => {
+    ports.create(object('tcp', '0.0.0.0', 8080));
+    const socket = connect(8080, '127.0.0.1');
+    const [error] = await once(socket, 'error');
+    expect(error.code).toBe('ECONNREFUSED');
+  });
+
+  test('a range of 5,000 is whole, and released whole', () => {
+    const before = openFiles();
+    const range = object('tcp', '0.0.0.0', 20_000, 5000);
+    ports.create(range);
+    expect(openFiles() - before).toBe(5000);
+    expect(foreign('127.0.0.1', 24_999)).toBe('EADDRINUSE');
+    ports.delete(range);
+    expect(openFiles()).toBe(before);
+  });
+});
+
+describe('a port that cannot be held', () => {
+  test('another container has it: moby’s words', () => {
+    ports.create(object('tcp', '0.0.0.0', 8080));
+    expect(() => ports.create(object('tcp', '127.0.0.1', 8080))).toThrow(
+      'Bind for 0.0.0.0:8080 failed: port is already allocated',
+    );
+    ports.create(object('udp', '127.0.0.1', 8080));
+  });
+
+  test('a foreign process has it, in the middle of a range: nothing stays held', () => {
+    const fd = foreign('0.0.0.0', 20_003);
+    const before = openFiles();
+    expect(() => ports.create(object('tcp', '0.0.0.0', 20_000, 10))).toThrow(
+      'failed to bind host port 0.0.0.0:20003/tcp: address already in use',
+    );
+    expect(openFiles()).toBe(before);
+    expect(ports.list()).toEqual([]);
+    if (typeof fd === 'number') ffi.close(fd);
+  });
+
+  test('the address is not the host’s', () => {
+    expect(() => ports.create(object('tcp', '192.0.2.1', 80))).toThrow(
+      'failed to bind host port 192.0.2.1:80/tcp: cannot assign requested address',
+    );
+    expect(() => ports.create(object('udp', '2001:db8::1', 80))).toThrow(
+      'failed to bind host port [2001:db8::1]:80/udp: cannot assign requested address',
+    );
+  });
+
+  test('descriptors run out: a clear error, all rolled back', () => {
+    const script = `
+      import { createPorts } from '${import.meta.dirname}/../../src/ports/index.ts';
+      import { readdirSync } from 'node:fs';
+      const ports = createPorts();
+      const before = readdirSync('/proc/self/fd').length;
+      const target = { address: '127.0.0.1', port: 1 };
+      try {
+        ports.create({ kind: 'hostport', protocol: 'tcp', address: '0.0.0.0', port: 20000, count: 500, target });
+      } catch (error) {
+        console.log(error.message);
+      }
+      console.log(readdirSync('/proc/self/fd').length - before);`;
+    const node = ['--import', 'tsx', '--input-type=module', '-e', script];
+    const said = execFileSync('prlimit', ['--nofile=300:300', process.execPath, ...node]).toString();
+    expect(said).toMatch(
+      /^failed to create socket for 0\.0\.0\.0:20\d\d\d\/tcp: too many open files: raise .*\n0\n$/,
+    );
+  });
+
+  test('connections in TIME_WAIT of a former server do not count', async () => {
+    const server = createServer((socket) => socket.end('bye')).listen(8085, '127.0.0.1');
+    await once(server, 'listening');
+    const client = connect(8085, '127.0.0.1').resume();
+    await once(client, 'close');
+    server.close();
+    await once(server, 'close');
+    expect(execFileSync('ss', ['-Htan', 'state', 'time-wait', 'sport = :8085']).toString()).not.toBe('');
+    ports.create(object('tcp', '0.0.0.0', 8085));
+    expect(foreign('0.0.0.0', 8085)).toBe('EADDRINUSE');
+  });
+});
+
+describe('free', () => {
+  test('serial, within the range, and held by nobody', () => {
+    const chosen = [1, 2, 3, 4].map(() => ports.free('tcp', ['0.0.0.0', '::'], 8000, 8002));
+    expect(chosen).toEqual([8000, 8001, 8002, 8000]);
+    const fd = foreign('0.0.0.0', 8000);
+    if (typeof fd === 'number') ffi.close(fd);
+    expect(fd).toBeTypeOf('number');
+  });
+
+  test('passes over ports that anybody holds on any of the addresses', () => {
+    ports.create(object('tcp', '0.0.0.0', 8000));
+    const fd = foreign('::1', 8001);
+    expect(ports.free('tcp', ['0.0.0.0', '::'], 8000, 8003)).toBe(8002);
+    expect(ports.free('udp', ['0.0.0.0', '::'], 8000, 8003)).toBe(8000);
+    expect(ports.free('tcp', ['0.0.0.0'], 8000, 8003, (port) => port < 8003)).toBe(8003);
+    if (typeof fd === 'number') ffi.close(fd);
+  });
+
+  test('the kernel’s ephemeral range without its reserved ports', () => {
+    writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', '40000 40003');
+    writeFileSync('/proc/sys/net/ipv4/ip_local_reserved_ports', '40000,40002-40003');
+    expect(ports.free('tcp', ['0.0.0.0'], 0, 0)).toBe(40_001);
+    ports.create(object('tcp', '0.0.0.0', 40_001));
+    expect(() => ports.free('tcp', ['0.0.0.0'], 0, 0)).toThrow('all ports are allocated');
+    writeFileSync('/proc/sys/net/ipv4/ip_local_reserved_ports', '\n');
+    writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', '32768 60999');
+  });
+
+  test('an address that the host does not have is said at once', () => {
+    expect(() => ports.free('tcp', ['192.0.2.1'], 0, 0)).toThrow('cannot assign requested address');
+  });
+});
+
+/** Sends what is for these IPv6 ports of the host to the relay, as the firewall's rules do. */
+const redirect = (to: number, list: readonly number[]): void =>
+  void execFileSync('nft', ['-f', '-'], {
+    input: `table ip6 relay {}
+delete table ip6 relay
+table ip6 relay {
+  chain output {
+    type nat hook output priority -100
+    fib daddr type local tcp dport { ${list.join(', ')} } redirect to :${to}
+  }
+}
+`,
+  });
+
+const serve = async (port: number, talk: (socket: Socket) => void): Promise<Server> => {
+  const server = createServer({ allowHalfOpen: true }, talk).listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+};
+
+const conversation = async (address: string, port: number, text: string): Promise<string> => {
+  const socket = connect({ host: address, port, allowHalfOpen: true });
+  socket.end(text);
+  let got = '';
+  for await (const chunk of socket) got += String(chunk);
+  return got;
+};
+
+describe('relay', () => {
+  test('an IPv6 connection reaches the IPv4 target of its own port of the range, half-closed', async () => {
+    const server = await serve(9002, (socket) => {
+      let length = 0;
+      socket.on('data', (chunk) => {
+        length += chunk.length;
+      });
+      socket.on('end', () => socket.end(`heard ${length} from ${socket.remoteAddress}`));
+    });
+    ports.create(object('tcp', '::', 8080, 5));
+    redirect(ports.relayPort(), [8082]);
+    const long = 'x'.repeat(3_000_000);
+    expect(await conversation('::1', 8082, long)).toBe('heard 3000000 from 127.0.0.1');
+    expect(await conversation('fd00::1', 8082, 'abc')).toBe('heard 3 from 127.0.0.1');
+    server.close();
+  });
+
+  test('only where it is published: another address, another port, or no redirect at all are reset', async () => {
+    ports.create(object('tcp', '::1', 8080));
+    redirect(ports.relayPort(), [8080, 8081]);
+    for (const [address, port] of [
+      ['fd00::1', 8080],
+      ['::1', 8081],
+      ['::1', ports.relayPort()],
+    ] as const)
+      await expect(conversation(address, port, 'x')).rejects.toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  test('a target that refuses resets the client', async () => {
+    ports.create(object('tcp', '::', 8080, 1, { address: '127.0.0.1', port: 9999 }));
+    redirect(ports.relayPort(), [8080]);
+    await expect(conversation('::1', 8080, 'x')).rejects.toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  test('a server that resets is passed on, and connections end with the publish', async () => {
+    const server = await serve(9000, (socket) => socket.on('error', () => {}).write('hello'));
+    ports.create(object('tcp', '::', 8080));
+    redirect(ports.relayPort(), [8080]);
+    const socket = connect(8080, '::1');
+    socket.on('error', () => {});
+    await once(socket, 'data');
+    ports.delete(object('tcp', '::', 8080));
+    await once(socket, 'close');
+    server.close();
+  });
+
+  test('UDP goes through the held socket, one session for each client', async () => {
+    const echo = createSocket('udp4').bind(9000, '127.0.0.1');
+    echo.on('message', (m, from) => echo.send(`${m} from ${from.port}`, from.port, from.address));
+    await once(echo, 'listening');
+    const before = openFiles();
+    ports.create(object('udp', '::', 8080, 2, { address: '127.0.0.1', port: 8999 }));
+    const ask = async (text: string): Promise<string> => {
+      const client = createSocket('udp6');
+      client.send(text, 8081, '::1');
+      const [answer, from] = await once(client, 'message');
+      client.close();
+      expect(from).toMatchObject({ address: '::1', port: 8081 });
+      return String(answer);
+    };
+    const [a, b] = await Promise.all([ask('a'), ask('b')]);
+    expect(a).toMatch(/^a from \d+$/);
+    expect(b).toMatch(/^b from \d+$/);
+    expect(a.slice(1)).not.toBe(b.slice(1));
+    ports.delete(object('udp', '::', 8080, 2));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(openFiles()).toBeLessThanOrEqual(before);
+    echo.close();
+  });
+});

@@ -1,5 +1,5 @@
 /**
- * Which subnets are taken: an index that answers overlaps by binary search and walks free space in one pass, so that
+ * Which subnets are taken: an index that answers overlaps by binary search and steps over taken space in stretches, so that
  * the 5,000th network costs no more than the first. One text may be added several times and counts as often.
  */
 import type { Family } from '../model/network.js';
@@ -15,33 +15,23 @@ import {
   width,
 } from './address.js';
 
-/** Sorted by start; CIDRs nest or are disjoint, so `reach` (the furthest end so far) makes nesting searchable. */
+/**
+ * Ranges sorted by start. CIDRs nest or are disjoint, so two running values make them searchable: `reach`, the furthest
+ * end so far, and `cover`, the end of the unbroken stretch that a range lies in.
+ */
 class Axis {
   readonly starts: bigint[] = [];
-  readonly ends: bigint[] = [];
-  readonly reach: bigint[] = [];
+  readonly #ends: bigint[] = [];
+  readonly #reach: bigint[] = [];
+  readonly cover: bigint[] = [];
 
   /** First index whose reach goes beyond `value`. */
   from(value: bigint): number {
-    let low = 0;
-    let high = this.reach.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.reach[middle] ?? 0n) > value) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return search(this.#reach, (reach) => reach > value);
   }
 
   #position(start: bigint): number {
-    let low = 0;
-    let high = this.starts.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.starts[middle] ?? 0n) < start) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return search(this.starts, (other) => other >= start);
   }
 
   /** Many at once: sorted once instead of inserted one by one. */
@@ -49,43 +39,69 @@ class Axis {
     ranges.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
     for (const [start, end] of ranges) {
       this.starts.push(start);
-      this.ends.push(end);
-      this.reach.push(end);
+      this.#ends.push(end);
+      this.#reach.push(end);
+      this.cover.push(end);
     }
-    this.#settle(0);
+    let furthest = 0n;
+    for (const [i, end] of this.#ends.entries()) {
+      if (end > furthest) furthest = end;
+      this.#reach[i] = furthest;
+    }
+    this.#stretch(this.starts.length - 1, 0);
   }
 
   insert(start: bigint, end: bigint): void {
     const at = this.#position(start);
     this.starts.splice(at, 0, start);
-    this.ends.splice(at, 0, end);
-    this.reach.splice(at, 0, end);
+    for (const values of [this.#ends, this.#reach, this.cover]) values.splice(at, 0, end);
     this.#settle(at);
   }
 
   delete(start: bigint, end: bigint): boolean {
     let at = this.#position(start);
-    while (this.starts[at] === start && this.ends[at] !== end) at += 1;
+    while (this.starts[at] === start && this.#ends[at] !== end) at += 1;
     if (this.starts[at] !== start) return false;
-    this.starts.splice(at, 1);
-    this.ends.splice(at, 1);
-    this.reach.splice(at, 1);
+    for (const values of [this.starts, this.#ends, this.#reach, this.cover]) values.splice(at, 1);
     this.#settle(at);
     return true;
   }
 
-  #settle(from: number): void {
-    let furthest = this.reach[from - 1] ?? 0n;
-    for (let i = from; i < this.ends.length; i += 1) {
-      const end = this.ends[i] ?? 0n;
+  /** Mends the running values around a change at `at`, as far as they change. */
+  #settle(at: number): void {
+    let furthest = this.#reach[at - 1] ?? 0n;
+    let i = at;
+    for (; i < this.#ends.length; i += 1) {
+      const end = this.#ends[i] ?? 0n;
       if (end > furthest) furthest = end;
-      this.reach[i] = furthest;
+      if (i > at && this.#reach[i] === furthest) break;
+      this.#reach[i] = furthest;
+    }
+    this.#stretch(Math.min(i, this.#ends.length - 1), at);
+  }
+
+  #stretch(from: number, changed: number): void {
+    for (let i = from; i >= 0; i -= 1) {
+      const reach = this.#reach[i] ?? 0n;
+      const next = this.starts[i + 1];
+      const cover = next !== undefined && next <= reach ? (this.cover[i + 1] ?? reach) : reach;
+      if (i < changed - 1 && this.cover[i] === cover) return;
+      this.cover[i] = cover;
     }
   }
 }
 
-/** Walks upwards through one family: the end of what is in the way of `[start, end)`, or undefined when it is free. */
-export type Walk = (start: bigint, end: bigint) => bigint | undefined;
+/** The first index of a sorted list for which `found` holds; its length when none does. */
+const search = (list: readonly bigint[], found: (value: bigint) => boolean): number => {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (found(list[middle] ?? 0n)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+};
 
 export class Subnets {
   readonly #axes: Readonly<Record<Family, Axis>> = { 4: new Axis(), 6: new Axis() };
@@ -114,18 +130,15 @@ export class Subnets {
 
   overlaps(prefix: Prefix): boolean {
     const { value } = masked(prefix);
-    return this.walk(prefix.family, value)(value, value + size(prefix)) !== undefined;
+    return this.blockedUntil(prefix.family, value, value + size(prefix)) !== undefined;
   }
 
-  /** Starts must not fall from call to call. */
-  walk(family: Family, from: bigint): Walk {
-    const { starts, reach } = this.#axes[family];
-    let at = this.#axes[family].from(from);
-    return (start, end) => {
-      while ((reach[at] ?? end) <= start) at += 1;
-      const found = starts[at];
-      return found !== undefined && found < end ? reach[at] : undefined;
-    };
+  /** Where the stretch ends that is in the way of `[start, end)`; undefined: it is free. */
+  blockedUntil(family: Family, start: bigint, end: bigint): bigint | undefined {
+    const axis = this.#axes[family];
+    const at = axis.from(start);
+    const found = axis.starts[at];
+    return found !== undefined && found < end ? axis.cover[at] : undefined;
   }
 }
 
@@ -147,12 +160,11 @@ export const lowestFree = (base: Prefix, bits: number, avoid: readonly Subnets[]
   const wanted: Prefix = { ...base, bits };
   const step = size(wanted);
   const end = last(base) + 1n;
-  const walks = avoid.map((subnets) => subnets.walk(base.family, base.value));
   let value = base.value;
   while (value + step <= end) {
     let blocked: bigint | undefined;
-    for (const walk of walks) {
-      const until = walk(value, value + step);
+    for (const subnets of avoid) {
+      const until = subnets.blockedUntil(base.family, value, value + step);
       if (until !== undefined && (blocked === undefined || until > blocked)) blocked = until;
     }
     if (blocked === undefined) return { ...wanted, value };

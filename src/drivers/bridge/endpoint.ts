@@ -1,7 +1,7 @@
 /** Slice of a bridge endpoint: the veth pair, what its sandbox end has, default routes through it, published ports. Pure. */
 import { endpointElements } from '../../firewall/index.js';
 import { bare } from '../../model/address.js';
-import type { Endpoint } from '../../model/endpoint.js';
+import type { Endpoint, Sandbox } from '../../model/endpoint.js';
 import type { Family } from '../../model/network.js';
 import type {
   AddressObject,
@@ -107,10 +107,14 @@ const hostPorts = ({ endpoint, network }: EndpointView, { modes }: BridgeSetting
         ];
       });
 
-/** Sets of the bridge table that bind a port to its MAC and addresses; all others open something. */
-const ANTI_SPOOFING: readonly string[] = ['guards', 'macs', 'senders4', 'senders6'];
+/** What confines the port: all of the bridge table but the flows that links open. */
+const confines = ({ family, set }: ElementObject): boolean => family === 'bridge' && !set.startsWith('links');
 
-const elements = ({ endpoint, network }: EndpointView, settings: BridgeSettings): ElementObject[] =>
+/** Who asks for forwarding in the container says that it is a router: it may send others' packets. */
+const forwards = ({ sysctls }: Sandbox): boolean =>
+  sysctls['net.ipv4.ip_forward'] === '1' || sysctls['net.ipv6.conf.all.forwarding'] === '1';
+
+const elements = ({ endpoint, network, sandbox }: EndpointView, settings: BridgeSettings): ElementObject[] =>
   endpointElements({
     network: firewallNetwork(network, settings),
     hostIfname: endpoint.hostIfname,
@@ -119,7 +123,8 @@ const elements = ({ endpoint, network }: EndpointView, settings: BridgeSettings)
     exposed: endpoint.exposed,
     bindings: endpoint.bindings,
     linkedTo: endpoint.linkedTo,
-  }).map((e) => (e.family === 'bridge' && ANTI_SPOOFING.includes(e.set) ? { ...e, guard: true } : e));
+    forwards: forwards(sandbox),
+  }).map((e) => (confines(e) ? { ...e, guard: true } : e));
 
 export const endpoint = (view: EndpointView): readonly KernelObject[] => {
   const settings = bridgeSettings(view.network, view.host);

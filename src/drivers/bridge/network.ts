@@ -37,6 +37,7 @@ export const firewallNetwork = (network: Network, settings: BridgeSettings): Fir
   bridge: settings.bridge,
   internal: network.internal,
   icc: settings.icc,
+  ...(settings.trusted.length > 0 ? { trusted: settings.trusted } : {}),
   families: pools(network).map((pool) => firewallFamily(pool, settings)),
 });
 

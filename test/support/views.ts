@@ -1,0 +1,93 @@
+/** Networks, endpoints and sandboxes as tests want them: everything defaulted, one thing changed. */
+import type { EndpointView, HostView } from '../../src/drivers/contract.js';
+import type { Endpoint, Sandbox } from '../../src/model/endpoint.js';
+import type { ContainerId, EndpointId, NetworkId, SandboxId } from '../../src/model/ids.js';
+import type { Network, Pool } from '../../src/model/network.js';
+
+/** A 64-digit id that starts with the text's hex digits. The brand is the test's to give. */
+const id = <T extends string>(start: string): T => start.padEnd(64, '0') as T;
+
+export const HOST: HostView = {
+  mtu: 0,
+  ipForward: true,
+  ipMasquerade: true,
+  icc: true,
+  hostIp: '0.0.0.0',
+  userBridge: '',
+  ipv6: true,
+};
+
+export const POOL4: Pool = { family: 4, subnet: '172.18.0.0/16', gateway: '172.18.0.1', auxiliary: {} };
+export const POOL6: Pool = { family: 6, subnet: 'fd00:1::/64', gateway: 'fd00:1::1', auxiliary: {} };
+
+export const aNetwork = (changes: Partial<Omit<Network, 'id'>> & { id?: string } = {}): Network => {
+  const { id: start = 'a1b2c3d4e5f6', ...rest } = changes;
+  return {
+    name: 'mynetwork',
+    driver: 'bridge',
+    scope: 'local',
+    createdAt: '2026-01-01T00:00:00.000000000Z',
+    ipv4: true,
+    ipv6: false,
+    internal: false,
+    attachable: false,
+    configOnly: false,
+    configFrom: '',
+    options: {},
+    labels: {},
+    ipam: { driver: 'default', options: {}, config: [] },
+    pools: rest.ipv6 ? [POOL4, POOL6] : [POOL4],
+    predefined: false,
+    ...rest,
+    id: id<NetworkId>(start),
+  };
+};
+
+export const aSandbox = (changes: Partial<Omit<Sandbox, 'id'>> & { id?: string } = {}): Sandbox => {
+  const { id: start = '5a', ...rest } = changes;
+  return {
+    containerId: id<ContainerId>('c0'),
+    netns: `/run/viaduct/netns/${start}`,
+    mode: 'private',
+    gateway4: id<EndpointId>('e0'),
+    gateway6: id<EndpointId>('e0'),
+    bindings: [],
+    sysctls: {},
+    dns: { embedded: true, servers: [], search: [], options: [], links: {} },
+    ...rest,
+    id: id<SandboxId>(start),
+  };
+};
+
+export const anEndpoint = (changes: Partial<Omit<Endpoint, 'id'>> & { id?: string } = {}): Endpoint => {
+  const { id: start = 'e0', ...rest } = changes;
+  return {
+    networkId: id<NetworkId>('a1b2c3d4e5f6'),
+    sandboxId: id<SandboxId>('5a'),
+    containerId: id<ContainerId>('c0'),
+    containerName: 'web',
+    ifname: 'eth0',
+    hostIfname: `veth${start.padEnd(11, '0')}`,
+    mac: '02:42:ac:12:00:02',
+    ipv4: '172.18.0.2/16',
+    linkLocal: [],
+    dnsNames: ['web'],
+    aliases: [],
+    driverOptions: {},
+    gwPriority: 0,
+    exposed: [],
+    bindings: [],
+    linkedTo: [],
+    ...rest,
+    id: id<EndpointId>(start),
+  };
+};
+
+export const aView = (
+  changes: { host?: Partial<HostView>; network?: Network; endpoint?: Endpoint; sandbox?: Sandbox } = {},
+): EndpointView => ({
+  host: { ...HOST, ...changes.host },
+  network: changes.network ?? aNetwork(),
+  endpoint: changes.endpoint ?? anEndpoint(),
+  sandbox: changes.sandbox ?? aSandbox(),
+});

@@ -1,0 +1,115 @@
+/** What every driver keeps, whatever it makes. A new driver in `DRIVERS` is tested by being there. */
+import { describe, expect, it } from 'vitest';
+import type { EndpointView } from '../../src/drivers/contract.js';
+import { DRIVERS } from '../../src/drivers/index.js';
+import { build, diff } from '../../src/plan/diff.js';
+import { inverse } from '../../src/plan/inverse.js';
+import { type KernelObject, objectKey } from '../../src/plan/objects.js';
+import { print } from '../../src/plan/print.js';
+import { Interpreter } from '../support/interpreter.js';
+import { aNetwork, anEndpoint, aSandbox, aView, POOL4, POOL6 } from '../support/views.js';
+
+const views = (driver: string): EndpointView[] => {
+  const options = { driver, ...(DRIVERS.get(driver)?.capabilities.addresses ? {} : { pools: [] }) };
+  const dual = { ipv6: true, ...options, ...(options.pools ? {} : { pools: [POOL4, POOL6] }) };
+  const bindings = [
+    { protocol: 'tcp' as const, hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, count: 1 },
+    { protocol: 'udp' as const, hostIp: '::', hostPort: 5000, containerPort: 5000, count: 100 },
+  ];
+  const endpoint = DRIVERS.get(driver)?.capabilities.interfaces
+    ? anEndpoint({ bindings, ipv6: 'fd00:1::2/64' })
+    : anEndpoint({ ifname: '', hostIfname: '', mac: '' });
+  const sandbox = DRIVERS.get(driver)?.capabilities.interfaces
+    ? aSandbox()
+    : aSandbox({ netns: '', mode: 'host' });
+  return [
+    aView({ network: aNetwork(options), endpoint, sandbox }),
+    aView({ network: aNetwork(dual), endpoint, sandbox }),
+    aView({ network: aNetwork({ ...dual, internal: true }), endpoint, sandbox }),
+    aView({ network: aNetwork(dual), endpoint, sandbox, host: { ipv6: false, mtu: 9000 } }),
+  ];
+};
+
+const sandboxSlice = ({ sandbox }: EndpointView): KernelObject[] =>
+  sandbox.netns === '' ? [] : [{ kind: 'netns', path: sandbox.netns }];
+
+describe.each([...DRIVERS.values()])('driver $name', (driver) => {
+  const cases = views(driver.name);
+
+  it('answers the same for the same view, and never touches it', () => {
+    for (const view of cases) {
+      const copy = structuredClone(view);
+      expect(driver.network(view)).toEqual(driver.network(copy));
+      expect(driver.endpoint(view)).toEqual(driver.endpoint(copy));
+      expect(view).toEqual(copy);
+    }
+  });
+
+  it('answers plain data, each object once, no object of both slices', () => {
+    for (const view of cases) {
+      const objects = [...driver.network(view), ...driver.endpoint(view)];
+      expect(JSON.parse(JSON.stringify(objects))).toEqual(objects);
+      expect(new Set(objects.map(objectKey)).size).toBe(objects.length);
+    }
+  });
+
+  it('touches only the host’s and the sandbox’s namespace, with names the kernel takes', () => {
+    for (const view of cases)
+      for (const o of [...driver.network(view), ...driver.endpoint(view)]) {
+        if ('ns' in o) expect(['host', view.sandbox.netns]).toContain(o.ns);
+        if (o.kind === 'link') expect(o.name).toMatch(/^[^\s/:]{1,15}$/);
+        if (o.kind === 'sysctl')
+          expect(o.path).toMatch(/^net\/[a-z0-9]+\/(conf|neigh)\/[^/\s]+\/[a-z0-9_]+$/);
+      }
+  });
+
+  it('keeps its word on interfaces, ports and addresses', () => {
+    const { interfaces, ports, addresses } = driver.capabilities;
+    for (const view of cases) {
+      const objects = [...driver.network(view), ...driver.endpoint(view)];
+      const some = (kind: KernelObject['kind']): boolean => objects.some((o) => o.kind === kind);
+      expect(some('link')).toBe(interfaces);
+      expect(some('address')).toBe(addresses);
+      expect(some('hostport')).toBe(ports && !view.network.internal);
+    }
+  });
+
+  it('makes plans that can be carried out, undone at any step, and taken away without a trace', () => {
+    for (const view of cases) {
+      const before = sandboxSlice(view);
+      const after = [...before, ...driver.network(view), ...driver.endpoint(view)];
+      const plan = diff(before, after);
+      for (let n = 0; n <= plan.length; n += 1) {
+        const kernel = new Interpreter(before);
+        kernel.run(plan.slice(0, n));
+        kernel.run(inverse(plan.slice(0, n)));
+        expect(kernel.state).toEqual(new Interpreter(before).state);
+      }
+      const kernel = new Interpreter(before);
+      kernel.run(plan);
+      expect(kernel.state).toEqual(new Interpreter(after).state);
+      kernel.run(diff(after, []));
+      expect(kernel.objects).toEqual([]);
+    }
+  });
+
+  it('prints one line a step', () => {
+    for (const view of cases) {
+      const plan = build([...driver.network(view), ...driver.endpoint(view)]);
+      expect(print(plan).split('\n')).toHaveLength(plan.length + 1);
+    }
+  });
+
+  it('gives no default route through an internal network, nor through an endpoint that is not the gateway', () => {
+    const defaults = (view: EndpointView): KernelObject[] =>
+      driver.endpoint(view).filter((o) => o.kind === 'route' && /^(0\.0\.0\.0|::)\/0$/.test(o.destination));
+    for (const view of cases) {
+      if (view.network.internal) expect(defaults(view)).toEqual([]);
+      expect(defaults({ ...view, sandbox: { ...view.sandbox, gateway4: null, gateway6: null } })).toEqual([]);
+    }
+  });
+
+  it('accepts its own plain network', () => {
+    for (const { network, host } of cases) expect(() => driver.validate(network, [], host)).not.toThrow();
+  });
+});

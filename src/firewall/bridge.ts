@@ -50,7 +50,7 @@ const own4 = s.inSet('senders4', 'iifname', 'ether saddr', 'ip saddr');
 const own6 = s.inSet('senders6', 'iifname', 'ether saddr', 'ip6 saddr');
 const ownTarget = s.inSet('senders6', 'iifname', 'ether saddr', 'icmpv6 taddr');
 const foreignTarget = s.notInSet('senders6', 'iifname', 'ether saddr', 'icmpv6 taddr');
-const icmpv6 = (type: string) => s.match('icmpv6 type', type);
+const icmpv6 = (type: string) => [icmp6, s.match('icmpv6 type', type)];
 
 /** First of all hooks, so the bridge does not even learn a false MAC. A tag of VLAN 0 is transparent: the inner packet is judged. */
 const guards = s.baseChain(
@@ -159,8 +159,8 @@ const between = [
     laterFragment6,
     s.rule('links', v4, s.jump('linked4')),
     s.rule('links', v6, s.jump('linked6')),
-    s.rule('neighbour discovery', v6, icmp6, icmpv6('nd-neighbor-solicit'), s.accept),
-    s.rule('neighbour discovery', v6, icmp6, icmpv6('nd-neighbor-advert'), s.accept),
+    s.rule('neighbour discovery', v6, icmpv6('nd-neighbor-solicit'), s.accept),
+    s.rule('neighbour discovery', v6, icmpv6('nd-neighbor-advert'), s.accept),
     s.rule('containers may not talk', s.drop),
   ),
 ];

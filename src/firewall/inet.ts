@@ -128,7 +128,7 @@ const publishTargets = [
     'publish_any',
     s.rule('IPv6', v6, s.goTo('publish_any_6')),
     s.rule('one port', s.dnat(4, 'publish_any4', ...port)),
-    s.rule('a run of ports', s.dnatAddress(4, 'publish_range4', 'ip daddr', ...port)),
+    s.rule('a run of ports', v4, s.dnatAddress(4, 'publish_range4', 'ip daddr', ...port)),
   ),
   s.chain(
     'publish_any_6',
@@ -140,13 +140,14 @@ const publishTargets = [
     ),
     s.rule(
       'a run by the relay',
+      v6,
       s.inSet('relay_range', 'ip6 daddr', ...port),
       tcp,
       s.redirect('relay_port', 'meta l4proto'),
     ),
-    s.rule('link-local senders cannot be routed', s.match('ip6 saddr', 'fe80::/10'), s.accept),
+    s.rule('link-local senders cannot be routed', v6, s.match('ip6 saddr', 'fe80::/10'), s.accept),
     s.rule('one port', s.dnat(6, 'publish_any6', ...port)),
-    s.rule('a run of ports', s.dnatAddress(6, 'publish_range6', 'ip6 daddr', ...port)),
+    s.rule('a run of ports', v6, s.dnatAddress(6, 'publish_range6', 'ip6 daddr', ...port)),
   ),
 ];
 

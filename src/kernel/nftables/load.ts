@@ -1,0 +1,87 @@
+/**
+ * Loads the static tables: makes them, adopts those of a former daemon, or replaces those of another version with all
+ * their elements. A replacement is one transaction, so packets meet the old rules or the new ones, never none.
+ */
+import { KernelError, unavailable } from '../../errors.js';
+import type { Table } from '../../firewall/language.js';
+import type { NetlinkSocket } from '../netlink.js';
+import { ERRNO, NFT_TABLE_F } from './constants.js';
+import { elementMessages } from './elements.js';
+import { batch } from './messages.js';
+import { carriedElements, type ObservedTable, observeTable, readGeneration } from './observed.js';
+import { createTableMessages, deleteTableMessage, tableComment, tableMessage } from './tables.js';
+
+/** `owner` alone would take the rules away with a crashed daemon: it is both flags or none. */
+export const OWNED = NFT_TABLE_F.OWNER | NFT_TABLE_F.PERSIST;
+const UNOWNED = 0;
+/** Others' transactions between our reading and our writing; behind these many the last one goes unchecked. */
+const GENERATION_ATTEMPTS = 4;
+
+const failedWith = (error: unknown, ...errnos: readonly number[]): boolean =>
+  error instanceof KernelError && errnos.includes(error.errno);
+
+/** Makes this socket the owner of a table that nobody owns. Throws unavailable where another process does. */
+export const adopt = (socket: NetlinkSocket, table: Table, observed: ObservedTable): void => {
+  if ((observed.flags & NFT_TABLE_F.OWNER) === 0 || observed.owner === socket.port) return;
+  try {
+    socket.request(batch([tableMessage(table, observed.flags)]), `nftables adopt table ${table.family}`);
+  } catch (cause) {
+    if (!failedWith(cause, ERRNO.EPERM, ERRNO.EBUSY, ERRNO.EOPNOTSUPP)) throw cause;
+    throw unavailable(
+      `table ${table.family} ${table.name} belongs to another running process (netlink port ${observed.owner}): stop it first`,
+      cause,
+    );
+  }
+};
+
+const replacement = (socket: NetlinkSocket, table: Table, flags: number): Buffer[] => {
+  const old = observeTable(socket, table);
+  if (old) adopt(socket, table, old);
+  const elements = old ? carriedElements(socket, table) : [];
+  return [
+    ...(old ? [deleteTableMessage(table)] : []),
+    ...createTableMessages(table, flags),
+    ...elementMessages(elements.map((element) => ({ op: 'add' as const, element }))).map(
+      ({ message }) => message,
+    ),
+  ];
+};
+
+const replace = (socket: NetlinkSocket, table: Table, flags: number, attempt = 1): void => {
+  const generation = attempt < GENERATION_ATTEMPTS ? readGeneration(socket) : undefined;
+  try {
+    socket.request(
+      batch(replacement(socket, table, flags), generation),
+      `nftables load table ${table.family}`,
+    );
+  } catch (error) {
+    if (generation === undefined || !failedWith(error, ERRNO.ERESTART)) throw error;
+    replace(socket, table, flags, attempt + 1);
+  }
+};
+
+const loadWith = (socket: NetlinkSocket, table: Table, flags: number): void => {
+  const observed = observeTable(socket, table);
+  if (observed) adopt(socket, table, observed);
+  if (observed?.comment !== tableComment(table) || observed.flags !== flags) replace(socket, table, flags);
+};
+
+/** Leaves the table as declared, with the elements it had, owned by this socket where the kernel knows owners. */
+export const loadTable = (socket: NetlinkSocket, table: Table): void => {
+  try {
+    loadWith(socket, table, OWNED);
+  } catch (error) {
+    if (!failedWith(error, ERRNO.EINVAL, ERRNO.EOPNOTSUPP)) throw error;
+    loadWith(socket, table, UNOWNED);
+  }
+};
+
+/** Removes the tables that are there, in one transaction. */
+export const dropTables = (socket: NetlinkSocket, tables: readonly Table[]): void => {
+  const there = tables.filter((table) => {
+    const observed = observeTable(socket, table);
+    if (observed) adopt(socket, table, observed);
+    return observed !== undefined;
+  });
+  if (there.length > 0) socket.request(batch(there.map(deleteTableMessage)), 'nftables delete tables');
+};

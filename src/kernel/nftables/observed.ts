@@ -1,0 +1,104 @@
+/** What is in the kernel of our tables: whether they are there, whose they are, and which of their sets are still as declared. */
+import { KernelError } from '../../errors.js';
+import type { SetDeclaration, Table } from '../../firewall/language.js';
+import type { ElementObject } from '../../plan/objects.js';
+import { attrStr, attrText, type NetlinkSocket, parseAttributes } from '../netlink.js';
+import * as n from './constants.js';
+import { decodeElements, dumpMessage } from './elements.js';
+import { layoutOf, typeNumber } from './layout.js';
+import { NFT_HEADER, nftMessage } from './messages.js';
+import { getTableMessage } from './tables.js';
+
+export interface ObservedTable {
+  readonly flags: number;
+  /** netlink port of the owner; 0: nobody */
+  readonly owner: number;
+  /** see `tableComment`; empty where there is none */
+  readonly comment: string;
+}
+
+/** undefined where the kernel answers ENOENT: no such table, set or element. */
+export const unlessAbsent = <T>(work: () => T): T | undefined => {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === n.ERRNO.ENOENT) return undefined;
+    throw error;
+  }
+};
+
+const u32 = (attribute: Buffer | undefined): number => attribute?.readUInt32BE(0) ?? 0;
+
+/** Userdata is tag, length, value; the comment is the first of a table. */
+const commentOf = (userdata: Buffer | undefined): string =>
+  userdata && userdata.length > 2 && userdata[0] === n.UDATA.TABLE_COMMENT
+    ? attrText(userdata.subarray(2))
+    : '';
+
+export const observeTable = (socket: NetlinkSocket, table: Table): ObservedTable | undefined => {
+  const [reply] =
+    unlessAbsent(() => socket.request([getTableMessage(table)], `nftables get ${table.family}`)) ?? [];
+  if (!reply) return undefined;
+  const parts = parseAttributes(reply.subarray(NFT_HEADER));
+  return {
+    flags: u32(parts.get(n.NFTA_TABLE.FLAGS)),
+    owner: u32(parts.get(n.NFTA_TABLE.OWNER)),
+    comment: commentOf(parts.get(n.NFTA_TABLE.USERDATA)),
+  };
+};
+
+/** Number of the ruleset's generation: every transaction of anybody in the namespace raises it. */
+export const readGeneration = (socket: NetlinkSocket): number => {
+  const [reply] = socket.request([nftMessage(n.NFT_MSG.GETGEN, 0, 'inet')], 'nftables generation');
+  return reply ? u32(parseAttributes(reply.subarray(NFT_HEADER)).get(1)) : 0;
+};
+
+export const dumpSet = (
+  socket: NetlinkSocket,
+  family: ElementObject['family'],
+  set: string,
+): ElementObject[] =>
+  decodeElements(
+    family,
+    set,
+    unlessAbsent(() => socket.dump(dumpMessage(family, set), `nftables dump ${family} ${set}`)) ?? [],
+  );
+
+/** The kernel's set has the types that we would give it, so its elements mean what ours mean. */
+const asDeclared = (socket: NetlinkSocket, table: Table, set: SetDeclaration): boolean => {
+  const message = nftMessage(
+    n.NFT_MSG.GETSET,
+    0,
+    table.family,
+    attrStr(n.NFTA_SET.TABLE, table.name),
+    attrStr(n.NFTA_SET.NAME, set.name),
+  );
+  const [reply] = unlessAbsent(() => socket.request([message], `nftables get set ${set.name}`)) ?? [];
+  if (!reply) return false;
+  const parts = parseAttributes(reply.subarray(NFT_HEADER));
+  const verdict = set.data?.[0] === 'verdict';
+  const dataType = !set.data ? 0 : verdict ? n.NFT_DATA_VERDICT : typeNumber(set.data);
+  return (
+    u32(parts.get(n.NFTA_SET.KEY_TYPE)) === typeNumber(set.key) &&
+    u32(parts.get(n.NFTA_SET.KEY_LEN)) === layoutOf(set.key).length &&
+    u32(parts.get(n.NFTA_SET.DATA_TYPE)) === dataType &&
+    ((u32(parts.get(n.NFTA_SET.FLAGS)) & n.NFT_SET.INTERVAL) !== 0) === (set.interval ?? false)
+  );
+};
+
+const isElementFamily = (family: Table['family']): family is ElementObject['family'] => family !== 'ip';
+
+/** Elements of a table of any version of us that the given version can carry on with. */
+export const carriedElements = (socket: NetlinkSocket, table: Table): ElementObject[] => {
+  const { family } = table;
+  if (!isElementFamily(family)) return [];
+  const chains = new Set(table.chains.map(({ name }) => name));
+  return table.sets
+    .filter((set) => !set.learned && asDeclared(socket, table, set))
+    .flatMap((set) => {
+      const verdicts = set.data?.[0] === 'verdict';
+      return dumpSet(socket, family, set.name).filter(
+        ({ data }) => !verdicts || chains.has(data?.[0]?.split(' ')[1] ?? ''),
+      );
+    });
+};

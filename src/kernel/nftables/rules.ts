@@ -1,0 +1,191 @@
+/** Statements of `firewall/language.ts` as nf_tables expressions. Each statement starts with fresh registers. */
+
+import { internal } from '../../errors.js';
+import type { Field, Rule, SetDeclaration, Statement } from '../../firewall/language.js';
+import { FIELDS } from '../../firewall/language.js';
+import { attr, attrStr, attrU32be, nested } from '../netlink.js';
+import { addressBytes } from '../sockaddr.js';
+import * as n from './constants.js';
+import { valueData, verdictData } from './data.js';
+import { expression, fieldLength, fieldShift, loadField, storeField } from './fields.js';
+import { appendMessage, type NftFamily } from './messages.js';
+import { valueBytes } from './values.js';
+
+const FIRST = n.NFT_REG32_00;
+/** Four-byte registers that `bytes` bytes take. */
+const words = (bytes: number): number => (bytes + 3) >> 2;
+
+/** Loads the fields one behind the other, as the key of a concatenated set lies in memory. */
+const loadKey = (fields: readonly Field[]): Buffer[] => {
+  let register = FIRST;
+  return fields.map((field) => {
+    const at = register;
+    register += words(fieldLength(field));
+    return loadField(field, at);
+  });
+};
+
+const compare = (op: '==' | '!=', value: Buffer): Buffer =>
+  expression(
+    'cmp',
+    attrU32be(n.NFTA_CMP.SREG, FIRST),
+    attrU32be(n.NFTA_CMP.OP, n.NFT_CMP[op]),
+    valueData(n.NFTA_CMP.DATA, value),
+  );
+
+const maskBy = (mask: Buffer): Buffer =>
+  expression(
+    'bitwise',
+    attrU32be(n.NFTA_BITWISE.SREG, FIRST),
+    attrU32be(n.NFTA_BITWISE.DREG, FIRST),
+    attrU32be(n.NFTA_BITWISE.LEN, mask.length),
+    valueData(n.NFTA_BITWISE.MASK, mask),
+    valueData(n.NFTA_BITWISE.XOR, Buffer.alloc(mask.length)),
+  );
+
+const prefixMask = (length: number, prefix: number): Buffer => {
+  const mask = Buffer.alloc(length);
+  for (let bit = 0; bit < prefix; bit++) mask[bit >> 3] = (mask[bit >> 3] ?? 0) | (0x80 >> (bit & 7));
+  return mask;
+};
+
+const matchField = (field: Field, op: '==' | '!=', value: string): Buffer[] => {
+  const slash = value.indexOf('/');
+  if (slash < 0) return [loadField(field, FIRST), compare(op, valueBytes(FIELDS[field], value))];
+  const address = addressBytes(value.slice(0, slash));
+  if (address === undefined) throw internal(`not a prefix: ${value}`);
+  const mask = prefixMask(address.length, Number(value.slice(slash + 1)));
+  return [loadField(field, FIRST), maskBy(mask), compare(op, Buffer.from(address))];
+};
+
+const shifted = (bytes: Buffer, by: number): Buffer => {
+  if (by === 0) return bytes;
+  const out = Buffer.alloc(bytes.length);
+  out.writeUIntBE(bytes.readUIntBE(0, bytes.length) * 2 ** by, 0, bytes.length);
+  return out;
+};
+
+const matchBits = (field: Field, op: '==' | '!=', mask: string): Buffer[] => {
+  const bytes = shifted(valueBytes(FIELDS[field], mask), fieldShift(field));
+  return [loadField(field, FIRST), maskBy(bytes), compare(op, Buffer.alloc(bytes.length))];
+};
+
+/** Looks the loaded key up; `dreg` takes a map's answer, and without one the rule ends where the set has none. */
+const lookUp = (fields: readonly Field[], set: string, ...rest: readonly Buffer[]): Buffer[] => [
+  ...loadKey(fields),
+  expression('lookup', attrStr(n.NFTA_LOOKUP.SET, set), attrU32be(n.NFTA_LOOKUP.SREG, FIRST), ...rest),
+];
+const lookUpInto = (fields: readonly Field[], map: string, register: number): Buffer[] =>
+  lookUp(fields, map, attrU32be(n.NFTA_LOOKUP.DREG, register));
+
+const verdict = (text: string): Buffer =>
+  expression(
+    'immediate',
+    attrU32be(n.NFTA_IMMEDIATE.DREG, n.NFT_REG_VERDICT),
+    verdictData(n.NFTA_IMMEDIATE.DATA, text),
+  );
+
+const translate = (s: Extract<Statement, { is: 'dnat' | 'snat' }>): Buffer[] => [
+  ...lookUpInto(s.fields, s.map, FIRST),
+  expression(
+    'nat',
+    attrU32be(n.NFTA_NAT.TYPE, n.NFT_NAT[s.is]),
+    attrU32be(n.NFTA_NAT.FAMILY, n.AF_OF[s.family]),
+    attrU32be(n.NFTA_NAT.REG_ADDR_MIN, FIRST),
+    ...(s.port ? [attrU32be(n.NFTA_NAT.REG_PROTO_MIN, FIRST + (s.family === 4 ? 1 : 4))] : []),
+  ),
+];
+
+const writeField = (field: Field, value: string): Buffer[] => [
+  expression(
+    'immediate',
+    attrU32be(n.NFTA_IMMEDIATE.DREG, FIRST),
+    valueData(n.NFTA_IMMEDIATE.DATA, valueBytes(FIELDS[field], value)),
+  ),
+  storeField(field, FIRST),
+];
+
+export const attrU64be = (type: number, value: bigint): Buffer => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(value);
+  return attr(type, bytes);
+};
+
+const learn = (fields: readonly Field[], set: SetDeclaration | undefined): Buffer[] => {
+  if (!set?.learned) throw internal('only learned sets are filled by rules');
+  return [
+    ...loadKey(fields),
+    expression(
+      'dynset',
+      attrStr(n.NFTA_DYNSET.SET_NAME, set.name),
+      attrU32be(n.NFTA_DYNSET.OP, n.NFT_DYNSET_OP_UPDATE),
+      attrU32be(n.NFTA_DYNSET.SREG_KEY, FIRST),
+      attrU64be(n.NFTA_DYNSET.TIMEOUT, BigInt(set.learned.seconds) * 1000n),
+    ),
+  ];
+};
+
+const encodeStatement = (s: Statement, sets: readonly SetDeclaration[]): Buffer[] => {
+  switch (s.is) {
+    case 'match':
+      return matchField(s.field, s.op, s.value);
+    case 'bits':
+      return matchBits(s.field, s.op, s.mask);
+    case 'lookup':
+      return lookUp(
+        s.fields,
+        s.set,
+        ...(s.op === '!=' ? [attrU32be(n.NFTA_LOOKUP.FLAGS, n.NFT_LOOKUP_F_INV)] : []),
+      );
+    case 'vmap':
+      return lookUpInto(s.fields, s.map, n.NFT_REG_VERDICT);
+    case 'dnat':
+    case 'snat':
+      return translate(s);
+    case 'redirect':
+      return [
+        ...lookUpInto(s.fields, s.map, FIRST),
+        expression('redir', attrU32be(n.NFTA_REDIR_REG_PROTO_MIN, FIRST)),
+      ];
+    case 'masquerade':
+      return [expression('masq')];
+    case 'write':
+      return writeField(s.field, s.value);
+    case 'learn':
+      return learn(
+        s.fields,
+        sets.find(({ name }) => name === s.set),
+      );
+    case 'counter':
+      return [expression('counter')];
+    case 'jump':
+    case 'goto':
+      return [verdict(`${s.is} ${s.chain}`)];
+    case 'accept':
+    case 'drop':
+    case 'return':
+      return [verdict(s.is)];
+  }
+};
+
+/** Tag, length, value: how libnftnl lays out userdata. `value` ≤ 255 bytes. */
+export const userdata = (tag: number, value: Buffer): Buffer =>
+  Buffer.concat([Buffer.from([tag, value.length]), value]);
+export const commentUserdata = (tag: number, text: string): Buffer => userdata(tag, Buffer.from(`${text}\0`));
+
+/** Appends the rule to a chain of table `table`, whose sets are `sets`. */
+export const ruleMessage = (
+  family: NftFamily,
+  table: string,
+  chain: string,
+  { comment, statements }: Rule,
+  sets: readonly SetDeclaration[],
+): Buffer =>
+  appendMessage(
+    n.NFT_MSG.NEWRULE,
+    family,
+    attrStr(n.NFTA_RULE.TABLE, table),
+    attrStr(n.NFTA_RULE.CHAIN, chain),
+    nested(n.NFTA_RULE.EXPRESSIONS, ...statements.flatMap((s) => encodeStatement(s, sets))),
+    attr(n.NFTA_RULE.USERDATA, commentUserdata(n.UDATA.RULE_COMMENT, comment)),
+  );

@@ -1,0 +1,197 @@
+/** Our nfnetlink encoder against the kernel: static tables, elements of every set, adoption, replacement, speed. */
+import { execFileSync } from 'node:child_process';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { KernelError } from '../../src/errors.js';
+import { RULESET } from '../../src/firewall/index.js';
+import { NETLINK, NetlinkSocket } from '../../src/kernel/netlink.js';
+import { createNftables } from '../../src/kernel/nftables/index.js';
+import { loadTable } from '../../src/kernel/nftables/load.js';
+import { carriedElements, observeTable } from '../../src/kernel/nftables/observed.js';
+import type { Nftables } from '../../src/kernel/nftables.contract.js';
+import { type ElementObject, objectKey } from '../../src/plan/objects.js';
+import { SAMPLES } from '../support/elements.js';
+
+const nft = (...args: string[]): string => execFileSync('nft', args, { encoding: 'utf8', stdio: 'pipe' });
+const adding = (elements: readonly ElementObject[]) =>
+  elements.map((element) => ({ op: 'add' as const, element }));
+const deleting = (elements: readonly ElementObject[]) =>
+  elements.map((element) => ({ op: 'delete' as const, element }));
+const sorted = (elements: readonly ElementObject[]) =>
+  [...elements].sort((a, b) => (objectKey(a) < objectKey(b) ? -1 : 1));
+
+const element = (set: string, key: string[], data?: string[]): ElementObject => ({
+  kind: 'element',
+  family: 'inet',
+  set,
+  key,
+  ...(data ? { data } : {}),
+});
+const published = (port: number, to = '172.18.0.2'): ElementObject =>
+  element('publish_any4', ['tcp', String(port)], [to, '80']);
+
+describe('our tables', () => {
+  let nftables: Nftables;
+  const others: Nftables[] = [];
+  const another = () => {
+    const made = createNftables();
+    others.push(made);
+    return made;
+  };
+  beforeEach(() => {
+    nftables = createNftables();
+    nftables.ensure();
+  });
+  afterEach(() => {
+    for (const each of others.splice(0)) each.close();
+    const last = createNftables();
+    nftables.close();
+    last.drop();
+    last.close();
+    expect(nft('list', 'ruleset')).toBe('');
+  });
+
+  test('hold an element of every set, and dump it as it was given', () => {
+    nftables.apply(adding(SAMPLES));
+    expect(sorted(nftables.elements())).toEqual(sorted(SAMPLES));
+    for (const each of SAMPLES) expect(nftables.has(each), objectKey(each)).toBe(true);
+    nftables.apply(deleting(SAMPLES));
+    expect(nftables.elements()).toEqual([]);
+    for (const each of SAMPLES) expect(nftables.has(each), objectKey(each)).toBe(false);
+  });
+
+  test('have a sample of every set that is filled by elements', () => {
+    const declared = RULESET.flatMap(({ family, sets }) =>
+      sets.filter(({ learned }) => !learned).map(({ name }) => `${family} ${name}`),
+    );
+    expect([...new Set(SAMPLES.map((e) => `${e.family} ${e.set}`))].sort()).toEqual(declared.sort());
+  });
+
+  test('are read by nft', () => {
+    nftables.apply(
+      adding([
+        published(8080),
+        element('publish_range4', ['0.0.0.0/0', 'udp', '20000-29999'], ['172.18.0.3']),
+        element('into', ['ipv4', 'br-a'], ['goto into_nat']),
+      ]),
+    );
+    const text = nft('list', 'table', 'inet', 'viaduct').replaceAll(/\s+/g, ' ');
+    expect(text).toContain('elements = { tcp . 8080 : 172.18.0.2 . 80 }');
+    expect(text).toContain('elements = { 0.0.0.0/0 . udp . 20000-29999 : 172.18.0.3 }');
+    expect(text).toContain('elements = { ipv4 . "br-a" : goto into_nat }');
+    expect(text).toContain('chain forward { type filter hook forward priority filter; policy accept;');
+  });
+
+  test('take what is there already and let go what is not', () => {
+    nftables.apply(adding([published(1), published(2)]));
+    nftables.apply(adding([published(2), published(3)]));
+    nftables.apply(deleting([published(9), published(1)]));
+    expect(sorted(nftables.elements())).toEqual([published(2), published(3)]);
+  });
+
+  test('give a key new data in one batch', () => {
+    nftables.apply(adding([published(1)]));
+    nftables.apply(adding([published(1, '172.18.0.9')]));
+    expect(nftables.elements()).toEqual([published(1, '172.18.0.9')]);
+    nftables.apply([...deleting([published(1)]), ...adding([published(1, '172.18.0.7')])]);
+    expect(nftables.elements()).toEqual([published(1, '172.18.0.7')]);
+    expect(nftables.has(published(1))).toBe(false);
+  });
+
+  test('change all or nothing', () => {
+    const overlapping = element('publish_range4', ['0.0.0.0/0', 'tcp', '150-250'], ['172.18.0.3']);
+    nftables.apply(adding([element('publish_range4', ['0.0.0.0/0', 'tcp', '100-200'], ['172.18.0.2'])]));
+    const before = nftables.elements();
+    expect(() => nftables.apply(adding([published(1), overlapping]))).toThrow(KernelError);
+    expect(nftables.elements()).toEqual(before);
+  });
+
+  test('survive a foreign flush and their owner’s death, and are adopted', () => {
+    nftables.apply(adding([published(1)]));
+    nft('flush', 'ruleset');
+    expect(nftables.elements()).toEqual([published(1)]);
+    nftables.close();
+    const next = another();
+    next.ensure();
+    expect(next.elements()).toEqual([published(1)]);
+    nft('flush', 'ruleset');
+    next.apply(adding([published(2)]));
+    expect(sorted(next.elements())).toEqual([published(1), published(2)]);
+  });
+
+  test('are left alone by a second daemon while the first lives', () => {
+    expect(() => another().ensure()).toThrow(/belongs to another running process/);
+    nftables.apply(adding([published(1)]));
+    nftables.close();
+  });
+
+  test('of another version are replaced with their elements', () => {
+    const [inet] = RULESET;
+    if (!inet) throw new Error('no ruleset');
+    nftables.apply(adding([published(1), element('into', ['ipv4', 'br-a'], ['goto into_nat'])]));
+    nftables.close();
+    const chains = inet.chains.filter(({ name }) => name !== 'from_isolated');
+    const sets = inet.sets.map((set) => (set.name === 'routed4' ? { ...set, key: ['mark'] as const } : set));
+    const rules = chains.map((chain) => ({
+      ...chain,
+      rules: chain.rules.filter((rule) => !JSON.stringify(rule).includes('"routed4"')),
+    }));
+    const socket = NetlinkSocket.open(NETLINK.NETFILTER);
+    loadTable(socket, { ...inet, chains: rules, sets });
+    expect(nft('list', 'ruleset')).not.toContain('from_isolated');
+    expect(carriedElements(socket, inet)).toHaveLength(2);
+    socket.close();
+    nftables = createNftables();
+    nftables.ensure();
+    expect(nft('list', 'ruleset')).toContain('chain from_isolated');
+    expect(nftables.elements()).toHaveLength(2);
+  });
+
+  test('carry both flags where the kernel has them', () => {
+    const socket = NetlinkSocket.open(NETLINK.NETFILTER);
+    const [inet] = RULESET;
+    expect(inet && observeTable(socket, inet)).toMatchObject({ flags: 6, owner: expect.any(Number) });
+    socket.close();
+  });
+
+  test('are made where another program’s table of our name without owner stands', () => {
+    nftables.close();
+    const last = another();
+    last.drop();
+    nft('add', 'table', 'inet', 'viaduct');
+    last.ensure();
+    expect(last.elements()).toEqual([]);
+    expect(nft('list', 'ruleset')).toContain('chain publish_one');
+  });
+
+  test('take 10,000 ports in one batch and give them back', () => {
+    const ports = Array.from({ length: 10_000 }, (_, i) => published(20_000 + i));
+    const start = performance.now();
+    nftables.apply(adding(ports));
+    const added = performance.now();
+    expect(nftables.elements()).toHaveLength(10_000);
+    const listed = performance.now();
+    nftables.apply(deleting(ports));
+    const deleted = performance.now();
+    console.log(
+      `10,000 elements: add ${(added - start).toFixed(1)}, dump ${(listed - added).toFixed(1)}, delete ${(deleted - listed).toFixed(1)} ms`,
+    );
+    expect(nftables.elements()).toEqual([]);
+    expect(added - start).toBeLessThan(1000);
+  });
+
+  test('take one port among 10,000 in microseconds', () => {
+    nftables.apply(adding(Array.from({ length: 10_000 }, (_, i) => published(20_000 + i))));
+    const times = Array.from({ length: 500 }, (_, i) => {
+      const start = performance.now();
+      nftables.apply(adding([published(i + 1)]));
+      return performance.now() - start;
+    }).sort((a, b) => a - b);
+    const range = element('publish_range4', ['0.0.0.0/0', 'tcp', '50000-60000'], ['172.18.0.3']);
+    const start = performance.now();
+    nftables.apply(adding([range]));
+    console.log(
+      `one element: median ${(1000 * (times[250] ?? 0)).toFixed(0)} µs, one range ${(1000 * (performance.now() - start)).toFixed(0)} µs`,
+    );
+    expect(times[250]).toBeLessThan(5);
+  });
+});

@@ -1,0 +1,55 @@
+/** One or more elements of every set of the ruleset, in canonical text: round trips are checked with them. */
+import type { ElementObject } from '../../src/plan/objects.js';
+
+const make =
+  (family: ElementObject['family']) =>
+  (set: string, key: string, data?: string): ElementObject => ({
+    kind: 'element',
+    family,
+    set,
+    key: key.split(' . '),
+    ...(data === undefined ? {} : { data: data.split(' . ') }),
+  });
+const inet = make('inet');
+const bridge = make('bridge');
+
+export const SAMPLES: readonly ElementObject[] = [
+  inet('bridges', 'br-0123456789ab'),
+  inet('same_bridge', 'docker0 . docker0'),
+  inet('direct', 'eth0 . docker0'),
+  inet('trusted_marks', '4294967295'),
+  inet('into', 'ipv4 . docker0', 'goto into_nat'),
+  inet('into', 'ipv6 . docker0', 'goto into_routed'),
+  inet('out_of', 'ipv4 . br-x', 'goto closed'),
+  inet('from', 'ipv6 . br-x', 'goto from_internal'),
+  inet('masqueraded', 'ipv4 . docker0'),
+  inet('snat4', 'br-x', '192.0.2.1'),
+  inet('snat6', 'br-x', '2001:db8::1'),
+  inet('publish4', '127.0.0.1 . tcp . 80', '172.18.0.2 . 8080'),
+  inet('publish_any4', 'sctp . 65535', '172.18.0.2 . 1'),
+  inet('publish_range4', '0.0.0.0/0 . udp . 20000-29999', '172.18.0.2'),
+  inet('publish_range4', '192.0.2.1 . tcp . 7000', '172.18.0.2'),
+  inet('publish_range4', '198.51.100.0/25 . tcp . 1-65535', '172.18.0.2'),
+  inet('publish_range4', '203.0.113.1-203.0.113.7 . tcp . 5-6', '172.18.0.2'),
+  inet('publish6', '2001:db8::5 . tcp . 80', 'fd00::2 . 8080'),
+  inet('publish_any6', 'udp . 53', 'fd00::2 . 53'),
+  inet('publish_range6', '::/0 . tcp . 100-200', 'fd00:1:2:3:4:5:6:7'),
+  inet('routed4', '172.18.0.2 . tcp . 80'),
+  inet('routed_range4', '172.18.0.2 . tcp . 80-99'),
+  inet('routed6', 'fd00::2 . sctp . 80'),
+  inet('routed_range6', 'fd00::2 . udp . 80-99'),
+  inet('links4', '172.18.0.2 . 172.18.0.3 . tcp . 5432'),
+  inet('links6', 'fd00::2 . fd00::3 . tcp . 5432'),
+  inet('relay', '::1 . tcp . 8080'),
+  inet('relay_any', 'tcp . 8080'),
+  inet('relay_range', '::/0 . tcp . 9000-9999'),
+  inet('relay_port', 'tcp', '40001'),
+  inet('relay_guard', 'tcp . 40001'),
+  bridge('guards', 'veth0123456789a', 'goto guard'),
+  bridge('macs', 'veth1 . 02:42:ac:12:00:02'),
+  bridge('icc_off', 'veth1'),
+  bridge('senders4', 'veth1 . 02:42:ac:12:00:02 . 172.18.0.2'),
+  bridge('senders6', 'veth1 . 02:42:ac:12:00:02 . fe80::42:acff:fe12:2'),
+  bridge('links4', '172.18.0.2 . 172.18.0.3 . udp . 53'),
+  bridge('links6', 'fd00::2 . fd00::3 . udp . 53'),
+];

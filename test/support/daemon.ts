@@ -23,6 +23,13 @@ export const CLIENTS = [process.env.DOCKER_CLI ?? '', '/usr/local/bin/docker', '
   (path) => path !== '' && existsSync(path),
 );
 
+/**
+ * E2E_ENGINE=/usr/sbin/dockerd runs the same tests against Docker itself: a check of the tests, not of Viaduct. What
+ * Docker leaves behind when it stops is then nobody's fault.
+ */
+const ENGINE = process.env.E2E_ENGINE ?? join(ROOT, 'bin/viaductd');
+export const IS_VIADUCT = ENGINE.endsWith('/viaductd');
+
 export interface StartOptions {
   /** further flags of viaductd */
   readonly flags?: readonly string[];
@@ -142,15 +149,7 @@ const startIn = async (world: World, options: StartOptions): Promise<TestDaemon>
     flags = again ?? flags;
     const [program = '', ...enter] = world.enter;
     const places = ['--data-root', dataRoot, '--exec-root', execRoot, '--pidfile', join(base, 'pid')];
-    const args = [
-      ...enter,
-      join(ROOT, 'bin/viaductd'),
-      '-H',
-      `unix://${socket}`,
-      ...places,
-      '--config-file',
-      configFile,
-    ];
+    const args = [...enter, ENGINE, '-H', `unix://${socket}`, ...places, '--config-file', configFile];
     const started = spawn(program, [...args, ...flags], {
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -207,9 +206,9 @@ const startIn = async (world: World, options: StartOptions): Promise<TestDaemon>
           const now = await leftovers(world, execRoot);
           return now.length === 0 ? now : undefined;
         },
-        3_000,
+        IS_VIADUCT ? 3_000 : 0,
       ).catch(() => leftovers(world, execRoot));
-      if (code !== 0 || left.length > 0) {
+      if (IS_VIADUCT && (code !== 0 || left.length > 0)) {
         throw new Error(
           `viaductd ended with exit code ${code} and left behind:\n${left.join('\n')}\nIts log:\n${log().slice(-4000)}`,
         );

@@ -73,12 +73,12 @@ const furnish = async (host: Shell, base: string): Promise<void> => {
   mkdirSync(join(base, 'cgroup'));
   await host(`
     set -e
-    mount --make-rshared /
     mount --rbind /sys/fs/cgroup ${base}/cgroup
     mount -t sysfs sysfs /sys
     mount --rbind ${base}/cgroup /sys/fs/cgroup
     umount -R ${base}/cgroup
-    mount --bind ${base}/resolv.conf "$(readlink -f /etc/resolv.conf)"`);
+    mount --bind ${base}/resolv.conf "$(readlink -f /etc/resolv.conf)"
+    mount --make-rshared /`); // last: among shared mounts the unmounting above would spread
 };
 
 const cable = async (host: string, outside: string): Promise<void> => {

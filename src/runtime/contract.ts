@@ -97,11 +97,27 @@ export interface Usage {
   readonly pids: number;
   readonly blockReadBytes: number;
   readonly blockWriteBytes: number;
+  /** by the interface's name inside the container; absent: not read (no network of its own) */
+  readonly networks?: Readonly<Record<string, InterfaceCounters>>;
+}
+
+/** What one interface carried since it exists, as seen from inside the container. */
+export interface InterfaceCounters {
+  readonly receivedBytes: number;
+  readonly receivedPackets: number;
+  readonly receiveErrors: number;
+  readonly receiveDropped: number;
+  readonly sentBytes: number;
+  readonly sentPackets: number;
+  readonly sendErrors: number;
+  readonly sendDropped: number;
 }
 
 export interface Runtime {
   /** Finds crun (or runc) and conmon; throws unavailable with the remedy where missing. */
   open(): Promise<void>;
+  /** Lets go of connections and watches; containers run on. */
+  close(): void;
   readonly name: 'crun' | 'runc';
   readonly version: string;
   /**

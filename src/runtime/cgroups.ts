@@ -1,0 +1,89 @@
+/** A container's cgroups, v1 (one directory a controller) or v2 (one directory): members, freezing, removal, OOM. */
+import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cgroupPathOf } from './spec/config.js';
+
+const MOUNT = '/sys/fs/cgroup';
+
+export interface Cgroups {
+  readonly version: 1 | 2;
+  /** directory of the container's cgroup in the hierarchy of `controller` (any, with v2) */
+  directory(id: string, controller: string): string;
+  /** Pids of every process in the cgroup and below. */
+  members(id: string): readonly number[];
+  setFrozen(id: string, frozen: boolean): void;
+  isFrozen(id: string): boolean;
+  /** Processes killed for lack of memory, so far. */
+  oomKills(id: string): number;
+  /** Removes the directories; true where nothing is left of them. */
+  remove(id: string): boolean;
+}
+
+const read = (path: string): string => {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+};
+
+const subdirectories = (directory: string): readonly string[] => {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(directory, entry.name));
+  } catch {
+    return [];
+  }
+};
+
+const membersOf = (directory: string): readonly number[] => [
+  ...read(join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number),
+  ...subdirectories(directory).flatMap(membersOf),
+];
+
+/** Innermost first; a cgroup that still has members stays. */
+const removeTree = (directory: string): boolean => {
+  if (!existsSync(directory)) return true;
+  for (const inner of subdirectories(directory)) removeTree(inner);
+  try {
+    rmdirSync(directory);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  }
+};
+
+const hierarchies = (version: 1 | 2): readonly string[] =>
+  version === 2
+    ? [MOUNT]
+    : readdirSync(MOUNT, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => join(MOUNT, entry.name));
+
+export const cgroupsOf = (version: 1 | 2): Cgroups => {
+  const roots = hierarchies(version);
+  const directory = (id: string, controller: string): string =>
+    version === 2 ? join(MOUNT, cgroupPathOf(id)) : join(MOUNT, controller, cgroupPathOf(id));
+  return {
+    version,
+    directory,
+    members: (id) => membersOf(directory(id, 'pids')),
+    setFrozen: (id, frozen) => {
+      if (version === 2) writeFileSync(join(directory(id, ''), 'cgroup.freeze'), frozen ? '1' : '0');
+      else writeFileSync(join(directory(id, 'freezer'), 'freezer.state'), frozen ? 'FROZEN' : 'THAWED');
+    },
+    isFrozen: (id) =>
+      version === 2
+        ? read(join(directory(id, ''), 'cgroup.freeze')).trim() === '1'
+        : /FR(EEZING|OZEN)/.test(read(join(directory(id, 'freezer'), 'freezer.state'))),
+    oomKills: (id) => {
+      const text =
+        version === 2
+          ? read(join(directory(id, ''), 'memory.events'))
+          : read(join(directory(id, 'memory'), 'memory.oom_control'));
+      return Number(/^oom_kill (\d+)/m.exec(text)?.[1] ?? 0);
+    },
+    remove: (id) => roots.map((root) => removeTree(join(root, cgroupPathOf(id)))).every(Boolean),
+  };
+};

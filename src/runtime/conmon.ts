@@ -1,0 +1,115 @@
+/**
+ * Starting conmon, which creates the container through the OCI runtime, keeps its streams, writes its log and reports
+ * its exit. conmon detaches itself; we learn the pid, or the runtime's refusal, over the pipe named in _OCI_SYNCPIPE.
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import { internal } from '../errors.js';
+import type { HostConfig } from '../model/container.js';
+import { createFailure } from './failure.js';
+import type { Layout } from './layout.js';
+import type { Machine } from './machine.js';
+
+/**
+ * Where cgroup2 is mounted beside v1 with controllers of its own, crun gives up. It is made to run in a mount
+ * namespace that does not have that mount; conmon stays outside, or it would pin every mount of the host.
+ */
+const WITHOUT_UNIFIED = 'umount -l /sys/fs/cgroup/unified && exec "$0" "$@"';
+
+/** Program and first arguments as conmon is to call them. */
+const runtimeCommand = (machine: Machine, layout: Layout): readonly [string, readonly string[]] => {
+  const own = [`--root=${layout.states}`];
+  if (machine.runtime.name === 'runc') return [machine.runtime.path, own];
+  const crun = [...own, '--cgroup-manager=cgroupfs'];
+  if (!machine.hideUnified) return [machine.runtime.path, crun];
+  return ['/usr/bin/unshare', ['-m', '/bin/sh', '-c', WITHOUT_UNIFIED, machine.runtime.path, ...crun]];
+};
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+const sizeOf = (text: string): number | undefined => {
+  const match = /^(\d+(?:\.\d+)?)\s*([bkmg]?)b?$/i.exec(text.trim());
+  return match ? Math.trunc(Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1)) : undefined;
+};
+
+/**
+ * conmon keeps one file and starts it anew when it is full, so it gets the size that Docker's `max-file` files would
+ * have together. `none` keeps no log.
+ */
+export const logArguments = (log: string, config: HostConfig['LogConfig']): readonly string[] => {
+  if (config?.Type === 'none') return ['--log-path=none'];
+  const size = sizeOf(config?.Config['max-size'] ?? '');
+  const files = Number(config?.Config['max-file'] ?? '1') || 1;
+  return [`--log-path=k8s-file:${log}`, ...(size ? [`--log-size-max=${size * files}`] : [])];
+};
+
+export interface ConmonRequest {
+  readonly id: string;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  /** a client's end of input never closes the container's stdin */
+  readonly keepStdin: boolean;
+  readonly logging: readonly string[];
+}
+
+const conmonArguments = (request: ConmonRequest, layout: Layout, machine: Machine): readonly string[] => {
+  const bundle = layout.bundle(request.id);
+  const [program, first] = runtimeCommand(machine, layout);
+  return [
+    '--api-version=1',
+    `--cid=${request.id}`,
+    `--cuuid=${request.id}`,
+    `--name=${request.id}`,
+    `--runtime=${program}`,
+    ...first.map((argument) => `--runtime-arg=${argument}`),
+    `--bundle=${bundle}`,
+    `--container-pidfile=${join(bundle, 'pid')}`,
+    `--conmon-pidfile=${join(bundle, 'conmon.pid')}`,
+    `--persist-dir=${bundle}`,
+    `--exit-dir=${layout.exits}`,
+    '--full-attach',
+    '--no-sync-log',
+    '--log-level=error',
+    ...request.logging,
+    ...(request.stdin ? ['--stdin'] : []),
+    ...(request.tty ? ['--terminal'] : []),
+    ...(request.keepStdin ? ['--leave-stdin-open'] : []),
+  ];
+};
+
+const answer = z.object({ data: z.number().int(), message: z.string().optional() });
+
+/** First line of the pipe; empty where conmon ended without one. */
+const firstLine = (pipe: Readable): Promise<string> =>
+  new Promise((resolve) => {
+    let text = '';
+    const done = () => {
+      pipe.destroy();
+      resolve(text);
+    };
+    pipe.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      if (text.includes('\n')) done();
+    });
+    pipe.on('end', done).on('error', done);
+  });
+
+/** Resolves to the container's pid. Throws a StartError (invalid) in the OCI runtime's words. */
+export const launch = async (request: ConmonRequest, layout: Layout, machine: Machine): Promise<number> => {
+  const child = spawn(machine.conmon, conmonArguments(request, layout, machine), {
+    cwd: layout.bundle(request.id),
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', _OCI_SYNCPIPE: '3' },
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+  });
+  const failed = new Promise<never>((_, reject) => {
+    child.once('error', (cause) => reject(internal(`starting conmon failed: ${cause.message}`, cause)));
+  });
+  // The fourth entry of stdio is the pipe asked for above; its type covers sockets, which are readable too.
+  const text = await Promise.race([firstLine(child.stdio[3] as Readable), failed]);
+  if (text === '') throw internal('conmon ended before it had created the container');
+  const { data, message } = answer.parse(JSON.parse(text));
+  if (data > 0) return data;
+  throw createFailure(message ?? '');
+};

@@ -1,0 +1,59 @@
+/** What the parts of the runtime share: places, machine, cgroups, exits, and the records of running containers. */
+import { rmSync } from 'node:fs';
+import { conflict } from '../errors.js';
+import type { Cgroups } from './cgroups.js';
+import type { Exits } from './exits.js';
+import type { Layout } from './layout.js';
+import type { Machine } from './machine.js';
+import { type ContainerRecord, readRecord, writeRecord } from './record.js';
+import type { SeccompCache } from './seccomp-cache.js';
+
+export interface Logger {
+  warn(details: object, message: string): void;
+}
+
+export interface Context {
+  readonly layout: Layout;
+  readonly machine: Machine;
+  readonly cgroups: Cgroups;
+  readonly exits: Exits;
+  readonly seccomp: SeccompCache;
+  readonly records: Records;
+  readonly logger: Logger;
+}
+
+export interface Records {
+  get(id: string): ContainerRecord | undefined;
+  /** Throws conflict `Container X is not running`. */
+  need(id: string): ContainerRecord;
+  set(id: string, record: ContainerRecord): void;
+  remove(id: string): void;
+  /** The container whose first process has this pid. */
+  idOf(pid: number): string | undefined;
+}
+
+export const recordsOf = (layout: Layout): Records => {
+  const known = new Map<string, ContainerRecord>();
+  const get = (id: string): ContainerRecord | undefined => {
+    const record = known.get(id) ?? readRecord(layout, id);
+    if (record) known.set(id, record);
+    return record;
+  };
+  return {
+    get,
+    need: (id) => {
+      const record = get(id);
+      if (!record) throw conflict(`Container ${id} is not running`);
+      return record;
+    },
+    set: (id, record) => {
+      writeRecord(layout, id, record);
+      known.set(id, record);
+    },
+    remove: (id) => {
+      known.delete(id);
+      rmSync(layout.bundle(id), { recursive: true, force: true });
+    },
+    idOf: (pid) => [...known].find(([, record]) => record.process.pid === pid)?.[0],
+  };
+};

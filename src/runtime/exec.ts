@@ -1,0 +1,206 @@
+/** Further processes in a running container, by `crun exec`: with pipes, or with a terminal of their own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { conflict, internal, invalid } from '../errors.js';
+import * as ffi from '../kernel/ffi.js';
+import type { Container } from '../model/container.js';
+import type { Context } from './context.js';
+import type { ExecRequest, RunningExec, Streams } from './contract.js';
+import { missingExecutable } from './executable.js';
+import { lookUpUser } from './lookup.js';
+import { isAlive } from './processes.js';
+import { execProcess, specText } from './spec/config.js';
+import type { OciProcess } from './spec/oci.js';
+import { consoleSocket, openTerminal } from './terminal.js';
+
+/** Docker gives an exec the container's user unless it names one. */
+const processOf = (
+  request: ExecRequest,
+  container: Container,
+  context: Context,
+  root: string,
+): OciProcess => {
+  // Written by `create` from an OciProcess.
+  const base = JSON.parse(
+    readFileSync(join(context.layout.bundle(container.id), 'process.json'), 'utf8'),
+  ) as OciProcess;
+  const user = request.user
+    ? lookUpUser(root, request.user, container.hostConfig.GroupAdd ?? [])
+    : { ...base.user, home: '' };
+  return execProcess(base, request, user, context.machine.facts.capabilities);
+};
+
+interface Files {
+  readonly process: string;
+  readonly pid: string;
+  remove(): void;
+}
+
+const writeFiles = (bundle: string, process: OciProcess): Files => {
+  const name = join(bundle, `exec-${randomBytes(8).toString('hex')}`);
+  const files = [`${name}.json`, `${name}.pid`] as const;
+  writeFileSync(files[0], specText(process), { mode: 0o600 });
+  return {
+    process: files[0],
+    pid: files[1],
+    remove: () => {
+      for (const file of files) rmSync(file, { force: true });
+    },
+  };
+};
+
+const readPid = (path: string): number => {
+  try {
+    return Number(readFileSync(path, 'latin1').trim());
+  } catch {
+    return 0;
+  }
+};
+
+/** Own ends stay here, the others go to the child. Real pipes: a socket cannot be opened again as /dev/stdout. */
+const outputPipe = (wanted: boolean): { child: number | 'ignore'; own: Readable | null } => {
+  if (!wanted) return { child: 'ignore', own: null };
+  const [reading, writing] = ffi.pipe();
+  return { child: writing, own: new Socket({ fd: reading, readable: true, writable: false }) };
+};
+
+const inputPipe = (wanted: boolean): { child: number | 'ignore'; own: Socket | null } => {
+  if (!wanted) return { child: 'ignore', own: null };
+  const [reading, writing] = ffi.pipe();
+  const own = new Socket({ fd: writing, readable: false, writable: true });
+  // A command that ends without reading its input is no error.
+  own.on('error', () => own.destroy());
+  return { child: reading, own };
+};
+
+const exitOf = (child: ChildProcess, files: Files): { exited: Promise<number>; pid: () => number } => {
+  let pid = 0;
+  const look = () => {
+    pid ||= readPid(files.pid);
+    return pid;
+  };
+  const exited = new Promise<number>((resolve, reject) => {
+    child.once('error', (cause) =>
+      reject(internal(`starting the OCI runtime failed: ${cause.message}`, cause)),
+    );
+    child.once('exit', (code, signal) => {
+      look();
+      files.remove();
+      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
+    });
+  });
+  // Whoever does not wait for the end must not be ended by it.
+  exited.catch(() => {});
+  return { exited, pid: look };
+};
+
+const start = (context: Context, args: readonly string[], stdio: (number | 'ignore')[]): ChildProcess => {
+  const { runtime } = context.machine;
+  const manager = runtime.name === 'crun' ? ['--cgroup-manager=cgroupfs'] : [];
+  return spawn(runtime.path, [`--root=${context.layout.states}`, ...manager, 'exec', ...args], {
+    cwd: '/',
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+    stdio,
+    detached: true,
+  });
+};
+
+const withPipes = (request: ExecRequest, context: Context, files: Files): RunningExec => {
+  const input = inputPipe(request.attachStdin);
+  const out = outputPipe(request.attachStdout);
+  const err = outputPipe(request.attachStderr);
+  const stdio = [input.child, out.child, err.child];
+  const child = start(
+    context,
+    [`--process=${files.process}`, `--pid-file=${files.pid}`, request.containerId],
+    stdio,
+  );
+  for (const fd of stdio) if (typeof fd === 'number') closeSync(fd);
+  const { exited, pid } = exitOf(child, files);
+  const streams: Streams = {
+    stdin: input.own,
+    stdout: out.own ?? emptyOutput(),
+    stderr: err.own,
+    // Read on, or the process would be stopped by a full pipe.
+    detach: () => {
+      for (const stream of [out.own, err.own]) stream?.removeAllListeners('data').resume();
+    },
+  };
+  return {
+    get pid() {
+      return pid();
+    },
+    streams,
+    exited,
+    resize: () => {},
+  };
+};
+
+const emptyOutput = (): Readable => {
+  const [reading, writing] = ffi.pipe();
+  closeSync(writing);
+  return new Socket({ fd: reading, readable: true, writable: false });
+};
+
+const withTerminal = async (request: ExecRequest, context: Context, files: Files): Promise<RunningExec> => {
+  const console = await consoleSocket(context.layout.consoles);
+  const child = start(
+    context,
+    [
+      '--tty',
+      `--console-socket=${console.path}`,
+      `--process=${files.process}`,
+      `--pid-file=${files.pid}`,
+      request.containerId,
+    ],
+    ['ignore', 'ignore', 'ignore'],
+  );
+  const { exited, pid } = exitOf(child, files);
+  const master = await Promise.race([
+    console.received,
+    exited.then((code) => {
+      console.close();
+      throw internal(`the OCI runtime ended (${code}) before it opened a terminal`);
+    }),
+  ]);
+  const terminal = openTerminal(master);
+  if (request.size) terminal.resize(request.size);
+  return {
+    get pid() {
+      return pid();
+    },
+    streams: {
+      stdin: request.attachStdin ? terminal.input : null,
+      stdout: terminal.output,
+      stderr: null,
+      detach: () => void terminal.output.destroy(),
+    },
+    exited,
+    resize: terminal.resize,
+  };
+};
+
+/** Throws invalid where there is no such command or user; conflict where the container does not run or is paused. */
+export const exec = async (
+  request: ExecRequest,
+  container: Container,
+  context: Context,
+): Promise<RunningExec> => {
+  const record = context.records.need(request.containerId);
+  if (!isAlive(record.process)) throw conflict(`Container ${request.containerId} is not running`);
+  if (context.cgroups.isFrozen(request.containerId))
+    throw conflict(`Container ${request.containerId} is paused, unpause the container before exec`);
+  const [command] = request.command;
+  if (command === undefined) throw invalid('No exec command specified');
+  const root = `/proc/${record.process.pid}/root`;
+  const process = processOf(request, container, context, root);
+  const missing = missingExecutable(root, command, process.env, process.cwd);
+  if (missing) throw missing;
+  const files = writeFiles(context.layout.bundle(request.containerId), process);
+  return request.tty ? withTerminal(request, context, files) : withPipes(request, context, files);
+};

@@ -1,0 +1,50 @@
+/** What an OCI runtime says when it refuses a container or an exec, typed, with the exit code Docker gives it. */
+import { ViaductError } from '../errors.js';
+
+/** 127: no such command; 126: not allowed to run it; 128: anything else that kept the process from starting. */
+export type StartExitCode = 126 | 127 | 128;
+
+export class StartError extends ViaductError {
+  override readonly name = 'StartError';
+  constructor(
+    message: string,
+    readonly exitCode: StartExitCode,
+    options?: { cause?: unknown },
+  ) {
+    super('invalid', message, options);
+  }
+}
+
+const NOT_FOUND = /executable file .* not found|no such file or directory/i;
+const NOT_ALLOWED = /permission denied|is a directory|operation not permitted/i;
+
+const exitCodeOf = (text: string): StartExitCode =>
+  NOT_FOUND.test(text) ? 127 : NOT_ALLOWED.test(text) ? 126 : 128;
+
+/** The runtime's own words without its name, time stamp and the lines of its parents. */
+const reason = (text: string): string => {
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const last = lines.findLast((line) => /error|crun|runc|:/.test(line)) ?? lines.at(-1) ?? 'unknown failure';
+  return last
+    .replace(/^\S+Z?:?\s+(?=crun: )/, '')
+    .replace(/^(crun|runc)( (create|exec) failed)?: /, '')
+    .replace(/executable file `([^`]*)`/, 'exec: "$1": executable file')
+    .replace(/: No such file or directory$/, (tail) => (/executable file not found/.test(last) ? '' : tail));
+};
+
+/** `text`: standard error of crun or runc. */
+export const createFailure = (text: string): StartError => {
+  const why = reason(text);
+  return new StartError(
+    `failed to create task for container: failed to create shim task: OCI runtime create failed: ${why}: unknown`,
+    exitCodeOf(why),
+  );
+};
+
+export const execFailure = (text: string): StartError => {
+  const why = reason(text);
+  return new StartError(`OCI runtime exec failed: exec failed: ${why}: unknown`, exitCodeOf(why));
+};

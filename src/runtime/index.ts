@@ -1,0 +1,117 @@
+/** The container runtime: conmon + crun (runc as fallback) behind `Runtime`. */
+import { type AttachHub, attachHub } from './attach.js';
+import { usageOf } from './cgroup-usage.js';
+import { cgroupsOf } from './cgroups.js';
+import { type Context, type Logger, recordsOf } from './context.js';
+import type { Runtime, Streams } from './contract.js';
+import { exec } from './exec.js';
+import { exitsOf } from './exits.js';
+import { archivePath } from './files/archive.js';
+import { extractTar } from './files/extract.js';
+import { statPath } from './files/path-stat.js';
+import { layoutOf, makeLayout } from './layout.js';
+import * as lifecycle from './lifecycle.js';
+import { readLog } from './logs/read.js';
+import { inspectMachine } from './machine.js';
+import { isAlive } from './processes.js';
+import { resizeContainer } from './resize.js';
+import { seccompCache } from './seccomp-cache.js';
+import { top } from './top.js';
+import { update } from './update.js';
+
+export interface RuntimeOptions {
+  /** volatile, on a tmpfs; e.g. `/run/viaduct/containers` */
+  readonly stateDir: string;
+  /** the directory of a container's log, in the data root */
+  readonly logDir: (id: string) => string;
+  readonly logger?: Logger;
+}
+
+const silent: Logger = { warn: () => {} };
+
+const contextOf = async (options: RuntimeOptions): Promise<Context> => {
+  const layout = layoutOf(options.stateDir, options.logDir);
+  makeLayout(layout);
+  const machine = await inspectMachine();
+  const cgroups = cgroupsOf(machine.facts.cgroup.version);
+  const records = recordsOf(layout);
+  const isGone = (id: string): boolean => {
+    const record = records.get(id);
+    return !record || !(isAlive(record.process) || isAlive(record.conmon));
+  };
+  const exits = exitsOf(layout, (id) => cgroups.oomKills(id) > 0, isGone);
+  exits.open();
+  const seccomp = seccompCache(layout, machine.runtime);
+  return { layout, machine, cgroups, records, exits, seccomp, logger: options.logger ?? silent };
+};
+
+/** Streams of all clients of a container over one connection to its conmon. */
+const attachments = (need: () => Context) => {
+  const hubs = new Map<string, AttachHub>();
+  return {
+    join: (id: string): Streams => {
+      const { layout, records } = need();
+      const { tty, stdin, stdinOnce } = records.need(id);
+      const hub =
+        hubs.get(id) ??
+        attachHub({ bundle: layout.bundle(id), tty, stdin, stdinOnce }, () => void hubs.delete(id));
+      hubs.set(id, hub);
+      return hub.join();
+    },
+    closeAll: () => {
+      for (const hub of hubs.values()) hub.close();
+    },
+  };
+};
+
+export const createRuntime = (options: RuntimeOptions): Runtime => {
+  let context: Context | undefined;
+  const need = (): Context => {
+    if (!context) throw new Error('the runtime was not opened');
+    return context;
+  };
+  const clients = attachments(need);
+  const isRunning = (id: string): boolean => {
+    const record = need().records.get(id);
+    return record !== undefined && need().exits.read(id) === undefined && isAlive(record.process);
+  };
+
+  return {
+    open: async () => {
+      context = await contextOf(options);
+    },
+    close: () => {
+      clients.closeAll();
+      context?.exits.close();
+    },
+    get name() {
+      return need().machine.runtime.name;
+    },
+    get version() {
+      return need().machine.runtime.version;
+    },
+    create: (request) => lifecycle.create(request, need()),
+    start: (id) => lifecycle.start(id, need()),
+    attach: clients.join,
+    resize: (id, size) => resizeContainer(id, need().layout.bundle(id), size),
+    kill: async (id, signal) => lifecycle.kill(id, signal, need()),
+    pause: async (id) => lifecycle.setPaused(id, true, need()),
+    resume: async (id) => lifecycle.setPaused(id, false, need()),
+    onExit: (id, callback) => void need().exits.onExit(id, callback),
+    delete: (id) => lifecycle.remove(id, need()),
+    adopt: (id) => lifecycle.adopt(id, need()),
+    exec: (request, container) => exec(request, container, need()),
+    logs: (id, request) =>
+      readLog(need().layout.log(id), request, {
+        isRunning: () => isRunning(id),
+        onEnd: (callback) => need().exits.onExit(id, callback),
+      }),
+    forget: (id) => lifecycle.forget(id, need()),
+    usage: (id) => usageOf(need().cgroups, id),
+    top: (id, psArgs) => top(psArgs, need().cgroups.members(id)),
+    archive: archivePath,
+    stat: statPath,
+    extract: extractTar,
+    update: (id, hostConfig) => update(id, hostConfig, need()),
+  };
+};

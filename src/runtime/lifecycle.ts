@@ -1,0 +1,247 @@
+/** Create, start, signal, pause, remove, and finding again after a restart of the daemon. */
+import { execFile } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { conflict, internal, invalid, unavailable } from '../errors.js';
+import * as ffi from '../kernel/ffi.js';
+import { launch, logArguments } from './conmon.js';
+import type { Context } from './context.js';
+import type { Exit, StartRequest } from './contract.js';
+import { createFailure } from './failure.js';
+import { makeDirectoriesInside } from './inside.js';
+import { lookUpDevices, lookUpUser } from './lookup.js';
+import { identify, isAlive, signal } from './processes.js';
+import { releaseSharedMemory, sharedMemoryOf } from './shared-memory.js';
+import { containerSeccomp, containerSpec, specText } from './spec/config.js';
+import type { OciSpec } from './spec/oci.js';
+
+const SIGKILL = 9;
+/** milliseconds to wait for processes that were killed to be gone */
+const PATIENCE = 10_000;
+
+const run = promisify(execFile);
+
+const initOf = (request: StartRequest, context: Context): string => {
+  const { Init, PidMode } = request.container.hostConfig;
+  if (!Init || (PidMode && PidMode !== 'private')) return '';
+  if (context.machine.init === '')
+    throw unavailable('--init needs a static init program: apt-get install tini (or catatonit)');
+  return context.machine.init;
+};
+
+/** Docker makes a working directory that the image lacks; one below a mount is left to the mounted files. */
+const prepareWorkingDirectory = (request: StartRequest, directory: string): void => {
+  if (directory === '/') return;
+  if (request.container.mounts.some(({ destination }) => `${directory}/`.startsWith(`${destination}/`)))
+    return;
+  try {
+    makeDirectoriesInside(request.rootfs, directory);
+  } catch (cause) {
+    throw invalid(`failed to create working directory ${directory}`, cause);
+  }
+};
+
+const writeBundle = (request: StartRequest, context: Context): { keepAs?: string; spec: OciSpec } => {
+  const { container } = request;
+  const { layout, machine } = context;
+  if (container.args.length === 0) throw invalid('no command specified');
+  const user = lookUpUser(
+    request.rootfs,
+    container.config.User || request.image.config.User,
+    container.hostConfig.GroupAdd ?? [],
+  );
+  const bundle = layout.bundle(container.id);
+  mkdirSync(bundle, { recursive: true, mode: 0o700 });
+  const donor = request.pidOf?.ipc === undefined ? undefined : context.records.idOf(request.pidOf.ipc);
+  const form = context.seccomp.form(containerSeccomp(request, machine.facts));
+  const spec = containerSpec(
+    request,
+    {
+      host: machine.facts,
+      user,
+      devices: lookUpDevices(container.hostConfig),
+      init: initOf(request, context),
+      shm: sharedMemoryOf(request, layout, donor),
+    },
+    form,
+  );
+  prepareWorkingDirectory(request, spec.process.cwd);
+  writeFileSync(join(bundle, 'config.json'), specText(spec), { mode: 0o600 });
+  // Kept apart: an exec starts from it, and the limits in config.json's text do not survive a JavaScript number.
+  writeFileSync(join(bundle, 'process.json'), JSON.stringify(spec.process), { mode: 0o600 });
+  return { spec, ...(form.keepAs ? { keepAs: form.keepAs } : {}) };
+};
+
+export const create = async (request: StartRequest, context: Context): Promise<{ readonly pid: number }> => {
+  const { layout, records, exits } = context;
+  const { id, config, hostConfig } = request.container;
+  if (existsSync(layout.bundle(id))) await remove(id, context);
+  exits.clear(id);
+  try {
+    const { keepAs } = writeBundle(request, context);
+    mkdirSync(dirname(layout.log(id)), { recursive: true, mode: 0o700 });
+    const pid = await launch(
+      {
+        id,
+        tty: config.Tty,
+        stdin: config.OpenStdin,
+        keepStdin: config.OpenStdin && (config.Tty || !config.StdinOnce),
+        logging: logArguments(layout.log(id), hostConfig.LogConfig),
+      },
+      layout,
+      context.machine,
+    );
+    records.set(id, {
+      process: identify(pid),
+      conmon: identify(Number(readFileSync(join(layout.bundle(id), 'conmon.pid'), 'latin1'))),
+      tty: config.Tty,
+      stdin: config.OpenStdin,
+      stdinOnce: config.StdinOnce,
+      rootfs: request.rootfs,
+    });
+    if (keepAs) context.seccomp.keep(keepAs, id);
+    return { pid };
+  } catch (error) {
+    await remove(id, context).catch((cause) =>
+      context.logger.warn({ id, cause }, 'clearing a failed create'),
+    );
+    throw error;
+  }
+};
+
+const fifoOf = (id: string, context: Context): string => join(context.layout.states, id, 'exec.fifo');
+
+/** crun's container waits for a byte on this pipe; without a reader (ENXIO) it has ended, or was started before. */
+const release = (id: string, context: Context): boolean => {
+  const path = fifoOf(id, context);
+  let fd: number;
+  try {
+    fd = openSync(path, ffi.O.WRONLY | ffi.O.NONBLOCK);
+  } catch {
+    return false;
+  }
+  try {
+    writeSync(fd, Buffer.alloc(1));
+    rmSync(path, { force: true });
+    return true;
+  } finally {
+    closeSync(fd);
+  }
+};
+
+export const start = async (id: string, context: Context): Promise<void> => {
+  const record = context.records.need(id);
+  const { runtime } = context.machine;
+  if (runtime.name === 'crun') {
+    if (release(id, context)) return;
+    if (isAlive(record.process)) throw conflict(`Container ${id} is already running`);
+    throw createFailure('the container ended before it was started');
+  }
+  try {
+    await run(runtime.path, [`--root=${context.layout.states}`, 'start', id]);
+  } catch (cause) {
+    throw createFailure(cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : String(cause));
+  }
+};
+
+export const kill = (id: string, number: number, context: Context): void => {
+  const record = context.records.need(id);
+  if (!signal(record.process, number)) throw conflict(`Container ${id} is not running`);
+  // With cgroup v1 a frozen process does not die before it is thawed.
+  if (number === SIGKILL && context.cgroups.isFrozen(id)) context.cgroups.setFrozen(id, false);
+};
+
+const until = async (done: () => boolean): Promise<boolean> => {
+  for (let waited = 0, step = 1; waited < PATIENCE; waited += step, step = Math.min(step * 2, 50)) {
+    if (done()) return true;
+    await sleep(step);
+  }
+  return done();
+};
+
+/** Whoever is left in the cgroup: the members of a shared pid namespace outlive the first process. */
+const killMembers = (id: string, context: Context): void => {
+  for (const pid of context.cgroups.members(id)) signal(identify(pid), SIGKILL);
+};
+
+/** Kills what is left, then removes cgroups, the OCI runtime's state and the bundle. Safe to repeat. */
+export const remove = async (id: string, context: Context): Promise<void> => {
+  const { cgroups, layout, records } = context;
+  const record = records.get(id);
+  if (cgroups.isFrozen(id)) cgroups.setFrozen(id, false);
+  if (record) signal(record.process, SIGKILL);
+  killMembers(id, context);
+  // conmon ends after its container, once it has written log and exit file.
+  if (record && !(await until(() => !isAlive(record.process) && !isAlive(record.conmon))))
+    throw internal(`container ${id}: its processes did not end within ${PATIENCE / 1000} seconds`);
+  const emptied = () => {
+    killMembers(id, context);
+    return cgroups.remove(id);
+  };
+  if (!(await until(emptied))) throw internal(`container ${id}: its cgroup could not be removed`);
+  releaseSharedMemory(layout, id);
+  rmSync(join(layout.states, id), { recursive: true, force: true });
+  records.remove(id);
+};
+
+/** A container that was created and never started by the former daemon is removed: nothing is known of it. */
+export const adopt = (
+  id: string,
+  context: Context,
+): { readonly pid: number } | { readonly exit: Exit } | undefined => {
+  const record = context.records.get(id);
+  const exit = context.exits.read(id);
+  if (exit) return { exit };
+  if (!record) return undefined;
+  if (isAlive(record.process)) {
+    if (!existsSync(fifoOf(id, context))) return { pid: record.process.pid };
+    if (isWaiting(id, context)) {
+      signal(record.process, SIGKILL);
+      return undefined;
+    }
+    rmSync(fifoOf(id, context), { force: true });
+    return { pid: record.process.pid };
+  }
+  // conmon is about to write how it ended.
+  if (isAlive(record.conmon)) return { pid: record.process.pid };
+  return { exit: context.exits.lost(id) };
+};
+
+/** Its first process still reads the pipe that `start` writes to. */
+const isWaiting = (id: string, context: Context): boolean => {
+  if (context.machine.runtime.name !== 'crun') return false;
+  try {
+    closeSync(openSync(fifoOf(id, context), ffi.O.WRONLY | ffi.O.NONBLOCK));
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Throws conflict where it does not run, or is as asked already. */
+export const setPaused = (id: string, paused: boolean, context: Context): void => {
+  const record = context.records.need(id);
+  if (!isAlive(record.process)) throw conflict(`Container ${id} is not running`);
+  if (context.cgroups.isFrozen(id) === paused)
+    throw conflict(`Container ${id} is ${paused ? 'already' : 'not'} paused`);
+  context.cgroups.setFrozen(id, paused);
+};
+
+/** The log, and what an interrupted removal may have left. */
+export const forget = (id: string, context: Context): void => {
+  releaseSharedMemory(context.layout, id);
+  context.records.remove(id);
+  context.exits.clear(id);
+  rmSync(dirname(context.layout.log(id)), { recursive: true, force: true });
+};

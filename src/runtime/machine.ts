@@ -1,0 +1,111 @@
+/** What this machine has: the programs we delegate to, its cgroups, capabilities and kernel. Looked up once at start. */
+import { execFile } from 'node:child_process';
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
+import { arch, release } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { unavailable } from '../errors.js';
+import { capabilitiesOfMask } from './spec/capabilities.js';
+import type { HostFacts } from './spec/config.js';
+
+const SEARCH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+/** CGROUP2_SUPER_MAGIC of `include/uapi/linux/magic.h` */
+const CGROUP2 = 0x63677270;
+
+export interface Machine {
+  readonly runtime: { readonly name: 'crun' | 'runc'; readonly path: string; readonly version: string };
+  readonly conmon: string;
+  /** static init program for `--init`; empty: none installed */
+  readonly init: string;
+  /** crun refuses create where cgroup2 is mounted beside v1 with controllers of its own */
+  readonly hideUnified: boolean;
+  readonly facts: HostFacts;
+}
+
+export const findProgram = (name: string): string | undefined =>
+  SEARCH.map((directory) => join(directory, name)).find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+
+const read = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+/** An ELF file without an interpreter segment (PT_INTERP, 3) runs in any root file system. */
+export const isStatic = (path: string): boolean => {
+  const elf = readFileSync(path);
+  if (elf.length < 64 || elf.readUInt32BE(0) !== 0x7f454c46 || elf[4] !== 2) return false;
+  const offset = Number(elf.readBigUInt64LE(32));
+  const size = elf.readUInt16LE(54);
+  const count = elf.readUInt16LE(56);
+  return !Array.from({ length: count }, (_, i) => elf.readUInt32LE(offset + i * size)).includes(3);
+};
+
+const findInit = (): string =>
+  ['docker-init', 'catatonit', 'tini-static', 'tini']
+    .map(findProgram)
+    .find((path) => path !== undefined && isStatic(path)) ?? '';
+
+const cgroupFeatures = (): HostFacts['cgroup'] => {
+  if (statfsSync('/sys/fs/cgroup').type === CGROUP2)
+    return {
+      version: 2,
+      swap: existsSync('/proc/swaps') && existsSync('/sys/fs/cgroup/cgroup.controllers'),
+      blkioWeight: /\bio\b/.test(read('/sys/fs/cgroup/cgroup.controllers')),
+    };
+  return {
+    version: 1,
+    swap: existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes'),
+    blkioWeight: existsSync('/sys/fs/cgroup/blkio/blkio.weight'),
+  };
+};
+
+const thermalPaths = (): readonly string[] =>
+  readdirSync('/sys/devices/system/cpu')
+    .filter((name) => /^cpu\d+$/.test(name))
+    .map((name) => `/sys/devices/system/cpu/${name}/thermal_throttle`)
+    .filter((path) => existsSync(path));
+
+const hostFacts = (): HostFacts => {
+  const mask = /^CapBnd:\s*([0-9a-f]+)/m.exec(read('/proc/self/status'))?.[1] ?? '0';
+  const [major = 0, minor = 0] = release().split(/[.-]/).map(Number);
+  return {
+    cgroup: cgroupFeatures(),
+    capabilities: capabilitiesOfMask(mask),
+    arch: arch() === 'x64' ? 'amd64' : arch(),
+    kernel: [major, minor],
+    maskedPaths: thermalPaths(),
+  };
+};
+
+/** Throws unavailable, with the remedy, where a program is missing. */
+export const inspectMachine = async (): Promise<Machine> => {
+  const conmon = findProgram('conmon');
+  const crun = findProgram('crun');
+  const path = crun ?? findProgram('runc');
+  if (!conmon || !path)
+    throw unavailable(
+      `${conmon ? 'crun (or runc)' : 'conmon'} is not installed: apt-get install conmon crun`,
+    );
+  const { stdout } = await promisify(execFile)(path, ['--version']);
+  return {
+    runtime: {
+      name: crun ? 'crun' : 'runc',
+      path,
+      version: /version (\S+)/.exec(stdout)?.[1] ?? 'unknown',
+    },
+    conmon,
+    init: findInit(),
+    hideUnified: crun !== undefined && read('/sys/fs/cgroup/unified/cgroup.controllers').trim() !== '',
+    facts: hostFacts(),
+  };
+};

@@ -1,0 +1,108 @@
+/** The terminal of an exec: crun sends its master side over a socket (`--console-socket`); we read, write, resize it. */
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ReadStream } from 'node:tty';
+import { internal } from '../errors.js';
+import * as ffi from '../kernel/ffi.js';
+import type { TerminalSize } from './contract.js';
+
+/** TIOCSWINSZ of `include/uapi/asm-generic/ioctls.h` */
+const TIOCSWINSZ = 0x5414;
+/** milliseconds */
+const PATIENCE = 10_000;
+
+export interface ConsoleSocket {
+  readonly path: string;
+  /** Resolves to the master's descriptor. */
+  readonly received: Promise<number>;
+  close(): void;
+}
+
+/** Node keeps an accepted socket's descriptor in its handle; nothing public tells it. */
+const descriptorOf = (socket: Socket): number => {
+  const { _handle } = socket as unknown as { _handle: { fd: number } | null };
+  if (!_handle) throw internal('the console socket was closed');
+  return _handle.fd;
+};
+
+/** The message follows the connection at once; until then the socket answers EAGAIN. */
+const receive = async (socket: Socket): Promise<number> => {
+  for (let waited = 0; waited < PATIENCE; waited++) {
+    try {
+      const master = ffi.recvDescriptor(descriptorOf(socket));
+      if (master < 0) throw internal('the OCI runtime sent no terminal');
+      return master;
+    } catch (error) {
+      if (!(error instanceof ffi.SystemError && error.code === 'EAGAIN')) throw error;
+      await sleep(1);
+    }
+  }
+  throw internal('the OCI runtime sent no terminal in time');
+};
+
+export const consoleSocket = async (directory: string): Promise<ConsoleSocket> => {
+  const path = join(directory, randomBytes(6).toString('hex'));
+  const server: Server = createServer({ pauseOnConnect: true });
+  const close = () => {
+    server.close();
+    rmSync(path, { force: true });
+  };
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  const received = new Promise<number>((resolve, reject) => {
+    server.once('connection', (socket) => {
+      receive(socket)
+        .then(resolve, reject)
+        .finally(() => {
+          socket.destroy();
+          close();
+        });
+    });
+  });
+  return { path, received, close };
+};
+
+export interface Terminal {
+  readonly output: Readable;
+  readonly input: Writable;
+  resize(size: TerminalSize): void;
+}
+
+/** A master answers EIO when the last process has closed the other side: that is the end of output. */
+export const openTerminal = (master: number): Terminal => {
+  const stream = new ReadStream(master);
+  let open = true;
+  const output = new Readable({
+    read: () => void stream.resume(),
+    destroy: (error, done) => {
+      // A process that still writes must not be stopped by our not reading.
+      stream.resume();
+      done(error);
+    },
+  });
+  const end = () => {
+    open = false;
+    if (!output.destroyed) output.push(null);
+    stream.destroy();
+  };
+  stream.on('data', (chunk: Buffer) => {
+    if (!output.destroyed && !output.push(chunk)) stream.pause();
+  });
+  stream.on('end', end).on('error', end).on('close', end);
+  return {
+    output,
+    input: new Writable({
+      write: (chunk: Buffer, _, done) => (open ? stream.write(chunk, () => done()) : done()),
+    }),
+    resize: ({ rows, columns }) => {
+      if (!open) return;
+      const size = Buffer.alloc(8);
+      size.writeUInt16LE(rows, 0);
+      size.writeUInt16LE(columns, 2);
+      ffi.ioctl(master, TIOCSWINSZ, size);
+    },
+  };
+};

@@ -2,7 +2,7 @@
  * Namespaces, entered synchronously: setns, work, setns back. The callback's type forbids promises, because anything
  * asynchronous would run in whichever namespace the thread is in at that moment.
  */
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as ffi from './ffi.js';
 
@@ -32,18 +32,60 @@ export const inNamespace = <T>(path: string, work: () => NotPromise<T>): NotProm
   }
 };
 
-/** Makes a namespace and binds it at `path`; `work` runs in it before we leave (0.31 ms). */
+/** `NSFS_MAGIC` of `include/uapi/linux/magic.h`. */
+const NSFS_MAGIC = 0x6e736673;
+
+/** True where a namespace is bound at `path`; false for a file that a crash left, and for none. */
+export const isNamespace = (path: string): boolean => {
+  try {
+    return statfsSync(path).type === NSFS_MAGIC;
+  } catch {
+    return false;
+  }
+};
+
+/** Sets IFF_UP on `lo` by `struct ifreq` (`include/uapi/linux/if.h`). */
+const raiseLoopback = (): void => {
+  const SIOCSIFFLAGS = 0x8914;
+  const fd = ffi.socket(ffi.AF.INET, ffi.SOCK.DGRAM);
+  try {
+    const request = Buffer.alloc(40);
+    request.write('lo');
+    request.writeInt16LE(1, 16);
+    ffi.ioctl(fd, SIOCSIFFLAGS, request);
+  } finally {
+    ffi.close(fd);
+  }
+};
+
+/**
+ * Makes a namespace, raises its `lo` and binds it at `path`; `work` runs in it before we leave (0.31 ms). A namespace
+ * that is there already stays. Throws SystemError, and then leaves nothing behind.
+ */
 export const createNamespace = (path: string, work: () => void = () => {}): void => {
+  if (isNamespace(path)) return;
   const back = homeNamespace();
   mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
   closeSync(openSync(path, 'a', 0o444));
-  ffi.unshare(ffi.CLONE.NEWNET);
   try {
-    ffi.mount('/proc/thread-self/ns/net', path, 'bind', ffi.MS.BIND, '');
-    work();
-  } finally {
-    ffi.setns(back, ffi.CLONE.NEWNET);
+    ffi.unshare(ffi.CLONE.NEWNET);
+    try {
+      ffi.mount('/proc/thread-self/ns/net', path, 'bind', ffi.MS.BIND, '');
+      raiseLoopback();
+      work();
+    } finally {
+      ffi.setns(back, ffi.CLONE.NEWNET);
+    }
+  } catch (error) {
+    removeNamespace(path);
+    throw error;
   }
+};
+
+/** Unbinds and unlinks (0.05 ms). The kernel takes it apart, with its links, once no process and socket is in it. */
+export const removeNamespace = (path: string): void => {
+  while (isNamespace(path)) ffi.umount(path);
+  rmSync(path, { force: true });
 };
 
 /** Device and inode of a namespace file: equal for the same namespace. */

@@ -1,0 +1,154 @@
+/**
+ * How each kind of kernel object is made, changed and deleted. The table is a mapped type over the kinds: a kind without
+ * an executor does not compile. Creating what is there in the same state and deleting what is gone are successes.
+ */
+import { KernelError } from '../errors.js';
+import type {
+  HostPortObject,
+  KernelKind,
+  KernelObject,
+  ResolverObject,
+  SysctlObject,
+} from '../plan/objects.js';
+import type { LocalObjects } from './contract.js';
+import { SystemError } from './ffi.js';
+import { createLink, deleteLink, type LinkContext, replaceLink } from './links.js';
+import { addressPresent, fdbPresent, neighbourPresent, routePresent } from './look.js';
+import { createNamespace, removeNamespace } from './netns.js';
+import { createAddress, deleteAddress } from './rtnetlink/address.js';
+import {
+  createFdb,
+  createNeighbour,
+  deleteFdb,
+  deleteNeighbour,
+  replaceNeighbour,
+} from './rtnetlink/neighbour.js';
+import { createRoute, deleteRoute, replaceRoute } from './rtnetlink/route.js';
+import type { Session } from './session.js';
+import { readSysctl, writeSysctl } from './sysctl.js';
+
+export type ObjectOf<K extends KernelKind> = Extract<KernelObject, { kind: K }>;
+
+/** What one run of `apply` shares among its steps. */
+export interface Context extends LinkContext {
+  /** values that sysctls had before the plan wrote them, by object key; for its inverse */
+  readonly formerValues: Map<string, string>;
+}
+
+/** Each step is one netlink message on one link; neighbouring steps of a namespace share a datagram. */
+export interface MessageExecutor<T> {
+  readonly by: 'message';
+  create(object: T, index: number): Buffer;
+  replace(object: T, index: number): Buffer;
+  delete(object: T, index: number): Buffer;
+  present(session: Session, object: T): boolean;
+}
+/** Each step is a call. */
+export interface CallExecutor<T> {
+  readonly by: 'call';
+  create(object: T, context: Context): void;
+  replace(object: T, before: T, context: Context): void;
+  delete(object: T, context: Context): void;
+}
+/** Neighbouring steps are one atomic nftables batch. */
+export interface BatchExecutor {
+  readonly by: 'batch';
+}
+
+export type Executors = {
+  readonly [K in KernelKind]: K extends 'element'
+    ? BatchExecutor
+    : K extends 'address' | 'route' | 'neighbour' | 'fdb'
+      ? MessageExecutor<ObjectOf<K>>
+      : CallExecutor<ObjectOf<K>>;
+};
+
+/** A SystemError of a call as KernelError, named after what was tried. */
+const asKernelError = (operation: string, work: () => void): void => {
+  try {
+    work();
+  } catch (cause) {
+    if (cause instanceof SystemError) throw new KernelError(cause.errno, operation, cause.message, { cause });
+    throw cause;
+  }
+};
+
+const local = <T extends KernelObject>(objects: LocalObjects<T>): CallExecutor<T> => ({
+  by: 'call',
+  create: (o) => objects.create(o),
+  replace: (o, before) => {
+    objects.delete(before);
+    try {
+      objects.create(o);
+    } catch (error) {
+      objects.create(before);
+      throw error;
+    }
+  },
+  delete: (o) => objects.delete(o),
+});
+
+const sysctlKey = (o: SysctlObject): string => `${o.ns} ${o.path}`;
+
+/** A sysctl cannot be absent: to delete one is to leave it, or, in an inverse, to write back what it was. */
+const sysctl: CallExecutor<SysctlObject> = {
+  by: 'call',
+  create: (o, { formerValues }) => {
+    const former = readSysctl(o.ns, o.path);
+    writeSysctl(o.ns, o.path, o.value);
+    if (former !== undefined) formerValues.set(sysctlKey(o), former);
+  },
+  replace: (o) => writeSysctl(o.ns, o.path, o.value),
+  delete: (o, { formerValues }) => {
+    const former = formerValues.get(sysctlKey(o));
+    if (former !== undefined) writeSysctl(o.ns, o.path, former);
+  },
+};
+
+export const createExecutors = (
+  hostPorts: LocalObjects<HostPortObject>,
+  resolvers: LocalObjects<ResolverObject>,
+): Executors => ({
+  netns: {
+    by: 'call',
+    create: (o) => asKernelError(`netns create ${o.path}`, () => createNamespace(o.path)),
+    replace: () => {},
+    delete: (o, { session }) => {
+      session.leave(o.path);
+      asKernelError(`netns delete ${o.path}`, () => removeNamespace(o.path));
+    },
+  },
+  link: {
+    by: 'call',
+    create: (o, context) => createLink(context, o),
+    replace: (o, before, context) => replaceLink(context, o, before),
+    delete: (o, context) => deleteLink(context, o),
+  },
+  // An address has no state beside its key: to replace one is to make sure of it.
+  address: {
+    by: 'message',
+    create: createAddress,
+    replace: createAddress,
+    delete: deleteAddress,
+    present: addressPresent,
+  },
+  route: {
+    by: 'message',
+    create: createRoute,
+    replace: replaceRoute,
+    delete: deleteRoute,
+    present: routePresent,
+  },
+  neighbour: {
+    by: 'message',
+    create: createNeighbour,
+    replace: replaceNeighbour,
+    delete: deleteNeighbour,
+    present: neighbourPresent,
+  },
+  fdb: { by: 'message', create: createFdb, replace: createFdb, delete: deleteFdb, present: fdbPresent },
+  sysctl,
+  element: { by: 'batch' },
+  hostport: local(hostPorts),
+  resolver: local(resolvers),
+});

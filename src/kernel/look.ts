@@ -1,0 +1,123 @@
+/** Looks at single objects: is this one there, in exactly this state? Cheap; used for idempotence and for repair. */
+import { KernelError } from '../errors.js';
+import { isMade } from '../plan/depend.js';
+import type {
+  AddressObject,
+  BridgeLink,
+  FdbObject,
+  LinkObject,
+  NeighbourObject,
+  RouteObject,
+  VethLink,
+} from '../plan/objects.js';
+import { GROUP } from './reaper.js';
+import { dumpAddresses, parseAddress } from './rtnetlink/address.js';
+import { addressOf, prefixOf, prefixText } from './rtnetlink/inet.js';
+import type { DumpedLink } from './rtnetlink/link.js';
+import { dumpNeighbours, getNeighbour, parseNeighbour } from './rtnetlink/neighbour.js';
+import { AF_BRIDGE } from './rtnetlink/numbers.js';
+import { type DumpedRoute, dumpRoutes, parseRoute } from './rtnetlink/route.js';
+import type { Session } from './session.js';
+import { addressText } from './sockaddr.js';
+
+/** The canonical text of an address with or without prefix length. */
+export const canonical = (address: string): string => {
+  if (!address.includes('/')) return addressText(addressOf(address));
+  const { bytes, length } = prefixOf(address);
+  return prefixText(bytes, length);
+};
+
+/** False where the namespace itself is gone. */
+const inLivingNamespace = (look: () => boolean): boolean => {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === 2) return false;
+    throw error;
+  }
+};
+
+const bridgePresent = (o: BridgeLink, found: DumpedLink): boolean =>
+  found.type === 'bridge' &&
+  (isMade(o) ? found.up === o.up && found.mtu === o.mtu && found.mac === o.mac : found.up || !o.up);
+
+const vethPresent = (session: Session, o: VethLink, near: DumpedLink): boolean => {
+  const far = session.link(o.peerNs, o.peerName);
+  if (!far || near.type !== 'veth' || near.peer !== far.index || far.peer !== near.index) return false;
+  const master = o.master === '' ? 0 : (session.link(o.ns, o.master)?.index ?? -1);
+  return (
+    far.mac === o.peerMac &&
+    near.mtu === o.mtu &&
+    far.mtu === o.mtu &&
+    (near.up && far.up) === o.up &&
+    near.master === master &&
+    near.hairpin === (o.master !== '' && o.hairpin) &&
+    near.isolated === (o.master !== '' && o.isolated)
+  );
+};
+
+export const linkPresent = (session: Session, o: LinkObject): boolean =>
+  inLivingNamespace(() => {
+    const found = session.link(o.ns, o.name);
+    if (!found || found.group === GROUP) return false;
+    return o.type === 'bridge' ? bridgePresent(o, found) : vethPresent(session, o, found);
+  });
+
+/** Runs `look` with the index of the object's link; false where there is none. */
+const onLink = (
+  session: Session,
+  o: { ns: string; link: string },
+  look: (index: number) => boolean,
+): boolean =>
+  inLivingNamespace(() => {
+    const index = session.index(o.ns, o.link);
+    return index > 0 && look(index);
+  });
+
+export const addressPresent = (session: Session, o: AddressObject): boolean =>
+  onLink(session, o, (index) => {
+    const wanted = canonical(o.address);
+    return session
+      .socket(o.ns)
+      .dump(dumpAddresses(index), `address dump ${o.link}`)
+      .map(parseAddress)
+      .some((a) => a.index === index && a.address === wanted);
+  });
+
+const sameRoute = (o: RouteObject, found: DumpedRoute): boolean =>
+  found.plain &&
+  found.destination === canonical(o.destination) &&
+  found.via === (o.via === undefined ? undefined : canonical(o.via)) &&
+  (found.metric ?? 0) === (o.metric ?? 0);
+
+export const routePresent = (session: Session, o: RouteObject): boolean =>
+  onLink(session, o, (index) =>
+    session
+      .socket(o.ns)
+      .dump(dumpRoutes(prefixOf(o.destination).family), `route dump ${o.destination}`)
+      .map(parseRoute)
+      .some((r) => r.index === index && sameRoute(o, r)),
+  );
+
+export const neighbourPresent = (session: Session, o: NeighbourObject): boolean =>
+  onLink(session, o, (index) => {
+    const replies: Buffer[] = [];
+    session.socket(o.ns).attempt([getNeighbour(o.address, index)], `neighbour get ${o.address}`, replies);
+    const found = replies[0] && parseNeighbour(replies[0]);
+    return found?.permanent === true && found.mac === o.mac;
+  });
+
+export const fdbPresent = (session: Session, o: FdbObject): boolean =>
+  onLink(session, o, (index) =>
+    session
+      .socket(o.ns)
+      .dump(dumpNeighbours(AF_BRIDGE), `fdb dump ${o.link}`)
+      .map(parseNeighbour)
+      .some(
+        (n) =>
+          n.index === index &&
+          n.fixed &&
+          n.mac === o.mac &&
+          n.address === (o.destination === undefined ? '' : canonical(o.destination)),
+      ),
+  );

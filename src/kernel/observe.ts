@@ -1,0 +1,191 @@
+/**
+ * Reads from the kernel what carries our mark: bridges by name, `veth` and eleven digits, the namespaces in our directory,
+ * and what is on those links. Foreign links and what is on them are never reported. Nothing is remembered.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type {
+  AddressObject,
+  BridgeLink,
+  FdbObject,
+  KernelObject,
+  NeighbourObject,
+  Netns,
+  NetnsObject,
+  RouteObject,
+  VethLink,
+} from '../plan/objects.js';
+import { AF } from './ffi.js';
+import type { NetlinkSocket } from './netlink.js';
+import { isNamespace } from './netns.js';
+import { GROUP } from './reaper.js';
+import { dumpAddresses, isAutomatic, parseAddress } from './rtnetlink/address.js';
+import { type DumpedLink, dumpLinks, parseLink } from './rtnetlink/link.js';
+import { dumpNeighbours, parseNeighbour } from './rtnetlink/neighbour.js';
+import { AF_BRIDGE, RTPROT } from './rtnetlink/numbers.js';
+import { dumpRoutes, parseRoute } from './rtnetlink/route.js';
+import { Session } from './session.js';
+
+const OWN_BRIDGE = /^br-[0-9a-f]{12}$/;
+const OWN_VETH = /^veth[0-9a-f]{11}$/;
+
+/** A bridge whose name does not show whose it is: `docker0`, `com.docker.network.bridge.name`, `--bridge`. */
+export interface NamedBridge {
+  readonly name: string;
+  readonly owned: boolean;
+}
+
+export interface ObserveParts {
+  /** absolute path of the directory with the sandboxes' namespaces */
+  readonly namespaces: string;
+  readonly bridges: readonly NamedBridge[];
+}
+
+/** The links of one namespace that are ours, by index. */
+interface Place {
+  readonly ns: Netns;
+  readonly socket: NetlinkSocket;
+  readonly links: ReadonlyMap<number, DumpedLink>;
+}
+
+/** True for the names that links of ours have on the host. */
+export const isOwnName = (name: string, bridges: readonly NamedBridge[]): boolean =>
+  OWN_BRIDGE.test(name) || OWN_VETH.test(name) || bridges.some((b) => b.name === name);
+
+const linksOf = (socket: NetlinkSocket): readonly DumpedLink[] =>
+  socket.dump(dumpLinks(), 'link dump').map(parseLink);
+
+const namespacesIn = (directory: string): readonly NetnsObject[] =>
+  existsSync(directory)
+    ? readdirSync(directory)
+        .map((name) => join(directory, name))
+        .filter(isNamespace)
+        .map((path) => ({ kind: 'netns', path }))
+    : [];
+
+const bridgeObject = (link: DumpedLink, owned: boolean): BridgeLink => ({
+  kind: 'link',
+  type: 'bridge',
+  ns: 'host',
+  name: link.name,
+  mac: link.mac,
+  mtu: link.mtu,
+  up: link.up,
+  owned,
+});
+
+interface Far {
+  readonly ns: Netns;
+  readonly link: DumpedLink;
+}
+
+/** A veth whose peer is in no namespace of ours has an empty `peerNs`: it is to be deleted. */
+const vethObject = (near: DumpedLink, far: Far | undefined, master: string): VethLink => ({
+  kind: 'link',
+  type: 'veth',
+  ns: 'host',
+  name: near.name,
+  mtu: near.mtu,
+  up: near.up && far?.link.up === true,
+  master,
+  hairpin: near.hairpin,
+  isolated: near.isolated,
+  peerNs: far?.ns ?? '',
+  peerName: far?.link.name ?? '',
+  peerMac: far?.link.mac ?? '',
+});
+
+/** Both ends name each other by index; indexes repeat between namespaces, so both must agree. */
+const peerOf = (
+  near: DumpedLink,
+  places: readonly { ns: Netns; all: readonly DumpedLink[] }[],
+): Far | undefined => {
+  for (const { ns, all } of places) {
+    const link = all.find((l) => l.type === 'veth' && l.index === near.peer && l.peer === near.index);
+    if (link) return { ns, link };
+  }
+  return undefined;
+};
+
+const addressesOf = ({ ns, socket, links }: Place): readonly AddressObject[] =>
+  socket
+    .dump(dumpAddresses(), 'address dump')
+    .map(parseAddress)
+    .flatMap((a) => {
+      const link = links.get(a.index);
+      if (!link || isAutomatic(a, link.mac)) return [];
+      return [{ kind: 'address' as const, ns, link: link.name, address: a.address }];
+    });
+
+/** What we or somebody by hand added; the kernel's own connected routes and a router's are not objects. */
+const routesOf = ({ ns, socket, links }: Place): readonly RouteObject[] =>
+  [AF.INET, AF.INET6]
+    .flatMap((family) => socket.dump(dumpRoutes(family), 'route dump').map(parseRoute))
+    .flatMap(({ index, plain, protocol, family, destination, via, metric }) => {
+      const link = links.get(index);
+      if (!link || !plain || protocol !== RTPROT.BOOT) return [];
+      const optional = { ...(via === undefined ? {} : { via }), ...(metric === undefined ? {} : { metric }) };
+      return [{ kind: 'route' as const, ns, family, destination, link: link.name, ...optional }];
+    });
+
+const neighboursOf = ({ ns, socket, links }: Place): readonly NeighbourObject[] =>
+  socket
+    .dump(dumpNeighbours(), 'neighbour dump')
+    .map(parseNeighbour)
+    .flatMap(({ index, permanent, address, mac }) => {
+      const link = links.get(index);
+      return link && permanent ? [{ kind: 'neighbour' as const, ns, link: link.name, address, mac }] : [];
+    });
+
+const fdbOf = ({ ns, socket, links }: Place): readonly FdbObject[] =>
+  socket
+    .dump(dumpNeighbours(AF_BRIDGE), 'fdb dump')
+    .map(parseNeighbour)
+    .flatMap(({ index, fixed, address, mac }) => {
+      const link = links.get(index);
+      if (!link || !fixed) return [];
+      return [
+        { kind: 'fdb' as const, ns, link: link.name, mac, ...(address ? { destination: address } : {}) },
+      ];
+    });
+
+const contents = (place: Place): readonly KernelObject[] =>
+  place.links.size === 0
+    ? []
+    : [...addressesOf(place), ...routesOf(place), ...neighboursOf(place), ...fdbOf(place)];
+
+/** Everything of ours in the kernel, without the tables' elements and the daemon's own objects. */
+export const observeLinks = ({ namespaces, bridges }: ObserveParts): readonly KernelObject[] => {
+  const session = new Session();
+  try {
+    const sandboxes = namespacesIn(namespaces);
+    const host = linksOf(session.socket('host'));
+    const places = sandboxes.map(({ path }) => ({ ns: path, all: linksOf(session.socket(path)) }));
+    const names = new Map(host.map((l) => [l.index, l.name]));
+    const ours = host.filter((l) => l.group !== GROUP && isOwnName(l.name, bridges));
+    const veths = ours
+      .filter((l) => l.type === 'veth')
+      .map((near) => {
+        const far = peerOf(near, places);
+        return { far, object: vethObject(near, far, names.get(near.master) ?? '') };
+      });
+    const peers = new Map<Netns, Map<number, DumpedLink>>();
+    for (const { far } of veths)
+      if (far) peers.set(far.ns, (peers.get(far.ns) ?? new Map()).set(far.link.index, far.link));
+    return [
+      ...sandboxes,
+      ...ours
+        .filter((l) => l.type === 'bridge')
+        .map((l) => bridgeObject(l, bridges.find((b) => b.name === l.name)?.owned ?? true)),
+      ...veths.map((v) => v.object),
+      ...contents({
+        ns: 'host',
+        socket: session.socket('host'),
+        links: new Map(ours.map((l) => [l.index, l])),
+      }),
+      ...[...peers].flatMap(([ns, links]) => contents({ ns, socket: session.socket(ns), links })),
+    ];
+  } finally {
+    session.close();
+  }
+};

@@ -1,0 +1,59 @@
+/**
+ * Sysctls below /proc/sys. Those of the network belong to the namespace of the thread that opens them, so a sandbox's are
+ * reached by entering it. Refusals are KernelErrors.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { KernelError } from '../errors.js';
+import type { Netns } from '../plan/objects.js';
+import { inNamespace } from './netns.js';
+
+/** `net/ipv4/conf/eth0/arp_notify`: plain segments, so that no value from outside leaves /proc/sys. */
+const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[^/\0]+(?:\/[^/\0]+)+$/;
+const EINVAL = 22;
+const ENOENT = 2;
+
+const errnoOf = (error: unknown): number =>
+  error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? Math.abs(error.errno) : 0;
+
+const at = <T extends string | undefined>(
+  ns: Netns,
+  path: string,
+  operation: string,
+  work: (file: string) => T,
+): T => {
+  if (path.length > 512 || !PATH.test(path)) throw new KernelError(EINVAL, operation, 'not a sysctl');
+  try {
+    let result: T | undefined;
+    inNamespace(ns, () => {
+      result = work(`/proc/sys/${path}`);
+    });
+    return result as T; // set by the callback, which has run
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === 0) throw cause;
+    throw new KernelError(errno, operation, '', { cause });
+  }
+};
+
+/** Without the closing newline; several values are apart by one space. undefined: there is no such sysctl. */
+export const readSysctl = (ns: Netns, path: string): string | undefined => {
+  try {
+    return at(ns, path, `sysctl read ${path}`, (file) =>
+      readFileSync(file, 'utf8').trim().replace(/\s+/g, ' '),
+    );
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === ENOENT) return undefined;
+    throw error;
+  }
+};
+
+export const writeSysctl = (ns: Netns, path: string, value: string): void => {
+  at(ns, path, `sysctl write ${path}=${value}`, (file) => {
+    writeFileSync(file, value);
+    return undefined;
+  });
+};
+
+/** True where the sysctl has this value, however it is spaced. */
+export const hasSysctl = (ns: Netns, path: string, value: string): boolean =>
+  readSysctl(ns, path) === value.trim().replace(/\s+/g, ' ');

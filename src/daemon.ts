@@ -14,6 +14,7 @@ import { createVolumes } from './engine/volumes.js';
 import { relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
 import { createKernel } from './kernel/index.js';
+import type { NamedBridge } from './kernel/observe.js';
 import { createNftables, sandboxRedirect } from './kernel/nftables/index.js';
 import { createPorts } from './ports/index.js';
 import { createRuntime } from './runtime/index.js';
@@ -50,7 +51,8 @@ export const startDaemon = async (config: DaemonConfig, log: Logger): Promise<Da
     nftables: createNftables(),
     hostPorts: ports,
     resolvers: resolver,
-    namespaceDirectory: join(config.execRoot, 'netns'),
+    namespaces: join(config.execRoot, 'netns'),
+    bridges: () => namedBridges(model, config),
   });
   const runtime = createRuntime({
     stateDir: join(config.execRoot, 'containers'),
@@ -112,3 +114,10 @@ const bridgeGateways = (model: Model): readonly string[] => {
   const gateways = model.networkNamed('bridge')?.pools.flatMap((p) => p.gateway ?? []) ?? [];
   return gateways.length > 0 ? gateways : [hostAddress() ?? '127.0.0.1'];
 };
+
+/** Bridges that are called otherwise than `br-` and twelve digits: docker0, and those whose user chose the name. */
+const namedBridges = (model: Model, config: DaemonConfig): readonly NamedBridge[] =>
+  [...model.networks.values()].flatMap((network) => {
+    const name = network.options['com.docker.network.bridge.name'];
+    return name ? [{ name, owned: !(network.predefined && config.bridge !== '') }] : [];
+  });

@@ -1,13 +1,31 @@
-/** Every route of the API. */
+/** Every route of the API. Order matters only between patterns that match the same path. */
 import type { Route } from '../http/router.js';
+import { ABSENT_ROUTES } from './absent.js';
+import { ARCHIVE_ROUTES } from './archive.js';
+import { BUILD_ROUTES } from './build.js';
 import { CONTAINER_LIST_ROUTES } from './container-list.js';
+import { CONTAINER_STREAM_ROUTES } from './container-streams.js';
 import { CONTAINER_ROUTES } from './containers.js';
+import { DISK_USAGE_ROUTES } from './disk-usage.js';
+import { EVENT_ROUTES } from './events.js';
+import { EXEC_ROUTES } from './execs.js';
+import { IMAGE_ROUTES } from './images.js';
 import { NETWORK_ROUTES } from './networks.js';
 import { SYSTEM_ROUTES } from './system.js';
+import { VOLUME_ROUTES } from './volumes.js';
 
 export const ROUTES: readonly Route[] = [
   ...SYSTEM_ROUTES,
+  ...DISK_USAGE_ROUTES,
+  ...EVENT_ROUTES,
   ...NETWORK_ROUTES,
   ...CONTAINER_LIST_ROUTES,
+  ...CONTAINER_STREAM_ROUTES,
+  ...EXEC_ROUTES,
+  ...ARCHIVE_ROUTES,
   ...CONTAINER_ROUTES,
+  ...IMAGE_ROUTES,
+  ...BUILD_ROUTES,
+  ...VOLUME_ROUTES,
+  ...ABSENT_ROUTES,
 ];

@@ -1,0 +1,108 @@
+/** Carries a process's standard streams over a hijacked connection until either side is done. */
+import type { Writable } from 'node:stream';
+import type { Streams } from '../../runtime/contract.js';
+import { detachReader } from './detach.js';
+import type { Hijacked } from './hijack.js';
+import { pump, STDERR, STDOUT, type StreamNumber } from './stdcopy.js';
+
+export interface Carriage {
+  /** frames with stream numbers; false: raw */
+  readonly multiplexed: boolean;
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** bytes that let go of a terminal; null: none */
+  readonly detachKeys: readonly number[] | null;
+  /** the client is gone, or the daemon closes */
+  readonly gone: AbortSignal;
+  /** of an exec's process; its output may stay open in others' hands, which nobody waits for */
+  readonly exited?: Promise<unknown>;
+}
+
+/** How long output may be silent after the process has ended before it counts as finished, as in moby. */
+const SILENCE_MS = 2000;
+
+/** Resolves when the streams have ended, the user detached or the client is gone. */
+export async function carry(streams: Streams, connection: Hijacked, carriage: Carriage): Promise<void> {
+  const { output } = connection;
+  const left = new Promise<void>((resolve) => {
+    const leave = (): void => resolve();
+    if (carriage.gone.aborted) leave();
+    carriage.gone.addEventListener('abort', leave, { once: true });
+    readInput(streams, connection, carriage, leave);
+  });
+  const number = (stream: StreamNumber): StreamNumber | null => (carriage.multiplexed ? stream : null);
+  const copied = Promise.all([
+    copy(streams.stdout, carriage.stdout, output, number(STDOUT)),
+    streams.stderr === null ? undefined : copy(streams.stderr, carriage.stderr, output, number(STDERR)),
+  ]);
+  const ended =
+    carriage.exited === undefined
+      ? copied
+      : Promise.all([carriage.exited, Promise.race([copied, silenceAfter(carriage.exited, output)])]);
+  await Promise.race([ended, left]);
+  streams.detach();
+  if (carriage.gone.aborted) output.destroy();
+  else finish(connection);
+}
+
+/** A client may take this long to close its side after we closed ours. */
+const LINGER_MS = 10_000;
+
+/** Closes our side; what the client still sends is read and dropped, or its last answer would be lost in a reset. */
+function finish({ input, output }: Hijacked): void {
+  output.end();
+  if (input === null) return;
+  input.removeAllListeners('data').resume();
+  const timer = setTimeout(() => input.destroy(), LINGER_MS).unref();
+  input.once('close', () => clearTimeout(timer));
+}
+
+/** A stream that nobody asked for is read all the same: full pipes would stop the process. */
+function copy(
+  source: Streams['stdout'],
+  wanted: boolean,
+  output: Writable,
+  number: StreamNumber | null,
+): Promise<void> {
+  if (wanted) return pump(source, output, number);
+  return new Promise((resolve) => {
+    source
+      .on('end', resolve)
+      .on('close', resolve)
+      .on('error', () => resolve())
+      .resume();
+  });
+}
+
+function readInput(streams: Streams, { input }: Hijacked, carriage: Carriage, leave: () => void): void {
+  const { stdin } = streams;
+  if (input === null) return;
+  if (stdin === null || !carriage.stdin) {
+    // Read on, or the end of the connection would never be noticed.
+    input.resume();
+    return;
+  }
+  const typed = carriage.detachKeys === null ? undefined : detachReader(carriage.detachKeys);
+  stdin.on('error', () => input.resume());
+  stdin.on('drain', () => input.resume());
+  input.on('data', (chunk: Buffer) => {
+    const { bytes, detached } = typed?.(chunk) ?? { bytes: chunk, detached: false };
+    if (bytes.length > 0 && !stdin.write(bytes)) input.pause();
+    if (detached) leave();
+  });
+  // The client's half-close: no more input, output goes on.
+  input.once('end', () => stdin.end());
+}
+
+/** Resolves when nothing has been written for a while after the end of the process. */
+async function silenceAfter(exited: Promise<unknown>, output: Writable): Promise<void> {
+  await exited;
+  const socket: { readonly bytesWritten?: number } =
+    'socket' in output && output.socket ? output.socket : output;
+  for (let before = -1, now = 0; now !== before || output.writableNeedDrain; ) {
+    before = now;
+    await new Promise((resolve) => setTimeout(resolve, SILENCE_MS).unref());
+    now = socket.bytesWritten ?? 0;
+  }
+}

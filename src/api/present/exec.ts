@@ -1,0 +1,25 @@
+/** `GET /exec/{id}/json`. Pure. */
+import type { ExecInstance } from '../../engine/contract.js';
+
+export function presentExec(exec: ExecInstance): Record<string, unknown> {
+  const { request } = exec;
+  return {
+    ID: exec.id,
+    Running: exec.running,
+    ExitCode: exec.exitCode,
+    ProcessConfig: {
+      tty: request.tty,
+      entrypoint: request.command[0] ?? '',
+      arguments: request.command.slice(1),
+      privileged: request.privileged,
+      user: request.user,
+    },
+    OpenStdin: request.attachStdin,
+    OpenStdout: request.attachStdout,
+    OpenStderr: request.attachStderr,
+    CanRemove: false,
+    ContainerID: exec.containerId,
+    DetachKeys: '',
+    Pid: exec.pid,
+  };
+}

@@ -1,0 +1,174 @@
+/** What of a container flows: attach, logs, wait, stats, the terminal's size. */
+import { conflict, invalid } from '../../errors.js';
+import type { Container } from '../../model/container.js';
+import type { Usage } from '../../runtime/contract.js';
+import { carry } from '../http/carry.js';
+import { parseDetachKeys } from '../http/detach.js';
+import { type Exchange, param } from '../http/exchange.js';
+import { hijack, MULTIPLEXED_STREAM, RAW_STREAM } from '../http/hijack.js';
+import { openStream, sendEmpty, sendJson, writeChunk } from '../http/reply.js';
+import { hijackingRoute, route } from '../http/router.js';
+import { describeFailure } from '../http/status.js';
+import { frame, STDERR, STDOUT, SYSTEM_ERROR } from '../http/stdcopy.js';
+import { presentLogLine } from '../present/log.js';
+import { presentStats, type Reading } from '../present/stats.js';
+import { dimension, flag, text } from '../read/query.js';
+import { unixNanoseconds } from '../read/time.js';
+
+const name = (exchange: Exchange): string => param(exchange, 'name');
+
+async function attach(exchange: Exchange): Promise<void> {
+  const { containers } = exchange.engine;
+  const keys = parseDetachKeys(text(exchange, 'detachKeys'));
+  const container = containers.get(name(exchange));
+  checkAttachable(container);
+  const { Tty: tty } = container.config;
+  const wanted = {
+    logs: flag(exchange, 'logs'),
+    stream: flag(exchange, 'stream'),
+    stdin: flag(exchange, 'stdin'),
+    stdout: flag(exchange, 'stdout'),
+    stderr: flag(exchange, 'stderr'),
+  };
+  if (!wanted.logs && !wanted.stream) {
+    hijack(exchange, !tty).output.end();
+    return;
+  }
+  const streams = await containers.attach(container.id, wanted);
+  await carry(streams, hijack(exchange, !tty), {
+    ...wanted,
+    multiplexed: !tty,
+    detachKeys: tty ? keys : null,
+    gone: exchange.gone,
+  });
+}
+
+function checkAttachable({ id, state }: Container): void {
+  if (state.status === 'paused') {
+    throw conflict(`container ${id} is paused, unpause the container before attach`);
+  }
+  if (state.status === 'restarting') {
+    throw conflict(`container ${id} is restarting, wait until the container is running`);
+  }
+}
+
+async function logs(exchange: Exchange): Promise<void> {
+  const stdout = flag(exchange, 'stdout');
+  const stderr = flag(exchange, 'stderr');
+  if (!stdout && !stderr) throw invalid("must specify at least one of 'stdout' or 'stderr'");
+  const request = {
+    stdout,
+    stderr,
+    since: Number(unixNanoseconds(text(exchange, 'since'), 'since')) / 1e6,
+    until: Number(unixNanoseconds(text(exchange, 'until'), 'until')) / 1e6,
+    tail: readTail(text(exchange, 'tail')),
+    follow: flag(exchange, 'follow'),
+  };
+  const form = { timestamps: flag(exchange, 'timestamps'), details: flag(exchange, 'details') };
+  const { containers } = exchange.engine;
+  const container = containers.get(name(exchange));
+  const multiplexed = !container.config.Tty;
+  const lines = containers.logs(container.id, request)[Symbol.asyncIterator]();
+  exchange.gone.addEventListener('abort', () => void lines.return?.(), { once: true });
+  openStream(exchange, multiplexed && exchange.minor >= 42 ? MULTIPLEXED_STREAM : RAW_STREAM);
+  try {
+    for (let next = await lines.next(); next.done !== true; next = await lines.next()) {
+      const bytes = presentLogLine(next.value, form);
+      const number = next.value.stream === 'stderr' ? STDERR : STDOUT;
+      await writeChunk(exchange, multiplexed ? frame(number, bytes) : bytes);
+      if (exchange.gone.aborted) break;
+    }
+  } catch (failure) {
+    // The answer has begun: the reason goes into the stream.
+    const reason = Buffer.from(`Error grabbing logs: ${describeFailure(failure).message}\n`);
+    await writeChunk(exchange, multiplexed ? frame(SYSTEM_ERROR, reason) : reason);
+  }
+  exchange.response.end();
+}
+
+/** `all`, empty and what is no number: every line. */
+const readTail = (value: string): number => (/^\d{1,9}$/.test(value) ? Number(value) : -1);
+
+const CONDITIONS = ['not-running', 'next-exit', 'removed'] as const;
+
+async function wait(exchange: Exchange): Promise<void> {
+  // Before 1.30 there were no conditions, and the headers came with the end.
+  const asked = exchange.minor < 30 ? '' : text(exchange, 'condition');
+  const condition = CONDITIONS.find((each) => each === (asked || 'not-running'));
+  if (condition === undefined) throw invalid(`invalid condition: ${JSON.stringify(asked.slice(0, 60))}`);
+  const { containers } = exchange.engine;
+  const ended = containers.wait(containers.get(name(exchange)).id, condition);
+  if (exchange.minor >= 30) openStream(exchange, 'application/json');
+  const { exitCode, error } = await Promise.race([ended, left(exchange)]).catch((failure: unknown) => ({
+    exitCode: -1,
+    error: describeFailure(failure).message,
+  }));
+  const body = { StatusCode: exitCode, ...(error === '' ? {} : { Error: { Message: error } }) };
+  if (exchange.minor < 30) sendJson(exchange, 200, body);
+  else exchange.response.end(`${JSON.stringify(body)}\n`);
+}
+
+/** Ends the wait of a client that is gone. */
+const left = ({ gone }: Exchange): Promise<{ exitCode: number; error: string }> =>
+  new Promise((resolve) => {
+    gone.addEventListener('abort', () => resolve({ exitCode: -1, error: 'context canceled' }), {
+      once: true,
+    });
+  });
+
+const SAMPLE_MS = 1000;
+
+async function stats(exchange: Exchange): Promise<void> {
+  const { containers } = exchange.engine;
+  const container = containers.get(name(exchange));
+  const stream = flag(exchange, 'stream', true);
+  const oneShot = exchange.minor >= 41 && flag(exchange, 'one-shot');
+  const take = (): Reading => read(containers.usage(container.id));
+  if (!stream) {
+    let before: Reading | undefined;
+    if (!oneShot && containers.usage(container.id) !== undefined) {
+      before = take();
+      await pause(exchange, SAMPLE_MS);
+    }
+    sendJson(exchange, 200, presentStats(container, take(), before));
+    return;
+  }
+  openStream(exchange, 'application/json');
+  for (let before: Reading | undefined; !exchange.gone.aborted && containers.find(container.id); ) {
+    const reading = take();
+    await writeChunk(exchange, `${JSON.stringify(presentStats(container, reading, before))}\n`);
+    before = reading;
+    await pause(exchange, SAMPLE_MS);
+  }
+  exchange.response.end();
+}
+
+const read = (usage: Usage | undefined): Reading => ({
+  time: new Date().toISOString(),
+  ...(usage === undefined ? {} : { usage }),
+});
+
+const pause = ({ gone }: Exchange, ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    gone.addEventListener('abort', done, { once: true });
+    function done(): void {
+      clearTimeout(timer);
+      gone.removeEventListener('abort', done);
+      resolve();
+    }
+  });
+
+function resize(exchange: Exchange): void {
+  const size = { rows: dimension(exchange, 'h', 'height'), columns: dimension(exchange, 'w', 'width') };
+  exchange.engine.containers.resize(name(exchange), size);
+  sendEmpty(exchange, 200);
+}
+
+export const CONTAINER_STREAM_ROUTES = [
+  hijackingRoute('POST', '/containers/:name/attach', attach),
+  route('GET', '/containers/:name/logs', logs),
+  route('POST', '/containers/:name/wait', wait),
+  route('GET', '/containers/:name/stats', stats),
+  route('POST', '/containers/:name/resize', resize),
+];

@@ -1,0 +1,128 @@
+/** Execs: create, start, resize, inspect. */
+import { z } from 'zod';
+import { invalid, ViaductError } from '../../errors.js';
+import type { RunningExec, TerminalSize } from '../../runtime/contract.js';
+import { readJson } from '../http/body.js';
+import { carry } from '../http/carry.js';
+import { parseDetachKeys } from '../http/detach.js';
+import { type Exchange, param } from '../http/exchange.js';
+import { hijack } from '../http/hijack.js';
+import { sendEmpty, sendJson } from '../http/reply.js';
+import { hijackingRoute, route } from '../http/router.js';
+import { frame, STDOUT } from '../http/stdcopy.js';
+import { presentExec } from '../present/exec.js';
+import { boolean, commandLine, decode, fields, integer, string, strings } from '../read/decode.js';
+import { dimension } from '../read/query.js';
+
+const consoleSize = z.array(integer).max(2).optional();
+
+const createSchema = fields({
+  User: string.default(''),
+  Privileged: boolean.default(false),
+  Tty: boolean.default(false),
+  ConsoleSize: consoleSize,
+  AttachStdin: boolean.default(false),
+  AttachStdout: boolean.default(false),
+  AttachStderr: boolean.default(false),
+  DetachKeys: string.default(''),
+  Env: strings.default([]),
+  WorkingDir: string.default(''),
+  Cmd: commandLine.default([]),
+});
+
+const startSchema = fields({
+  Detach: boolean.default(false),
+  Tty: boolean.default(false),
+  ConsoleSize: consoleSize,
+});
+
+const id = (exchange: Exchange): string => param(exchange, 'id');
+
+/** Docker sends height and width; before 1.42 the field meant nothing. */
+function readSize(exchange: Exchange, size: readonly number[] | undefined): { size?: TerminalSize } {
+  const [rows = 0, columns = 0] = size ?? [];
+  return exchange.minor < 42 || rows <= 0 || columns <= 0 ? {} : { size: { rows, columns } };
+}
+
+async function create(exchange: Exchange): Promise<void> {
+  const sent = decode(createSchema, (await readJson(exchange)) ?? {});
+  if (sent.Cmd.length === 0) throw invalid('No exec command specified');
+  if (sent.DetachKeys !== '') parseDetachKeys(sent.DetachKeys);
+  const { id: made } = exchange.engine.execs.create(param(exchange, 'name'), {
+    command: sent.Cmd,
+    tty: sent.Tty,
+    attachStdin: sent.AttachStdin,
+    attachStdout: sent.AttachStdout,
+    attachStderr: sent.AttachStderr,
+    env: sent.Env,
+    user: sent.User,
+    workingDir: sent.WorkingDir,
+    privileged: sent.Privileged,
+    ...(sent.Tty ? readSize(exchange, sent.ConsoleSize) : {}),
+  });
+  sendJson(exchange, 201, { Id: made });
+}
+
+async function start(exchange: Exchange): Promise<void> {
+  const sent = decode(startSchema, (await readJson(exchange)) ?? {});
+  const { execs } = exchange.engine;
+  const exec = execs.get(id(exchange));
+  const options = {
+    detach: sent.Detach,
+    tty: sent.Tty,
+    ...(sent.Tty ? readSize(exchange, sent.ConsoleSize) : {}),
+  };
+  if (sent.Detach) {
+    const { streams } = await execs.start(exec.id, options);
+    // Nobody listens, but full pipes would stop the process.
+    streams.stdout.resume();
+    streams.stderr?.resume();
+    sendEmpty(exchange, 200);
+    return;
+  }
+  const running = await startAttached(exchange, exec.id, options);
+  if (running === undefined) return;
+  await carry(running.streams, hijack(exchange, !sent.Tty), {
+    multiplexed: !sent.Tty,
+    stdin: exec.request.attachStdin,
+    stdout: exec.request.attachStdout,
+    stderr: exec.request.attachStderr,
+    detachKeys: exec.request.tty ? parseDetachKeys('') : null,
+    gone: exchange.gone,
+    exited: running.exited,
+  });
+}
+
+/**
+ * A command that cannot be run is told in the stream, as in Docker: clients then read the exit code (126, 127) from
+ * `inspect`. What is wrong with the request itself is an ordinary error.
+ */
+async function startAttached(
+  exchange: Exchange,
+  exec: string,
+  options: { detach: boolean; tty: boolean; size?: TerminalSize },
+): Promise<RunningExec | undefined> {
+  try {
+    return await exchange.engine.execs.start(exec, options);
+  } catch (failure) {
+    if (!(failure instanceof ViaductError) || failure.kind === 'conflict' || failure.kind === 'not-found') {
+      throw failure;
+    }
+    const message = Buffer.from(`${failure.message}\r\n`);
+    hijack(exchange, !options.tty).output.end(options.tty ? message : frame(STDOUT, message));
+    return undefined;
+  }
+}
+
+export const EXEC_ROUTES = [
+  route('POST', '/containers/:name/exec', create),
+  hijackingRoute('POST', '/exec/:id/start', start),
+  route('POST', '/exec/:id/resize', (exchange) => {
+    const size = { rows: dimension(exchange, 'h', 'height'), columns: dimension(exchange, 'w', 'width') };
+    exchange.engine.execs.resize(id(exchange), size);
+    sendEmpty(exchange, 200);
+  }),
+  route('GET', '/exec/:id/json', (exchange) => {
+    sendJson(exchange, 200, presentExec(exchange.engine.execs.get(id(exchange))));
+  }),
+];

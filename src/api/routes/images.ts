@@ -1,0 +1,185 @@
+/** Images: list, inspect, history, pull, import, load, save, tag, push, remove, prune. */
+
+import type { Engine } from '../../engine/contract.js';
+import { invalid, notImplemented } from '../../errors.js';
+import type { RegistryAuth } from '../../images/contract.js';
+import type { Image } from '../../model/image.js';
+import { type Exchange, param } from '../http/exchange.js';
+import { sendEmpty, sendJson, sendProgress } from '../http/reply.js';
+import { route } from '../http/router.js';
+import { sendTar } from '../http/tar.js';
+import { presentHistory, presentImageInspect, presentImageSummary } from '../present/image.js';
+import { fields, string } from '../read/decode.js';
+import { type Filters, parseFilters } from '../read/filters.js';
+import { IMAGE_FILTERS, imageSelector } from '../read/image-filters.js';
+import { flag, headerJson, text } from '../read/query.js';
+import { joinReference, parseReference } from '../validate/reference.js';
+
+const name = (exchange: Exchange): string => param(exchange, 'name');
+
+const usersOf =
+  (engine: Engine) =>
+  (imageId: string): readonly string[] =>
+    engine.containers
+      .list()
+      .filter((container) => container.imageId === imageId)
+      .map((container) => container.id);
+
+const selector = ({ engine }: Exchange, filters: Filters): ((image: Image) => boolean) =>
+  imageSelector(filters, (reference) => engine.images.get(reference), Date.now());
+
+function list(exchange: Exchange): void {
+  const { engine, minor } = exchange;
+  const filters = parseFilters(text(exchange, 'filters'), IMAGE_FILTERS);
+  const usedBy = usersOf(engine);
+  const images = engine.images.list().filter(selector(exchange, filters));
+  images.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+  sendJson(
+    exchange,
+    200,
+    images.map((image) => presentImageSummary(image, usedBy(image.id).length, minor)),
+  );
+}
+
+const authSchema = fields({
+  username: string.exactOptional(),
+  password: string.exactOptional(),
+  identitytoken: string.exactOptional(),
+  serveraddress: string.exactOptional(),
+});
+
+/** Unreadable credentials count as none, as in Docker: most pulls need none. */
+function readAuth(exchange: Exchange): RegistryAuth | undefined {
+  const read = authSchema.safeParse(headerJson(exchange, 'x-registry-auth'));
+  return read.success ? read.data : undefined;
+}
+
+async function create(exchange: Exchange): Promise<void> {
+  const image = text(exchange, 'fromImage').replace(/:$/, '');
+  if (image === '') return importImage(exchange);
+  const reference = joinReference(image, text(exchange, 'tag'));
+  if (parseReference(reference).name === 'scratch') throw invalid("'scratch' is a reserved name");
+  await sendProgress(exchange, (progress) =>
+    exchange.engine.images.pull(reference, readAuth(exchange), progress, exchange.gone),
+  );
+}
+
+async function importImage(exchange: Exchange): Promise<void> {
+  const source = text(exchange, 'fromSrc');
+  if (source !== '-') {
+    throw notImplemented(
+      'importing from a URL is not supported: fetch the file and import it from standard input',
+    );
+  }
+  const reference = joinReference(text(exchange, 'repo'), text(exchange, 'tag'));
+  const message = text(exchange, 'message') || `Imported from ${source}`;
+  const changes = exchange.query.getAll('changes');
+  await sendProgress(exchange, async (progress) => {
+    const id = await exchange.engine.images.import(exchange.request, reference, changes, message);
+    progress({ status: id });
+  });
+}
+
+async function push(exchange: Exchange): Promise<void> {
+  const reference = joinReference(name(exchange), text(exchange, 'tag'));
+  await sendProgress(exchange, (progress) =>
+    exchange.engine.images.push(reference, readAuth(exchange), progress, exchange.gone),
+  );
+}
+
+async function save(exchange: Exchange, names: readonly string[]): Promise<void> {
+  if (names.length === 0) throw invalid('no image names given');
+  // A name that is none is an ordinary error only before the stream begins.
+  for (const each of names) exchange.engine.images.get(each);
+  await sendTar(exchange, exchange.engine.images.save(names));
+}
+
+async function tag(exchange: Exchange): Promise<void> {
+  const target = joinReference(text(exchange, 'repo'), text(exchange, 'tag'));
+  if (target === '') throw invalid('invalid reference format: a repository is needed');
+  const { name: repository, digest } = parseReference(target);
+  if (digest !== '') throw invalid('refusing to create a tag with a digest reference');
+  if (repository === 'sha256') {
+    throw invalid('refusing to create an ambiguous tag using digest algorithm as name');
+  }
+  await exchange.engine.images.tag(exchange.engine.images.get(name(exchange)).id, target);
+  sendEmpty(exchange, 201);
+}
+
+async function remove(exchange: Exchange): Promise<void> {
+  if (name(exchange).trim() === '') throw invalid('image name cannot be blank');
+  const removed = await exchange.engine.images.remove(
+    name(exchange),
+    { force: flag(exchange, 'force'), noPrune: flag(exchange, 'noprune') },
+    usersOf(exchange.engine),
+  );
+  sendJson(exchange, 200, removed);
+}
+
+async function prune(exchange: Exchange): Promise<void> {
+  const { engine } = exchange;
+  const filters = parseFilters(text(exchange, 'filters'), ['dangling', 'label', 'label!', 'until']);
+  const all = filters.boolean('dangling') === false;
+  const used = new Set(engine.containers.list().map((container) => container.imageId));
+  const plain = !filters.has('label') && !filters.has('label!') && !filters.has('until');
+  const { deleted, bytes } = plain
+    ? await engine.images.prune(all, used)
+    : await pruneSelected(exchange, filters, all, used);
+  sendJson(exchange, 200, {
+    ImagesDeleted: deleted.length === 0 ? null : deleted,
+    SpaceReclaimed: bytes,
+  });
+}
+
+/** With filters by label or age: the selected ones, one after the other. */
+async function pruneSelected(
+  exchange: Exchange,
+  filters: Filters,
+  all: boolean,
+  used: ReadonlySet<string>,
+): Promise<{ deleted: readonly { Untagged?: string; Deleted?: string }[]; bytes: number }> {
+  const { images } = exchange.engine;
+  const deleted: { Untagged?: string; Deleted?: string }[] = [];
+  let bytes = 0;
+  // `dangling=false` means "also those with names" here, not "only those".
+  const selected = selector(exchange, without(filters, 'dangling'));
+  for (const image of images.list()) {
+    if (used.has(image.id) || (!all && image.tags.length > 0) || !selected(image)) continue;
+    deleted.push(
+      ...(await images.remove(image.id, { force: true, noPrune: false }, usersOf(exchange.engine))),
+    );
+    bytes += image.size;
+  }
+  return { deleted, bytes };
+}
+
+const without = (filters: Filters, key: string): Filters => ({
+  ...filters,
+  has: (each) => each !== key && filters.has(each),
+  get: (each) => (each === key ? [] : filters.get(each)),
+  boolean: (each) => (each === key ? undefined : filters.boolean(each)),
+});
+
+export const IMAGE_ROUTES = [
+  route('GET', '/images/json', list),
+  route('GET', '/images/search', () => {
+    throw notImplemented('searching registries is not supported: use the web page of the registry');
+  }),
+  route('GET', '/images/get', (exchange) => save(exchange, exchange.query.getAll('names'))),
+  route('GET', '/images/:name/get', (exchange) => save(exchange, [name(exchange)])),
+  route('GET', '/images/:name/history', (exchange) => {
+    sendJson(exchange, 200, presentHistory(exchange.engine.images.get(name(exchange))));
+  }),
+  route('GET', '/images/:name/json', (exchange) => {
+    const image = exchange.engine.images.get(name(exchange));
+    sendJson(exchange, 200, presentImageInspect(image, exchange.minor));
+  }),
+  route('POST', '/images/load', (exchange) =>
+    sendProgress(exchange, (progress) => exchange.engine.images.load(exchange.request, progress)),
+  ),
+  route('POST', '/images/create', create),
+  route('POST', '/images/prune', prune),
+  route('POST', '/images/:name/push', push),
+  route('POST', '/images/:name/tag', tag),
+  route('DELETE', '/images/:name', remove),
+];

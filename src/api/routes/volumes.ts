@@ -1,0 +1,78 @@
+/** Volumes: list, create, inspect, remove, prune. */
+import { unavailable } from '../../errors.js';
+import { readJson } from '../http/body.js';
+import { type Exchange, param } from '../http/exchange.js';
+import { sendEmpty, sendJson } from '../http/reply.js';
+import { route } from '../http/router.js';
+import { presentVolume } from '../present/volume.js';
+import { decode, fields, string, stringMap } from '../read/decode.js';
+import { parseFilters, pruneLabels } from '../read/filters.js';
+import { flag, text } from '../read/query.js';
+
+const createSchema = fields({
+  Name: string.default(''),
+  Driver: string.default(''),
+  DriverOpts: stringMap.default({}),
+  Labels: stringMap.default({}),
+});
+
+function list(exchange: Exchange): void {
+  const { volumes } = exchange.engine;
+  const filters = parseFilters(text(exchange, 'filters'), ['dangling', 'driver', 'label', 'name']);
+  const dangling = filters.boolean('dangling');
+  const selected = volumes
+    .list()
+    .filter(
+      (volume) =>
+        filters.match('name', volume.name) &&
+        filters.exact('driver', volume.driver) &&
+        filters.labels('label', volume.labels) &&
+        (dangling === undefined || (volumes.usedBy(volume.name).length === 0) === dangling),
+    );
+  sendJson(exchange, 200, { Volumes: selected.map(presentVolume), Warnings: null });
+}
+
+async function create(exchange: Exchange): Promise<void> {
+  const sent = decode(createSchema, (await readJson(exchange)) ?? {});
+  const volume = exchange.engine.volumes.create({
+    name: sent.Name,
+    driver: sent.Driver || 'local',
+    options: sent.DriverOpts,
+    labels: sent.Labels,
+  });
+  sendJson(exchange, 201, presentVolume(volume));
+}
+
+function prune(exchange: Exchange): void {
+  const { volumes } = exchange.engine;
+  const filters = parseFilters(text(exchange, 'filters'), ['all', 'label', 'label!']);
+  // Until 1.41 every unused volume went, since then only those without a name of their own.
+  const all = filters.boolean('all') ?? exchange.minor < 42;
+  const { deleted, bytes } = volumes.prune(
+    (volume) =>
+      (all || volume.anonymous) &&
+      // Volumes with mount options hold nothing here that could be freed.
+      Object.keys(volume.options).length === 0 &&
+      volumes.usedBy(volume.name).length === 0 &&
+      pruneLabels(filters, volume.labels),
+  );
+  sendJson(exchange, 200, { VolumesDeleted: deleted, SpaceReclaimed: bytes });
+}
+
+const name = (exchange: Exchange): string => param(exchange, 'name');
+
+export const VOLUME_ROUTES = [
+  route('GET', '/volumes', list),
+  route('POST', '/volumes/create', create),
+  route('POST', '/volumes/prune', prune),
+  route('GET', '/volumes/:name', (exchange) => {
+    sendJson(exchange, 200, presentVolume(exchange.engine.volumes.get(name(exchange))));
+  }),
+  route('PUT', '/volumes/:name', () => {
+    throw unavailable('volume update only valid for cluster volumes, but swarm is unavailable');
+  }),
+  route('DELETE', '/volumes/:name', (exchange) => {
+    exchange.engine.volumes.remove(name(exchange), flag(exchange, 'force'));
+    sendEmpty(exchange);
+  }),
+];

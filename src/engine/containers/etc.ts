@@ -47,7 +47,7 @@ export const pathsOf = (parts: Parts, id: ContainerId): EtcPaths => {
     hosts: join(directory, 'hosts'),
     resolvConf: join(directory, 'resolv.conf'),
     hostname: join(directory, 'hostname'),
-    log: join(directory, 'ctr.log'),
+    log: join(directory, 'container.log'),
   };
 };
 

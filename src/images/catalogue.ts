@@ -3,10 +3,11 @@
  * straight from containers-storage's files (0.1 ms an image, cached by image id, which is a digest), so that listing,
  * looking up and mounting start no process. Invariant: an entry's id is the digest of its configuration, as Docker's.
  */
+import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image } from '../model/image.js';
-import { imageOf } from './config.js';
+import { imageOf, type StoredConfig } from './config.js';
 import type { Storage } from './storage.js';
 
 /** An image with what mounting and saving need. */
@@ -16,8 +17,16 @@ export interface Entry {
   readonly storeId: string;
   /** full names, `docker.io/library/busybox:latest` */
   readonly names: readonly string[];
+  /** full names with digest, `docker.io/library/busybox@sha256:…` */
+  readonly digests: readonly string[];
   /** layer ids, base first */
   readonly layers: readonly string[];
+  /** bytes of each layer's tar, in the same order */
+  readonly layerSizes: readonly number[];
+  /** it has the hidden name that keeps it for a container */
+  readonly kept: boolean;
+  /** a nameless step of another image's build: cache, not shown */
+  readonly intermediate: boolean;
   /** digest of the manifest in the store */
   readonly manifestDigest: string;
 }
@@ -28,6 +37,10 @@ export interface Catalogue {
   readonly byId: ReadonlyMap<string, Entry>;
   /** by full name with tag, or full name with digest */
   readonly byName: ReadonlyMap<string, Entry>;
+  /** Also by names that are not shown (`name@digest` of a pull by digest). */
+  idOfStoredName(name: string): string | undefined;
+  /** Images whose build the entry's own build began with, nearest last. */
+  ancestors(entry: Entry): readonly Entry[];
 }
 
 interface StoredImage {
@@ -93,15 +106,46 @@ const entryOf = (
   if (!id) return undefined;
   const own = chain(layers, stored.layer);
   const names = (stored.names ?? []).filter((name) => !name.startsWith(`${KEPT}:`) && !name.includes('@'));
-  const image = imageOf({
-    id,
-    config: bigData(storage, stored.id, id),
+  const layerSizes = own.map((layer) => Math.max(0, layer['diff-size'] ?? 0));
+  const config = bigData(storage, stored.id, id);
+  const known = digestsOf(digests, id);
+  return {
+    image: imageOf({ id, config, names, digests: known, layerSizes }),
+    storeId: stored.id,
     names,
-    digests: digestsOf(digests, id),
-    layerSizes: own.map((layer) => Math.max(0, layer['diff-size'] ?? 0)),
-  });
-  const layerIds = own.map((layer) => layer.id);
-  return { image, storeId: stored.id, names, layers: layerIds, manifestDigest: stored.digest ?? '' };
+    digests: known,
+    layers: own.map((layer) => layer.id),
+    layerSizes,
+    manifestDigest: stored.digest ?? '',
+    kept: stored.names?.some((name) => name.startsWith(`${KEPT}:`)) ?? false,
+    intermediate: false,
+  };
+};
+
+/** One key for each beginning of an image's history, the shortest first, the whole last. */
+const historyKeys = ({ image }: Entry): readonly string[] => {
+  const keys: string[] = [];
+  for (const { createdAt, createdBy, comment } of image.history)
+    keys.push(
+      createHash('sha256')
+        .update(JSON.stringify([keys.at(-1), createdAt, createdBy, comment]))
+        .digest('hex'),
+    );
+  return keys;
+};
+
+const isPrefix = (short: readonly string[], long: readonly string[]): boolean =>
+  short.length <= long.length && short.every((item, index) => item === long[index]);
+
+/** Answers for each entry the others that its history and layers begin with. */
+const descent = (entries: readonly Entry[]): ReadonlyMap<Entry, readonly Entry[]> => {
+  const whole = new Map(entries.map((entry) => [historyKeys(entry).at(-1), entry]));
+  const above = (entry: Entry) =>
+    historyKeys(entry)
+      .slice(0, -1)
+      .flatMap((key) => whole.get(key) ?? [])
+      .filter((other) => isPrefix(other.image.diffIds, entry.image.diffIds));
+  return new Map(entries.map((entry) => [entry, above(entry)]));
 };
 
 const read = (storage: Storage): Catalogue => {
@@ -109,7 +153,13 @@ const read = (storage: Storage): Catalogue => {
   const stored = readJson<StoredLayer[]>(join(storage.graph, 'overlay-layers/layers.json'), []);
   const layers = new Map(stored.map((layer) => [layer.id, layer]));
   const digests = readJson<Digests>(storage.digests, {});
-  const entries = images.flatMap((image) => entryOf(storage, image, layers, digests) ?? []);
+  const found = images.flatMap((image) => entryOf(storage, image, layers, digests) ?? []);
+  const lines = descent(found);
+  const parents = new Set([...lines.values()].flat());
+  const nameless = (entry: Entry) => entry.names.length + entry.digests.length === 0;
+  const entries = found.map((entry) =>
+    nameless(entry) && parents.has(entry) ? { ...entry, intermediate: true } : entry,
+  );
   const byName = new Map<string, Entry>();
   for (const entry of entries) for (const name of entry.names) byName.set(name, entry);
   const byId = new Map(entries.map((entry) => [entry.image.id, entry]));
@@ -117,7 +167,16 @@ const read = (storage: Storage): Catalogue => {
     const entry = byId.get(id);
     if (entry) byName.set(name, entry);
   }
-  return { entries, byId, byName };
+  const ancestorIds = new Map(
+    [...lines].map(([entry, above]) => [entry.storeId, above.map((a) => a.image.id)]),
+  );
+  const ancestors = (entry: Entry) =>
+    (ancestorIds.get(entry.storeId) ?? []).flatMap((id) => byId.get(id) ?? []);
+  const idOfStoredName = (name: string) => {
+    const storeId = images.find((image) => image.names?.includes(name))?.id;
+    return entries.find((entry) => entry.storeId === storeId)?.image.id;
+  };
+  return { entries, byId, byName, ancestors, idOfStoredName };
 };
 
 /** Inode, size and time of each file that decides the answer: containers-storage replaces its files whole. */
@@ -128,6 +187,10 @@ const stamp = (storage: Storage): string =>
     )
     .map((s) => (s ? `${s.ino}:${s.size}:${s.mtimeMs}` : '-'))
     .join(' ');
+
+/** The configuration as stored, with the fields that the model leaves out. */
+export const storedConfig = (storage: Storage, entry: Entry): StoredConfig =>
+  JSON.parse(bigData(storage, entry.storeId, entry.image.id)) as StoredConfig;
 
 /** Answers the catalogue as it is now; rereads only after a change on disk (three stats, 10 µs, otherwise). */
 export const catalogueOf = (storage: Storage): (() => Catalogue) => {

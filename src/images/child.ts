@@ -75,8 +75,11 @@ const INHERITED = [
 const inherited = (): Record<string, string> =>
   Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 
-/** Runs to the end; answers standard output's lines, or throws ChildError (or unavailable where it is not installed). */
-export const runChild = async (request: ChildRequest): Promise<readonly string[]> => {
+/**
+ * Runs to the end; answers standard output's exact bytes (none where `onLine` took them). Throws ChildError, unavailable
+ * where the program is not there, internal `context canceled` after an abort.
+ */
+export const runChild = async (request: ChildRequest): Promise<Buffer> => {
   const { command, args, input, onLine, signal } = request;
   const child = spawn(command, [...args], {
     env: { ...inherited(), ...request.env },
@@ -90,22 +93,21 @@ export const runChild = async (request: ChildRequest): Promise<readonly string[]
     );
     child.once('close', (code) => resolve(code ?? -1));
   });
-  const [out, err]: [string[], string[]] = [[], []];
-  const collect = (stream: Readable, lines: string[], from: 'stdout' | 'stderr', keep: number) =>
-    createInterface({ input: stream }).on('line', (line) => {
-      lines.push(line);
-      if (lines.length > keep) lines.shift();
-      onLine?.(line, from);
-    });
-  collect(child.stdout, out, 'stdout', onLine ? ERROR_LINES : Number.POSITIVE_INFINITY);
-  collect(child.stderr, err, 'stderr', ERROR_LINES);
+  const [out, err]: [Buffer[], string[]] = [[], []];
+  if (onLine) createInterface({ input: child.stdout }).on('line', (line) => onLine(line, 'stdout'));
+  else child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    err.push(line);
+    if (err.length > ERROR_LINES) err.shift();
+    onLine?.(line, 'stderr');
+  });
   const disarm = child.pid === undefined ? () => {} : endOnAbort(child.pid, signal);
   try {
     const fed = pipeline(input ?? Readable.from([]), child.stdin);
     const [code] = await Promise.all([ended, fed.catch(ignoreEarlyEnd)]);
     if (signal?.aborted) throw internal('context canceled', signal.reason);
     if (code !== 0) throw new ChildError(command, code, err.join('\n'));
-    return out;
+    return Buffer.concat(out);
   } finally {
     disarm();
   }

@@ -52,11 +52,15 @@ export interface Images {
   /** `docker import`: a root file system as an image. Answers its id. */
   import(tar: Readable, reference: string, changes: readonly string[], message: string): Promise<string>;
   tag(reference: string, target: string): Promise<void>;
-  /** Untags, and deletes when nothing is left. Conflict where a container uses it (`usedBy` answers container ids). */
+  /**
+   * Untags, and deletes when nothing is left. Conflict where a container uses it (`usedBy` answers container ids;
+   * `isRunning` absent: taken as running).
+   */
   remove(
     reference: string,
     options: { force: boolean; noPrune: boolean },
     usedBy: (imageId: string) => readonly string[],
+    isRunning?: (containerId: string) => boolean,
   ): Promise<readonly { Untagged?: string; Deleted?: string }[]>;
   prune(
     all: boolean,

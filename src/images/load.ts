@@ -37,16 +37,11 @@ interface OciIndex {
 
 /** One file of the archive; undefined where it is not in there. Compression is seen by tar itself. */
 const member = async (archive: string, name: string): Promise<string | undefined> => {
-  // both spellings: GNU tar writes a directory's members as `./name`
-  const args = ['-xOf', archive, '--occurrence=1', '--', name];
-  for (const last of [name, `./${name}`]) {
+  // both spellings: GNU tar writes the members of a directory as `./name`
+  for (const spelling of [name, `./${name}`]) {
     try {
-      const lines = await runChild({
-        command: 'tar',
-        args: [...args.slice(0, -1), last],
-        env: { LC_ALL: 'C' },
-      });
-      return lines.join('\n');
+      const args = ['-xOf', archive, '--occurrence=1', '--', spelling];
+      return (await runChild({ command: 'tar', args, env: { LC_ALL: 'C' } })).toString();
     } catch (error) {
       if (!(error instanceof ChildError)) throw error;
       if (!error.stderr.includes('Not found in archive'))

@@ -12,7 +12,7 @@ export const skopeoCopy = (
   destination: string,
   options: readonly string[] = [],
   watch: Watch = {},
-): Promise<readonly string[]> => {
+): Promise<Buffer> => {
   const args = ['--policy', storage.policy, '--tmpdir', storage.temporary, 'copy', ...options];
   return runChild({
     command: 'skopeo',
@@ -22,11 +22,8 @@ export const skopeoCopy = (
   });
 };
 
-export const buildah = (
-  storage: Storage,
-  args: readonly string[],
-  watch: Watch = {},
-): Promise<readonly string[]> => runChild({ command: 'buildah', args, env: storage.env, ...watch });
+export const buildah = (storage: Storage, args: readonly string[], watch: Watch = {}): Promise<Buffer> =>
+  runChild({ command: 'buildah', args, env: storage.env, ...watch });
 
 /** The storage's own name for an image by id. */
 export const stored = (storeId: string): string => `containers-storage:@${storeId}`;

@@ -84,15 +84,29 @@ export const announce = (session: Session, { ns, bridge, mac, addresses }: Annou
   if (index === 0 || addresses.length === 0) return;
   const to = linkAddress(index);
   const from = macOf(mac);
-  const fd = inNamespace(ns, () => ffi.socket(AF_PACKET, ffi.SOCK.RAW));
-  try {
+  withPacketSocket(ns, (fd) => {
     for (const text of addresses) {
       const bytes = addressBytes(text);
       if (!bytes) continue;
       const address = Buffer.from(bytes);
       sendQuietly(fd, address.length === 4 ? gratuitousArp(address, from) : advertisement(address, from), to);
-      refresh(session, ns, index, text, mac);
     }
+  });
+  refresh(session, { ns, bridge, mac, addresses }, index);
+};
+
+let hostPacketSocket = -1;
+
+/** The host's is kept: closing a packet socket waits for RCU, 13 ms. */
+const withPacketSocket = (ns: Netns, work: (fd: number) => void): void => {
+  if (ns === 'host') {
+    if (hostPacketSocket < 0) hostPacketSocket = ffi.socket(AF_PACKET, ffi.SOCK.RAW);
+    work(hostPacketSocket);
+    return;
+  }
+  const fd = inNamespace(ns, () => ffi.socket(AF_PACKET, ffi.SOCK.RAW));
+  try {
+    work(fd);
   } finally {
     ffi.close(fd);
   }
@@ -107,12 +121,16 @@ const sendQuietly = (fd: number, frame: Buffer, to: Buffer): void => {
   }
 };
 
-/** The host learns nothing from what it sends itself: an entry with another MAC is corrected; permanent ones are not ours to touch. */
-const refresh = (session: Session, ns: Netns, index: number, address: string, mac: string): void => {
+/** The host hears nothing of what it sends itself: its own entries are corrected; permanent ones are not ours to touch. */
+const refresh = (session: Session, { ns, mac, addresses }: Announcement, index: number): void => {
   const socket = session.socket(ns);
   const replies: Buffer[] = [];
-  socket.attempt([getNeighbour(address, index)], `neighbour get ${address}`, replies);
-  const known = replies[0] && parseNeighbour(replies[0]);
-  if (known && !known.permanent && known.mac !== mac)
-    socket.attempt([refreshNeighbour(address, mac, index)], `neighbour refresh ${address}`);
+  const wanted = addresses.map((address) => getNeighbour(address, index));
+  socket.attempt(wanted, 'neighbour get', replies);
+  const stale = replies.map(parseNeighbour).filter((n) => !n.permanent && n.mac !== mac);
+  if (stale.length > 0)
+    socket.attempt(
+      stale.map((n) => refreshNeighbour(n.address, mac, index)),
+      'neighbour refresh',
+    );
 };

@@ -166,6 +166,7 @@ export class Applier {
       session: new Session(),
       reaper: this.parts.reaper,
       dropped,
+      fresh: new Set(),
       given: (link: VethLink) => given.get(`${link.peerNs} ${link.peerName}`) ?? [],
       formerValues: new Map(),
     };

@@ -29,6 +29,8 @@ export interface LinkContext {
   readonly reaper: Reaper;
   /** namespaces that the plan drops: their links die with them */
   readonly dropped: ReadonlySet<string>;
+  /** names of the veths that the plan made: their near ends are up already */
+  readonly fresh: Set<string>;
   /** bare addresses that the plan gives the peer */
   readonly given: (link: VethLink) => readonly string[];
 }
@@ -86,6 +88,7 @@ const createPair = (context: LinkContext, o: VethLink): void => {
     if (o.master !== '' && (o.hairpin || o.isolated)) more.push(setBridgePort(o.name, o));
     if (carriesIpv6(o.mtu) && hasIpv6()) more.push(setNoIpv6Address(o.name));
     if (more.length > 0) session.socket(o.ns).request(more, `link create ${o.name}`);
+    if (!known) context.fresh.add(o.name);
     if (o.up || known) setUp(context, o);
   } catch (error) {
     if (!known) deleteLink(context, o);
@@ -100,10 +103,11 @@ export const createLink = (context: LinkContext, o: LinkObject): void => {
 };
 
 /** Raises or lowers both ends. The neighbours hear of the new addresses just before the peer can answer for them. */
-const setUp = ({ session, given }: LinkContext, o: LinkObject): void => {
+const setUp = ({ session, given, fresh }: LinkContext, o: LinkObject): void => {
   const operation = `link ${o.up ? 'up' : 'down'} ${o.name}`;
   if (o.type === 'veth' && o.up && o.master !== '') announce(session, announcement(o, given(o)));
-  session.socket(o.ns).request([changeLink(o.name, { up: o.up })], operation);
+  if (!o.up || !fresh.has(o.name))
+    session.socket(o.ns).request([changeLink(o.name, { up: o.up })], operation);
   if (o.type === 'veth')
     session
       .socket(o.peerNs)
@@ -148,11 +152,12 @@ export const replaceLink = (context: LinkContext, o: LinkObject, before: LinkObj
 };
 
 /** A link that is gone is success. One whose peer's namespace is dropped is left to the kernel first. */
-export const deleteLink = ({ session, reaper, dropped }: LinkContext, o: LinkObject): void => {
+export const deleteLink = ({ session, reaper, dropped, fresh }: LinkContext, o: LinkObject): void => {
   if (!isMade(o)) return;
   const found = session.link(o.ns, o.name);
   if (!found || reaper.owns(o.ns, found.index)) return;
   session.forget(o.ns, o.name);
+  fresh.delete(o.name);
   const doomed = { ns: o.ns, name: o.name, index: found.index };
   if (o.type === 'bridge') {
     reaper.cut(session, doomed);

@@ -6,7 +6,7 @@ import { KernelError } from '../errors.js';
 import type { Netns } from '../plan/objects.js';
 import * as ffi from './ffi.js';
 import { hostSocket, NETLINK, NetlinkSocket } from './netlink.js';
-import { type DumpedLink, getLink, parseLink } from './rtnetlink/link.js';
+import { type DumpedLink, getLink, linkIndex, parseLink } from './rtnetlink/link.js';
 
 const ENOENT = 2;
 const EINVAL = 22;
@@ -46,7 +46,14 @@ export class Session {
 
   /** 0: no such link */
   index(ns: Netns, name: string): number {
-    return this.#indexes.get(`${ns} ${name}`) ?? this.link(ns, name)?.index ?? 0;
+    const key = `${ns} ${name}`;
+    const known = this.#indexes.get(key);
+    if (known !== undefined) return known;
+    const reply = linkReply(this.socket(ns), name);
+    if (!reply) return 0;
+    const index = linkIndex(reply);
+    this.#indexes.set(key, index);
+    return index;
   }
 
   forget(ns: Netns, name: string): void {
@@ -79,13 +86,18 @@ const existing = <T>(ns: Netns, work: () => T): T => {
   }
 };
 
-/** undefined where the namespace has no link of this name. */
-export const findLink = (socket: NetlinkSocket, name: string): DumpedLink | undefined => {
+const linkReply = (socket: NetlinkSocket, name: string): Buffer | undefined => {
   const replies: Buffer[] = [];
   const [outcome] = socket.attempt([getLink(name)], `link get ${name}`, replies);
   const [reply] = replies;
   if (outcome?.errno === ENODEV) return undefined;
   if (outcome?.errno || !reply)
     throw new KernelError(outcome?.errno ?? 0, `link get ${name}`, outcome?.acknowledgement ?? '');
-  return parseLink(reply);
+  return reply;
+};
+
+/** undefined where the namespace has no link of this name. */
+export const findLink = (socket: NetlinkSocket, name: string): DumpedLink | undefined => {
+  const reply = linkReply(socket, name);
+  return reply && parseLink(reply);
 };

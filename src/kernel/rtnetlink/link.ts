@@ -173,6 +173,9 @@ export interface DumpedLink {
 const NONE: ReadonlyMap<number, Buffer> = new Map();
 const u32 = (b: Buffer | undefined): number => b?.readUInt32LE() ?? 0;
 
+/** Only the index of such a message: reading it whole takes 20 µs. */
+export const linkIndex = (m: Buffer): number => m.readInt32LE(HEADER + 4);
+
 /** Reads an RTM_NEWLINK or RTM_DELLINK message. */
 export const parseLink = (m: Buffer): DumpedLink => {
   const attributes = parseAttributes(m.subarray(HEADER + 16));
@@ -182,7 +185,7 @@ export const parseLink = (m: Buffer): DumpedLink => {
   const isPort = attrText(linkinfo.get(IFLA_INFO.SLAVE_KIND) ?? Buffer.alloc(0)) === 'bridge';
   const port = portData && isPort ? parseAttributes(portData) : NONE;
   return {
-    index: m.readInt32LE(HEADER + 4),
+    index: linkIndex(m),
     name: attrText(attributes.get(IFLA.IFNAME) ?? Buffer.alloc(0)),
     type: attrText(linkinfo.get(IFLA_INFO.KIND) ?? Buffer.alloc(0)),
     up: (m.readUInt32LE(HEADER + 8) & IFF_UP) !== 0,

@@ -18,7 +18,9 @@ interface InterfaceSysctl {
   readonly value: string;
 }
 
+/** Characters of one sysctl, and of all of them. */
 const LONGEST = 256;
+const LONGEST_LIST = 16384;
 /** Only these characters: nothing that could be another path below /proc/sys. The client lower-cases IFNAME. */
 const SYSCTL = /^net\.(ipv4|ipv6|mpls)\.([a-z][a-z0-9_]*)\.(?:IFNAME|ifname)\.([a-z0-9_]+)=([^\n]*)$/;
 
@@ -33,7 +35,10 @@ const read = (text: string): InterfaceSysctl => {
 
 const requested = (options: Options): readonly InterfaceSysctl[] => {
   const text = options[SYSCTLS];
-  return text ? text.split(',').map(read) : [];
+  if (!text) return [];
+  if (text.length > LONGEST_LIST)
+    throw invalid(`invalid endpoint settings:\ntoo many sysctls: ${shown(text)}`);
+  return text.split(',').map(read);
 };
 
 /** Throws invalid for an interface name the kernel would refuse and for sysctls that are not one interface's. */

@@ -98,8 +98,13 @@ const snat = (options: Options, family: Family): string | undefined => {
   return text;
 };
 
+/** Room for 64 names. */
+const LONGEST_LIST = 1024;
+
 const interfaceNames = (options: Options, label: string): string[] => {
-  const names = (options[label] ?? '').split(':').filter((name) => name !== '');
+  const list = options[label] ?? '';
+  if (list.length > LONGEST_LIST) throw unreadable(label, list, 'too many interface names');
+  const names = list.split(':').filter((name) => name !== '');
   const wrong = names.find((name) => !isInterfaceName(name));
   if (wrong !== undefined)
     throw unreadable(label, options[label] ?? '', `invalid interface name ${shown(wrong)}`);

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Api, apiOf } from './api.js';
 import { attempt, type Result, type RunOptions, run, until } from './run.js';
+import { startUpstream, type Upstream } from './upstream.js';
 import { createWorld, type Shell, type World } from './world.js';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -58,6 +59,8 @@ export interface TestDaemon {
   readonly outside: Shell;
   readonly docker: Docker;
   readonly api: Api;
+  /** the DNS server that the host's resolv.conf names */
+  readonly upstream: Upstream;
   readonly socket: string;
   readonly dataRoot: string;
   readonly execRoot: string;
@@ -121,16 +124,18 @@ const leftovers = async (world: World, execRoot: string): Promise<readonly strin
 
 export const startDaemon = async (options: StartOptions = {}): Promise<TestDaemon> => {
   const world = await createWorld();
+  const upstream = await startUpstream(world);
   try {
     await options.before?.(world);
-    return await startIn(world, options);
+    return await startIn(world, upstream, options);
   } catch (error) {
+    upstream.close();
     await world.remove();
     throw error;
   }
 };
 
-const startIn = async (world: World, options: StartOptions): Promise<TestDaemon> => {
+const startIn = async (world: World, upstream: Upstream, options: StartOptions): Promise<TestDaemon> => {
   const { base } = world;
   const [dataRoot, execRoot, socket] = [join(base, 'data'), join(base, 'run'), join(base, 'docker.sock')];
   const [configFile, logFile] = [join(base, 'daemon.json'), join(base, 'daemon.log')];
@@ -215,6 +220,7 @@ const startIn = async (world: World, options: StartOptions): Promise<TestDaemon>
       }
     } finally {
       await end('SIGKILL');
+      upstream.close();
       await world.remove();
     }
   };
@@ -232,6 +238,7 @@ const startIn = async (world: World, options: StartOptions): Promise<TestDaemon>
     outside: world.outside,
     docker,
     api,
+    upstream,
     socket,
     dataRoot,
     execRoot,

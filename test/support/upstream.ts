@@ -8,7 +8,9 @@ import { OUTSIDE, type World } from './world.js';
 
 export interface Upstream {
   /** every name asked for, in order */
-  readonly asked: readonly string[];
+  readonly asked: string[];
+  /** name → IPv4 address; any other name does not exist. May be changed at any time. */
+  readonly records: Record<string, string>;
   close(): void;
 }
 
@@ -24,18 +26,14 @@ const answerTo = (query: Packet, records: Readonly<Record<string, string>>): Pac
   return { type: 'response', id: query.id ?? 0, flags, questions: query.questions ?? [], answers };
 };
 
-/** `records`: name → IPv4 address; any other name does not exist. */
-export const startUpstream = async (
-  world: World,
-  records: Readonly<Record<string, string>>,
-  address: string = OUTSIDE.ipv4,
-): Promise<Upstream> => {
+export const startUpstream = async (world: World, address: string = OUTSIDE.ipv4): Promise<Upstream> => {
   const fd = inNamespace(world.netns.outside, () => {
     const made = ffi.socket(ffi.AF.INET, ffi.SOCK.DGRAM | ffi.SOCK.NONBLOCK);
     ffi.bind(made, sockaddr(address, 53));
     return made;
   });
   const asked: string[] = [];
+  const records: Record<string, string> = {};
   const socket = createSocket('udp4');
   socket.on('message', (message, from) => {
     const query = decode(message);
@@ -43,5 +41,5 @@ export const startUpstream = async (
     socket.send(encode(answerTo(query, records)), from.port, from.address);
   });
   await new Promise<void>((resolve) => socket.bind({ fd, exclusive: true }, resolve));
-  return { asked, close: () => void socket.close() };
+  return { asked, records, close: () => void socket.close() };
 };

@@ -1,0 +1,64 @@
+/** What end-to-end tests say again and again, over the one daemon of their file. */
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import { type StartOptions, startDaemon, type TestDaemon } from './daemon.js';
+import type { Result } from './run.js';
+
+/** A daemon for the whole file: started before, cleared after each test, stopped and checked for leftovers at the end. */
+export const daemonForThisFile = (options: StartOptions = {}): TestDaemon => {
+  let started: TestDaemon | undefined;
+  beforeAll(async () => {
+    started = await startDaemon(options);
+  });
+  afterEach(() => started?.clear());
+  afterAll(() => started?.stop());
+  const target = {} as TestDaemon; // stands for the daemon that `beforeAll` starts
+  return new Proxy(target, {
+    get: (_, name) => {
+      if (!started) throw new Error('the daemon is started in beforeAll: use it inside tests only');
+      return Reflect.get(started, name);
+    },
+  });
+};
+
+export const phrasesFor = (d: TestDaemon) => {
+  const inspect = (format: string, ...names: string[]): Promise<string> =>
+    d.docker('inspect', '--format', format, ...names);
+  /** `172.18.0.0/16`; the first one where a network has two */
+  const subnetOf = (network: string): Promise<string> =>
+    inspect('{{(index .IPAM.Config 0).Subnet}}', network);
+  return {
+    inspect,
+    subnetOf,
+    /** the first address of the subnet */
+    gatewayOf: async (network: string): Promise<string> => (await subnetOf(network)).replace(/0\/\d+$/, '1'),
+    /** IPv4 address of a container on a network */
+    addressOf: (container: string, network = 'bridge'): Promise<string> =>
+      inspect(`{{(index .NetworkSettings.Networks "${network}").IPAddress}}`, container),
+    address6Of: (container: string, network = 'bridge'): Promise<string> =>
+      inspect(`{{(index .NetworkSettings.Networks "${network}").GlobalIPv6Address}}`, container),
+    /** a container that stays and does nothing */
+    sleeper: (name: string, ...flags: string[]): Promise<string> =>
+      d.docker('run', '-d', '--name', name, '--stop-timeout', '0', ...flags, 'alpine', 'sleep', '600'),
+    /** one echo request from a container; exit code 0 where it was answered */
+    ping: (from: string, to: string): Promise<Result> =>
+      d.docker.try(['exec', from, 'ping', '-c', '1', '-W', '1', to]),
+    /** a shell command in a container */
+    inside: (container: string, command: string): Promise<string> =>
+      d.docker('exec', container, 'sh', '-c', command),
+    /** status and message of a request */
+    refusal: async (
+      method: string,
+      path: string,
+      body?: unknown,
+    ): Promise<{ status: number; message: string }> => {
+      const { status, json } = await d.api(method, path, body);
+      const message = (json as { message?: unknown } | undefined)?.message; // checked in the next line
+      return { status, message: typeof message === 'string' ? message : '' };
+    },
+  };
+};
+
+/** A TCP server for `nettools` that answers each connection with the address the client has for it. */
+export const TELL_PEER = ['socat', 'TCP6-LISTEN:80,ipv6only=0,fork,reuseaddr', 'SYSTEM:echo $SOCAT_PEERADDR'];
+/** The same over UDP. */
+export const TELL_PEER_UDP = ['socat', 'UDP6-RECVFROM:80,ipv6only=0,fork', 'SYSTEM:echo $SOCAT_PEERADDR'];

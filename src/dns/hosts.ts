@@ -118,9 +118,10 @@ export const withAddress = (text: string, alias: string, address: string): strin
   text
     .split('\n')
     .map((line) => {
-      const [old = '', names = ''] = line.split('\t', 2);
-      const first = names.split(/[\s.]/, 1)[0];
-      return first === alias && isIPv6(old) === isIPv6(address) ? `${address}\t${names}` : line;
+      const tab = line.indexOf('\t');
+      const names = line.slice(tab + 1);
+      const sameFamily = isIPv6(line.slice(0, Math.max(tab, 0)).trim()) === isIPv6(address);
+      return tab > 0 && sameFamily && names.split(/[\s.]/, 1)[0] === alias ? `${address}\t${names}` : line;
     })
     .join('\n');
 

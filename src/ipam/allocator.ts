@@ -36,7 +36,7 @@ export interface Allocator {
 }
 
 /** Addresses of the subnet that no endpoint may have, by their family's rules alone. */
-export const structural = (subnet: Prefix): readonly bigint[] => {
+const structural = (subnet: Prefix): readonly bigint[] => {
   const hostBits = (subnet.family === 4 ? 32 : 128) - subnet.bits;
   if (subnet.family === 6) return [subnet.value];
   // A /31 has two usable addresses (RFC 3021), a /32 one.

@@ -161,11 +161,18 @@ export const diff = (before: readonly KernelObject[], after: readonly KernelObje
   const { interfaces, namespaces, remade } = losing(before, next);
   const carrier = (o: KernelObject): KernelObject[] | undefined =>
     interfaces.get(hostedBy(o) ?? '') ?? namespaces.get(livesIn(o) ?? '');
+  // A default route whose link goes and which another link takes over: the kernel keeps the old one until the link's
+  // delete is through, and would refuse the new one.
+  const moves = (key: string, o: KernelObject): boolean => {
+    const later = next.get(key);
+    return later !== undefined && hostedBy(later) !== hostedBy(o);
+  };
   const steps = new Steps();
   const gone: KernelObject[] = [];
   for (const [key, o] of [...previous].reverse()) {
     const lost = carrier(o);
-    if (lost) lost.unshift(o);
+    if (lost && moves(key, o)) gone.push(o);
+    else if (lost) lost.unshift(o);
     else if (!next.has(key) || remade.has(key)) gone.push(o);
   }
   for (const o of gone) {

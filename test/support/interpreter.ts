@@ -7,6 +7,14 @@ import { same } from '../../src/plan/equal.js';
 import { type KernelObject, type LinkObject, objectKey } from '../../src/plan/objects.js';
 import type { Plan, Step } from '../../src/plan/plan.js';
 
+/** What no message to the kernel changes in a link that exists. */
+const refuseRemaking = (before: KernelObject, after: KernelObject): void => {
+  if (before.kind !== 'link' || after.kind !== 'link') return;
+  const fixed = (l: LinkObject): unknown =>
+    l.type === 'veth' ? [l.peerNs, l.peerName, l.peerMac] : [l.type];
+  if (!same(fixed(before), fixed(after))) throw new Error(`${objectKey(after)}: has to be made anew`);
+};
+
 export class Interpreter {
   readonly #objects = new Map<string, KernelObject>();
 
@@ -45,6 +53,7 @@ export class Interpreter {
     }
     if (step.op === 'replace' && !same(present, step.before))
       throw new Error(`replace ${key}: not as it was said to be`);
+    if (step.op === 'replace') refuseRemaking(step.before, step.object);
     this.#check(step.object);
     this.#objects.set(key, step.object);
     if (step.object.kind === 'link' && !step.object.up) this.#dropRoutes(step.object);

@@ -33,6 +33,7 @@ export const FIELDS = {
   oifname: 'ifname',
   'ct state': 'ct_state',
   'ct status': 'ct_status',
+  'fib saddr type': 'fib_addrtype',
   'fib daddr type': 'fib_addrtype',
   /** the type the address has on the interface the packet came by: `local` only where that interface owns it */
   'fib daddr . iif type': 'fib_addrtype',

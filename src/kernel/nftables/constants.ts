@@ -70,7 +70,7 @@ export const NFTA_CT = { DREG: 1, KEY: 2 } as const;
 export const NFT_CT = { STATE: 0, STATUS: 2 } as const;
 export const NFTA_FIB = { DREG: 1, RESULT: 2, FLAGS: 3 } as const;
 export const NFT_FIB_RESULT_ADDRTYPE = 3;
-export const NFTA_FIB_F = { DADDR: 2, IIF: 8 } as const;
+export const NFTA_FIB_F = { SADDR: 1, DADDR: 2, IIF: 8 } as const;
 export const NFTA_PAYLOAD = {
   DREG: 1,
   BASE: 2,

@@ -47,6 +47,7 @@ const LOADS: Readonly<Record<Field, Load>> = {
   oifname: meta(n.NFT_META.OIFNAME),
   'ct state': { from: 'ct', key: n.NFT_CT.STATE },
   'ct status': { from: 'ct', key: n.NFT_CT.STATUS },
+  'fib saddr type': { from: 'fib', flags: n.NFTA_FIB_F.SADDR },
   'fib daddr type': { from: 'fib', flags: n.NFTA_FIB_F.DADDR },
   'fib daddr . iif type': { from: 'fib', flags: n.NFTA_FIB_F.DADDR | n.NFTA_FIB_F.IIF },
   'ether saddr': payload('link', 6, 6),

@@ -138,6 +138,8 @@ export const putValue = (type: DataType, text: string, out: Buffer, at: number):
 
 /** The bytes of a constant in a rule; `bytes` are written in hexadecimal, `0x1fff`. */
 export const valueBytes = (type: DataType, text: string): Buffer => {
+  // no interface: packets that come from nowhere, or go nowhere yet
+  if (type === 'ifname' && text === '') return Buffer.alloc(IFNAMSIZ);
   if (type === 'bytes') {
     if (!/^0x([0-9a-f]{2})+$/.test(text)) throw bad(type, text);
     return Buffer.from(text.slice(2), 'hex');

@@ -1,0 +1,293 @@
+/**
+ * A laboratory for the firewall: this process's namespace is the host, others are containers behind bridges and machines
+ * on two outer networks. Every container answers each request with the address it saw it come from, so a probe tells
+ * both whether a way is open and whose address arrives. Namespaces die with the lab.
+ */
+import { execFileSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FirewallEndpoint, FirewallFamily, FirewallNetwork } from '../../src/firewall/contract.js';
+import { endpointElements, networkElements } from '../../src/firewall/index.js';
+import * as ffi from '../../src/kernel/ffi.js';
+import { createNamespace, inNamespace } from '../../src/kernel/netns.js';
+import { createNftables } from '../../src/kernel/nftables/index.js';
+import type { Nftables } from '../../src/kernel/nftables.contract.js';
+import { sockaddr } from '../../src/kernel/sockaddr.js';
+
+export type Protocol = 'tcp' | 'udp';
+/** The address that the server saw; null: no answer. */
+export type Answer = string | null;
+
+const run = (command: string, ...args: string[]): string =>
+  execFileSync(command, args, { encoding: 'utf8', stdio: 'pipe' });
+export const ip = (text: string): string => run('ip', ...text.split(' '));
+const within = (ns: string): string[] => [`--net=${ns}`];
+export const ipIn = (ns: string, text: string): string =>
+  run('nsenter', ...within(ns), 'ip', ...text.split(' '));
+export const sysctl = (path: string, value: string): void => writeFileSync(`/proc/sys/net/${path}`, value);
+
+const isV6 = (address: string): boolean => address.includes(':');
+const bare = (address: string): string => address.replace(/^::ffff:/, '').replace(/%.*$/, '');
+const WILDCARD = '::';
+const SOL_SOCKET = 1;
+const SO = { REUSEADDR: 2, BROADCAST: 6, RCVTIMEO: 20, SNDTIMEO: 21 } as const;
+const IPV6_V6ONLY = 26;
+
+const bound = (ns: string, type: number, address: string, port: number): number =>
+  inNamespace(ns, () => {
+    const fd = ffi.socket(isV6(address) ? ffi.AF.INET6 : ffi.AF.INET, type | ffi.SOCK.NONBLOCK);
+    ffi.setsockoptInt(fd, SOL_SOCKET, SO.REUSEADDR, 1);
+    if (isV6(address)) ffi.setsockoptInt(fd, 41, IPV6_V6ONLY, 0);
+    ffi.bind(fd, sockaddr(address, port));
+    if (type === ffi.SOCK.STREAM) ffi.listen(fd, 16);
+    return fd;
+  });
+
+const closers: (() => void)[] = [];
+
+/** Answers with `prefix` and the client's address. */
+export const serve = async (ns: string, protocol: Protocol, port: number, prefix = ''): Promise<void> => {
+  const reply = (from: string | undefined) => `${prefix}${bare(from ?? '')}`;
+  await new Promise<void>((resolve) => {
+    if (protocol === 'tcp') {
+      const server = createServer((socket) => {
+        socket.on('error', () => {});
+        socket.end(reply(socket.remoteAddress));
+      });
+      server.listen({ fd: bound(ns, ffi.SOCK.STREAM, WILDCARD, port) }, resolve);
+      closers.push(() => server.close());
+      return;
+    }
+    const socket = createSocket('udp6');
+    socket.on('message', (_, from) => socket.send(reply(from.address), from.port, from.address));
+    socket.on('error', () => {});
+    socket.bind({ fd: bound(ns, ffi.SOCK.DGRAM, WILDCARD, port) }, resolve);
+    closers.push(() => socket.close());
+  });
+};
+
+/** How long to wait for what is expected, and for what must not come. */
+const PATIENCE = { answer: 2000, silence: 200 } as const;
+
+const connected = (
+  ns: string,
+  address: string,
+  port: number,
+  wait: number,
+  source?: string,
+): number | undefined =>
+  inNamespace(ns, () => {
+    const fd = ffi.socket(isV6(address) ? ffi.AF.INET6 : ffi.AF.INET, ffi.SOCK.STREAM);
+    const time = Buffer.alloc(16);
+    time.writeBigInt64LE(BigInt(Math.floor(wait / 1000)), 0);
+    time.writeBigInt64LE(BigInt((wait % 1000) * 1000), 8);
+    ffi.setsockopt(fd, SOL_SOCKET, SO.SNDTIMEO, time);
+    try {
+      if (source) ffi.bind(fd, sockaddr(source, 0));
+      ffi.connect(fd, sockaddr(address, port));
+      return fd;
+    } catch {
+      ffi.close(fd);
+      return undefined;
+    }
+  });
+
+const tcpProbe = (
+  ns: string,
+  address: string,
+  port: number,
+  wait: number,
+  source?: string,
+): Promise<Answer> => {
+  const fd = connected(ns, address, port, wait, source);
+  if (fd === undefined) return Promise.resolve(null);
+  return new Promise((resolve) => {
+    const socket = new Socket({ fd });
+    let text = '';
+    const timer = setTimeout(() => socket.destroy(), wait);
+    socket.setEncoding('utf8');
+    socket.on('data', (data: string) => {
+      text += data;
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve(text === '' ? null : text);
+    });
+  });
+};
+
+const udpProbe = (
+  ns: string,
+  address: string,
+  port: number,
+  wait: number,
+  source?: string,
+): Promise<Answer> =>
+  new Promise((resolve) => {
+    const socket = createSocket(isV6(address) ? 'udp6' : 'udp4');
+    const finish = (answer: Answer) => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(answer);
+    };
+    const timer = setTimeout(() => finish(null), wait);
+    socket.on('message', (data) => finish(data.toString()));
+    socket.on('error', () => finish(null));
+    const fd = bound(ns, ffi.SOCK.DGRAM, source ?? (isV6(address) ? '::' : '0.0.0.0'), 0);
+    socket.bind({ fd, exclusive: true }, () => socket.send('?', port, address, () => {}));
+  });
+
+export interface Probe {
+  readonly protocol?: Protocol;
+  readonly source?: string;
+  /** nothing must come: do not wait long */
+  readonly silent?: boolean;
+}
+
+/** Asks the server at `address`:`port` from namespace `ns` (`host`: this one). */
+export const probe = (ns: string, address: string, port: number, options: Probe = {}): Promise<Answer> => {
+  const wait = options.silent ? PATIENCE.silence : PATIENCE.answer;
+  const ask = options.protocol === 'udp' ? udpProbe : tcpProbe;
+  return ask(ns, address, port, wait, options.source);
+};
+
+/** Sends a raw Ethernet frame from an interface. */
+export const sendFrame = (ns: string, ifname: string, frame: Buffer): void => {
+  const PACKET = 17;
+  inNamespace(ns, () => {
+    const fd = ffi.socket(PACKET, ffi.SOCK.RAW);
+    const to = Buffer.alloc(20);
+    to.writeUInt16LE(PACKET, 0);
+    to.writeInt32LE(ffi.ifNameToIndex(ifname), 4);
+    try {
+      ffi.send(fd, frame, 0, to);
+    } finally {
+      ffi.close(fd);
+    }
+  });
+};
+
+export interface LabNetwork extends FirewallNetwork {
+  /** the bridge's addresses with prefix lengths; empty: isolated */
+  readonly gateways: readonly string[];
+}
+
+export interface LabContainer {
+  readonly ns: string;
+  readonly port: string;
+  readonly mac: string;
+  readonly v4: string;
+  readonly v6: string;
+}
+
+export const nat = (
+  family: 4 | 6,
+  subnet: string,
+  gateway: string,
+  change: Partial<FirewallFamily> = {},
+) => ({
+  family,
+  subnet,
+  gateway,
+  mode: 'nat' as const,
+  masquerade: true,
+  ...change,
+});
+
+export class Lab {
+  readonly nftables: Nftables = createNftables();
+  private readonly directory = mkdtempSync(join(tmpdir(), 'viaduct-lab-'));
+  private readonly namespaces: string[] = [];
+  private count = 0;
+
+  constructor() {
+    sysctl('ipv4/ip_forward', '1');
+    sysctl('ipv6/conf/all/forwarding', '1');
+    for (const each of ['all', 'default']) sysctl(`ipv6/conf/${each}/accept_dad`, '0');
+    this.nftables.ensure();
+  }
+
+  namespace(name: string): string {
+    const path = join(this.directory, name);
+    createNamespace(path);
+    this.namespaces.push(path);
+    for (const each of ['all', 'default'])
+      run('nsenter', ...within(path), 'sysctl', '-qw', `net.ipv6.conf.${each}.accept_dad=0`);
+    ipIn(path, 'link set lo up');
+    return path;
+  }
+
+  /** A machine on an outer network of the host: `outer` is the host's interface there. */
+  machine(name: string, outer: string, host: readonly string[], own: readonly string[]): string {
+    const ns = this.namespace(name);
+    ip(`link add ${outer} type veth peer name eth0 netns ${ns}`);
+    for (const address of host) ip(`addr add ${address} dev ${outer}${isV6(address) ? ' nodad' : ''}`);
+    ip(`link set ${outer} up`);
+    for (const address of own) ipIn(ns, `addr add ${address} dev eth0${isV6(address) ? ' nodad' : ''}`);
+    ipIn(ns, 'link set eth0 up');
+    for (const address of host)
+      ipIn(ns, `${isV6(address) ? '-6 ' : ''}route add default via ${address.replace(/\/.*/, '')}`);
+    return ns;
+  }
+
+  network(network: LabNetwork): LabNetwork {
+    this.nftables.apply(networkElements(network).map((element) => ({ op: 'add', element })));
+    ip(
+      `link add ${network.bridge} address 02:00:00:00:ff:${(++this.count).toString(16).padStart(2, '0')} type bridge`,
+    );
+    for (const address of network.gateways)
+      ip(`addr add ${address} dev ${network.bridge}${isV6(address) ? ' nodad' : ''}`);
+    ip(`link set ${network.bridge} up`);
+    sysctl(`ipv4/conf/${network.bridge}/route_localnet`, '1');
+    return network;
+  }
+
+  /** `v4`, `v6` with prefix length; empty: none. */
+  container(
+    name: string,
+    network: LabNetwork,
+    v4: string,
+    v6: string,
+    rest: Partial<Pick<FirewallEndpoint, 'bindings' | 'linkedTo' | 'forwards'>> = {},
+  ): LabContainer {
+    const ns = this.namespace(name);
+    const number = (++this.count).toString(16).padStart(2, '0');
+    const mac = `02:42:ac:00:00:${number}`;
+    const port = `veth${name}`;
+    const addresses = [v4, v6].filter((a) => a !== '');
+    const endpoint: FirewallEndpoint = {
+      network,
+      hostIfname: port,
+      mac,
+      addresses: addresses.map((a) => a.replace(/\/.*/, '')),
+      exposed: [],
+      bindings: [],
+      linkedTo: [],
+      ...rest,
+    };
+    this.nftables.apply(endpointElements(endpoint).map((element) => ({ op: 'add', element })));
+    ip(`link add ${port} type veth peer name eth0 address ${mac} netns ${ns}`);
+    if (v6 === '') run('nsenter', ...within(ns), 'sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=1');
+    for (const address of addresses) ipIn(ns, `addr add ${address} dev eth0${isV6(address) ? ' nodad' : ''}`);
+    ipIn(ns, 'link set eth0 up');
+    ip(`link set ${port} master ${network.bridge}`);
+    if (endpoint.bindings.length > 0) ip(`link set ${port} type bridge_slave hairpin on`);
+    ip(`link set ${port} up`);
+    for (const gateway of network.gateways)
+      if (addresses.some((a) => isV6(a) === isV6(gateway)))
+        ipIn(ns, `${isV6(gateway) ? '-6 ' : ''}route add default via ${gateway.replace(/\/.*/, '')}`);
+    return { ns, port, mac, v4: v4.replace(/\/.*/, ''), v6: v6.replace(/\/.*/, '') };
+  }
+
+  close(): void {
+    for (const close of closers.splice(0)) close();
+    this.nftables.drop();
+    this.nftables.close();
+    for (const path of this.namespaces) ffi.umount(path);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}

@@ -18,6 +18,7 @@ export interface Api {
 }
 
 const GRACE_MS = 1000;
+const IDLE_MS = 20;
 
 export function createApi(engine: Engine, options: { readonly logger: Logger }): Api {
   const closing = new AbortController();
@@ -49,9 +50,12 @@ export function createApi(engine: Engine, options: { readonly logger: Logger }):
 
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+    const force = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+    // A connection whose last answer has just gone out is idle a moment later.
+    const idle = setInterval(() => server.closeIdleConnections(), IDLE_MS);
     server.close(() => {
-      clearTimeout(timer);
+      clearTimeout(force);
+      clearInterval(idle);
       resolve();
     });
     server.closeIdleConnections();

@@ -16,7 +16,8 @@ export function sendEmpty(exchange: Exchange, status = 204): void {
 /** Sends `{"message": …}`; where the answer has begun, all that is left is to break it off. */
 export function sendFailure(exchange: Exchange, failure: unknown): void {
   const { status, message } = describeFailure(failure);
-  if (status >= 500) {
+  // 501 and 503 are answers; 500 is something to look into.
+  if (status === 500) {
     exchange.logger.error(
       { err: failure, method: exchange.request.method, url: exchange.request.url },
       message,

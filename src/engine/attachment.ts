@@ -1,6 +1,9 @@
 /** Endpoints and sandboxes of one container, built from what the user asked. Pure but for the addresses taken. */
+
+import { checkEndpointOptions } from '../drivers/endpoint-options.js';
 import { forbidden, invalid } from '../errors.js';
-import { macFromAddress } from '../ipam/mac.js';
+import { macFromAddress, parseMac } from '../ipam/mac.js';
+import { requestedAddresses } from '../ipam/requested.js';
 import type { Container, EndpointSettings } from '../model/container.js';
 import type { Endpoint, LinkedPort, Sandbox } from '../model/endpoint.js';
 import { type EndpointId, freshId, shortId } from '../model/ids.js';
@@ -90,6 +93,15 @@ export const arrange = (sandbox: Sandbox, members: readonly Member[]): readonly 
     changes.push({ table: 'endpoint', id: endpoint.id, value: { ...endpoint, bindings } });
   }
   return changes;
+};
+
+/** What the user wrote, made canonical: addresses, MAC, driver options. Throws invalid with moby's words. */
+export const canonicalSettings = (settings: EndpointSettings): EndpointSettings => {
+  checkEndpointOptions(settings.driverOptions);
+  const { linkLocal, ipv4, ipv6 } = requestedAddresses(settings);
+  const { ipv4: _4, ipv6: _6, ...rest } = settings;
+  const mac = settings.mac === '' ? '' : parseMac(settings.mac);
+  return { ...rest, mac, linkLocal, ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}) };
 };
 
 /** Docker's rules on what may be asked of an endpoint, before anything is taken. */

@@ -1,4 +1,6 @@
 /** Network commands: create, remove, look up, prune. Each is done, on disk and in the kernel, when it returns. */
+
+import type { Driver } from '../drivers/contract.js';
 import { conflict, forbidden, invalid, notFound } from '../errors.js';
 import { resolvePools } from '../ipam/pools.js';
 import { freshId, type NetworkId } from '../model/ids.js';
@@ -47,7 +49,7 @@ const withDefaults = (parts: Parts, request: NetworkCreateRequest): NetworkCreat
 const flag = (option: string | undefined, fallback: boolean): boolean =>
   option === undefined ? fallback : option === 'true' || option === '1';
 
-const pools = (parts: Parts, request: NetworkCreateRequest, id: NetworkId, ownsGateway: boolean) => {
+const pools = (parts: Parts, request: NetworkCreateRequest, id: NetworkId, driver: Driver) => {
   const ipv4 = request.ipv4 ?? flag(request.options['com.docker.network.enable_ipv4'], true);
   const ipv6 = request.ipv6 ?? flag(request.options['com.docker.network.enable_ipv6'], false);
   if (!ipv4 && !ipv6) throw invalid('IPv4 or IPv6 must be enabled');
@@ -57,7 +59,7 @@ const pools = (parts: Parts, request: NetworkCreateRequest, id: NetworkId, ownsG
       defaultPools: parts.config.defaultAddressPools,
       taken: parts.subnets,
       hostRoutes: parts.facts.subnets(),
-      gateways: { ipv4: ownsGateway, ipv6: ownsGateway },
+      gateways: driver.gateways(request),
       seed: parts.seed,
       networkId: id,
     },
@@ -80,7 +82,7 @@ export const designNetwork = (parts: Parts, asked: NetworkCreateRequest): Networ
   if (!['', 'default'].includes(request.ipam.driver))
     throw notFound(`could not find IPAM driver ${request.ipam.driver}: plugin not found`);
   const id = freshId<NetworkId>();
-  const addressing = pools(parts, request, id, driver.capabilities.ownsGateway);
+  const addressing = pools(parts, request, id, driver);
   const network: Network = {
     id,
     name: request.name,

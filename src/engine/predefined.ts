@@ -4,7 +4,7 @@ import type { HostView } from '../drivers/contract.js';
 import { bare, canonical, formatPrefix, masked, prefixOf } from '../ipam/address.js';
 import { resolvePools } from '../ipam/pools.js';
 import { freshId, type NetworkId } from '../model/ids.js';
-import type { IpamConfig, Network } from '../model/network.js';
+import type { Family, IpamConfig, Network } from '../model/network.js';
 import type { Change } from '../store/store.js';
 import type { Model } from './model.js';
 import { type HostFacts, timestamp } from './parts.js';
@@ -40,15 +40,19 @@ const bridgeOptions = (config: DaemonConfig): Readonly<Record<string, string>> =
   'com.docker.network.driver.mtu': String(config.mtu || 1500),
 });
 
-/** `--bip 10.1.0.1/16` names gateway and subnet at once. */
-const familyConfig = (bip: string, fixed: string, gateway: string): readonly IpamConfig[] => {
+/**
+ * `--bip 10.1.0.1/16` names the bridge's address and subnet at once. `--default-gateway` is where containers route to: a
+ * router beside the bridge, so its address is reserved under the name that the driver looks for.
+ */
+const familyConfig = (family: Family, bip: string, fixed: string, gateway: string): readonly IpamConfig[] => {
   const subnet = bip || fixed;
   if (subnet === '') return [];
   return [
     {
       subnet: formatPrefix(masked(prefixOf(subnet))),
       ...(fixed && bip ? { range: canonical(fixed) } : {}),
-      ...(gateway || bip ? { gateway: gateway || bare(bip) } : {}),
+      ...(bip ? { gateway: bare(bip) } : {}),
+      ...(gateway ? { auxiliary: { [`DefaultGatewayIPv${family}`]: gateway } } : {}),
     },
   ];
 };
@@ -64,8 +68,8 @@ interface Context {
 const bridge = (context: Context, id: NetworkId): Omit<Network, 'createdAt'> => {
   const { config, model } = context;
   const asked = [
-    ...familyConfig(config.bip, config.fixedCidr, config.defaultGateway),
-    ...(config.ipv6 ? familyConfig(config.bip6, config.fixedCidrV6, config.defaultGatewayV6) : []),
+    ...familyConfig(4, config.bip, config.fixedCidr, config.defaultGateway),
+    ...(config.ipv6 ? familyConfig(6, config.bip6, config.fixedCidrV6, config.defaultGatewayV6) : []),
   ];
   const others = [...model.networks.values()].filter((n) => n.id !== id);
   const pools = resolvePools(
@@ -98,7 +102,7 @@ const bridge = (context: Context, id: NetworkId): Omit<Network, 'createdAt'> => 
 
 /** What differs between the settings of now and those under which the bridge was made, apart from its pools. */
 const sameAddressing = (known: Network, config: DaemonConfig): boolean => {
-  const asked = familyConfig(config.bip, config.fixedCidr, config.defaultGateway)[0];
+  const asked = familyConfig(4, config.bip, config.fixedCidr, config.defaultGateway)[0];
   const pool = known.pools.find((p) => p.family === 4);
   return (
     known.ipv6 === config.ipv6 &&

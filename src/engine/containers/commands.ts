@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { conflict, notFound } from '../../errors.js';
 import type { Container, HostConfig } from '../../model/container.js';
 import type { Change } from '../../store/store.js';
+import { canonicalSettings } from '../attachment.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
 import type { Parts } from '../parts.js';
 import { checkContainerName, designContainer } from './create.js';
@@ -200,7 +201,8 @@ export const createAttaching = (
   parts: Parts,
   lifecycle: Lifecycle,
 ): Pick<NetworkCommands, 'connect' | 'disconnect'> => ({
-  async connect(reference, container, settings) {
+  async connect(reference, container, asked) {
+    const settings = canonicalSettings(asked);
     const { id } = parts.model.getContainer(container);
     await lifecycle.exclusive(id, async () => {
       const made = connect(parts, parts.model.getNetwork(reference), parts.model.getContainer(id), settings);

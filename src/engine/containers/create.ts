@@ -13,6 +13,7 @@ import type {
 } from '../../model/container.js';
 import { type ContainerId, freshId, shortId } from '../../model/ids.js';
 import type { Image } from '../../model/image.js';
+import { canonicalSettings } from '../attachment.js';
 import type { ContainerCreateRequest } from '../contract.js';
 import { type Parts, timestamp } from '../parts.js';
 import { exposedPorts } from '../publish.js';
@@ -215,7 +216,7 @@ const resolveNetworks = (parts: Parts, request: ContainerCreateRequest): Contain
   }
   const given = request.networks.map(({ network, settings }) => ({
     name: network === 'default' ? 'bridge' : network,
-    settings,
+    settings: canonicalSettings(settings),
   }));
   const primary = mode === 'default' || mode === '' ? 'bridge' : mode;
   const names = same(parts, given, primary) ? given : [{ name: primary, settings: NO_SETTINGS }, ...given];

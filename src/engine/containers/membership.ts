@@ -59,6 +59,14 @@ const dnsLinks = (parts: Parts, container: Container): Readonly<Record<string, s
 const sandboxDns = (parts: Parts, container: Container, embedded: boolean): SandboxDns =>
   dnsOf(parts, container, embedded, dnsLinks(parts, container));
 
+const HOST_BINDING = 'com.docker.network.bridge.host_binding_ipv4';
+
+/** Where `-p` names no address: the network's own, else the daemon's `--ip`. */
+const publishedBy = (parts: Parts, { config, hostConfig }: Container, networks: readonly Network[]) => {
+  const hostIp = networks.flatMap((n) => n.options[HOST_BINDING] || [])[0] ?? parts.host.hostIp;
+  return resolveBindings(config, hostConfig, { ...parts.host, hostIp }, parts.freePort);
+};
+
 const newSandbox = (parts: Parts, container: Container, networks: readonly Network[]): Sandbox => {
   const id = freshId<SandboxId>();
   const host = usesHost(container);
@@ -70,9 +78,7 @@ const newSandbox = (parts: Parts, container: Container, networks: readonly Netwo
     mode: host ? 'host' : 'private',
     gateway4: null,
     gateway6: null,
-    bindings: publishes
-      ? resolveBindings(container.config, container.hostConfig, parts.host, parts.freePort)
-      : [],
+    bindings: publishes ? publishedBy(parts, container, networks) : [],
     sysctls: container.hostConfig.Sysctls ?? {},
     dns: sandboxDns(
       parts,

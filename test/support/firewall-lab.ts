@@ -5,7 +5,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +28,14 @@ const within = (ns: string): string[] => [`--net=${ns}`];
 export const ipIn = (ns: string, text: string): string =>
   run('nsenter', ...within(ns), 'ip', ...text.split(' '));
 export const sysctl = (path: string, value: string): void => writeFileSync(`/proc/sys/net/${path}`, value);
+
+/** br_netfilter shows bridged packets to layer 3; other programs switch it on, so both ways must hold. */
+const BRIDGE_NF = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+export const bridgeNetfilterWays = existsSync(BRIDGE_NF) ? (['0', '1'] as const) : (['0'] as const);
+export const bridgeNetfilter = (way: '0' | '1'): void => {
+  if (existsSync(BRIDGE_NF))
+    for (const each of ['iptables', 'ip6tables']) sysctl(`bridge/bridge-nf-call-${each}`, way);
+};
 
 const isV6 = (address: string): boolean => address.includes(':');
 const bare = (address: string): string => address.replace(/^::ffff:/, '').replace(/%.*$/, '');
@@ -70,7 +78,7 @@ export const serve = async (ns: string, protocol: Protocol, port: number, prefix
 };
 
 /** How long to wait for what is expected, and for what must not come. */
-const PATIENCE = { answer: 2000, silence: 200 } as const;
+const PATIENCE = { answer: 2000, silence: 120 } as const;
 
 const connected = (
   ns: string,
@@ -153,22 +161,6 @@ export const probe = (ns: string, address: string, port: number, options: Probe 
   const wait = options.silent ? PATIENCE.silence : PATIENCE.answer;
   const ask = options.protocol === 'udp' ? udpProbe : tcpProbe;
   return ask(ns, address, port, wait, options.source);
-};
-
-/** Sends a raw Ethernet frame from an interface. */
-export const sendFrame = (ns: string, ifname: string, frame: Buffer): void => {
-  const PACKET = 17;
-  inNamespace(ns, () => {
-    const fd = ffi.socket(PACKET, ffi.SOCK.RAW);
-    const to = Buffer.alloc(20);
-    to.writeUInt16LE(PACKET, 0);
-    to.writeInt32LE(ffi.ifNameToIndex(ifname), 4);
-    try {
-      ffi.send(fd, frame, 0, to);
-    } finally {
-      ffi.close(fd);
-    }
-  });
 };
 
 export interface LabNetwork extends FirewallNetwork {

@@ -1,0 +1,152 @@
+/** Raw Ethernet frames: built, sent and watched for. What a container with NET_RAW can do, tests must do too. */
+import * as ffi from '../../src/kernel/ffi.js';
+import { inNamespace } from '../../src/kernel/netns.js';
+import { addressBytes } from '../../src/kernel/sockaddr.js';
+
+const AF_PACKET = 17;
+/** ETH_P_ALL in network order. */
+const ETH_P_ALL = 0x0300;
+
+const u16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff]);
+const mac = (text: string): Buffer => Buffer.from(text.replaceAll(':', ''), 'hex');
+const address = (text: string): Buffer => {
+  const bytes = addressBytes(text);
+  if (!bytes) throw new Error(`not an address: ${text}`);
+  return Buffer.from(bytes);
+};
+
+/** Internet checksum (RFC 1071). */
+const checksum = (bytes: Buffer): number => {
+  let sum = 0;
+  for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return ~sum & 0xffff;
+};
+
+export interface Ends {
+  readonly fromMac: string;
+  readonly toMac: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export const ethernet = (toMac: string, fromMac: string, type: number, payload: Buffer): Buffer =>
+  Buffer.concat([mac(toMac), mac(fromMac), u16(type), payload]);
+/** Puts a tag of `type` (0x8100, 0x88a8) and VLAN `vlan` into a frame. */
+export const tagged = (frame: Buffer, type: number, vlan: number): Buffer =>
+  Buffer.concat([frame.subarray(0, 12), u16(type), u16(vlan), frame.subarray(12)]);
+
+export const arp = (operation: 1 | 2, ends: Ends & { readonly claims?: string }): Buffer =>
+  ethernet(
+    ends.toMac,
+    ends.fromMac,
+    0x0806,
+    Buffer.concat([
+      Buffer.from([0, 1, 8, 0, 6, 4, 0, operation]),
+      mac(ends.claims ?? ends.fromMac),
+      address(ends.from),
+      mac('00:00:00:00:00:00'),
+      address(ends.to),
+    ]),
+  );
+
+const ipv4 = ({ fromMac, toMac, from, to }: Ends, protocol: number, payload: Buffer): Buffer => {
+  const header = Buffer.concat([
+    Buffer.from([0x45, 0]),
+    u16(20 + payload.length),
+    Buffer.from([0, 1, 0, 0, 64, protocol, 0, 0]),
+    address(from),
+    address(to),
+  ]);
+  header.writeUInt16BE(checksum(header), 10);
+  return ethernet(toMac, fromMac, 0x0800, Buffer.concat([header, payload]));
+};
+
+const ipv6 = ({ fromMac, toMac, from, to }: Ends, next: number, payload: Buffer, hops = 64): Buffer =>
+  ethernet(
+    toMac,
+    fromMac,
+    0x86dd,
+    Buffer.concat([
+      Buffer.from([0x60, 0, 0, 0]),
+      u16(payload.length),
+      Buffer.from([next, hops]),
+      address(from),
+      address(to),
+      payload,
+    ]),
+  );
+
+const withChecksum6 = (ends: Ends, next: number, payload: Buffer, at: number): Buffer => {
+  const pseudo = Buffer.concat([
+    address(ends.from),
+    address(ends.to),
+    Buffer.from([0, 0]),
+    u16(payload.length),
+    Buffer.from([0, 0, 0, next]),
+  ]);
+  const out = Buffer.from(payload);
+  out.writeUInt16BE(checksum(Buffer.concat([pseudo, payload])), at);
+  return out;
+};
+
+/** A datagram from port 1000; `text` of even length. */
+export const datagram = (ends: Ends, port: number, text: string): Buffer => {
+  const body = Buffer.from(text);
+  const udp = Buffer.concat([u16(1000), u16(port), u16(8 + body.length), u16(0), body]);
+  return ends.from.includes(':') ? ipv6(ends, 17, withChecksum6(ends, 17, udp, 6)) : ipv4(ends, 17, udp);
+};
+
+/** An ICMPv6 message of neighbour discovery: type, flags and reserved, then `body`. */
+export const icmpv6 = (ends: Ends, type: number, flags: number, body: Buffer): Buffer => {
+  const head = Buffer.from([type, 0, 0, 0, 0, 0, 0, 0]);
+  head.writeUInt32BE(flags >>> 0, 4);
+  return ipv6(ends, 58, withChecksum6(ends, 58, Buffer.concat([head, body]), 2), 255);
+};
+/** Solicitation (135) or advertisement (136, override) about `target`. */
+export const neighbour = (type: 135 | 136, ends: Ends, target: string): Buffer =>
+  icmpv6(
+    ends,
+    type,
+    type === 136 ? 0x20000000 : 0,
+    Buffer.concat([address(target), ...(type === 136 ? [Buffer.from([2, 1]), mac(ends.fromMac)] : [])]),
+  );
+
+export const sendFrame = (ns: string, ifname: string, frame: Buffer): void => {
+  inNamespace(ns, () => {
+    const fd = ffi.socket(AF_PACKET, ffi.SOCK.RAW);
+    const to = Buffer.alloc(20);
+    to.writeUInt16LE(AF_PACKET, 0);
+    to.writeInt32LE(ffi.ifNameToIndex(ifname), 4);
+    try {
+      ffi.send(fd, frame, 0, to);
+    } finally {
+      ffi.close(fd);
+    }
+  });
+};
+
+/** Everything that arrives in the namespace from now on. */
+export class Watch {
+  private readonly fd: number;
+  constructor(ns: string) {
+    this.fd = inNamespace(ns, () => ffi.socket(AF_PACKET, ffi.SOCK.RAW | ffi.SOCK.NONBLOCK, ETH_P_ALL));
+  }
+  /** The frames up to one that has these bytes; throws where it does not come within two seconds. */
+  until(bytes: Buffer): Buffer[] {
+    const found: Buffer[] = [];
+    const into = Buffer.alloc(4096);
+    for (const end = performance.now() + 2000; performance.now() < end; pause(1))
+      for (let n = ffi.recv(this.fd, into); n >= 0; n = ffi.recv(this.fd, into)) {
+        found.push(Buffer.from(into.subarray(0, n)));
+        if (found.at(-1)?.includes(bytes)) return found;
+      }
+    throw new Error(`no frame with ${bytes}`);
+  }
+  close(): void {
+    ffi.close(this.fd);
+  }
+}
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+const pause = (ms: number) => Atomics.wait(sleeper, 0, 0, ms);

@@ -72,14 +72,7 @@ function readConfig(body: CreateBody, minor: number): ContainerConfig {
 
 function readHostConfig(body: CreateBody, minor: number, warnings: string[]): HostConfig {
   const sent = body.HostConfig ?? decode(hostConfigSchema, {});
-  const empty = Object.entries(sent.PortBindings)
-    .filter(([, list]) => list === null || (Array.isArray(list) && list.length === 0))
-    .map(([port]) => port);
-  if (empty.length > 0 && minor >= 52) {
-    warnings.push(
-      `Following container port(s) have an empty list of port-bindings: ${empty.join(', ')}. Such bindings will be discarded in a future version.`,
-    );
-  }
+  if (minor >= 52) warnOfEmptyBindings(sent.PortBindings, warnings);
   checkMounts(sent.Mounts ?? [], minor);
   const { PortBindings, NetworkMode, IpcMode, PidsLimit, ...others } = sent;
   return {
@@ -90,6 +83,17 @@ function readHostConfig(body: CreateBody, minor: number, warnings: string[]): Ho
     PidsLimit: PidsLimit !== null && PidsLimit <= 0 ? null : PidsLimit,
     PortBindings: normalisePortBindings(PortBindings),
   };
+}
+
+function warnOfEmptyBindings(bindings: Readonly<Record<string, unknown>>, warnings: string[]): void {
+  const empty = Object.keys(bindings).filter((port) => {
+    const list = bindings[port];
+    return list === null || (Array.isArray(list) && list.length === 0);
+  });
+  if (empty.length === 0) return;
+  warnings.push(
+    `Following container port(s) have an empty list of port-bindings: ${empty.join(', ')}. Such bindings will be discarded in a future version.`,
+  );
 }
 
 type Mounts = NonNullable<NonNullable<CreateBody['HostConfig']>['Mounts']>;

@@ -29,11 +29,16 @@ const isProtocol = (text: string): boolean => text === 'tcp' || text === 'udp' |
 /** `80`, `80/TCP` → `80/tcp`. Throws invalid `invalid port specification: "…"`; port 0 is none. */
 export function normalisePort(text: string): string {
   const slash = text.indexOf('/');
-  const number = portNumber(slash < 0 ? text : text.slice(0, slash));
-  const protocol = slash < 0 || slash === text.length - 1 ? 'tcp' : text.slice(slash + 1).toLowerCase();
+  const digits = slash < 0 ? text : text.slice(0, slash);
+  const number = portNumber(digits);
+  const given = slash < 0 ? '' : text.slice(slash + 1);
+  const protocol = given === '' ? 'tcp' : given.toLowerCase();
   if (number === undefined || number === 0 || !isProtocol(protocol)) throw bad(text);
-  return `${number}/${protocol}`;
+  // The usual text is canonical already; keeping the very same one saves ten thousand strings.
+  return protocol === given && digits.charCodeAt(0) !== ZERO ? text : `${number}/${protocol}`;
 }
+
+const ZERO = 48;
 
 /** The host's side: empty and `0` leave the choice to the host; `8000-8010` lets it choose in a range. */
 function checkHostPort(text: string): void {
@@ -49,50 +54,56 @@ function checkHostPort(text: string): void {
 
 /** `HostConfig.PortBindings` with canonical keys. Throws invalid for the first entry that is none. */
 export function normalisePortBindings(value: Readonly<Record<string, unknown>>): PortBindings {
-  const bindings: Record<string, readonly DockerPortBinding[]> = {};
   const addresses = new Set<string>();
+  const read = new Map<string, readonly DockerPortBinding[]>();
   for (const key of Object.keys(value)) {
     const port = normalisePort(key);
-    const list = value[key];
-    if (list !== null && !Array.isArray(list))
-      throw invalid(`invalid JSON: PortBindings of ${port}: expected a list`);
-    const before = bindings[port];
-    const read = (list ?? []).map((entry: unknown) => readBinding(port, entry, addresses));
-    // An empty list is one binding that leaves everything to the host (moby's handlePortBindingsBC).
-    bindings[port] = [...(before ?? []), ...(read.length === 0 ? [{ HostIp: '', HostPort: '' }] : read)];
+    const list = readBindings(port, value[key], addresses);
+    const before = read.get(port);
+    read.set(port, before === undefined ? list : [...before, ...list]);
   }
-  return bindings;
+  return Object.fromEntries(read);
+}
+
+/** null or an empty list is one binding that leaves everything to the host (moby's handlePortBindingsBC). */
+const ANYWHERE: readonly DockerPortBinding[] = [{ HostIp: '', HostPort: '' }];
+
+function readBindings(port: string, value: unknown, addresses: Set<string>): readonly DockerPortBinding[] {
+  if (value === null) return ANYWHERE;
+  if (!Array.isArray(value)) throw invalid(`invalid JSON: PortBindings of ${port}: expected a list`);
+  return value.length === 0 ? ANYWHERE : value.map((entry: unknown) => readBinding(port, entry, addresses));
 }
 
 function readBinding(port: string, entry: unknown, addresses: Set<string>): DockerPortBinding {
   if (entry === null) return { HostIp: '', HostPort: '' };
   if (typeof entry !== 'object') throw invalid(`invalid JSON: PortBindings of ${port}: expected objects`);
-  const HostIp = textField(port, entry, 'HostIp', 'HostIP');
-  const HostPort = textField(port, entry, 'HostPort', 'hostPort');
-  if (HostPort !== '') checkHostPort(HostPort);
-  if (HostIp !== '' && !addresses.has(HostIp)) {
+  const HostIp = 'HostIp' in entry ? entry.HostIp : 'HostIP' in entry ? entry.HostIP : '';
+  const HostPort = 'HostPort' in entry ? entry.HostPort : '';
+  const ip = textOf(port, 'HostIp', HostIp);
+  const hostPort = textOf(port, 'HostPort', HostPort);
+  if (hostPort !== '') checkHostPort(hostPort);
+  if (ip !== '' && !addresses.has(ip)) {
     // Ten thousand bindings name one address; it is looked at once.
-    if (isIP(HostIp) === 0)
-      throw invalid(`invalid IP address in port binding of ${port}: ${HostIp.slice(0, 100)}`);
-    addresses.add(HostIp);
+    if (isIP(ip) === 0) throw invalid(`invalid IP address in port binding of ${port}: ${ip.slice(0, 100)}`);
+    addresses.add(ip);
   }
-  return { HostIp, HostPort };
+  return { HostIp: ip, HostPort: hostPort };
 }
 
-function textField(port: string, entry: object, name: string, variant: string): string {
-  const found: unknown = Reflect.get(entry, name) ?? Reflect.get(entry, variant) ?? '';
-  if (typeof found !== 'string')
-    throw invalid(`invalid JSON: PortBindings of ${port}: ${name}: expected a text`);
-  return found;
+function textOf(port: string, name: string, value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (value === null || value === undefined) return '';
+  throw invalid(`invalid JSON: PortBindings of ${port}: ${name}: expected a text`);
 }
+
+const EXPOSED: object = {};
 
 /** `Config.ExposedPorts` with canonical keys. */
 export function normaliseExposedPorts(
   value: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, object>> {
-  const exposed: Record<string, object> = {};
-  for (const key of Object.keys(value)) exposed[normalisePort(key)] = {};
-  return exposed;
+  const exposed: [string, object][] = Object.keys(value).map((key) => [normalisePort(key), EXPOSED]);
+  return Object.fromEntries(exposed);
 }
 
 /** `80/tcp` or `80-90/udp` of a filter as `port/protocol` texts. Throws invalid. */

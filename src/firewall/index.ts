@@ -4,4 +4,4 @@ export { networkElements } from './network.js';
 export { printRuleset, printTable } from './print.js';
 export { relayElements } from './relay.js';
 export { RULESET, setOf, TABLE } from './ruleset.js';
-export { sandboxTable } from './sandbox.js';
+export { SANDBOX, sandboxElements } from './sandbox.js';

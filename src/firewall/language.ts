@@ -91,6 +91,13 @@ export type Statement =
   | { readonly is: 'redirect'; readonly fields: readonly Field[]; readonly map: string }
   /** writes a header field and mends the checksum */
   | { readonly is: 'write'; readonly field: Field; readonly value: string }
+  /** the same with what the map answers; no answer: the next rule */
+  | {
+      readonly is: 'write-from';
+      readonly field: Field;
+      readonly fields: readonly Field[];
+      readonly map: string;
+    }
   /** adds the packet's fields to a learned set, or refreshes them */
   | { readonly is: 'learn'; readonly fields: readonly Field[]; readonly set: string };
 
@@ -129,4 +136,12 @@ export interface Table {
   readonly name: string;
   readonly sets: readonly SetDeclaration[];
   readonly chains: readonly Chain[];
+}
+
+/** An element of a set or map, in the texts of its types; `plan`'s ElementObject is one. */
+export interface SetElement {
+  readonly family: Table['family'];
+  readonly set: string;
+  readonly key: readonly string[];
+  readonly data?: readonly string[];
 }

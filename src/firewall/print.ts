@@ -27,6 +27,8 @@ const printStatement = (statement: Statement): string => {
       return `redirect to :${concatenated(statement.fields.map(printField))} map @${statement.map}`;
     case 'write':
       return `${printField(statement.field)} set ${statement.value}`;
+    case 'write-from':
+      return `${printField(statement.field)} set ${concatenated(statement.fields.map(printField))} map @${statement.map}`;
     case 'learn':
       return `update @${statement.set} { ${concatenated(statement.fields.map(printField))} }`;
     case 'counter':

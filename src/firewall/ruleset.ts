@@ -2,14 +2,17 @@
 import { BRIDGE } from './bridge.js';
 import { INET } from './inet.js';
 import type { SetDeclaration, Table } from './language.js';
+import { SANDBOX } from './sandbox.js';
 
 /** Both tables' name. */
 export const TABLE = 'viaduct';
 export const RULESET: readonly Table[] = [INET, BRIDGE];
 
 const declarations: ReadonlyMap<string, SetDeclaration> = new Map(
-  RULESET.flatMap((table) => table.sets.map((set) => [`${table.family} ${set.name}`, set] as const)),
+  [...RULESET, SANDBOX].flatMap((table) =>
+    table.sets.map((set) => [`${table.family} ${set.name}`, set] as const),
+  ),
 );
-/** The declaration of a set, undefined where the ruleset has none of that name. */
+/** The declaration of a set (of the sandbox's table too), undefined where there is none of that name. */
 export const setOf = (family: string, name: string): SetDeclaration | undefined =>
   declarations.get(`${family} ${name}`);

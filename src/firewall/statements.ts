@@ -29,6 +29,12 @@ export const accept: Statement = { is: 'accept' };
 export const masquerade: Statement = { is: 'masquerade' };
 export const learn = (set: string, ...fields: readonly Field[]): Statement => ({ is: 'learn', fields, set });
 export const write = (field: Field, value: string): Statement => ({ is: 'write', field, value });
+export const writeFrom = (field: Field, map: string, ...fields: readonly Field[]): Statement => ({
+  is: 'write-from',
+  field,
+  fields,
+  map,
+});
 export const redirect = (map: string, ...fields: readonly Field[]): Statement => ({
   is: 'redirect',
   fields,

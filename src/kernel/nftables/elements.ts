@@ -4,7 +4,7 @@
  * added has the same texts, given canonical ones.
  */
 import { internal } from '../../errors.js';
-import type { SetDeclaration } from '../../firewall/language.js';
+import type { SetDeclaration, SetElement } from '../../firewall/language.js';
 import { setOf, TABLE } from '../../firewall/ruleset.js';
 import type { ElementObject } from '../../plan/objects.js';
 import { attrStr, listAttributes, nested, parseAttributes } from '../netlink.js';
@@ -77,7 +77,7 @@ const makeTemplate = (shape: Shape, verdict: string, withData: boolean): Templat
 
 const isVerdictMap = ({ declaration }: Shape): boolean => declaration.data?.[0] === 'verdict';
 
-const templateOf = (shape: Shape, element: ElementObject, withData: boolean): Template => {
+const templateOf = (shape: Shape, element: SetElement, withData: boolean): Template => {
   const verdict = withData && isVerdictMap(shape) ? (element.data?.[0] ?? '') : '';
   const name = withData ? `data ${verdict}` : 'key';
   const found = shape.templates.get(name);
@@ -87,9 +87,9 @@ const templateOf = (shape: Shape, element: ElementObject, withData: boolean): Te
   return made;
 };
 
-const describe = ({ family, set, key }: ElementObject): string => `${family} ${set} ${key.join(' . ')}`;
+const describe = ({ family, set, key }: SetElement): string => `${family} ${set} ${key.join(' . ')}`;
 
-const checkFields = (shape: Shape, element: ElementObject): void => {
+const checkFields = (shape: Shape, element: SetElement): void => {
   const { declaration } = shape;
   if (element.key.length !== declaration.key.length || element.data?.length !== declaration.data?.length)
     throw internal(`element ${describe(element)} does not have the fields of its set`);
@@ -102,7 +102,7 @@ const putFields = (layout: Layout, texts: readonly string[], out: Buffer, at: nu
 };
 
 /** One element in a list. */
-const encodeElement = (element: ElementObject, withData: boolean): Buffer => {
+const encodeElement = (element: SetElement, withData: boolean): Buffer => {
   const shape = shapeOf(element.family, element.set);
   checkFields(shape, element);
   const template = templateOf(shape, element, withData && shape.declaration.data !== undefined);
@@ -122,7 +122,7 @@ const LIST_LIMIT = 60_000;
 const listMessage = (
   build: typeof addMessage,
   type: number,
-  family: ElementObject['family'],
+  family: SetElement['family'],
   set: string,
   encoded: readonly Buffer[],
 ): Buffer =>
@@ -137,7 +137,7 @@ const listMessage = (
 export type ElementOp = 'add' | 'delete';
 interface Change {
   readonly op: ElementOp;
-  readonly element: ElementObject;
+  readonly element: SetElement;
 }
 
 /** A message, and the changes in it. */
@@ -179,6 +179,10 @@ export const elementMessages = <T extends Change>(changes: readonly T[]): Elemen
   }
   return [...messages, ...finish(open, encoded)];
 };
+
+/** Takes all elements out of a set. */
+export const flushMessage = (family: SetElement['family'], set: string): Buffer =>
+  listMessage(deleteMessage, n.NFT_MSG.DELSETELEM, family, set, []);
 
 /** Asks for all elements of a set (as dump), or for the one with this key. */
 export const dumpMessage = (family: ElementObject['family'], set: string): Buffer =>

@@ -4,16 +4,13 @@
  * the static rules and the elements that were added, daemon or no daemon.
  */
 import { RULESET, setOf } from '../../firewall/ruleset.js';
-import { sandboxTable } from '../../firewall/sandbox.js';
 import type { ElementObject } from '../../plan/objects.js';
-import { NETLINK, NetlinkSocket, withSocket } from '../netlink.js';
+import { NETLINK, NetlinkSocket } from '../netlink.js';
 import type { Nftables } from '../nftables.contract.js';
 import { changeElements } from './change.js';
 import { decodeElements, getMessage, sameElement } from './elements.js';
 import { dropTables, loadTable } from './load.js';
-import { batch } from './messages.js';
 import { dumpSet, unlessAbsent } from './observed.js';
-import { createTableMessages, deleteTableMessage, tableMessage } from './tables.js';
 
 const allElements = (socket: NetlinkSocket): ElementObject[] =>
   RULESET.flatMap(({ family, sets }) =>
@@ -51,12 +48,4 @@ export const createNftables = (ns = 'host'): Nftables => {
   };
 };
 
-/**
- * In the sandbox at `ns`, leads 127.0.0.11:53 to the resolver's ports there. Repeatable: a restarted daemon brings new
- * ports. The container's own tables are not touched. 0.3 ms.
- */
-export const sandboxRedirect = (ns: string, ports: { readonly udp: number; readonly tcp: number }): void => {
-  const table = sandboxTable(ports);
-  const afresh = [tableMessage(table, 0), deleteTableMessage(table), ...createTableMessages(table, 0)];
-  withSocket(NETLINK.NETFILTER, ns, (socket) => socket.request(batch(afresh), `nftables redirect in ${ns}`));
-};
+export { sandboxRedirect } from './sandbox.js';

@@ -9,7 +9,7 @@ import { ERRNO, NFT_TABLE_F } from './constants.js';
 import { elementMessages } from './elements.js';
 import { batch } from './messages.js';
 import { carriedElements, type ObservedTable, observeTable, readGeneration } from './observed.js';
-import { createTableMessages, deleteTableMessage, tableComment, tableMessage } from './tables.js';
+import { adoptTableMessage, createTableMessages, deleteTableMessage, tableComment } from './tables.js';
 
 /** `owner` alone would take the rules away with a crashed daemon: it is both flags or none. */
 export const OWNED = NFT_TABLE_F.OWNER | NFT_TABLE_F.PERSIST;
@@ -24,7 +24,7 @@ const failedWith = (error: unknown, ...errnos: readonly number[]): boolean =>
 export const adopt = (socket: NetlinkSocket, table: Table, observed: ObservedTable): void => {
   if ((observed.flags & NFT_TABLE_F.OWNER) === 0 || observed.owner === socket.port) return;
   try {
-    socket.request(batch([tableMessage(table, observed.flags)]), `nftables adopt table ${table.family}`);
+    socket.request(batch([adoptTableMessage(table, observed.flags)]), `nftables adopt table ${table.family}`);
   } catch (cause) {
     if (!failedWith(cause, ERRNO.EPERM, ERRNO.EBUSY, ERRNO.EOPNOTSUPP)) throw cause;
     throw unavailable(

@@ -18,6 +18,9 @@ export const nftMessage = (
 /** `add` is idempotent, so it never carries EXCL. Acknowledged each, or an error could not be told from a lost answer. */
 export const addMessage = (type: number, family: NftFamily, ...parts: readonly Buffer[]): Buffer =>
   nftMessage(type, NLM_F.CREATE | NLM_F.ACK, family, ...parts);
+/** Fails with EEXIST where it is there already. */
+export const createMessage = (type: number, family: NftFamily, ...parts: readonly Buffer[]): Buffer =>
+  nftMessage(type, NLM_F.CREATE | NLM_F.EXCL | NLM_F.ACK, family, ...parts);
 /** Rules are put behind those of their chain. */
 export const appendMessage = (type: number, family: NftFamily, ...parts: readonly Buffer[]): Buffer =>
   nftMessage(type, NLM_F.CREATE | NLM_F.APPEND | NLM_F.ACK, family, ...parts);

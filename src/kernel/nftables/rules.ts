@@ -151,6 +151,8 @@ const encodeStatement = (s: Statement, sets: readonly SetDeclaration[]): Buffer[
       return [expression('masq')];
     case 'write':
       return writeField(s.field, s.value);
+    case 'write-from':
+      return [...lookUpInto(s.fields, s.map, FIRST), storeField(s.field, FIRST)];
     case 'learn':
       return learn(
         s.fields,

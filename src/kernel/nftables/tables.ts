@@ -7,7 +7,7 @@ import type { Chain, SetDeclaration, Table } from '../../firewall/language.js';
 import { attr, attrStr, attrU32be, nested } from '../netlink.js';
 import * as n from './constants.js';
 import { layoutOf, typeNumber } from './layout.js';
-import { addMessage, deleteMessage, nftMessage } from './messages.js';
+import { addMessage, createMessage, deleteMessage, nftMessage } from './messages.js';
 import { attrU64be, commentUserdata, ruleMessage, userdata } from './rules.js';
 import { TYPES } from './values.js';
 
@@ -15,15 +15,19 @@ import { TYPES } from './values.js';
 export const tableComment = (table: Table): string =>
   `Viaduct ${createHash('sha256').update(JSON.stringify(table)).digest('hex').slice(0, 16)}`;
 
-/** Creates the table, or changes its flags (`adopts` it) where it is there. */
-export const tableMessage = (table: Table, flags: number): Buffer =>
-  addMessage(
-    n.NFT_MSG.NEWTABLE,
-    table.family,
-    attrStr(n.NFTA_TABLE.NAME, table.name),
-    attrU32be(n.NFTA_TABLE.FLAGS, flags),
-    attr(n.NFTA_TABLE.USERDATA, commentUserdata(n.UDATA.TABLE_COMMENT, tableComment(table))),
-  );
+const tableMessage =
+  (build: typeof addMessage) =>
+  (table: Table, flags: number): Buffer =>
+    build(
+      n.NFT_MSG.NEWTABLE,
+      table.family,
+      attrStr(n.NFTA_TABLE.NAME, table.name),
+      attrU32be(n.NFTA_TABLE.FLAGS, flags),
+      attr(n.NFTA_TABLE.USERDATA, commentUserdata(n.UDATA.TABLE_COMMENT, tableComment(table))),
+    );
+/** Makes the socket that sends it the owner of a table that is there and owned by nobody. */
+export const adoptTableMessage = tableMessage(addMessage);
+const newTableMessage = tableMessage(createMessage);
 /** Removes the table with all that is in it. */
 export const deleteTableMessage = ({ family, name }: Table): Buffer =>
   deleteMessage(n.NFT_MSG.DELTABLE, family, attrStr(n.NFTA_TABLE.NAME, name));
@@ -111,9 +115,9 @@ const setMessage = ({ family, name: table }: Table, set: SetDeclaration, id: num
     ),
   );
 
-/** Everything in the table but elements; `flags` of `NFT_TABLE_F`. */
+/** Everything in a new table but elements; `flags` of `NFT_TABLE_F`. EEXIST where it is there. */
 export const createTableMessages = (table: Table, flags: number): Buffer[] => [
-  tableMessage(table, flags),
+  newTableMessage(table, flags),
   ...table.chains.map((chain) => chainMessage(table, chain)),
   ...table.sets.map((set, index) => setMessage(table, set, index + 1)),
   ...table.chains.flatMap((chain) =>

@@ -12,7 +12,7 @@ note "Everything runs in network namespaces of its own; the host's interfaces an
 install_packages $run_packages $test_packages $(client_package)
 install_node_packages
 build
-npx --no-install tsx scripts/images/build-test-images.ts || refuse "The test images could not be made; see above."
+npx --no-install tsx scripts/images/build-test-images.ts --fetch docker-registry || refuse "The test images could not be made; see above."
 
 results=
 failed=

@@ -1,6 +1,7 @@
 /**
  * Makes the small images that tests and the tour use, as `docker load`-able tars: `npx tsx
- * scripts/images/build-test-images.ts [--out .cache/images] [--force] [name…]`. A second run costs nothing while the
+ * scripts/images/build-test-images.ts [--out .cache/images] [--force] [--fetch package]… [name…]`. `--fetch` also puts a
+ * package beside them, for tests that run one of its programs where there is no network. A second run costs nothing while the
  * recipes are unchanged. Needs Debian's apt and tar; installs nothing.
  */
 import { createHash } from 'node:crypto';
@@ -24,8 +25,11 @@ const fingerprint = (): string => {
   return hash.digest('hex');
 };
 
+/** Where downloaded packages are kept. */
+export const packagesIn = (out: string): string => join(out, 'packages');
+
 const build = (name: string, recipe: Recipe, out: string): void => {
-  const [debs, work] = [join(out, 'packages'), join(out, `work-${name}-${process.pid}`)];
+  const [debs, work] = [packagesIn(out), join(out, `work-${name}-${process.pid}`)];
   try {
     const packages = libraryClosure(recipe.packages);
     download(debs, packages);
@@ -78,15 +82,21 @@ export const buildTestImages = (request: {
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const { values, positionals } = parseArgs({
-    options: { out: { type: 'string' }, force: { type: 'boolean' } },
+    options: {
+      out: { type: 'string' },
+      force: { type: 'boolean' },
+      fetch: { type: 'string', multiple: true },
+    },
     allowPositionals: true,
   });
+  const out = resolve(values.out ?? DEFAULT_OUT);
   const made = buildTestImages({
-    ...(values.out ? { out: resolve(values.out) } : {}),
+    out,
     only: positionals,
     force: values.force ?? false,
     say: console.log,
   });
+  download(packagesIn(out), values.fetch ?? []);
   console.log(
     `Test images are in place; load each with: docker load -i FILE\n${Object.values(made).join('\n')}`,
   );

@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream';
 import { invalid } from '../errors.js';
 import type { Catalogue } from './catalogue.js';
 import { ChildError, runChild } from './child.js';
+import { decompressed } from './compression.js';
 import type { Progress } from './contract.js';
 import { familiarText, fullText, parseReference, withDefaultTag } from './reference.js';
 import { inScratch, spool } from './spool.js';
@@ -35,7 +36,7 @@ interface OciIndex {
   }[];
 }
 
-/** One file of the archive; undefined where it is not in there. Compression is seen by tar itself. */
+/** One file of the archive; undefined where it is not in there. */
 const member = async (archive: string, name: string): Promise<string | undefined> => {
   // both spellings: GNU tar writes the members of a directory as `./name`
   for (const spelling of [name, `./${name}`]) {
@@ -164,7 +165,7 @@ export const loadImages = (
 ): Promise<void> =>
   inScratch(storage, async (directory) => {
     const archive = join(directory, 'archive.tar');
-    await spool(tar, archive);
+    await spool(await decompressed(tar), archive);
     for (const found of await imagesIn(archive)) {
       await loadOne(storage, found, catalogue(), progress).catch((error: unknown) => {
         throw toolFailure('cannot load the image', error);

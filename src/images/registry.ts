@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { internal, invalid, notFound, unauthorized, unavailable } from '../errors.js';
 import type { Catalogue } from './catalogue.js';
-import { ChildError, runChild } from './child.js';
+import { ChildError } from './child.js';
 import type { Progress, RegistryAuth } from './contract.js';
 import { learnDigest } from './digests.js';
 import { resolveImage } from './lookup.js';
@@ -23,7 +23,7 @@ import {
 } from './reference.js';
 import { inScratch } from './spool.js';
 import type { Storage } from './storage.js';
-import { complaint, skopeoCopy } from './tools.js';
+import { complaint, skopeoCopy, skopeoManifest } from './tools.js';
 
 /** containers-auth.json(5), in a file that only root reads: credentials never stand on a command line. */
 const authFile = (directory: string, registry: string, auth: RegistryAuth | undefined): string => {
@@ -74,9 +74,8 @@ interface Session {
 
 /** The manifest's (or list's) exact bytes, from the registry or its mirror. */
 const remoteManifest = ({ storage, reference, auth, signal }: Session): Promise<Buffer> => {
-  const options = ['inspect', '--raw', '--authfile', auth, ...tlsOptions(reference, '')];
-  const args = ['--policy', storage.policy, ...options, '--', `docker://${fullText(bare(reference))}`];
-  return runChild({ command: 'skopeo', args, env: storage.env, signal });
+  const options = ['--authfile', auth, ...tlsOptions(reference, '')];
+  return skopeoManifest(storage, `docker://${fullText(bare(reference))}`, options, { signal });
 };
 
 const remoteDigest = async (session: Session): Promise<string> =>

@@ -17,6 +17,7 @@ export interface Storage {
   /** our own: what `name@digest` is known of each image */
   readonly digests: string;
   readonly policy: string;
+  readonly registries: string;
   /** for the children */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -39,17 +40,31 @@ const mirror = (url: string): string => {
   return `[[registry.mirror]]\nlocation = ${toml(location)}\ninsecure = ${protocol === 'http:'}\n`;
 };
 
+/** A prefix goes for every port. */
+const LOOPBACK = ['localhost', '127.0.0.1'];
+
 /** containers-registries.conf(5). Loopback registries may be plain, as Docker has it. */
 export const registriesConf = ({ insecureRegistries, registryMirrors }: RegistrySettings): string => {
   const hub = `[[registry]]\nlocation = "docker.io"\n${registryMirrors.map(mirror).join('')}`;
-  const insecure = insecureRegistries.filter((host) => HOST.test(host) && !host.includes('/'));
-  const tables = insecure.map((host) => `[[registry]]\nlocation = ${toml(host)}\ninsecure = true\n`);
+  const insecure = [...LOOPBACK, ...insecureRegistries.filter((host) => HOST.test(host))];
+  const tables = [...new Set(insecure)].map(
+    (host) => `[[registry]]\nlocation = ${toml(host)}\ninsecure = true\n`,
+  );
   const head = 'unqualified-search-registries = ["docker.io"]\nshort-name-mode = "disabled"\n';
   return [head, hub, ...tables].join('\n');
 };
 
+/** containers-storage.conf(5). Without `skip_mount_home` every first use would leave a bind mount on the host. */
 const storageConf = (graph: string, run: string): string =>
-  `[storage]\ndriver = "overlay"\ngraphroot = ${toml(graph)}\nrunroot = ${toml(run)}\n`;
+  [
+    '[storage]',
+    'driver = "overlay"',
+    `graphroot = ${toml(graph)}`,
+    `runroot = ${toml(run)}`,
+    '[storage.options.overlay]',
+    'skip_mount_home = "true"',
+    '',
+  ].join('\n');
 
 /** Docker verifies digests, not signatures. */
 const POLICY = '{"default":[{"type":"insecureAcceptAnything"}]}\n';
@@ -70,15 +85,16 @@ export const openStorage = (dataRoot: string, execRoot: string, registries: Regi
     writable: join(dataRoot, 'writable'),
     digests: at('digests.json'),
     policy: at('policy.json'),
+    registries: at('registries.conf'),
   };
   for (const path of [storage.graph, storage.run, storage.temporary, storage.writable])
     mkdirSync(path, { recursive: true, mode: 0o711 });
   writeFileSync(at('storage.conf'), storageConf(storage.graph, storage.run));
-  writeFileSync(at('registries.conf'), registriesConf(registries));
+  writeFileSync(storage.registries, registriesConf(registries));
   writeFileSync(storage.policy, POLICY);
   const env = {
     CONTAINERS_STORAGE_CONF: at('storage.conf'),
-    CONTAINERS_REGISTRIES_CONF: at('registries.conf'),
+    CONTAINERS_REGISTRIES_CONF: storage.registries,
     // a file that is never there: the host's own logins must not be used for somebody else's request
     REGISTRY_AUTH_FILE: at('no-auth.json'),
     TMPDIR: storage.temporary,

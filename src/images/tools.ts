@@ -5,22 +5,35 @@ import type { Storage } from './storage.js';
 
 type Watch = Pick<ChildRequest, 'onLine' | 'signal'>;
 
-/** `skopeo copy`; both ends are transport-prefixed (`docker://…`), so neither can be taken for an option. */
+/** skopeo 1.9 takes the registries' file by this flag only, not from the environment. */
+const skopeo = (storage: Storage, args: readonly string[], watch: Watch): Promise<Buffer> => {
+  const own = [
+    '--policy',
+    storage.policy,
+    '--registries-conf',
+    storage.registries,
+    '--tmpdir',
+    storage.temporary,
+  ];
+  return runChild({ command: 'skopeo', args: [...own, ...args], env: storage.env, ...watch });
+};
+
+/** Both ends are transport-prefixed (`docker://…`), so neither can be taken for an option. */
 export const skopeoCopy = (
   storage: Storage,
   source: string,
   destination: string,
   options: readonly string[] = [],
   watch: Watch = {},
-): Promise<Buffer> => {
-  const args = ['--policy', storage.policy, '--tmpdir', storage.temporary, 'copy', ...options];
-  return runChild({
-    command: 'skopeo',
-    args: [...args, '--', source, destination],
-    env: storage.env,
-    ...watch,
-  });
-};
+): Promise<Buffer> => skopeo(storage, ['copy', ...options, '--', source, destination], watch);
+
+/** The manifest's (or list's) exact bytes. */
+export const skopeoManifest = (
+  storage: Storage,
+  source: string,
+  options: readonly string[],
+  watch: Watch,
+): Promise<Buffer> => skopeo(storage, ['inspect', '--raw', ...options, '--', source], watch);
 
 export const buildah = (storage: Storage, args: readonly string[], watch: Watch = {}): Promise<Buffer> =>
   runChild({ command: 'buildah', args, env: storage.env, ...watch });

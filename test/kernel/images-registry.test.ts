@@ -1,0 +1,203 @@
+/** Pull and push against a real registry (Debian's docker-registry), alone with us in the test's network namespace. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createReadStream, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import tar from 'tar-stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildTestImages, DEFAULT_OUT, packagesIn } from '../../scripts/images/build-test-images.js';
+import { unpack } from '../../scripts/images/packages.js';
+import type { BuildRequest, Images, RegistryAuth } from '../../src/images/contract.js';
+import { createImages } from '../../src/images/index.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'viaduct-registry-'));
+const never = new AbortController().signal;
+const registries: ChildProcess[] = [];
+
+const open = async (name: string, mirrors: readonly string[] = []): Promise<Images> => {
+  const [dataRoot, execRoot] = [join(scratch, name, 'data'), join(scratch, name, 'run')];
+  const images = createImages({ dataRoot, execRoot, insecureRegistries: [], registryMirrors: mirrors });
+  await images.open();
+  return images;
+};
+
+/** The registry's program, taken from its package; the package itself is not installed. There is no network here. */
+const registryProgram = (): string => {
+  const packages = packagesIn(DEFAULT_OUT);
+  if (!readdirSync(packages).some((file) => file.startsWith('docker-registry_')))
+    throw new Error('run first: npx tsx scripts/images/build-test-images.ts --fetch docker-registry');
+  unpack(packages, ['docker-registry'], join(scratch, 'registry'));
+  return join(scratch, 'registry/usr/bin/docker-registry');
+};
+
+const startRegistry = async (program: string, port: number, auth = ''): Promise<void> => {
+  const config = join(scratch, `${port}.yml`);
+  const data = join(scratch, `data-${port}`);
+  const yaml = `version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: {rootdirectory: ${data}}\nhttp: {addr: "127.0.0.1:${port}"}\n`;
+  writeFileSync(config, yaml + auth);
+  registries.push(spawn(program, ['serve', config], { stdio: 'ignore' }));
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const up = await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => undefined);
+    if (up) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('the registry does not answer');
+};
+
+/** htpasswd's line for the user `me` with the password `secret` (bcrypt, cost 4). */
+const HTPASSWD = 'me:$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n';
+
+type Lines = Record<string, unknown>[];
+const pull = async (images: Images, name: string, auth?: RegistryAuth): Promise<Lines> => {
+  const lines: Lines = [];
+  await images.pull(name, auth, (line) => lines.push({ ...line }), never);
+  return lines;
+};
+const push = async (images: Images, name: string, auth?: RegistryAuth): Promise<Lines> => {
+  const lines: Lines = [];
+  await images.push(name, auth, (line) => lines.push({ ...line }), never);
+  return lines;
+};
+
+const buildRequest = (dockerfile: string): BuildRequest => {
+  const pack = tar.pack();
+  pack.entry({ name: 'Dockerfile' }, dockerfile);
+  pack.finalize();
+  return {
+    // tar-stream's Pack has Node's stream interface but not its type
+    context: Readable.from(pack as unknown as AsyncIterable<Buffer>),
+    dockerfile: 'Dockerfile',
+    tags: ['from:test'],
+    buildArgs: {},
+    labels: {},
+    target: '',
+    noCache: false,
+    pull: true,
+    quiet: true,
+    networkMode: 'host',
+    extraHosts: [],
+  };
+};
+
+let source: Images;
+let digest = '';
+
+beforeAll(async () => {
+  const program = registryProgram();
+  await startRegistry(program, 5000);
+  source = await open('source');
+  const { busybox = '' } = buildTestImages({ only: ['busybox'] });
+  await source.load(createReadStream(busybox), () => {});
+  await source.tag('busybox', 'localhost:5000/team/box:1');
+}, 120_000);
+
+afterAll(() => {
+  for (const registry of registries) registry.kill('SIGKILL');
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+describe('a registry on the loopback', () => {
+  it('takes a push, with the digest in the last lines', async () => {
+    const lines = await push(source, 'localhost:5000/team/box:1');
+    expect(lines[0]).toEqual({ status: 'The push refers to repository [localhost:5000/team/box]' });
+    const last = lines.at(-1) as { aux: { Tag: string; Digest: string; Size: number } };
+    digest = last.aux.Digest;
+    expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+    expect(last.aux).toEqual({ Tag: '1', Digest: digest, Size: expect.any(Number) });
+    expect(lines.at(-2)).toEqual({ status: `1: digest: ${digest} size: ${last.aux.Size}` });
+    expect(source.get('busybox').digests).toEqual([`localhost:5000/team/box@${digest}`]);
+  });
+
+  it('gives the same image back, by tag', async () => {
+    const images = await open('pulled');
+    const lines = await pull(images, 'localhost:5000/team/box:1');
+    expect(lines[0]).toEqual({ status: 'Pulling from localhost:5000/team/box', id: '1' });
+    expect(lines.map((line) => line.status)).toEqual(
+      expect.arrayContaining(['Pulling fs layer', 'Pull complete']),
+    );
+    expect(lines.slice(-2)).toEqual([
+      { status: `Digest: ${digest}` },
+      { status: 'Status: Downloaded newer image for localhost:5000/team/box:1' },
+    ]);
+    const image = images.get('localhost:5000/team/box:1');
+    expect(image.id).toBe(source.get('busybox').id);
+    expect(image.digests).toEqual([`localhost:5000/team/box@${digest}`]);
+    expect(images.get(`localhost:5000/team/box@${digest}`).id).toBe(image.id);
+    const again = await pull(images, 'localhost:5000/team/box:1');
+    expect(again.at(-1)).toEqual({ status: 'Status: Image is up to date for localhost:5000/team/box:1' });
+    expect(
+      await images.remove('localhost:5000/team/box:1', { force: false, noPrune: false }, () => []),
+    ).toEqual(
+      expect.arrayContaining([
+        { Untagged: 'localhost:5000/team/box:1' },
+        { Untagged: `localhost:5000/team/box@${digest}` },
+        { Deleted: image.id },
+      ]),
+    );
+  });
+
+  it('gives it by digest, without a tag, and lets go of it again', async () => {
+    const images = await open('digest');
+    await pull(images, `localhost:5000/team/box@${digest}`);
+    const [image] = images.list();
+    expect(image).toMatchObject({ tags: [], digests: [`localhost:5000/team/box@${digest}`] });
+    expect((await images.prune(false, new Set())).deleted).toEqual([]);
+    await images.remove(`localhost:5000/team/box@${digest}`, { force: false, noPrune: false }, () => []);
+    expect(images.list()).toEqual([]);
+  });
+
+  it('serves as a mirror of the hub, and as the source of a build', async () => {
+    await source.tag('busybox', 'localhost:5000/library/mirrored');
+    await push(source, 'localhost:5000/library/mirrored:latest');
+    const images = await open('mirror', ['http://localhost:5000']);
+    const lines = await pull(images, 'mirrored');
+    expect(lines[0]).toEqual({ status: 'Pulling from library/mirrored', id: 'latest' });
+    expect(images.get('mirrored').tags).toEqual(['mirrored:latest']);
+    const other = await open('from', ['http://localhost:5000']);
+    const dockerfile = `FROM mirrored AS one\nFROM localhost:5000/team/box:1\nCOPY --from=one /etc/passwd /copied\n`;
+    await other.build(buildRequest(dockerfile), () => {}, never);
+    expect(other.get('from:test').config.Cmd).toEqual(['sh']);
+  });
+
+  it("says what is wrong in Docker's words", async () => {
+    await expect(pull(source, 'localhost:5000/team/box:nope')).rejects.toMatchObject({
+      kind: 'not-found',
+      message: 'manifest for localhost:5000/team/box:nope not found: manifest unknown: manifest unknown',
+    });
+    await expect(pull(source, 'localhost:5999/x')).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringContaining('connection refused'),
+    });
+    await expect(push(source, 'localhost:5000/none')).rejects.toThrow(
+      'An image does not exist locally with the tag: localhost:5000/none',
+    );
+    await expect(pull(source, 'Upper/Case')).rejects.toMatchObject({ kind: 'invalid' });
+  });
+});
+
+describe('a registry that wants a login', () => {
+  const secret = { username: 'me', password: 'secret' };
+
+  it('refuses without it and serves with it; nothing of it stays on disk', async () => {
+    const file = join(scratch, 'htpasswd');
+    writeFileSync(file, HTPASSWD);
+    await startRegistry(registryProgram(), 5001, `auth: {htpasswd: {realm: r, path: ${file}}}\n`);
+    await source.tag('busybox', 'localhost:5001/private');
+    await expect(push(source, 'localhost:5001/private:latest')).rejects.toMatchObject({ kind: 'not-found' });
+    await push(source, 'localhost:5001/private:latest', secret);
+    const images = await open('private');
+    await expect(pull(images, 'localhost:5001/private')).rejects.toThrow(
+      'pull access denied for localhost:5001/private',
+    );
+    await pull(images, 'localhost:5001/private', secret);
+    expect(images.get('localhost:5001/private').tags).toEqual(['localhost:5001/private:latest']);
+    const basic = Buffer.from('me:secret').toString('base64');
+    for (const name of ['source', 'private']) {
+      const found = spawnSync('grep', ['-rlF', '-e', basic, '-e', 'me:secret', join(scratch, name)], {
+        encoding: 'utf8',
+      });
+      expect(found.stdout).toBe('');
+    }
+  });
+});

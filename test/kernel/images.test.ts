@@ -1,0 +1,508 @@
+/** The image store against the real tools and the real overlayfs, on a data root of its own. */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { gzipSync } from 'node:zlib';
+import tar from 'tar-stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildTestImages } from '../../scripts/images/build-test-images.js';
+import type { BuildRequest, Images } from '../../src/images/contract.js';
+import { createImages } from '../../src/images/index.js';
+import * as ffi from '../../src/kernel/ffi.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'viaduct-images-'));
+const never = new AbortController().signal;
+const none = () => [];
+let archives: Readonly<Record<string, string>>;
+let images: Images;
+
+const open = async (name: string): Promise<Images> => {
+  const opened = createImages({
+    dataRoot: join(scratch, name, 'data'),
+    execRoot: join(scratch, name, 'run'),
+    insecureRegistries: [],
+    registryMirrors: [],
+  });
+  await opened.open();
+  return opened;
+};
+
+/** Runs a command that reports progress; answers the lines it said. */
+const said = async (work: (progress: (line: object) => void) => Promise<unknown>): Promise<object[]> => {
+  const lines: object[] = [];
+  await work((line) => lines.push(line));
+  return lines;
+};
+
+const load = (into: Images, file: string) => said((progress) => into.load(createReadStream(file), progress));
+
+const tarOf = (files: Readonly<Record<string, string>>): Readable => {
+  const pack = tar.pack();
+  for (const [name, text] of Object.entries(files)) pack.entry({ name }, text);
+  pack.finalize();
+  return Readable.from(pack as unknown as AsyncIterable<Buffer>);
+};
+
+const request = (
+  files: Readonly<Record<string, string>>,
+  more: Partial<BuildRequest> = {},
+): BuildRequest => ({
+  context: tarOf(files),
+  dockerfile: 'Dockerfile',
+  tags: [],
+  buildArgs: {},
+  labels: {},
+  target: '',
+  noCache: false,
+  pull: false,
+  quiet: false,
+  networkMode: 'default',
+  extraHosts: [],
+  ...more,
+});
+
+const bytesOf = async (stream: Readable): Promise<Buffer> => {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+};
+
+/** What `docker save` writes of an image with so many layers of one file each. */
+const deepArchive = async (name: string, count: number): Promise<Record<string, string>> => {
+  const layers = await Promise.all(
+    Array.from({ length: count }, (_, n) => bytesOf(tarOf({ [`file-${n}`]: `${n}` }))),
+  );
+  const digest = (data: Buffer) => `sha256:${createHash('sha256').update(data).digest('hex')}`;
+  const rootfs = { type: 'layers', diff_ids: layers.map(digest) };
+  const config = JSON.stringify({ architecture: 'amd64', os: 'linux', config: {}, rootfs, history: [] });
+  const paths = layers.map((_, n) => `${n}/layer.tar`);
+  const manifest = JSON.stringify([{ Config: 'config.json', RepoTags: [name], Layers: paths }]);
+  const files = layers.map((layer, n) => [`${n}/layer.tar`, layer.toString('latin1')]);
+  return { ...Object.fromEntries(files), 'config.json': config, 'manifest.json': manifest };
+};
+
+const build = (files: Readonly<Record<string, string>>, more: Partial<BuildRequest> = {}) =>
+  said((progress) => images.build(request(files, more), progress, never));
+
+const text = (lines: object[]): string =>
+  lines.map((line) => ('stream' in line ? String(line.stream) : '')).join('');
+
+const mountPoints = (): readonly string[] =>
+  readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '');
+
+/** Everything below, unmounted and gone, even after a failure. */
+const tidy = (): void => {
+  for (const path of [...mountPoints()].reverse()) if (path.startsWith(`${scratch}/`)) ffi.umount(path);
+  rmSync(scratch, { recursive: true, force: true });
+};
+
+beforeAll(async () => {
+  archives = buildTestImages({ only: ['busybox', 'alpine'] });
+  images = await open('main');
+  await load(images, archives.busybox ?? '');
+}, 180_000);
+afterAll(tidy);
+
+describe('load and look up', () => {
+  it('says what it loaded and answers by every kind of name', async () => {
+    const other = await open('load');
+    expect(await load(other, archives.busybox ?? '')).toEqual([{ stream: 'Loaded image: busybox:latest\n' }]);
+    const image = other.get('busybox');
+    const hex = image.id.slice(7);
+    for (const name of [
+      'busybox:latest',
+      'docker.io/library/busybox',
+      'library/busybox:latest',
+      image.id,
+      hex,
+    ])
+      expect(other.get(name).id).toBe(image.id);
+    for (const digits of [12, 6, 1]) expect(other.get(hex.slice(0, digits)).id).toBe(image.id);
+    expect(image).toMatchObject({ tags: ['busybox:latest'], os: 'linux', config: { Cmd: ['sh'] } });
+    expect(image.size).toBeGreaterThan(1_000_000);
+  });
+
+  it("refuses with Docker's words", () => {
+    expect(() => images.get('nosuch')).toThrow('No such image: nosuch:latest');
+    expect(() => images.get('Busybox')).toThrow('repository name (library/Busybox) must be lowercase');
+    expect(() => images.get('a b')).toThrow('invalid reference format');
+    expect(() => images.get('-all')).toThrow('invalid reference format');
+    expect(images.find('ff'.repeat(32))).toBeUndefined();
+  });
+
+  it('refuses what is no archive and leaves nothing behind', async () => {
+    await expect(
+      images.load(Readable.from([Buffer.from('junk'.repeat(500))]), () => {}),
+    ).rejects.toMatchObject({
+      kind: 'invalid',
+    });
+    await expect(images.load(tarOf({ hello: 'x' }), () => {})).rejects.toThrow('unrecognized image format');
+    expect(readdirSync(join(scratch, 'main/data/images/tmp'))).toEqual([]);
+  });
+
+  it('loads a compressed archive, and an OCI archive made by skopeo', async () => {
+    const other = await open('forms');
+    const packed = gzipSync(readFileSync(archives.busybox ?? ''));
+    await other.load(Readable.from([packed]), () => {});
+    expect(other.list().map((image) => image.tags)).toEqual([['busybox:latest']]);
+    const oci = join(scratch, 'oci.tar');
+    const from = `docker-archive:${archives.alpine}`;
+    execFileSync('skopeo', ['--insecure-policy', 'copy', '-q', from, `oci-archive:${oci}:localhost/oci:1`]);
+    expect(await load(other, oci)).toEqual([{ stream: 'Loaded image: localhost/oci:1\n' }]);
+    expect(other.get('localhost/oci:1').config.Cmd).toEqual(['/bin/sh']);
+  });
+
+  it('sees at once what another process put into the store', async () => {
+    const [first, second] = [await open('shared'), await open('shared')];
+    await load(first, archives.busybox ?? '');
+    expect(second.get('busybox').tags).toEqual(['busybox:latest']);
+  });
+});
+
+describe('writable layers', () => {
+  it('mounts the image below a layer of its own, any number of times', () => {
+    const id = images.get('busybox').id;
+    const root = images.mount('one', id);
+    writeFileSync(join(root, 'etc/new'), 'mine');
+    expect(images.mount('one', id)).toBe(root);
+    expect(readFileSync(join(root, 'etc/new'), 'utf8')).toBe('mine');
+    const other = images.mount('two', id);
+    expect(existsSync(join(other, 'etc/new'))).toBe(false);
+    expect(existsSync(join(other, 'bin/busybox'))).toBe(true);
+    images.discard('two');
+    expect(existsSync(other)).toBe(false);
+  });
+
+  it('keeps the layer over unmount and a restart of the daemon', async () => {
+    const id = images.get('busybox').id;
+    writeFileSync(join(images.mount('kept', id), 'state'), '1');
+    const restarted = await open('main');
+    expect(readFileSync(join(restarted.mount('kept', id), 'state'), 'utf8')).toBe('1');
+    images.unmount('kept');
+    images.unmount('kept');
+    expect(readFileSync(join(images.mount('kept', id), 'state'), 'utf8')).toBe('1');
+    images.discard('kept');
+    images.discard('kept');
+  });
+
+  it('tells added, modified and deleted paths, whiteouts and replaced directories', () => {
+    const root = images.mount('diff', images.get('busybox').id);
+    expect(images.changes('diff')).toEqual([]);
+    writeFileSync(join(root, 'etc/passwd'), 'changed');
+    writeFileSync(join(root, 'etc/new'), '12345');
+    rmSync(join(root, 'etc/group'));
+    rmSync(join(root, 'var/log'), { recursive: true });
+    rmSync(join(root, 'usr/local'), { recursive: true });
+    mkdirSync(join(root, 'usr/local'));
+    writeFileSync(join(root, 'brief'), '');
+    rmSync(join(root, 'brief'));
+    expect(images.changes('diff')).toEqual([
+      { Path: '/etc', Kind: 0 },
+      { Path: '/etc/group', Kind: 2 },
+      { Path: '/etc/new', Kind: 1 },
+      { Path: '/etc/passwd', Kind: 0 },
+      { Path: '/usr', Kind: 0 },
+      { Path: '/usr/local', Kind: 0 },
+      { Path: '/usr/local/bin', Kind: 2 },
+      { Path: '/var', Kind: 0 },
+      { Path: '/var/log', Kind: 2 },
+    ]);
+    expect(images.writtenBytes('diff')).toBe('changed'.length + 5);
+    images.discard('diff');
+  });
+
+  it('refuses a container id that is a path', () => {
+    expect(() => images.mount('../escape', images.get('busybox').id)).toThrow('invalid container id');
+  });
+
+  it('commits a layer with its deletions; the new image shows exactly what the container had', async () => {
+    const image = images.get('busybox');
+    const root = images.mount('source', image.id);
+    rmSync(join(root, 'etc/group'));
+    rmSync(join(root, 'usr/local'), { recursive: true });
+    mkdirSync(join(root, 'usr/local'));
+    writeFileSync(join(root, 'tool'), '#!/bin/sh\n');
+    chmodSync(join(root, 'tool'), 0o4755);
+    symlinkSync('/tool', join(root, 'link'));
+    const changes = ['ENV A=1 B="2 3"', 'EXPOSE 8080', 'CMD ["/tool"]', 'LABEL who=me'];
+    const id = await images.commit({
+      containerId: 'source',
+      image,
+      reference: 'committed:1',
+      comment: 'note',
+      author: 'someone',
+      config: {},
+      changes,
+    });
+    const made = images.get('committed:1');
+    expect(made).toMatchObject({
+      id,
+      comment: 'note',
+      author: 'someone',
+      diffIds: [image.diffIds[0], expect.any(String)],
+    });
+    expect(made.config).toMatchObject({
+      Cmd: ['/tool'],
+      ExposedPorts: { '8080/tcp': {} },
+      Labels: { who: 'me' },
+    });
+    expect(made.config.Env).toEqual([...image.config.Env, 'A=1', 'B=2 3']);
+    const copy = images.mount('copy', id);
+    expect(existsSync(join(copy, 'etc/group'))).toBe(false);
+    expect(readdirSync(join(copy, 'usr/local'))).toEqual([]);
+    expect(execFileSync('stat', ['-c', '%a', join(copy, 'tool')], { encoding: 'utf8' }).trim()).toBe('4755');
+    images.discard('copy');
+    images.discard('source');
+    await images.remove('committed:1', { force: false, noPrune: false }, none);
+  });
+
+  it('mounts an image of 127 layers, as many as Docker takes', async () => {
+    const file = join(scratch, 'deep.tar');
+    writeFileSync(file, await bytesOf(tarOf(await deepArchive('deep:latest', 127))));
+    // a long data root: the options would fill two pages with absolute paths
+    const many = await open(`many-${'x'.repeat(60)}`);
+    await load(many, file);
+    const root = many.mount('deep', many.get('deep').id);
+    expect(readdirSync(root).length).toBe(127);
+    many.discard('deep');
+  });
+});
+
+describe('names', () => {
+  const options = { force: false, noPrune: false };
+
+  it('tags, untags, and deletes with the last name', async () => {
+    const other = await open('names');
+    await load(other, archives.busybox ?? '');
+    const { id, diffIds } = other.get('busybox');
+    await other.tag('busybox', 'registry.example:5000/team/app:v1');
+    await other.tag(id.slice(7, 19), 'second');
+    expect(other.get('busybox').tags).toEqual([
+      'busybox:latest',
+      'registry.example:5000/team/app:v1',
+      'second:latest',
+    ]);
+    await expect(other.tag('busybox', 'Upper')).rejects.toMatchObject({ kind: 'invalid' });
+    await expect(other.tag('nosuch', 'x')).rejects.toThrow('No such image: nosuch:latest');
+    await expect(other.remove(id, options, none)).rejects.toThrow(
+      `conflict: unable to delete ${id.slice(7, 19)} (must be forced) - image is referenced in multiple repositories`,
+    );
+    expect(await other.remove('second', options, none)).toEqual([{ Untagged: 'second:latest' }]);
+    await other.remove('busybox', options, none);
+    expect(await other.remove('registry.example:5000/team/app:v1', options, none)).toEqual([
+      { Untagged: 'registry.example:5000/team/app:v1' },
+      { Deleted: id },
+      { Deleted: diffIds[0] },
+    ]);
+    expect(other.list()).toEqual([]);
+  });
+
+  it('refuses to take what a container uses, and keeps its layers when forced', async () => {
+    const other = await open('used');
+    await load(other, archives.busybox ?? '');
+    const { id } = other.get('busybox');
+    const [container, short] = ['c'.repeat(64), id.slice(7, 19)];
+    const users = () => [container];
+    const running = (is: boolean) => () => is;
+    await expect(other.remove('busybox', options, users, running(false))).rejects.toThrow(
+      `conflict: unable to remove repository reference "busybox" (must force) - container cccccccccccc is using its referenced image ${short}`,
+    );
+    await expect(other.remove(id, options, users, running(false))).rejects.toThrow(
+      `conflict: unable to delete ${short} (must be forced) - image is being used by stopped container cccccccccccc`,
+    );
+    await expect(other.remove(short, { ...options, force: true }, users, running(true))).rejects.toThrow(
+      `conflict: unable to delete ${short} (cannot be forced) - image is being used by running container cccccccccccc`,
+    );
+    const forced = await other.remove('busybox', { ...options, force: true }, users, running(false));
+    expect(forced).toEqual([{ Untagged: 'busybox:latest' }]);
+    expect(other.get(id).tags).toEqual([]);
+    expect(existsSync(join(other.mount(container, id), 'bin/busybox'))).toBe(true);
+    expect((await other.prune(false, new Set([id]))).deleted).toEqual([]);
+    other.discard(container);
+    const pruned = await other.prune(false, new Set());
+    expect(pruned.deleted[0]).toEqual({ Deleted: id });
+    expect(pruned.bytes).toBeGreaterThan(1_000_000);
+    expect(other.list()).toEqual([]);
+  });
+
+  it('imports a root file system with changes', async () => {
+    const id = await images.import(
+      tarOf({ 'etc/hello': 'hi' }),
+      'imported',
+      ['CMD echo hi', 'USER 1000'],
+      'why',
+    );
+    const image = images.get('imported');
+    expect(image).toMatchObject({ id, comment: 'why', tags: ['imported:latest'] });
+    expect(image.config).toMatchObject({ Cmd: ['/bin/sh', '-c', 'echo hi'], User: '1000' });
+    expect(readFileSync(join(images.mount('imp', id), 'etc/hello'), 'utf8')).toBe('hi');
+    images.discard('imp');
+    await expect(images.import(tarOf({}), 'x', ['RUN boom'], '')).rejects.toThrow(
+      'run is not a valid change command',
+    );
+    await expect(images.import(Readable.from([Buffer.alloc(9, 'z')]), '', [], '')).rejects.toMatchObject({
+      kind: 'invalid',
+    });
+  });
+
+  it('saves several references in one archive that a fresh store loads alike', async () => {
+    await images.tag('busybox', 'another:2');
+    await load(images, archives.alpine ?? '');
+    const file = join(scratch, 'saved.tar');
+    await pipeline(images.save(['busybox:latest', 'another:2', 'alpine']), createWriteStream(file));
+    const other = await open('saved');
+    await load(other, file);
+    for (const name of ['busybox', 'another:2', 'alpine'])
+      expect(other.get(name).id).toBe(images.get(name).id);
+    expect(other.list().length).toBe(2);
+    expect(() => images.save(['busybox', 'nosuch'])).toThrow('No such image: nosuch:latest');
+    await images.remove('another:2', options, none);
+  });
+});
+
+describe('build', () => {
+  it("tells the classic builder's story and tags the result", async () => {
+    const dockerfile = 'FROM busybox\nARG WHO\nRUN echo "built for $WHO" > /who && echo loud\nEXPOSE 8080\n';
+    const lines = await build(
+      { Dockerfile: dockerfile },
+      { tags: ['app', 'app:2'], buildArgs: { WHO: 'me' }, labels: { a: 'b c' } },
+    );
+    const image = images.get('app');
+    expect(text(lines)).toContain('Step 1/');
+    expect(text(lines)).toContain(' : FROM busybox\n');
+    expect(text(lines)).toContain('loud\n');
+    expect(lines.slice(-4)).toEqual([
+      { aux: { ID: image.id } },
+      { stream: `Successfully built ${image.id.slice(7, 19)}\n` },
+      { stream: 'Successfully tagged app:latest\n' },
+      { stream: 'Successfully tagged app:2\n' },
+    ]);
+    expect(image.config.ExposedPorts).toEqual({ '8080/tcp': {} });
+    expect(image.config.Labels.a).toBe('b c');
+    expect(readFileSync(join(images.mount('built', image.id), 'who'), 'utf8')).toBe('built for me\n');
+    images.discard('built');
+    expect(images.list().filter((i) => i.tags.length === 0)).toEqual([]);
+  });
+
+  it('reuses steps, unless told not to', async () => {
+    const files = { Dockerfile: 'FROM busybox\nRUN date +%N > /now\nLABEL z=1\n' };
+    await build(files, { tags: ['cached'] });
+    const first = images.get('cached').id;
+    expect(text(await build(files, { tags: ['cached'] }))).toContain('Using cache');
+    expect(images.get('cached').id).toBe(first);
+    await build(files, { tags: ['cached'], noCache: true });
+    expect(images.get('cached').id).not.toBe(first);
+  });
+
+  it('builds a target, another Dockerfile, quietly, without network', async () => {
+    const files = {
+      'sub/Other': 'FROM busybox AS base\nRUN ls /sys/class/net > /nets\nFROM base AS end\nRUN false\n',
+    };
+    const lines = await build(files, {
+      dockerfile: 'sub/Other',
+      target: 'base',
+      quiet: true,
+      tags: ['quiet'],
+      networkMode: 'none',
+    });
+    expect(lines).toEqual([{ stream: `${images.get('quiet').id}\n` }]);
+  });
+
+  it("fails in Docker's words", async () => {
+    const failing = (files: Readonly<Record<string, string>>, more: Partial<BuildRequest> = {}) =>
+      images.build(request(files, more), () => {}, never);
+    await expect(failing({ Dockerfile: 'FROM busybox\nRUN exit 7\n' })).rejects.toMatchObject({
+      message: "The command '/bin/sh -c exit 7' returned a non-zero code: 7",
+      exitCode: 7,
+    });
+    await expect(failing({ Dockerfile: 'FROM busybox\nCOPY nope /\n' })).rejects.toThrow(
+      'COPY failed: file not found in build context or excluded by .dockerignore: stat nope: file does not exist',
+    );
+    await expect(failing({ Dockerfile: 'FROM busybox\nRUNN x\n' })).rejects.toThrow(
+      /unknown instruction: RUNN/,
+    );
+    await expect(failing({ x: '' })).rejects.toThrow('Cannot locate specified Dockerfile: Dockerfile');
+    await expect(
+      failing({ Dockerfile: 'FROM busybox\n' }, { dockerfile: '../../../../etc/passwd' }),
+    ).rejects.toMatchObject({
+      kind: 'invalid',
+    });
+    await expect(
+      failing({ Dockerfile: 'FROM busybox\n' }, { buildArgs: { '--x': '' } }),
+    ).rejects.toMatchObject({ kind: 'invalid' });
+  });
+
+  it('lets no member of a context out of its directory', async () => {
+    const target = join(scratch, 'victim');
+    const hostile = (...entries: [Parameters<tar.Pack['entry']>[0], string?][]) => {
+      const pack = tar.pack();
+      for (const [header, body] of entries) pack.entry(header, body ?? '');
+      pack.entry({ name: 'Dockerfile' }, 'FROM busybox\nCOPY . /c\n');
+      pack.finalize();
+      return images.build(
+        request({}, { context: Readable.from(pack as unknown as AsyncIterable<Buffer>) }),
+        () => {},
+        never,
+      );
+    };
+    await hostile([{ name: target }, 'absolute']).catch(() => {});
+    await hostile([{ name: `../../../../../..${target}` }, 'dots']).catch(() => {});
+    await hostile(
+      [{ name: 'out', type: 'symlink', linkname: scratch }],
+      [{ name: 'out/victim' }, 'link'],
+    ).catch(() => {});
+    await hostile(
+      [{ name: 'hard', type: 'link', linkname: '/etc/passwd' }],
+      [{ name: 'hard' }, 'pwned'],
+    ).catch(() => {});
+    expect(existsSync(target)).toBe(false);
+    expect(readFileSync('/etc/passwd', 'utf8')).toContain('root:');
+    const linked = tar.pack();
+    linked.entry({ name: 'Dockerfile', type: 'symlink', linkname: '/etc/passwd' });
+    linked.finalize();
+    const context = Readable.from(linked as unknown as AsyncIterable<Buffer>);
+    await expect(images.build(request({}, { context }), () => {}, never)).rejects.toThrow(
+      'outside the build context',
+    );
+  });
+
+  it('ends with everything it started when aborted', async () => {
+    const abort = new AbortController();
+    const mark = `60.${process.pid}`;
+    const files = { Dockerfile: `FROM busybox\nRUN sleep ${mark}\n` };
+    setTimeout(() => abort.abort(), 1_000);
+    await expect(images.build(request(files), () => {}, abort.signal)).rejects.toThrow('context canceled');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const commands = readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map((pid) => {
+        try {
+          return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        } catch {
+          return '';
+        }
+      });
+    expect(commands.filter((line) => line.startsWith('sleep\0') && line.includes(mark))).toEqual([]);
+    expect(readdirSync(join(scratch, 'main/data/images/tmp'))).toEqual([]);
+    await open('main');
+    expect(mountPoints().filter((path) => path.startsWith(join(scratch, 'main/data/images/')))).toEqual([]);
+  }, 30_000);
+});

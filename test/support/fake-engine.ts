@@ -591,7 +591,8 @@ export function createFakeEngine(
         for await (const _ of request.context) {
           // read to the end
         }
-        progress({ stream: 'STEP 1\n' });
+        progress({ stream: 'Step 1/1 : FROM scratch\n' });
+        progress({ stream: `Successfully built ${IMAGE.id.slice(7, 19)}\n` });
         return IMAGE.id;
       },
       commit: async () => IMAGE.id,

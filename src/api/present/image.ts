@@ -27,6 +27,9 @@ export function presentImageSummary(
   };
 }
 
+/** minor number of the first API version served */
+const OLDEST = 24;
+
 export function presentImageInspect(image: Image, minor: number): Record<string, unknown> {
   return {
     Id: image.id,
@@ -35,7 +38,9 @@ export function presentImageInspect(image: Image, minor: number): Record<string,
     ...(minor < 52 ? { Parent: '', DockerVersion: '' } : {}),
     Comment: image.comment,
     Created: image.createdAt,
-    ...(minor < 45 ? { Container: '', ContainerConfig: null } : {}),
+    Container: '',
+    // Gone from Docker since API 1.45, but docker-compose 1.29 reads it at every version and fails without.
+    ContainerConfig: presentImageConfig(image.config, OLDEST),
     Author: image.author,
     Config: presentImageConfig(image.config, minor),
     Architecture: image.architecture,

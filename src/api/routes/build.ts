@@ -1,6 +1,5 @@
 /** `docker build` with the classic builder; what belongs to BuildKit is refused in words a user can act on. */
 import { notImplemented } from '../../errors.js';
-import { shortId } from '../../model/ids.js';
 import type { Exchange } from '../http/exchange.js';
 import { sendJson, sendProgress } from '../http/reply.js';
 import { route } from '../http/router.js';
@@ -9,22 +8,14 @@ import { readBuild } from '../read/build.js';
 async function build(exchange: Exchange): Promise<void> {
   const request = readBuild(exchange);
   await sendProgress(exchange, async (progress) => {
-    const id = await exchange.engine.images.build(
+    await exchange.engine.images.build(
       request,
-      // Quiet: nothing but the id, and what went wrong.
-      request.quiet ? () => {} : progress,
+      (line) => {
+        // Machine-readable results came with API 1.30; older clients would print them.
+        if (exchange.minor >= 30 || !('aux' in line)) progress(line);
+      },
       exchange.gone,
     );
-    if (request.quiet) {
-      progress({ stream: `${id}\n` });
-      return;
-    }
-    if (exchange.minor >= 30) progress({ aux: { ID: id } });
-    // Compose reads the image's id from this very line.
-    progress({ stream: `Successfully built ${shortId(id.replace(/^sha256:/, ''))}\n` });
-    for (const tag of request.tags) {
-      progress({ stream: `Successfully tagged ${/:[^/]+$/.test(tag) ? tag : `${tag}:latest`}\n` });
-    }
   });
 }
 

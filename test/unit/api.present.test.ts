@@ -1,0 +1,298 @@
+/** How the API shows containers, networks, images, events and readings. Pure. */
+import { describe, expect, it } from 'vitest';
+import { frame } from '../../src/api/http/stdcopy.js';
+import { presentInspect, presentSummary } from '../../src/api/present/container.js';
+import { humanDuration } from '../../src/api/present/duration.js';
+import { presentEvent } from '../../src/api/present/event.js';
+import { presentHistory, presentImageInspect, presentImageSummary } from '../../src/api/present/image.js';
+import { fixedNanoseconds } from '../../src/api/present/log.js';
+import { presentNetworkInspect } from '../../src/api/present/network.js';
+import { presentPortMap, presentPortSummaries } from '../../src/api/present/ports.js';
+import { presentStatus } from '../../src/api/present/state.js';
+import { readCreate } from '../../src/api/read/create.js';
+import type { Container, ContainerState } from '../../src/model/container.js';
+import type { Endpoint } from '../../src/model/endpoint.js';
+import {
+  type ContainerId,
+  type EndpointId,
+  freshId,
+  type NetworkId,
+  type SandboxId,
+} from '../../src/model/ids.js';
+import type { Network } from '../../src/model/network.js';
+import { IMAGE } from '../support/fake-engine.js';
+
+const network: Network = {
+  id: freshId<NetworkId>(),
+  name: 'bridge',
+  driver: 'bridge',
+  scope: 'local',
+  createdAt: '2026-01-02T03:04:05.000000000Z',
+  ipv4: true,
+  ipv6: true,
+  internal: false,
+  attachable: false,
+  configOnly: false,
+  configFrom: '',
+  options: {},
+  labels: {},
+  ipam: { driver: 'default', options: {}, config: [{ subnet: '172.17.0.0/16', gateway: '172.17.0.1' }] },
+  pools: [
+    { family: 4, subnet: '172.17.0.0/16', gateway: '172.17.0.1', auxiliary: {} },
+    { family: 6, subnet: 'fd00::/64', gateway: 'fd00::1', auxiliary: {} },
+  ],
+  predefined: true,
+};
+
+const NEVER = '0001-01-01T00:00:00Z';
+const state: ContainerState = {
+  status: 'running',
+  pid: 42,
+  exitCode: 0,
+  error: '',
+  oomKilled: false,
+  startedAt: '2026-01-02T03:04:05.000000000Z',
+  finishedAt: NEVER,
+};
+const settings = { linkLocal: [], mac: '', aliases: ['db'], links: [], driverOptions: {}, gwPriority: 0 };
+const { request } = readCreate(
+  { Image: 'busybox', Cmd: ['sh', '-c', 'echo a b'], HostConfig: { Links: ['web:w'] } },
+  { name: 'c', platform: '', minor: 50 },
+);
+const container: Container = {
+  id: freshId<ContainerId>(),
+  name: 'box',
+  createdAt: '2026-01-02T03:04:00.000000000Z',
+  imageId: IMAGE.id,
+  imageName: 'busybox',
+  config: { ...request.config, Hostname: 'h' },
+  hostConfig: request.hostConfig,
+  networks: [{ networkId: network.id, name: 'bridge', settings }],
+  mounts: [],
+  args: ['sh', '-c', 'echo a b'],
+  state,
+  restartCount: 0,
+  stoppedByUser: false,
+  sandboxId: null,
+  endpointIds: [],
+};
+const endpoint: Endpoint = {
+  id: freshId<EndpointId>(),
+  networkId: network.id,
+  sandboxId: freshId<SandboxId>(),
+  containerId: container.id,
+  containerName: 'box',
+  ifname: 'eth0',
+  hostIfname: 'veth1',
+  mac: '02:42:ac:11:00:02',
+  ipv4: '172.17.0.2/16',
+  ipv6: 'fd00::2/64',
+  linkLocal: [],
+  dnsNames: ['box'],
+  aliases: [],
+  driverOptions: {},
+  gwPriority: 0,
+  exposed: [
+    { protocol: 'tcp', port: 80 },
+    { protocol: 'tcp', port: 90 },
+  ],
+  bindings: [
+    { protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, count: 1 },
+    { protocol: 'tcp', hostIp: '::', hostPort: 8080, containerPort: 80, count: 1 },
+    { protocol: 'udp', hostIp: '0.0.0.0', hostPort: 5000, containerPort: 6000, count: 2 },
+  ],
+  linkedTo: [],
+};
+const attachment = { networkId: network.id, name: 'bridge', settings, endpoint, network };
+const view = {
+  container,
+  attachments: [attachment],
+  endpoints: [endpoint],
+  paths: { hosts: '/h', resolvConf: '/r', hostname: '/n', log: '/l' },
+  execIds: [],
+  runtime: 'crun',
+  nameOf: (reference: string) => `real-${reference}`,
+};
+
+describe('a container', () => {
+  it('shows addresses at both places clients look, at every version', () => {
+    for (const minor of [24, 41, 52]) {
+      expect(presentInspect(view, minor)).toMatchObject({
+        Name: '/box',
+        Path: 'sh',
+        Args: ['-c', 'echo a b'],
+        State: { Status: 'running', Running: true, Pid: 42 },
+        NetworkSettings: {
+          IPAddress: '172.17.0.2',
+          IPPrefixLen: 16,
+          Gateway: '172.17.0.1',
+          MacAddress: '02:42:ac:11:00:02',
+          GlobalIPv6Address: 'fd00::2',
+          IPv6Gateway: 'fd00::1',
+          Networks: {
+            bridge: {
+              IPAddress: '172.17.0.2',
+              Gateway: '172.17.0.1',
+              Aliases: ['db'],
+              NetworkID: network.id,
+            },
+          },
+        },
+      });
+    }
+  });
+
+  it('shows nothing but the settings of a network while it does not run', () => {
+    const { endpoint: _, ...stopped } = attachment;
+    expect(presentInspect({ ...view, attachments: [stopped], endpoints: [] }, 50)).toMatchObject({
+      NetworkSettings: {
+        IPAddress: '',
+        Ports: {},
+        Networks: { bridge: { IPAddress: '', EndpointID: '', Gateway: '', NetworkID: network.id } },
+      },
+    });
+  });
+
+  it('shows no gateway on an internal network and old aliases to old clients', () => {
+    const inner = { ...attachment, name: 'inner', network: { ...network, name: 'inner', internal: true } };
+    const networks = (minor: number) =>
+      presentInspect({ ...view, attachments: [inner] }, minor).NetworkSettings;
+    expect(networks(50)).toMatchObject({
+      Networks: { inner: { Gateway: '', Aliases: ['db'] } },
+      IPAddress: '',
+    });
+    expect(networks(44)).toMatchObject({
+      Networks: { inner: { Aliases: ['db', container.id.slice(0, 12), 'h'] } },
+    });
+  });
+
+  it('fills HostConfig with the defaults that took effect, and spells links as Docker does', () => {
+    expect(presentInspect(view, 50).HostConfig).toMatchObject({
+      NetworkMode: 'bridge',
+      RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+      IpcMode: 'private',
+      CgroupnsMode: 'private',
+      ShmSize: 67_108_864,
+      Runtime: 'crun',
+      LogConfig: { Type: 'json-file', Config: {} },
+      Links: ['/real-web:/box/w'],
+      Dns: [],
+      PidsLimit: null,
+    });
+  });
+
+  it('expands ranges of ports', () => {
+    expect(presentPortMap([endpoint])).toEqual({
+      '80/tcp': [
+        { HostIp: '0.0.0.0', HostPort: '8080' },
+        { HostIp: '::', HostPort: '8080' },
+      ],
+      '90/tcp': null,
+      '6000/udp': [{ HostIp: '0.0.0.0', HostPort: '5000' }],
+      '6001/udp': [{ HostIp: '0.0.0.0', HostPort: '5001' }],
+    });
+    expect(presentPortSummaries([endpoint])).toContainEqual({ PrivatePort: 90, Type: 'tcp' });
+    expect(presentPortSummaries([endpoint])).toHaveLength(5);
+  });
+
+  it('is one line in a list', () => {
+    expect(presentSummary(view, 'busybox', Date.parse('2026-01-02T03:07:10Z'), 52)).toMatchObject({
+      Names: ['/box'],
+      Command: "sh -c 'echo a b'",
+      Created: Date.parse('2026-01-02T03:04:00Z') / 1000,
+      State: 'running',
+      Status: 'Up 3 minutes',
+      Health: { Status: 'none' },
+    });
+  });
+
+  it.each([
+    [{}, 'Up 2 minutes'],
+    [{ health: { status: 'starting', failingStreak: 0, log: [] } }, 'Up 2 minutes (health: starting)'],
+    [{ status: 'paused' }, 'Up 2 minutes (Paused)'],
+    [{ status: 'created' }, 'Created'],
+    [{ status: 'exited', exitCode: 3, finishedAt: '2026-01-02T03:05:05Z' }, 'Exited (3) About a minute ago'],
+    [{ status: 'removing' }, 'Removal In Progress'],
+    [{ status: 'dead' }, 'Dead'],
+  ] as const)('%j is told as %s', (change, words) => {
+    expect(presentStatus({ ...state, ...change }, Date.parse('2026-01-02T03:06:10Z'))).toBe(words);
+  });
+});
+
+it('tells spans of time as Docker does', () => {
+  const hour = 3_600_000;
+  expect(
+    [
+      0,
+      1000,
+      59_000,
+      60_000,
+      45 * 60_000,
+      hour,
+      30 * hour,
+      49 * hour,
+      20 * 24 * hour,
+      100 * 24 * hour,
+      800 * 24 * hour,
+    ].map(humanDuration),
+  ).toEqual([
+    'Less than a second',
+    '1 second',
+    '59 seconds',
+    'About a minute',
+    '45 minutes',
+    'About an hour',
+    '30 hours',
+    '2 days',
+    '2 weeks',
+    '3 months',
+    '2 years',
+  ]);
+});
+
+it('shows a network with its containers', () => {
+  expect(presentNetworkInspect(network, [endpoint])).toMatchObject({
+    Name: 'bridge',
+    IPAM: { Driver: 'default', Options: null, Config: [{ Subnet: '172.17.0.0/16', Gateway: '172.17.0.1' }] },
+    Containers: {
+      [container.id]: {
+        Name: 'box',
+        EndpointID: endpoint.id,
+        IPv4Address: '172.17.0.2/16',
+        IPv6Address: 'fd00::2/64',
+      },
+    },
+  });
+});
+
+it('shows images by version, always with what docker-compose 1.29 reads', () => {
+  expect(presentImageInspect(IMAGE, 41)).toMatchObject({
+    VirtualSize: IMAGE.size,
+    ContainerConfig: { Volumes: null },
+  });
+  expect(presentImageInspect(IMAGE, 52)).toMatchObject({ ContainerConfig: { Volumes: null } });
+  expect(presentImageInspect(IMAGE, 52)).not.toHaveProperty('VirtualSize');
+  const unnamed = { ...IMAGE, tags: [] };
+  expect(presentImageSummary(unnamed, 2, 42)).toMatchObject({ RepoTags: ['<none>:<none>'], Containers: -1 });
+  expect(presentImageSummary(unnamed, 2, 52)).toMatchObject({ RepoTags: [], Containers: 2 });
+  expect(presentHistory(IMAGE)).toMatchObject([{ Id: IMAGE.id, Tags: ['busybox:latest'] }]);
+});
+
+it('repeats an event in old fields for old clients only', () => {
+  const event = {
+    type: 'container',
+    action: 'start',
+    actor: { id: 'x', attributes: { image: 'busybox' } },
+    timeNano: 1_700_000_000_123_456_789n,
+  } as const;
+  expect(presentEvent(event, 51)).toBe(
+    '{"status":"start","id":"x","from":"busybox","Type":"container","Action":"start","Actor":{"ID":"x","Attributes":{"image":"busybox"}},"scope":"local","time":1700000000,"timeNano":1700000000123456789}\n',
+  );
+  expect(presentEvent(event, 52)).not.toContain('"status"');
+});
+
+it('frames bytes and writes times of one width', () => {
+  expect([...frame(2, Buffer.from('ab'))]).toEqual([2, 0, 0, 0, 0, 0, 0, 2, 97, 98]);
+  expect(fixedNanoseconds('2026-01-02T03:04:05Z')).toBe('2026-01-02T03:04:05.000000000Z');
+  expect(fixedNanoseconds('2026-01-02T03:04:05.123+01:00')).toBe('2026-01-02T03:04:05.123000000+01:00');
+});

@@ -36,6 +36,8 @@ export interface Place {
   readonly protocol: Protocol;
   readonly address: string;
   readonly v6: boolean;
+  /** `::` that holds 0.0.0.0 too: one socket where two would be */
+  readonly dual: boolean;
   readonly sockaddr: Buffer;
 }
 
@@ -44,18 +46,21 @@ export const placeOf = (protocol: Protocol, address: string): Place => {
   const [bare = '', zone] = address.split('%', 2);
   const scope = zone === undefined ? 0 : ffi.ifNameToIndex(zone);
   try {
-    return { protocol, address, v6: isIPv6(bare), sockaddr: sockaddr(bare, 0, scope) };
+    return { protocol, address, v6: isIPv6(bare), dual: false, sockaddr: sockaddr(bare, 0, scope) };
   } catch (cause) {
     throw internal(`invalid host address ${address.slice(0, 64)}`, cause);
   }
 };
+
+/** Every address of both families. */
+export const dualPlace = (protocol: Protocol): Place => ({ ...placeOf(protocol, '::'), dual: true });
 
 const opened = (place: Place, prepare: (fd: number) => void): number => {
   const type = place.protocol === 'udp' ? ffi.SOCK.DGRAM : ffi.SOCK.STREAM;
   const family = place.v6 ? ffi.AF.INET6 : ffi.AF.INET;
   const fd = ffi.socket(family, type | ffi.SOCK.NONBLOCK, IPPROTO[place.protocol]);
   try {
-    if (place.v6) ffi.setsockoptInt(fd, IPPROTO.IPV6, IPV6_V6ONLY, 1);
+    if (place.v6) ffi.setsockoptInt(fd, IPPROTO.IPV6, IPV6_V6ONLY, place.dual ? 0 : 1);
     prepare(fd);
     return fd;
   } catch (error) {

@@ -6,17 +6,14 @@ import type { Socket } from 'node:net';
 import { isIPv6 } from 'node:net';
 import { internal } from '../errors.js';
 import type { LocalObjects } from '../kernel/contract.js';
-import * as ffi from '../kernel/ffi.js';
 import type { SocketAddress } from '../kernel/sockaddr.js';
 import { addressBytes, addressText } from '../kernel/sockaddr.js';
 import { type HostPortObject, objectKey } from '../plan/objects.js';
+import { type Block, createBlocks, PAIRED_FROM } from './blocks.js';
 import { type DatagramRelay, relayDatagrams } from './datagrams.js';
 import { createFree, type FreePort } from './free.js';
-import { hold, type Place, placeOf, refusal } from './hold.js';
+import { type Place, placeOf } from './hold.js';
 import { openRelay, type Relay } from './relay.js';
-
-/** UDP ranges up to this many ports are relayed where NAT cannot carry; a larger one would cost a socket object each. */
-export const MAX_DATAGRAM_RANGE = 16;
 
 export interface Ports extends LocalObjects<HostPortObject> {
   /**
@@ -34,7 +31,7 @@ interface Held {
   /** replaced where the same ports get another target */
   object: HostPortObject;
   readonly address: string;
-  readonly descriptors: Int32Array;
+  readonly block: Block;
   readonly datagrams: DatagramRelay[];
   readonly connections: Set<Socket>;
 }
@@ -59,50 +56,33 @@ const refuseOurs = (held: Held, object: HostPortObject): never => {
   throw internal(`Bind for ${held.object.address}:${port} failed: port is already allocated`);
 };
 
-const closeAll = (descriptors: Int32Array, count: number): void => {
-  for (let i = 0; i < count; i += 1) {
-    const fd = descriptors[i] ?? -1;
-    if (fd >= 0) ffi.close(fd);
-  }
-};
-
-const holdRange = (object: HostPortObject, place: Place, heard: boolean): Int32Array => {
-  const descriptors = new Int32Array(object.count);
-  for (let i = 0; i < object.count; i += 1) {
-    try {
-      descriptors[i] = hold(place, object.port + i, heard);
-    } catch (error) {
-      closeAll(descriptors, i);
-      throw refusal(place, object.port + i, error);
-    }
-  }
-  return descriptors;
-};
-
-/** What NAT may leave to us: anything sent to an IPv6 address (`::1`), and a target of the other family. */
+/**
+ * What NAT may leave to us: anything sent to an IPv6 address (`::1`), and a target of the other family. Only small ranges,
+ * as each port costs a socket object.
+ */
 const relaysDatagrams = (object: HostPortObject): boolean =>
   object.protocol === 'udp' &&
-  object.count <= MAX_DATAGRAM_RANGE &&
+  object.count < PAIRED_FROM &&
   object.target.address !== '' &&
   (isIPv6(object.address.split('%', 1)[0] ?? '') || isIPv6(object.target.address));
 
 /** Hands the descriptors over to relays, which close them from now on. */
 const startDatagrams = (held: Held, place: Place): void => {
-  for (const [i, fd] of held.descriptors.entries()) {
-    held.descriptors[i] = -1;
+  for (const [i, fd] of held.block.descriptors.entries()) {
+    held.block.descriptors[i] = -1;
     const target = () => ({ ...held.object.target, port: held.object.target.port + i });
     held.datagrams.push(relayDatagrams(fd, place.v6, target));
   }
 };
 
 const end = (held: Held): void => {
-  closeAll(held.descriptors, held.descriptors.length);
   for (const relay of held.datagrams) relay.close();
   for (const connection of held.connections) connection.destroy();
 };
 
 export const createPorts = (): Ports => {
   const all = new Map<string, Held>();
+  const blocks = createBlocks();
   let relay: Relay | undefined;
 
   const heldFor = (destination: SocketAddress): Held | undefined => {
@@ -135,8 +115,8 @@ export const createPorts = (): Ports => {
       const address = canonical(object.address.split('%', 1)[0] ?? '');
       for (const held of all.values()) if (overlap(held, object, address)) refuseOurs(held, object);
       const heard = relaysDatagrams(object);
-      const descriptors = holdRange(object, place, heard);
-      const held: Held = { object, address, descriptors, datagrams: [], connections: new Set() };
+      const block = blocks.take(object, place, heard);
+      const held: Held = { object, address, block, datagrams: [], connections: new Set() };
       if (heard) startDatagrams(held, place);
       all.set(key, held);
     },
@@ -146,6 +126,7 @@ export const createPorts = (): Ports => {
       if (held === undefined) return;
       all.delete(key);
       end(held);
+      blocks.give(held.block, isIPv6(held.address) ? 6 : 4);
     },
     has(object) {
       const held = all.get(objectKey(object))?.object;
@@ -161,6 +142,7 @@ export const createPorts = (): Ports => {
       relay?.close();
       for (const held of all.values()) end(held);
       all.clear();
+      blocks.close();
     },
   };
 };

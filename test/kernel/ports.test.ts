@@ -86,6 +86,56 @@ describe('a published port is held', () => {
   });
 });
 
+describe('a long range on 0.0.0.0 and ::', () => {
+  const four = object('tcp', '0.0.0.0', 20_000, 500);
+  const six = object('tcp', '::', 20_000, 500);
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const takeable = (address: string): boolean => {
+    const fd = foreign(address, 20_123);
+    if (typeof fd === 'number') ffi.close(fd);
+    return typeof fd === 'number';
+  };
+
+  test.each([
+    ['0.0.0.0 first', [four, six]],
+    [':: first', [six, four]],
+  ])(
+    'one descriptor a port for both, %s; each half is given back by itself',
+    async (_, [first = four, second = six]) => {
+      const before = openFiles();
+      ports.create(first);
+      ports.create(second);
+      await turn();
+      expect(openFiles() - before).toBe(500);
+      expect([takeable('0.0.0.0'), takeable('::1')]).toEqual([false, false]);
+      ports.delete(four);
+      await turn();
+      expect([takeable('0.0.0.0'), takeable('::1')]).toEqual([true, false]);
+      ports.delete(six);
+      expect(takeable('::1')).toBe(true);
+      expect(openFiles()).toBe(before);
+    },
+  );
+
+  test('on 0.0.0.0 alone leaves :: to others, at once to us', async () => {
+    ports.create(four);
+    ports.create(object('tcp', '::1', 20_200));
+    await turn();
+    expect([takeable('0.0.0.0'), takeable('::1')]).toEqual([false, true]);
+  });
+
+  test('where somebody holds one port of ::, 0.0.0.0 is held by itself', () => {
+    const fd = foreign('::1', 20_100);
+    ports.create(four);
+    expect(takeable('0.0.0.0')).toBe(false);
+    expect(() => ports.create(six)).toThrow(
+      'failed to bind host port [::]:20100/tcp: address already in use',
+    );
+    expect([takeable('0.0.0.0'), takeable('::1')]).toEqual([false, true]);
+    if (typeof fd === 'number') ffi.close(fd);
+  });
+});
+
 describe('a port that cannot be held', () => {
   test('another container has it: moby’s words', () => {
     ports.create(object('tcp', '0.0.0.0', 8080));

@@ -35,7 +35,10 @@ export class Ledger {
     const undo = changes.map((change) => this.#model.change(change)).reverse();
     try {
       const plan = diff(before, this.#objects(slices));
-      this.#store.commit(changes);
+      this.#store.commit(
+        changes,
+        changes.some((change, i) => outlivesReboot(change, undo.at(-1 - i))),
+      );
       failpoint('intent-durable');
       this.#apply(plan, undo);
     } catch (error) {
@@ -67,7 +70,7 @@ export class Ledger {
       this.#kernel.apply(plan);
       failpoint('kernel-applied');
     } catch (error) {
-      this.#store.commit(undo);
+      this.#store.commit(undo, true);
       throw error;
     }
   }
@@ -76,6 +79,26 @@ export class Ledger {
     return slices.flatMap((slice) => this.#derive(this.#model, slice));
   }
 }
+
+/**
+ * Must the change outlive the machine? Sandboxes, endpoints and a container's state do not: after a reboot nothing runs.
+ * What the user asked for does.
+ */
+const outlivesReboot = (change: Change, undo: Change | undefined): boolean => {
+  if (change.table === 'network') return true;
+  if (change.table !== 'container') return false;
+  const before = undo?.table === 'container' ? undo.value : null;
+  const after = change.value;
+  // `--rm`: gone after a reboot anyway
+  if ((after ?? before)?.hostConfig.AutoRemove) return false;
+  if (before === null || after === null) return before !== after;
+  return (
+    before.name !== after.name ||
+    before.hostConfig !== after.hostConfig ||
+    before.networks !== after.networks ||
+    before.stoppedByUser !== after.stoppedByUser
+  );
+};
 
 /** The slices whose objects depend on a changed record. A changed sandbox moves routes of its endpoints. */
 const touched = (model: Model, changes: readonly Change[]): Slice[] => {

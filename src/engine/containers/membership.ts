@@ -126,7 +126,9 @@ export const join = (parts: Parts, container: Container): Container => {
       const settings = settingsOf(container, index);
       members.push({ network, endpoint: endpointFor(parts, sandbox, container, network, settings, taken) });
     });
-    const resolved = container.networks.map((entry, i) => ({ ...entry, networkId: networks[i]?.id ?? '' }));
+    const resolved = container.networks.every((entry, i) => entry.networkId === networks[i]?.id)
+      ? container.networks
+      : container.networks.map((entry, i) => ({ ...entry, networkId: networks[i]?.id ?? '' }));
     const endpointIds = members.map((m) => m.endpoint.id);
     const joined: Container = { ...container, networks: resolved, sandboxId: sandbox.id, endpointIds };
     parts.ledger.commit([...arrange(sandbox, members), { table: 'container', id: joined.id, value: joined }]);

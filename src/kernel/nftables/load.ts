@@ -20,18 +20,20 @@ const GENERATION_ATTEMPTS = 4;
 const failedWith = (error: unknown, ...errnos: readonly number[]): boolean =>
   error instanceof KernelError && errnos.includes(error.errno);
 
-/** Makes this socket the owner of a table that nobody owns. Throws unavailable where another process does. */
-export const adopt = (socket: NetlinkSocket, table: Table, observed: ObservedTable): void => {
-  if ((observed.flags & NFT_TABLE_F.OWNER) === 0 || observed.owner === socket.port) return;
-  try {
-    socket.request(batch([adoptTableMessage(table, observed.flags)]), `nftables adopt table ${table.family}`);
-  } catch (cause) {
-    if (!failedWith(cause, ERRNO.EPERM, ERRNO.EBUSY, ERRNO.EOPNOTSUPP)) throw cause;
+/**
+ * Makes this socket the owner of a table that a dead process left (the kernel then clears `owner`, `persist` stays), and
+ * answers the table's flags behind it. Throws unavailable where another process lives that owns it.
+ */
+export const adopt = (socket: NetlinkSocket, table: Table, observed: ObservedTable): number => {
+  const owned = (observed.flags & NFT_TABLE_F.OWNER) !== 0;
+  if (owned && observed.owner === socket.port) return observed.flags;
+  if (owned)
     throw unavailable(
       `table ${table.family} ${table.name} belongs to another running process (netlink port ${observed.owner}): stop it first`,
-      cause,
     );
-  }
+  if ((observed.flags & NFT_TABLE_F.PERSIST) === 0) return observed.flags;
+  socket.request(batch([adoptTableMessage(table, OWNED)]), `nftables adopt table ${table.family}`);
+  return OWNED;
 };
 
 const replacement = (socket: NetlinkSocket, table: Table, flags: number): Buffer[] => {
@@ -62,8 +64,8 @@ const replace = (socket: NetlinkSocket, table: Table, flags: number, attempt = 1
 
 const loadWith = (socket: NetlinkSocket, table: Table, flags: number): void => {
   const observed = observeTable(socket, table);
-  if (observed) adopt(socket, table, observed);
-  if (observed?.comment !== tableComment(table) || observed.flags !== flags) replace(socket, table, flags);
+  const adopted = observed && adopt(socket, table, observed);
+  if (observed?.comment !== tableComment(table) || adopted !== flags) replace(socket, table, flags);
 };
 
 /** Leaves the table as declared, with the elements it had, owned by this socket where the kernel knows owners. */

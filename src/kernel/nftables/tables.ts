@@ -11,9 +11,16 @@ import { addMessage, createMessage, deleteMessage, nftMessage } from './messages
 import { attrU64be, commentUserdata, ruleMessage, userdata } from './rules.js';
 import { TYPES } from './values.js';
 
+const comments = new WeakMap<Table, string>();
 /** As `nft list` shows it. */
-export const tableComment = (table: Table): string =>
-  `Viaduct ${createHash('sha256').update(JSON.stringify(table)).digest('hex').slice(0, 16)}`;
+export const tableComment = (table: Table): string => {
+  const known = comments.get(table);
+  if (known !== undefined) return known;
+  const digest = createHash('sha256').update(JSON.stringify(table)).digest('hex');
+  const comment = `Viaduct ${digest.slice(0, 16)}`;
+  comments.set(table, comment);
+  return comment;
+};
 
 const tableMessage =
   (build: typeof addMessage) =>

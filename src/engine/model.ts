@@ -41,6 +41,7 @@ export class Model {
   readonly #endpointsBySandbox = new Groups<Endpoint>();
   readonly #endpointsByName = new Groups<Endpoint>();
   readonly #endpointsByAddress = new Groups<Endpoint>();
+  readonly #endpointsByLink = new Map<string, Endpoint>();
 
   /** Makes one change and answers the change that undoes it. */
   change(change: Change): Change {
@@ -76,7 +77,9 @@ export class Model {
   }
 
   #index(endpoint: Endpoint, verb: 'add' | 'remove'): void {
-    const { networkId } = endpoint;
+    const { networkId, hostIfname } = endpoint;
+    if (verb === 'remove') this.#endpointsByLink.delete(hostIfname);
+    else if (hostIfname !== '') this.#endpointsByLink.set(hostIfname, endpoint);
     this.#endpointsByNetwork[verb](networkId, endpoint);
     this.#endpointsBySandbox[verb](endpoint.sandboxId, endpoint);
     for (const name of endpoint.dnsNames) this.#endpointsByName[verb](nameKey(networkId, name), endpoint);
@@ -89,6 +92,8 @@ export class Model {
   endpointsOfSandbox = (id: string): readonly Endpoint[] => this.#endpointsBySandbox.get(id);
   endpointsNamed = (networkId: string, name: string): readonly Endpoint[] =>
     this.#endpointsByName.get(nameKey(networkId, name));
+  /** The endpoint whose link on the host has this name. */
+  endpointOnLink = (hostIfname: string): Endpoint | undefined => this.#endpointsByLink.get(hostIfname);
   endpointAt = (networkId: string, address: string): Endpoint | undefined =>
     this.#endpointsByAddress.get(addressKey(networkId, address))[0];
 

@@ -17,16 +17,25 @@ interface Repairing {
   readonly log: Logger;
 }
 
+/** Links of endpoints are ours by form; what is none of theirs may be a network's bridge. */
+const ENDPOINT_LINK = /^veth[0-9a-f]{11}$/;
+
 /** The slices whose objects live on one of the links: the network of a bridge with its endpoints, or one endpoint. */
 const slicesOn = ({ model, derive }: Repairing, names: ReadonlySet<string>): readonly Slice[] => {
   const slices = new Set<Slice>();
+  const bridges = new Set<string>();
+  for (const name of names) {
+    const endpoint = model.endpointOnLink(name);
+    if (endpoint) slices.add(`endpoint/${endpoint.id}`);
+    else if (!ENDPOINT_LINK.test(name)) bridges.add(name);
+  }
+  if (bridges.size === 0) return [...slices];
   for (const network of model.networks.values()) {
-    const owns = derive(model, `network/${network.id}`).some((o) => o.kind === 'link' && names.has(o.name));
+    const owns = derive(model, `network/${network.id}`).some((o) => o.kind === 'link' && bridges.has(o.name));
     if (!owns) continue;
     slices.add(`network/${network.id}`);
     for (const e of model.endpointsOfNetwork(network.id)) slices.add(`endpoint/${e.id}`);
   }
-  for (const e of model.endpoints.values()) if (names.has(e.hostIfname)) slices.add(`endpoint/${e.id}`);
   return [...slices];
 };
 

@@ -273,6 +273,37 @@ describe('streams', () => {
     expect((await call('GET', `/exec/${exec}/json`)).json).toMatchObject({ Running: false, ExitCode: 7 });
   });
 
+  it('reads the body of an exec although it comes apart from the headers and in pieces', async () => {
+    const id = await container();
+    const made = await call('POST', `/containers/${id}/exec`, {
+      Cmd: ['cat'],
+      AttachStdin: true,
+      AttachStdout: true,
+    });
+    const exec = (made.json as { Id: string }).Id;
+    const body = '{"Detach":false,"Tty":false}';
+    const client = net.connect({ path: socket, allowHalfOpen: true });
+    let received = '';
+    client.on('data', (chunk) => {
+      received += chunk.toString('latin1');
+    });
+    const pieces = [
+      `POST /exec/${exec}/start HTTP/1.1\r\nHost: d\r\n${upgradeHeaders}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
+      body.slice(0, 5),
+      `${body.slice(5)}early`,
+      'late',
+    ];
+    for (const piece of pieces) {
+      client.write(piece);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    client.end();
+    await new Promise((resolve) => client.once('end', resolve));
+    expect(received).toMatch(/^HTTP\/1.1 101 UPGRADED/);
+    expect(received).toContain('early');
+    expect(received).toContain('late');
+  });
+
   it('serves three execs at once without upgrade', async () => {
     const id = await container();
     const answers = await Promise.all(

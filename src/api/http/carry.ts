@@ -93,6 +93,8 @@ function readInput(streams: Streams, { input }: Hijacked, carriage: Carriage, le
   });
   // The client's half-close: no more input, output goes on.
   input.once('end', () => stdin.end());
+  // Reading the request's body may have left the connection paused.
+  input.resume();
 }
 
 /** Resolves when nothing has been written for a while after the end of the process. */

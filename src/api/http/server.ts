@@ -44,6 +44,8 @@ export function createServer(options: ServerOptions, tls: Tls | null): http.Serv
       ? http.createServer(settings)
       : https.createServer({
           ...settings,
+          // As plain connections have it: a client that has said everything still wants to hear.
+          allowHalfOpen: true,
           cert: tls.cert,
           key: tls.key,
           ...(tls.ca === undefined ? {} : { ca: tls.ca }),

@@ -3,7 +3,16 @@
  * Invariants: a container's directory is named by its id and holds nothing of another's; mounting a mounted root changes
  * nothing, so a restarted daemon may ask again.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { internal, invalid, KernelError } from '../errors.js';
@@ -28,7 +37,13 @@ export const writableOf = (storage: Storage, containerId: string): Writable => {
   if (!NAME.test(containerId)) throw invalid(`invalid container id (${containerId})`);
   const directory = join(storage.writable, containerId);
   const at = (name: string) => join(directory, name);
-  return { directory, upper: at('upper'), work: at('work'), root: at('root'), image: at('image') };
+  return {
+    directory,
+    upper: at('upper'),
+    work: at('work'),
+    root: join(storage.roots, containerId),
+    image: at('image'),
+  };
 };
 
 /** The layers' short links (26 letters each), topmost first, as overlayfs wants them. */
@@ -87,10 +102,11 @@ const emptyLayer = (storage: Storage): string => {
   return path;
 };
 
-/** A mount point is on another device than its parent directory. */
-const isMounted = ({ root, directory }: Writable): boolean =>
-  statSync(root, { throwIfNoEntry: false })?.dev !== statSync(directory, { throwIfNoEntry: false })?.dev &&
-  existsSync(root);
+/** A mount point is on another device than the directory it is in. */
+const isMounted = (storage: Storage, { root }: Writable): boolean => {
+  const stat = statSync(root, { throwIfNoEntry: false });
+  return stat !== undefined && stat.dev !== statSync(storage.roots).dev;
+};
 
 /** The upper directory's owner and mode show through as the root's own: take the image's. */
 const makeUpper = (storage: Storage, entry: Entry, { upper }: Writable): void => {
@@ -101,7 +117,7 @@ const makeUpper = (storage: Storage, entry: Entry, { upper }: Writable): void =>
 /** Answers the root's path. Throws KernelError. 0.3 ms. */
 export const mountWritable = (storage: Storage, containerId: string, entry: Entry): string => {
   const writable = writableOf(storage, containerId);
-  if (isMounted(writable)) return writable.root;
+  if (isMounted(storage, writable)) return writable.root;
   mkdirSync(writable.directory, { recursive: true, mode: 0o710 });
   makeUpper(storage, entry, writable);
   for (const path of [writable.work, writable.root]) mkdirSync(path, { recursive: true });
@@ -126,7 +142,9 @@ export const unmountWritable = (storage: Storage, containerId: string): void => 
 /** Gone from its name at once, from the disk a little later. */
 export const discardWritable = (storage: Storage, containerId: string): void => {
   unmountWritable(storage, containerId);
-  const { directory } = writableOf(storage, containerId);
+  const { directory, root } = writableOf(storage, containerId);
+  // never recursively: were it still mounted, that would be the container's files
+  if (existsSync(root)) rmdirSync(root);
   if (!existsSync(directory)) return;
   const trash = join(storage.writable, `.trash-${containerId}-${process.hrtime.bigint()}`);
   renameSync(directory, trash);

@@ -24,7 +24,11 @@ const runtimeCommand = (machine: Machine, layout: Layout): readonly [string, rea
   if (machine.runtime.name === 'runc') return [machine.runtime.path, own];
   const crun = [...own, '--cgroup-manager=cgroupfs'];
   if (!machine.hideUnified) return [machine.runtime.path, crun];
-  return ['/usr/bin/unshare', ['-m', '/bin/sh', '-c', WITHOUT_UNIFIED, machine.runtime.path, ...crun]];
+  const script = ['-c', WITHOUT_UNIFIED, machine.runtime.path, ...crun];
+  const { busybox } = machine;
+  return busybox
+    ? [busybox, ['unshare', '-m', busybox, 'sh', ...script]]
+    : ['/usr/bin/unshare', ['-m', '/bin/sh', ...script]];
 };
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };

@@ -5,6 +5,7 @@ import type { Cgroups } from './cgroups.js';
 import type { Exits } from './exits.js';
 import type { Layout } from './layout.js';
 import type { Machine } from './machine.js';
+import type { MigrationWarmer } from './migration.js';
 import { type ContainerRecord, readRecord, writeRecord } from './record.js';
 import type { SeccompCache } from './seccomp-cache.js';
 
@@ -20,6 +21,7 @@ export interface Context {
   readonly seccomp: SeccompCache;
   readonly records: Records;
   readonly logger: Logger;
+  readonly migration: MigrationWarmer;
 }
 
 export interface Records {

@@ -13,6 +13,7 @@ import { layoutOf, makeLayout } from './layout.js';
 import * as lifecycle from './lifecycle.js';
 import { readLog } from './logs/read.js';
 import { inspectMachine } from './machine.js';
+import { migrationWarmer } from './migration.js';
 import { isAlive } from './processes.js';
 import { resizeContainer } from './resize.js';
 import { seccompCache } from './seccomp-cache.js';
@@ -42,7 +43,16 @@ const contextOf = async (options: RuntimeOptions): Promise<Context> => {
   const exits = exitsOf(layout, (id) => cgroups.oomKills(id) > 0, isGone);
   exits.open();
   const seccomp = seccompCache(layout, machine.runtime);
-  return { layout, machine, cgroups, records, exits, seccomp, logger: options.logger ?? silent };
+  return {
+    layout,
+    machine,
+    cgroups,
+    records,
+    exits,
+    seccomp,
+    logger: options.logger ?? silent,
+    migration: migrationWarmer(cgroups.version),
+  };
 };
 
 /** Streams of all clients of a container over one connection to its conmon. */
@@ -83,6 +93,7 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
     close: () => {
       clients.closeAll();
       context?.exits.close();
+      context?.migration.close();
     },
     get name() {
       return need().machine.runtime.name;

@@ -86,6 +86,7 @@ const writeBundle = (request: StartRequest, context: Context): { keepAs?: string
 export const create = async (request: StartRequest, context: Context): Promise<{ readonly pid: number }> => {
   const { layout, records, exits } = context;
   const { id, config, hostConfig } = request.container;
+  context.migration.warm();
   if (existsSync(layout.bundle(id))) await remove(id, context);
   exits.clear(id);
   try {

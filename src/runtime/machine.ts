@@ -15,6 +15,8 @@ const CGROUP2 = 0x63677270;
 export interface Machine {
   readonly runtime: { readonly name: 'crun' | 'runc'; readonly path: string; readonly version: string };
   readonly conmon: string;
+  /** starts twice as fast as util-linux's programs; absent: those do */
+  readonly busybox?: string;
   /** static init program for `--init`; empty: none installed */
   readonly init: string;
   /** crun refuses create where cgroup2 is mounted beside v1 with controllers of its own */
@@ -96,6 +98,7 @@ export const inspectMachine = async (): Promise<Machine> => {
     throw unavailable(
       `${conmon ? 'crun (or runc)' : 'conmon'} is not installed: apt-get install conmon crun`,
     );
+  const busybox = findProgram('busybox');
   const { stdout } = await promisify(execFile)(path, ['--version']);
   return {
     runtime: {
@@ -104,6 +107,7 @@ export const inspectMachine = async (): Promise<Machine> => {
       version: /version (\S+)/.exec(stdout)?.[1] ?? 'unknown',
     },
     conmon,
+    ...(busybox ? { busybox } : {}),
     init: findInit(),
     hideUnified: crun !== undefined && read('/sys/fs/cgroup/unified/cgroup.controllers').trim() !== '',
     facts: hostFacts(),

@@ -1,0 +1,269 @@
+/** Containers' lives, watched: create, start, streams, exit, signals, pause, removal, adoption. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { StartError } from '../../src/runtime/failure.js';
+import { container, makeWorld, readAll, type World } from './runtime-world.js';
+
+let world: World;
+beforeAll(async () => {
+  world = await makeWorld();
+});
+afterAll(() => world.close());
+
+const stateOf = (pid: number): string =>
+  /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
+
+describe('life', () => {
+  test('output of both streams and the exit code come out whole', async () => {
+    const { exit, out, err } = await world.shell('echo hello; echo oops >&2; exit 3');
+    expect([out, err, exit.exitCode, exit.oomKilled]).toEqual(['hello\n', 'oops\n', 3, false]);
+    expect(Date.now() - Date.parse(exit.finishedAt)).toBeLessThan(60_000);
+  });
+
+  test('a megabyte of output is neither lost nor cut', async () => {
+    const { out } = await world.shell('seq 1 150000');
+    const numbers = out.trimEnd().split('\n');
+    expect([numbers.length, numbers[0], numbers.at(-1)]).toEqual([150_000, '1', '150000']);
+  });
+
+  test('the process waits for start', async () => {
+    const box = container(['touch', '/tmp/started']);
+    await world.runtime.create(world.request(box));
+    await sleep(50);
+    expect(existsSync(join(world.root, 'tmp/started'))).toBe(false);
+    const exited = new Promise((resolve) => world.runtime.onExit(box.id, resolve));
+    await world.runtime.start(box.id);
+    await exited;
+    expect(existsSync(join(world.root, 'tmp/started'))).toBe(true);
+    await world.runtime.delete(box.id);
+  });
+
+  test('a missing command is refused in words the docker client knows, exit code 127', async () => {
+    const box = container(['nonsense']);
+    const refused = await world.runtime.create(world.request(box)).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(StartError);
+    expect(refused).toMatchObject({ kind: 'invalid', exitCode: 127 });
+    expect(String(refused)).toContain('executable file not found in $PATH');
+    expect(existsSync(join(world.base, 'run', box.id))).toBe(false);
+  });
+
+  test('a file that may not be run is refused with exit code 126', async () => {
+    const refused = await world.runtime
+      .create(world.request(container(['/noexec/file'])))
+      .catch((error: unknown) => error);
+    expect(refused).toMatchObject({ kind: 'invalid', exitCode: 126 });
+    expect(String(refused)).toMatch(/permission denied/i);
+  });
+
+  test('an absolute command that is not there is refused with exit code 127', async () => {
+    const refused = await world.runtime
+      .create(world.request(container(['/bin/nowhere'])))
+      .catch((error: unknown) => error);
+    expect(refused).toMatchObject({ kind: 'invalid', exitCode: 127 });
+  });
+
+  test('signals arrive; SIGKILL gives 137', async () => {
+    const trapping = await world.launch([
+      'sh',
+      '-c',
+      'trap "exit 7" USR1; echo up; while :; do sleep 0.1; done',
+    ]);
+    await new Promise((resolve) => trapping.streams.stdout.once('data', resolve));
+    await world.runtime.kill(trapping.id, 10);
+    expect((await trapping.exited).exitCode).toBe(7);
+    await expect(world.runtime.kill(trapping.id, 9)).rejects.toMatchObject({ kind: 'conflict' });
+    const sleeping = await world.launch(['sleep', '100']);
+    await world.runtime.kill(sleeping.id, 9);
+    expect((await sleeping.exited).exitCode).toBe(137);
+  });
+
+  test('pause stops and resume goes on; a paused container can be killed', async () => {
+    const { id, exited } = await world.launch(['sleep', '100']);
+    await world.runtime.pause(id);
+    await expect(world.runtime.pause(id)).rejects.toThrow('already paused');
+    await world.runtime.resume(id);
+    await expect(world.runtime.resume(id)).rejects.toThrow('not paused');
+    await world.runtime.pause(id);
+    await world.runtime.kill(id, 9);
+    expect((await exited).exitCode).toBe(137);
+  });
+
+  test('delete of a running container leaves no process, cgroup, state or bundle; its log stays until forget', async () => {
+    const { id, pid } = await world.launch(['sh', '-c', 'echo kept; sleep 100 & sleep 100']);
+    await sleep(50);
+    await world.runtime.delete(id);
+    expect(existsSync(`/proc/${pid}/ns`)).toBe(false);
+    const cgroups = readdirSync('/sys/fs/cgroup').filter((name) =>
+      existsSync(join('/sys/fs/cgroup', name, 'viaduct', id)),
+    );
+    expect(cgroups).toEqual([]);
+    expect(existsSync(join(world.base, 'run', id))).toBe(false);
+    expect(existsSync(join(world.base, 'run/.states', id))).toBe(false);
+    expect(readFileSync(join(world.base, 'logs', id, 'container.log'), 'utf8')).toContain('kept');
+    world.runtime.forget(id);
+    expect(existsSync(join(world.base, 'logs', id))).toBe(false);
+  });
+
+  test('the same container can be run again', async () => {
+    const box = container(['sh', '-c', 'echo again; exit 4']);
+    for (let run = 0; run < 2; run++) {
+      await world.runtime.create(world.request(box));
+      const exited = new Promise<{ exitCode: number }>((resolve) => world.runtime.onExit(box.id, resolve));
+      await world.runtime.start(box.id);
+      expect((await exited).exitCode).toBe(4);
+      await world.runtime.delete(box.id);
+    }
+  });
+});
+
+describe('streams', () => {
+  test('stdin reaches the process, and its end ends it (docker run -i)', async () => {
+    const { streams, exited } = await world.launch(['wc', '-c'], {
+      config: { OpenStdin: true, StdinOnce: true },
+    });
+    streams.stdin?.write('x'.repeat(100_000));
+    streams.stdin?.end();
+    expect((await readAll(streams.stdout)).trim()).toBe('100000');
+    expect((await exited).exitCode).toBe(0);
+  });
+
+  test('without StdinOnce a client that leaves does not end the input', async () => {
+    const first = await world.launch(['sh', '-c', 'read a; read b; echo "$a $b"'], {
+      config: { OpenStdin: true, StdinOnce: false },
+    });
+    first.streams.stdin?.write('one\n');
+    first.streams.stdin?.end();
+    await sleep(50);
+    first.streams.detach();
+    const second = world.runtime.attach(first.id);
+    second.stdin?.write('two\n');
+    expect(await readAll(second.stdout)).toBe('one two\n');
+    await first.exited;
+  });
+
+  test('with StdinOnce a watcher that leaves does not end the input of another', async () => {
+    const { id, streams } = await world.launch(['sh', '-c', 'read a; echo "got $a"'], {
+      config: { OpenStdin: true, StdinOnce: true },
+    });
+    const watcher = world.runtime.attach(id);
+    watcher.detach();
+    await sleep(50);
+    streams.stdin?.end('it\n');
+    expect(await readAll(streams.stdout)).toBe('got it\n');
+  });
+
+  test('several clients see the same output; one that does not read stops nobody at first', async () => {
+    const { id, streams } = await world.launch(['sh', '-c', 'sleep 0.2; seq 1 1000']);
+    const idle = world.runtime.attach(id);
+    const other = world.runtime.attach(id);
+    const [a, b] = await Promise.all([readAll(streams.stdout), readAll(other.stdout)]);
+    expect(a).toBe(b);
+    expect(a.endsWith('\n1000\n')).toBe(true);
+    idle.detach();
+  });
+
+  test('attaching to what has ended is a conflict or an ended stream, never a hang', async () => {
+    const { id, exited } = await world.launch(['true']);
+    await exited;
+    await sleep(50);
+    expect(() => world.runtime.attach(id)).toThrow();
+  });
+});
+
+describe('terminal', () => {
+  test('one stream, a real tty, resized', async () => {
+    const { id, streams, exited } = await world.launch(['sh', '-c', 'tty; read go; stty size'], {
+      config: { Tty: true, OpenStdin: true, StdinOnce: true },
+    });
+    expect(streams.stderr).toBeNull();
+    const output = readAll(streams.stdout);
+    world.runtime.resize(id, { rows: 33, columns: 101 });
+    await sleep(100);
+    streams.stdin?.write('go\n');
+    await exited;
+    expect(await output).toMatch(/\/dev\/(pts\/0|console)\r\ngo\r\n33 101\r\n/);
+  });
+
+  test('detached and attached again, the input is still there', async () => {
+    const first = await world.launch(['sh', '-c', 'read a; echo "<$a>"'], {
+      config: { Tty: true, OpenStdin: true, StdinOnce: true },
+    });
+    first.streams.detach();
+    const second = world.runtime.attach(first.id);
+    const output = readAll(second.stdout);
+    second.stdin?.write('x\n');
+    expect(await output).toContain('<x>');
+  });
+});
+
+describe('after a restart of the daemon', () => {
+  test('a running container is found, attached, executed in, logged, and its exit code seen', async () => {
+    const { id, pid, box } = await world.launch(
+      ['sh', '-c', 'echo before; read a; echo "after $a"; exit 9'],
+      {
+        config: { OpenStdin: true, StdinOnce: false },
+      },
+    );
+    const second = await world.open();
+    expect(second.adopt(id)).toEqual({ pid });
+    const exited = new Promise<{ exitCode: number }>((resolve) => second.onExit(id, resolve));
+    const exec = await second.exec(
+      {
+        containerId: id,
+        command: ['echo', 'inside'],
+        tty: false,
+        attachStdin: false,
+        attachStdout: true,
+        attachStderr: true,
+        env: [],
+        user: '',
+        workingDir: '',
+        privileged: false,
+      },
+      box,
+    );
+    expect(await readAll(exec.streams.stdout)).toBe('inside\n');
+    const streams = second.attach(id);
+    streams.stdin?.write('x\n');
+    expect(await readAll(streams.stdout)).toBe('after x\n');
+    expect((await exited).exitCode).toBe(9);
+    expect(second.adopt(id)).toMatchObject({ exit: { exitCode: 9 } });
+    second.close();
+  });
+
+  test('one that ended meanwhile gives its exit code; an unknown one nothing; a reused pid is not mistaken', async () => {
+    const { id, exited } = await world.launch(['sh', '-c', 'exit 5']);
+    await exited;
+    const second = await world.open();
+    expect(second.adopt(id)).toMatchObject({ exit: { exitCode: 5 } });
+    expect(second.adopt('f'.repeat(64))).toBeUndefined();
+    second.close();
+  });
+
+  test('one that was created and never started is unknown, and can be created anew', async () => {
+    const box = container(['echo', 'fresh']);
+    const { pid } = await world.runtime.create(world.request(box));
+    const second = await world.open();
+    expect(second.adopt(box.id)).toBeUndefined();
+    await second.delete(box.id);
+    expect(existsSync(`/proc/${pid}/ns`)).toBe(false);
+    await second.create(world.request(box));
+    const streams = second.attach(box.id);
+    await second.start(box.id);
+    expect(await readAll(streams.stdout)).toBe('fresh\n');
+    await second.delete(box.id);
+    second.close();
+  });
+
+  test('conmon killed: the container lives on, and its end is still noticed', async () => {
+    const { id, pid, exited } = await world.launch(['sleep', '1']);
+    const conmon = Number(readFileSync(join(world.base, 'run', id, 'conmon.pid'), 'latin1'));
+    execFileSync('kill', ['-9', String(conmon)]);
+    expect(world.runtime.adopt(id)).toEqual({ pid });
+    expect(stateOf(pid)).toBe('S');
+    expect((await exited).exitCode).toBe(255);
+  }, 15_000);
+});

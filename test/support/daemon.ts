@@ -49,7 +49,7 @@ export interface StartOptions {
 export interface Docker {
   (...args: string[]): Promise<string>;
   readonly try: (args: readonly string[], options?: RunOptions) => Promise<Result>;
-  /** under a terminal of its own, `input` typed into it */
+  /** under a terminal of 33 rows and 101 columns, `input` typed into it */
   readonly terminal: (args: readonly string[], input: string) => Promise<Result>;
 }
 
@@ -98,7 +98,7 @@ const dockerOf = (client: string, socket: string, base: string): Docker => {
         'sh',
         [
           '-c',
-          `(sleep 1; printf %s ${shellQuote(input)}; sleep 1) | script -qefc ${shellQuote([client, ...args].map(shellQuote).join(' '))} /dev/null`,
+          `(sleep 1; printf %s ${shellQuote(input)}; sleep 1) | script -qefc ${shellQuote(`stty rows 33 cols 101; exec ${[client, ...args].map(shellQuote).join(' ')}`)} /dev/null`,
         ],
         { env },
       ),

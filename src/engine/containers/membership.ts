@@ -116,7 +116,11 @@ const settingsOf = (container: Container, index: number): EndpointSettings => {
 /** Makes the sandbox and all endpoints of a starting container. Answers the container's record with them. */
 export const join = (parts: Parts, container: Container): Container => {
   const shared = sharesWith(container);
-  if (shared !== undefined) return { ...container, sandboxId: sharedSandbox(parts, shared), endpointIds: [] };
+  if (shared !== undefined) {
+    const guest: Container = { ...container, sandboxId: sharedSandbox(parts, shared), endpointIds: [] };
+    parts.ledger.commit([{ table: 'container', id: guest.id, value: guest }]);
+    return guest;
+  }
   const networks = container.networks.map((entry) => networkOf(parts, entry));
   const sandbox = newSandbox(parts, container, networks);
   const members: Member[] = [];

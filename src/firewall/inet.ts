@@ -2,7 +2,7 @@
  * Layer 3 and up: publishing, masquerade, and who may reach a container. The chains never change; networks and endpoints
  * are elements, so a packet's cost does not grow with the number of ports. Base chains accept what is not ours.
  */
-import type { SetDeclaration, Table } from './language.js';
+import type { SetDeclaration, Statement, Table } from './language.js';
 import * as s from './statements.js';
 
 const set = (
@@ -17,21 +17,22 @@ const ADDRESS = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
 const setsOf = (family: 4 | 6): SetDeclaration[] => {
   const address = ADDRESS[family];
   const target = ['inet_proto', 'inet_service'] as const;
-  const reachable = { key: [address, ...target] } as const;
+  const reachable = [address, ...target] as const;
+  const to = { data: [address, 'inet_service'] } as const;
+  const kept = { data: [address], interval: true } as const;
+  const run = { interval: true } as const;
   return [
     set(`snat${family}`, 'bridges whose packets leave with a fixed address', ['ifname'], { data: [address] }),
-    set(`publish${family}`, 'ports published on one address', reachable.key, {
-      data: [address, 'inet_service'],
-    }),
-    set(`publish_any${family}`, 'ports published on every address', target, {
-      data: [address, 'inet_service'],
-    }),
-    set(`publish_range${family}`, 'runs of published ports, kept as they are', reachable.key, {
-      data: [address],
-      interval: true,
-    }),
-    set(`routed${family}`, 'container ports open to whoever routes to them', reachable.key),
-    set(`routed_range${family}`, 'runs of such ports', reachable.key, { interval: true }),
+    set(`publish${family}`, 'ports published on one address', reachable, to),
+    set(`publish_range${family}`, 'and in runs, which keep their numbers', reachable, kept),
+    set(`publish_any${family}`, 'ports published on every address', target, to),
+    set(`publish_any_range${family}`, 'and in runs, which keep their numbers', target, kept),
+    set(`relay${family}`, 'ports on one address that the daemon carries', reachable),
+    set(`relay_range${family}`, 'and in runs', reachable, run),
+    set(`relay_any${family}`, 'ports on every address that the daemon carries', target),
+    set(`relay_any_range${family}`, 'and in runs', target, run),
+    set(`routed${family}`, 'container ports open to whoever routes to them', reachable),
+    set(`routed_range${family}`, 'and in runs', reachable, run),
     set(`links${family}`, 'from . to . protocol . port, where containers may not talk freely', [
       address,
       address,
@@ -53,13 +54,6 @@ const sets: readonly SetDeclaration[] = [
   set('masqueraded', 'bridges whose packets leave with the address of the way out', ['nf_proto', 'ifname']),
   ...setsOf(4),
   ...setsOf(6),
-  set('relay', 'IPv6 ports that the daemon carries, on one address', [
-    'ipv6_addr',
-    'inet_proto',
-    'inet_service',
-  ]),
-  set('relay_any', 'and on every address', ['inet_proto', 'inet_service']),
-  set('relay_range', 'and in runs', ['ipv6_addr', 'inet_proto', 'inet_service'], { interval: true }),
   set('relay_port', 'where the relay listens', ['inet_proto'], { data: ['inet_service'] }),
   set('relay_guard', 'the relay’s own ports, closed to direct connections', ['inet_proto', 'inet_service']),
 ];
@@ -110,44 +104,39 @@ const publish = [
   ),
 ];
 
+/** What NAT cannot carry (::1, one family to a container of the other) goes to the daemon's relay, TCP only. */
+const relayed = (is: Statement) => [is, tcp, s.redirect('relay_port', 'meta l4proto')];
+
+const publishChains = (family: 4 | 6) => {
+  const daddr = family === 4 ? 'ip daddr' : 'ip6 daddr';
+  const is = family === 4 ? v4 : v6;
+  return [
+    s.chain(
+      `publish_any${family}`,
+      s.rule('by the relay', ...relayed(s.inSet(`relay_any${family}`, ...port))),
+      s.rule('a run by the relay', ...relayed(s.inSet(`relay_any_range${family}`, ...port))),
+      ...(family === 4
+        ? []
+        : [s.rule('link-local senders cannot be routed', v6, s.match('ip6 saddr', 'fe80::/10'), s.accept)]),
+      s.rule('one port', s.dnat(family, `publish_any${family}`, ...port)),
+      s.rule('a run of ports', s.dnatAddress(family, `publish_any_range${family}`, ...port)),
+    ),
+    s.chain(
+      `publish_one${family}`,
+      s.rule('by the relay', is, ...relayed(s.inSet(`relay${family}`, daddr, ...port))),
+      s.rule('a run by the relay', is, ...relayed(s.inSet(`relay_range${family}`, daddr, ...port))),
+      s.rule('one port', is, s.dnat(family, `publish${family}`, daddr, ...port)),
+      s.rule('a run of ports', is, s.dnatAddress(family, `publish_range${family}`, daddr, ...port)),
+      s.rule('or published on every address', s.goTo(`publish_any${family}`)),
+    ),
+  ];
+};
+
 const publishTargets = [
-  s.chain(
-    'publish_one',
-    s.rule('IPv4', v4, s.dnat(4, 'publish4', 'ip daddr', ...port)),
-    s.rule(
-      'IPv6 by the relay',
-      v6,
-      s.inSet('relay', 'ip6 daddr', ...port),
-      tcp,
-      s.redirect('relay_port', 'meta l4proto'),
-    ),
-    s.rule('IPv6', v6, s.dnat(6, 'publish6', 'ip6 daddr', ...port)),
-    s.rule('or one published on all', s.goTo('publish_any')),
-  ),
-  s.chain(
-    'publish_any',
-    s.rule('IPv6', v6, s.goTo('publish_any_6')),
-    s.rule('one port', s.dnat(4, 'publish_any4', ...port)),
-    s.rule('a run of ports', v4, s.dnatAddress(4, 'publish_range4', 'ip daddr', ...port)),
-  ),
-  s.chain(
-    'publish_any_6',
-    s.rule(
-      'one port by the relay',
-      s.inSet('relay_any', ...port),
-      tcp,
-      s.redirect('relay_port', 'meta l4proto'),
-    ),
-    s.rule(
-      'a run by the relay',
-      v6,
-      s.inSet('relay_range', 'ip6 daddr', ...port),
-      tcp,
-      s.redirect('relay_port', 'meta l4proto'),
-    ),
-    s.rule('link-local senders cannot be routed', v6, s.match('ip6 saddr', 'fe80::/10'), s.accept),
-    s.rule('one port', s.dnat(6, 'publish_any6', ...port)),
-    s.rule('a run of ports', v6, s.dnatAddress(6, 'publish_range6', 'ip6 daddr', ...port)),
+  ...publishChains(4),
+  ...publishChains(6),
+  ...(['publish_one', 'publish_any'] as const).map((name) =>
+    s.chain(name, s.rule('IPv4', v4, s.goTo(`${name}4`)), s.rule('IPv6', s.goTo(`${name}6`))),
   ),
 ];
 

@@ -13,7 +13,6 @@ import { inet, inetMap } from './elements.js';
 export const RANGE_FROM = 16;
 
 const ANY = { 4: '0.0.0.0', 6: '::' } as const;
-const EVERYWHERE = { 4: '0.0.0.0/0', 6: '::/0' } as const;
 
 const portRange = (first: number, count: number): string =>
   count === 1 ? String(first) : `${first}-${first + count - 1}`;
@@ -21,47 +20,37 @@ const portRange = (first: number, count: number): string =>
 const run = <T>(count: number, each: (offset: number) => T): T[] =>
   Array.from({ length: count }, (_, offset) => each(offset));
 
-/** Destination address of an interval key. */
-const reach = (hostIp: string, family: 4 | 6): string =>
-  hostIp === ANY[family] ? EVERYWHERE[family] : hostIp;
+/** Set and key of a published place: one address of the host, or every one of the family. */
+const placeOf = (kind: 'publish' | 'relay', hostIp: string, ports: readonly string[], range: boolean) => {
+  const family = isIPv4(hostIp) ? 4 : 6;
+  const any = hostIp === ANY[family];
+  return {
+    set: `${kind}${any ? '_any' : ''}${range ? '_range' : ''}${family}`,
+    key: any ? ports : [hostIp, ...ports],
+  };
+};
 
 const dnatElements = (binding: PortBinding, address: string): ElementObject[] => {
   const { protocol, hostIp, hostPort, containerPort, count } = binding;
-  const family = isIPv4(address) ? 4 : 6;
-  if (count >= RANGE_FROM && hostPort === containerPort)
-    return [
-      inetMap(
-        `publish_range${family}`,
-        [reach(hostIp, family), protocol, portRange(hostPort, count)],
-        [address],
-      ),
-    ];
-  const any = hostIp === ANY[family];
+  if (count >= RANGE_FROM && hostPort === containerPort) {
+    const { set, key } = placeOf('publish', hostIp, [protocol, portRange(hostPort, count)], true);
+    return [inetMap(set, key, [address])];
+  }
   return run(count, (offset) => {
-    const key = [protocol, String(hostPort + offset)];
-    const data = [address, String(containerPort + offset)];
-    return any
-      ? inetMap(`publish_any${family}`, key, data)
-      : inetMap(`publish${family}`, [hostIp, ...key], data);
+    const { set, key } = placeOf('publish', hostIp, [protocol, String(hostPort + offset)], false);
+    return inetMap(set, key, [address, String(containerPort + offset)]);
   });
 };
 
-/** IPv6 that NAT cannot carry goes to the daemon's relay; only TCP, as UDP answers are sent from the held socket. */
-const relayElementsOf = ({ protocol, hostPort, count }: PortBinding, hostIp: string): ElementObject[] => {
+/** What NAT cannot carry goes to the daemon's relay; only TCP, as UDP answers are sent from the held socket. */
+const relayedElements = ({ protocol, hostPort, count }: PortBinding, hostIp: string): ElementObject[] => {
   if (protocol !== 'tcp') return [];
-  if (count >= RANGE_FROM)
-    return [inet('relay_range', reach(hostIp, 6), protocol, portRange(hostPort, count))];
-  return run(count, (offset) => {
-    const port = String(hostPort + offset);
-    return hostIp === ANY[6] ? inet('relay_any', protocol, port) : inet('relay', hostIp, protocol, port);
+  const range = count >= RANGE_FROM;
+  const ports = range ? [portRange(hostPort, count)] : run(count, (offset) => String(hostPort + offset));
+  return ports.map((port) => {
+    const { set, key } = placeOf('relay', hostIp, [protocol, port], range);
+    return inet(set, ...key);
   });
-};
-
-/** ::1 never leaves the loopback interface (the kernel refuses it), so NAT cannot carry it to any container. */
-const publish6 = (binding: PortBinding, address: string | undefined): ElementObject[] => {
-  if (!address || binding.hostIp === '::1') return relayElementsOf(binding, binding.hostIp);
-  const loopback = binding.hostIp === ANY[6] ? relayElementsOf(binding, '::1') : [];
-  return [...dnatElements(binding, address), ...loopback];
 };
 
 /** Container ports that others may reach by the container's own address, in a network with gateway mode routed. */
@@ -78,13 +67,23 @@ const routedElements = (
 const familyOf = (network: FirewallNetwork, number: 4 | 6): FirewallFamily | undefined =>
   network.families.find((f) => f.family === number);
 
+/** One of the container's addresses that a host routes to; link-local ones are not. */
+const addressOf = (endpoint: FirewallEndpoint, family: 4 | 6): string | undefined =>
+  endpoint.addresses.find((a) => isIPv4(a) === (family === 4) && !a.startsWith('fe80:'));
+
+/**
+ * ::1 never leaves the loopback interface (the kernel refuses it), so NAT cannot carry it to any container; nor does it
+ * turn one family into the other.
+ */
 const bindingElements = (endpoint: FirewallEndpoint, binding: PortBinding): ElementObject[] => {
-  const family = isIPv4(binding.hostIp) ? 4 : 6;
-  const mode = familyOf(endpoint.network, family)?.mode;
-  const address = endpoint.addresses.find((a) => isIPv4(a) === (family === 4) && !a.startsWith('fe80:'));
-  if (mode === 'routed') return address ? routedElements(binding, address) : [];
-  if (family === 6) return publish6(binding, address);
-  return address ? dnatElements(binding, address) : [];
+  const { hostIp } = binding;
+  const family = isIPv4(hostIp) ? 4 : 6;
+  const address = addressOf(endpoint, family);
+  if (familyOf(endpoint.network, family)?.mode === 'routed')
+    return address ? routedElements(binding, address) : [];
+  if (!address || hostIp === '::1') return relayedElements(binding, hostIp);
+  const loopback = hostIp === ANY[6] ? relayedElements(binding, '::1') : [];
+  return [...dnatElements(binding, address), ...loopback];
 };
 
 /** Two bindings may name one container port; a set has each element once. */

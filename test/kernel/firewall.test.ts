@@ -66,13 +66,13 @@ const join = (
   number: number,
   last: number,
   rest: Parameters<Lab['container']>[4] = {},
-  v6 = true,
+  families: '4' | '6' | '46' = '46',
 ) => {
   all[name] = lab.container(
     name,
     to,
-    `172.${number}.0.${last}/24`,
-    v6 ? `fd00:${number}::${last}/64` : '',
+    families.includes('4') ? `172.${number}.0.${last}/24` : '',
+    families.includes('6') ? `fd00:${number}::${last}/64` : '',
     rest,
   );
 };
@@ -108,6 +108,11 @@ beforeAll(async () => {
     ...network('br-4', 25),
     families: [nat(4, '172.25.0.0/24', '172.25.0.1')],
     gateways: ['172.25.0.1/24'],
+  });
+  const only6 = lab.network({
+    ...network('br-6', 27),
+    families: [nat(6, 'fd00:27::/64', 'fd00:27::1')],
+    gateways: ['fd00:27::1/64'],
   });
   const trusting = lab.network(network('br-tr', 26, { trusted: ['wan1'] }));
   join('a1', a, 18, 2, {
@@ -151,7 +156,15 @@ beforeAll(async () => {
     25,
     2,
     { bindings: [tcp('::', 8093), tcp(HOST.ip6, 8094), tcp('::', 23_000, 23_000, 100)] },
-    false,
+    '4',
+  );
+  join(
+    'x1',
+    only6,
+    27,
+    2,
+    { bindings: [tcp('0.0.0.0', 8095), tcp('127.0.0.1', 8096), tcp('::', 8095)] },
+    '6',
   );
   join('t1', trusting, 26, 2);
   await serve('host', 'tcp', RELAY, 'relay ');
@@ -217,6 +230,7 @@ describe.each(bridgeNetfilterWays)('with br_netfilter %s:', (way) => {
       await reaches(outside, HOST.ip4, 21_050, OUT.ip4);
       await nothing(outside, HOST.ip4, 22_050);
       await reaches(outside, HOST.ip4, 20_050, OUT.ip4, { protocol: 'udp' });
+      await nothing(stranger, HOST.ip4, 20_050, { protocol: 'udp' });
       await nothing(stranger, HOST.other4, 20_050, { protocol: 'udp' });
     });
   });
@@ -256,6 +270,13 @@ describe.each(bridgeNetfilterWays)('with br_netfilter %s:', (way) => {
       await reaches(at('b1').ns, HOST.ip6, 8093, 'relay fd00:19::2');
       await nothing(stranger, HOST.ip6, 8094);
       await nothing('host', '::1', 8094);
+    });
+    test('and IPv4 to a container without that', async () => {
+      await reaches(outside, HOST.ip4, 8095, `relay ${OUT.ip4}`);
+      await reaches('host', '127.0.0.1', 8095, 'relay 127.0.0.1');
+      await reaches('host', '127.0.0.1', 8096, 'relay 127.0.0.1');
+      await reaches(outside, HOST.ip6, 8095, OUT.ip6);
+      await nothing(outside, HOST.ip4, 8096);
     });
     test('is the only way to the relay', async () => {
       await nothing(outside, HOST.ip6, RELAY);

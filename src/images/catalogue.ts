@@ -1,6 +1,6 @@
 /**
  * The store's own records as plain data: which images there are, their names, configurations and layer chains. Read
- * straight from containers-storage's files (0.1 ms an image, cached by image id, which is a digest), so that listing,
+ * straight from containers-storage's files (0.1 ms an image, once, since an image is named by its digest), so that listing,
  * looking up and mounting start no process. Invariant: an entry's id is the digest of its configuration, as Docker's.
  */
 import { createHash } from 'node:crypto';
@@ -94,20 +94,36 @@ const chain = (layers: ReadonlyMap<string, StoredLayer>, top: string | undefined
 const digestsOf = (digests: Digests, id: string): readonly string[] =>
   Object.keys(digests).filter((name) => digests[name] === id);
 
+/** What is read of an image once: everything in it is named by digests. */
+interface Text {
+  /** digest of the configuration */
+  readonly id: string;
+  readonly config: string;
+}
+
+/** Undefined for a manifest list or schema 1 (nothing to run), and while another process is still writing the image. */
+const readText = (storage: Storage, storeId: string): Text | undefined => {
+  try {
+    const manifest = JSON.parse(bigData(storage, storeId, 'manifest')) as { config?: { digest?: string } };
+    const id = manifest.config?.digest;
+    return id === undefined ? undefined : { id, config: bigData(storage, storeId, id) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+};
+
+type Texts = ReadonlyMap<string, Text>;
+
 const entryOf = (
-  storage: Storage,
   stored: StoredImage,
+  { id, config }: Text,
   layers: ReadonlyMap<string, StoredLayer>,
   digests: Digests,
-): Entry | undefined => {
-  const manifest = JSON.parse(bigData(storage, stored.id, 'manifest')) as { config?: { digest?: string } };
-  const id = manifest.config?.digest;
-  // a manifest list or a schema 1 manifest: nothing that a container could run from
-  if (!id) return undefined;
+): Entry => {
   const own = chain(layers, stored.layer);
   const names = (stored.names ?? []).filter((name) => !name.startsWith(`${KEPT}:`) && !name.includes('@'));
   const layerSizes = own.map((layer) => Math.max(0, layer['diff-size'] ?? 0));
-  const config = bigData(storage, stored.id, id);
   const known = digestsOf(digests, id);
   return {
     image: imageOf({ id, config, names, digests: known, layerSizes }),
@@ -148,12 +164,20 @@ const descent = (entries: readonly Entry[]): ReadonlyMap<Entry, readonly Entry[]
   return new Map(entries.map((entry) => [entry, above(entry)]));
 };
 
-const read = (storage: Storage): Catalogue => {
+const read = (storage: Storage, known: Texts): { readonly catalogue: Catalogue; readonly texts: Texts } => {
   const images = readJson<StoredImage[]>(join(storage.graph, 'overlay-images/images.json'), []);
   const stored = readJson<StoredLayer[]>(join(storage.graph, 'overlay-layers/layers.json'), []);
   const layers = new Map(stored.map((layer) => [layer.id, layer]));
   const digests = readJson<Digests>(storage.digests, {});
-  const found = images.flatMap((image) => entryOf(storage, image, layers, digests) ?? []);
+  const texts = new Map<string, Text>();
+  for (const { id } of images) {
+    const text = known.get(id) ?? readText(storage, id);
+    if (text) texts.set(id, text);
+  }
+  const found = images.flatMap((image) => {
+    const text = texts.get(image.id);
+    return text ? [entryOf(image, text, layers, digests)] : [];
+  });
   const lines = descent(found);
   const parents = new Set([...lines.values()].flat());
   const nameless = (entry: Entry) => entry.names.length + entry.digests.length === 0;
@@ -176,7 +200,7 @@ const read = (storage: Storage): Catalogue => {
     const storeId = images.find((image) => image.names?.includes(name))?.id;
     return entries.find((entry) => entry.storeId === storeId)?.image.id;
   };
-  return { entries, byId, byName, ancestors, idOfStoredName };
+  return { catalogue: { entries, byId, byName, ancestors, idOfStoredName }, texts };
 };
 
 /** Inode, size and time of each file that decides the answer: containers-storage replaces its files whole. */
@@ -194,10 +218,11 @@ export const storedConfig = (storage: Storage, entry: Entry): StoredConfig =>
 
 /** Answers the catalogue as it is now; rereads only after a change on disk (three stats, 10 µs, otherwise). */
 export const catalogueOf = (storage: Storage): (() => Catalogue) => {
-  let [seen, current]: [string, Catalogue | undefined] = ['', undefined];
+  let seen = '';
+  let current: ReturnType<typeof read> | undefined;
   return () => {
     const now = stamp(storage);
-    if (!current || now !== seen) [seen, current] = [now, read(storage)];
-    return current;
+    if (!current || now !== seen) [seen, current] = [now, read(storage, current?.texts ?? new Map())];
+    return current.catalogue;
   };
 };

@@ -160,6 +160,33 @@ describe('a registry on the loopback', () => {
     expect(other.get('from:test').config.Cmd).toEqual(['sh']);
   });
 
+  it('takes the right image out of a list of platforms, by tag and by the digest of the list', async () => {
+    const repository = 'http://127.0.0.1:5000/v2/team/box/manifests';
+    const v2 = 'application/vnd.docker.distribution.manifest.v2+json';
+    const listType = 'application/vnd.docker.distribution.manifest.list.v2+json';
+    const manifest = await (await fetch(`${repository}/1`, { headers: { accept: v2 } })).text();
+    const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
+    const here = { mediaType: v2, size: manifest.length, digest, platform: { architecture, os: 'linux' } };
+    const body = JSON.stringify({ schemaVersion: 2, mediaType: listType, manifests: [here] });
+    const put = await fetch(`${repository}/multi`, {
+      method: 'PUT',
+      headers: { 'content-type': listType },
+      body,
+    });
+    expect(put.status).toBe(201);
+    const listDigest = put.headers.get('docker-content-digest') ?? '';
+    const images = await open('multi');
+    const lines = await pull(images, 'localhost:5000/team/box:multi');
+    expect(lines.at(-2)).toEqual({ status: `Digest: ${listDigest}` });
+    const { id } = images.get('localhost:5000/team/box:multi');
+    expect(id).toBe(source.get('busybox').id);
+    const other = await open('multi-digest');
+    await pull(other, `localhost:5000/team/box@${listDigest}`);
+    expect(other.get(`localhost:5000/team/box@${listDigest}`).id).toBe(id);
+    const again = await pull(other, `localhost:5000/team/box:multi@${listDigest}`);
+    expect(again.at(-1)).toEqual({ status: expect.stringContaining('Image is up to date') });
+  });
+
   it("says what is wrong in Docker's words", async () => {
     await expect(pull(source, 'localhost:5000/team/box:nope')).rejects.toMatchObject({
       kind: 'not-found',

@@ -283,7 +283,7 @@ describe('writable layers', () => {
     const root = many.mount('deep', many.get('deep').id);
     expect(readdirSync(root).length).toBe(127);
     many.discard('deep');
-  });
+  }, 120_000);
 });
 
 describe('names', () => {

@@ -14,8 +14,8 @@ import { createVolumes } from './engine/volumes.js';
 import { relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
 import { createKernel } from './kernel/index.js';
-import type { NamedBridge } from './kernel/observe.js';
 import { createNftables, sandboxRedirect } from './kernel/nftables/index.js';
+import type { NamedBridge } from './kernel/observe.js';
 import { createPorts } from './ports/index.js';
 import { createRuntime } from './runtime/index.js';
 import { openStore } from './store/store.js';
@@ -91,7 +91,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger): Promise<Da
         [...model.containers.values()].filter((c) => c.mounts.some((m) => m.name === name)).map((c) => c.id),
     }),
     events,
-    freePort: (protocol, addresses, from, to) => ports.free(protocol, addresses, from, to),
+    freePort: ports.free,
     log,
   });
   const api = createApi(engine, { logger: log });

@@ -40,6 +40,14 @@ export class KernelError extends ViaductError {
   }
 }
 
+/** A host port that cannot be had; the engine adds for which endpoint it was wanted. */
+export class PortError extends ViaductError {
+  override readonly name = 'PortError';
+  constructor(message: string, cause?: unknown) {
+    super('internal', message, cause === undefined ? undefined : { cause });
+  }
+}
+
 const error =
   (kind: ErrorKind) =>
   (message: string, cause?: unknown): ViaductError =>

@@ -6,6 +6,7 @@ import type { DaemonConfig } from './config/contract.js';
 import { type Invocation, readInvocation, reloadable } from './config/index.js';
 import { type Daemon, startDaemon } from './daemon.js';
 import { invalid } from './errors.js';
+import { raiseOpenFiles } from './kernel/ffi.js';
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 
@@ -41,6 +42,20 @@ const claimPidFile = (path: string): void => {
   writeFileSync(path, String(process.pid));
 };
 
+/** Each held port is a descriptor. dockerd's unit files set the same figure. */
+const OPEN_FILES = 1_048_576;
+
+const raiseOpenFileLimit = (log: pino.Logger): void => {
+  try {
+    raiseOpenFiles(OPEN_FILES);
+  } catch (error) {
+    log.info(
+      { error: String(error) },
+      'the limit of open files stays: it bounds how many ports can be published',
+    );
+  }
+};
+
 const run = async (config: DaemonConfig, warnings: readonly string[]): Promise<void> => {
   const log = pino(
     { level: config.debug ? 'debug' : config.logLevel },
@@ -49,6 +64,7 @@ const run = async (config: DaemonConfig, warnings: readonly string[]): Promise<v
   for (const warning of warnings) log.warn(warning);
   if (process.getuid?.() !== 0) throw invalid('needs root: start it with sudo');
   claimPidFile(config.pidFile);
+  raiseOpenFileLimit(log);
   const daemon = await startDaemon(config, log);
   process.on('SIGHUP', () => reload(daemon, log));
   const stop = (signal: string): void => {

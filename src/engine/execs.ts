@@ -1,7 +1,7 @@
 /** Execs: made, started once, kept for `inspect` until their container ends. In memory only, as Docker's. */
 import { randomBytes } from 'node:crypto';
 import { conflict, invalid, notFound } from '../errors.js';
-import type { RunningExec } from '../runtime/contract.js';
+import { type RunningExec, StartError } from '../runtime/contract.js';
 import { containerEvent, isRunning } from './containers/state.js';
 import type { ExecCommands, ExecInstance } from './contract.js';
 import type { Parts } from './parts.js';
@@ -84,7 +84,7 @@ export const createExecCommands = (parts: Parts): ExecCommands => {
         });
         return live;
       } catch (error) {
-        ended(e, 126);
+        ended(e, error instanceof StartError ? error.exitCode : 126);
         throw error;
       }
     },

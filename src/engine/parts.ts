@@ -4,12 +4,12 @@ import type { Driver, HostView } from '../drivers/contract.js';
 import type { Images } from '../images/contract.js';
 import type { Subnets } from '../ipam/subnets.js';
 import type { Kernel } from '../kernel/contract.js';
-import type { Protocol } from '../model/port.js';
 import type { Runtime } from '../runtime/contract.js';
 import type { Addresses } from './addresses.js';
 import type { Engine, VolumeCommands } from './contract.js';
 import type { Ledger } from './ledger.js';
 import type { Model } from './model.js';
+import type { PickPort } from './publish.js';
 
 export interface Logger {
   debug(details: object, message: string): void;
@@ -49,7 +49,7 @@ export interface Parts {
   readonly runtime: Runtime;
   readonly volumes: EngineVolumes;
   readonly events: Engine['events'];
-  readonly freePort: (protocol: Protocol, addresses: readonly string[], from: number, to: number) => number;
+  readonly freePort: PickPort;
   readonly log: Logger;
   /** random text kept in the data root; seeds unique local IPv6 prefixes */
   readonly seed: string;

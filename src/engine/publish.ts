@@ -6,8 +6,14 @@ import { invalid } from '../errors.js';
 import type { ContainerConfig, HostConfig } from '../model/container.js';
 import type { ExposedPort, PortBinding, Protocol } from '../model/port.js';
 
-/** Answers the first of `count` consecutive host ports in [from, to] that nobody holds on all the addresses. */
-export type PickPort = (protocol: Protocol, addresses: readonly string[], from: number, to: number) => number;
+/** Answers a host port of [from, to] (0, 0: the ephemeral range) that nobody holds on any of the addresses. */
+export type PickPort = (
+  protocol: Protocol,
+  addresses: readonly string[],
+  from: number,
+  to: number,
+  taken: (port: number) => boolean,
+) => number;
 
 interface Wanted {
   readonly protocol: Protocol;
@@ -124,22 +130,9 @@ export const resolveBindings = (
   const chosen = all
     .filter((w) => w.from === 0 || w.from !== w.to)
     .flatMap((w) => {
-      const port = pickUntaken(w, pick, taken);
+      const port = pick(w.protocol, w.addresses, w.from, w.to, (p) => taken.has(`${w.protocol} ${p}`));
       taken.add(`${w.protocol} ${port}`);
       return expand(w, port);
     });
   return joinRuns([...fixed, ...chosen]);
-};
-
-/** Where `-p 80` and `-P` look for a host port: the kernel's default `ip_local_port_range`. */
-const EPHEMERAL: readonly [number, number] = [32768, 60999];
-
-const pickUntaken = (w: Wanted, pick: PickPort, taken: ReadonlySet<string>): number => {
-  const [first, to] = w.from === 0 ? EPHEMERAL : [w.from, w.to];
-  let from = first;
-  for (;;) {
-    const port = pick(w.protocol, w.addresses, from, to);
-    if (!taken.has(`${w.protocol} ${port}`)) return port;
-    from = port + 1;
-  }
 };

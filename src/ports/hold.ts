@@ -4,7 +4,7 @@
  * every failure.
  */
 import { isIPv6 } from 'node:net';
-import { internal, type ViaductError } from '../errors.js';
+import { internal, PortError, type ViaductError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import { sockaddr } from '../kernel/sockaddr.js';
 import type { Protocol } from '../model/port.js';
@@ -111,10 +111,10 @@ const placeText = (place: Place, port: number): string =>
 
 /** moby's message (daemon/libnetwork/portallocator) for a port that the kernel refuses. */
 export const refusal = (place: Place, port: number, error: unknown): ViaductError => {
-  if (!(error instanceof ffi.SystemError)) return internal(String(error), error);
+  if (!(error instanceof ffi.SystemError)) return new PortError(String(error), error);
   const what = error.call === 'socket' ? 'failed to create socket for' : 'failed to bind host port';
   const reason = REASONS[error.code] ?? error.code;
-  return internal(`${what} ${placeText(place, port)}: ${reason}`, error);
+  return new PortError(`${what} ${placeText(place, port)}: ${reason}`, error);
 };
 
 /** True where the port can be held on the address now. Throws SystemError for anything but a holder. */

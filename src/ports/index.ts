@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { isIPv6 } from 'node:net';
-import { internal } from '../errors.js';
+import { PortError } from '../errors.js';
 import type { LocalObjects } from '../kernel/contract.js';
 import type { SocketAddress } from '../kernel/sockaddr.js';
 import { addressBytes, addressText } from '../kernel/sockaddr.js';
@@ -53,7 +53,7 @@ const overlap = (held: Held, object: HostPortObject, address: string): boolean =
 /** moby's words for a port that another container has. */
 const refuseOurs = (held: Held, object: HostPortObject): never => {
   const port = Math.max(held.object.port, object.port);
-  throw internal(`Bind for ${held.object.address}:${port} failed: port is already allocated`);
+  throw new PortError(`Bind for ${held.object.address}:${port} failed: port is already allocated`);
 };
 
 /**

@@ -170,5 +170,8 @@ export interface PathStat {
   readonly linkTarget: string;
 }
 
+/** Thrown by `create` and `exec` where the process could not be started. */
+export { StartError } from './failure.js';
+
 /** Re-exported for the API's hijacked connections. */
 export type Hijacked = Duplex;

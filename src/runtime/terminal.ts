@@ -1,6 +1,6 @@
 /** The terminal of an exec: crun sends its master side over a socket (`--console-socket`); we read, write, resize it. */
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { closeSync, readSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -71,8 +71,30 @@ export interface Terminal {
   resize(size: TerminalSize): void;
 }
 
-/** A master answers EIO when the last process has closed the other side: that is the end of output. */
+/** F_DUPFD_CLOEXEC of `include/uapi/linux/fcntl.h` */
+const F_DUPFD_CLOEXEC = 1030;
+
+/** What is still queued; EIO is the end. */
+const drain = (fd: number, handle: (chunk: Buffer) => void): void => {
+  for (;;) {
+    const buffer = Buffer.allocUnsafe(65_536);
+    let length: number;
+    try {
+      length = readSync(fd, buffer);
+    } catch {
+      return;
+    }
+    if (length <= 0) return;
+    handle(buffer.subarray(0, length));
+  }
+};
+
+/**
+ * A master answers EIO when the last process has closed the other side: that is the end of output. libuv takes the
+ * hang-up for the end as soon as a read came short, although more may be queued: that is fetched by a second descriptor.
+ */
 export const openTerminal = (master: number): Terminal => {
+  const own = ffi.fcntl(master, F_DUPFD_CLOEXEC, 3);
   const stream = new ReadStream(master);
   let open = true;
   const output = new Readable({
@@ -84,8 +106,13 @@ export const openTerminal = (master: number): Terminal => {
     },
   });
   const end = () => {
+    if (!open) return;
     open = false;
-    if (!output.destroyed) output.push(null);
+    if (!output.destroyed) {
+      drain(own, (chunk) => output.push(chunk));
+      output.push(null);
+    }
+    closeSync(own);
     stream.destroy();
   };
   stream.on('data', (chunk: Buffer) => {
@@ -102,7 +129,7 @@ export const openTerminal = (master: number): Terminal => {
       const size = Buffer.alloc(8);
       size.writeUInt16LE(rows, 0);
       size.writeUInt16LE(columns, 2);
-      ffi.ioctl(master, TIOCSWINSZ, size);
+      ffi.ioctl(own, TIOCSWINSZ, size);
     },
   };
 };

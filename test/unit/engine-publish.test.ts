@@ -35,13 +35,17 @@ const never = () => {
 describe('publish (P1, P2, P5)', () => {
   it('gives a binding without address both families', () => {
     const found = resolveBindings(config(), hostConfig({ '80/tcp': [{ HostPort: '8080' }] }), host, never);
-    expect(found.map((b) => `${b.hostIp} ${b.hostPort}:${b.containerPort}/${b.protocol}x${b.count}`)).toEqual([
-      '0.0.0.0 8080:80/tcpx1',
-      ':: 8080:80/tcpx1',
-    ]);
+    expect(found.map((b) => `${b.hostIp} ${b.hostPort}:${b.containerPort}/${b.protocol}x${b.count}`)).toEqual(
+      ['0.0.0.0 8080:80/tcpx1', ':: 8080:80/tcpx1'],
+    );
   });
   it('keeps one given address alone, and takes off the brackets of IPv6', () => {
-    const bindings = { '80/udp': [{ HostIp: '127.0.0.1', HostPort: '1' }, { HostIp: '[::1]', HostPort: '2' }] };
+    const bindings = {
+      '80/udp': [
+        { HostIp: '127.0.0.1', HostPort: '1' },
+        { HostIp: '[::1]', HostPort: '2' },
+      ],
+    };
     const found = resolveBindings(config(), hostConfig(bindings), host, never);
     expect(found.map((b) => b.hostIp)).toEqual(['127.0.0.1', '::1']);
   });
@@ -59,23 +63,23 @@ describe('publish (P1, P2, P5)', () => {
       config(['80/tcp', '443/tcp']),
       hostConfig({ '80/tcp': [{ HostPort: '8080' }] }, true),
       { ...host, ipv6: false },
-      (_protocol, _addresses, from) => {
-        picks.push(from);
-        return from;
+      (_protocol, _addresses, from, to) => {
+        picks.push(from, to);
+        return 32768;
       },
     );
     expect(found.map((b) => [b.hostPort, b.containerPort])).toEqual([
       [8080, 80],
       [32768, 443],
     ]);
-    expect(picks).toEqual([32768]);
+    expect(picks).toEqual([0, 0]);
   });
   it('never picks one port twice in one container', () => {
     const found = resolveBindings(
       config(),
       hostConfig({ '80/tcp': [{ HostPort: '' }], '81/tcp': [{ HostPort: '0' }] }),
       { ...host, ipv6: false },
-      (_protocol, _addresses, from) => from,
+      (_protocol, _addresses, _from, _to, taken) => (taken(32768) ? 32769 : 32768),
     );
     expect(found.map((b) => b.hostPort + b.count)).toEqual([32770]);
   });

@@ -6,12 +6,13 @@ import type { Change } from '../../store/store.js';
 import { canonicalSettings } from '../attachment.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
 import type { Parts } from '../parts.js';
+import { interfaceCounters } from './counters.js';
 import { checkContainerName, designContainer } from './create.js';
 import { etcJoined, etcLeft, followLinks, pathsOf } from './etc.js';
 import type { Lifecycle } from './lifecycle.js';
-import { connect, disconnect } from './membership.js';
+import { connect, disconnect, usesHost } from './membership.js';
 import { containerEvent, isRunning } from './state.js';
-import { allLogs } from './streams.js';
+import { afterLogs, allLogs } from './streams.js';
 
 const idOf = (parts: Parts, reference: string): string => parts.model.getContainer(reference).id;
 
@@ -156,14 +157,19 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     if (container.state.status === 'restarting')
       throw conflict(`container ${container.id} is restarting, wait until the container is running`);
     if (options.logs && !options.stream) return allLogs(parts, container);
-    if (isRunning(container)) return parts.runtime.attach(container.id);
+    if (isRunning(container)) {
+      const live = parts.runtime.attach(container.id);
+      return options.logs ? afterLogs(parts, container, live) : live;
+    }
     return lifecycle.attachments.later(container.id, container.config.Tty);
   },
   resize: (reference, size) => parts.runtime.resize(runningContainer(parts, reference).id, size),
   logs: (reference, request) => parts.runtime.logs(idOf(parts, reference), request),
   usage: (reference) => {
     const container = parts.model.getContainer(reference);
-    return isRunning(container) ? parts.runtime.usage(container.id) : undefined;
+    const usage = isRunning(container) ? parts.runtime.usage(container.id) : undefined;
+    const networks = usage && !usesHost(container) ? interfaceCounters(container.state.pid) : undefined;
+    return usage && networks ? { ...usage, networks } : usage;
   },
   top: (reference, args) => parts.runtime.top(runningContainer(parts, reference).id, args),
   changes: (reference) => parts.images.changes(idOf(parts, reference)),

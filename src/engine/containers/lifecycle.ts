@@ -2,9 +2,9 @@
  * A container's life: start, exit, restart, stop, removal. One operation at a time a container (`Locks`); the record on
  * disk is always the truth that a restarted daemon can go on from.
  */
-import { conflict, internal, notModified, ViaductError } from '../../errors.js';
+import { conflict, internal, notModified } from '../../errors.js';
 import type { Container, ContainerState } from '../../model/container.js';
-import type { Exit } from '../../runtime/contract.js';
+import { type Exit, StartError } from '../../runtime/contract.js';
 import { failpoint } from '../failpoints.js';
 import { type Parts, timestamp } from '../parts.js';
 import { Attachments } from './attachments.js';
@@ -132,7 +132,7 @@ export class Lifecycle {
     this.attachments.abandon(id);
     await parts.runtime.delete(id).catch(() => undefined);
     const message = error instanceof Error ? error.message : String(error);
-    const exitCode = startExitCode(error, message);
+    const exitCode = startExitCode(error);
     const state: ContainerState = {
       ...container.state,
       status: container.state.startedAt === NEVER ? 'created' : 'exited',
@@ -442,11 +442,7 @@ const checkRemovable = (container: Container): void => {
 };
 
 /** As Docker's: 127 where the command is missing, 126 where it cannot be run, else 128. */
-const startExitCode = (error: unknown, message: string): number => {
-  if (error instanceof ViaductError && error.kind !== 'invalid') return 128;
-  if (message.includes('permission denied') || message.includes('is a directory')) return 126;
-  return message.includes('not found') || message.includes('no such file') ? 127 : 128;
-};
+const startExitCode = (error: unknown): number => (error instanceof StartError ? error.exitCode : 128);
 
 const settlesWithin = async (promise: Promise<unknown>, ms: number): Promise<boolean> => {
   let timer: NodeJS.Timeout | undefined;

@@ -1,5 +1,5 @@
 /** A container's sandbox and endpoints coming and going: join at start, leave at exit, connect and disconnect between. */
-import { forbidden, internal, invalid, notFound } from '../../errors.js';
+import { forbidden, internal, invalid, notFound, PortError } from '../../errors.js';
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Endpoint, Sandbox, SandboxDns } from '../../model/endpoint.js';
 import { freshId, type SandboxId } from '../../model/ids.js';
@@ -140,9 +140,21 @@ export const join = (parts: Parts, container: Container): Container => {
     return joined;
   } catch (error) {
     for (const { endpoint } of members) releaseAddresses(endpoint, parts.addresses);
-    throw error;
+    throw namingEndpoint(error, container, members);
   }
 };
+
+/** moby's words around a port that could not be had. */
+const namingEndpoint = (error: unknown, container: Container, members: readonly Member[]): unknown => {
+  if (!(error instanceof PortError)) return error;
+  const publishing = members.find((m) => hasPorts(m)) ?? members[0];
+  return internal(
+    `failed to set up container networking: driver failed programming external connectivity on endpoint ${container.name} (${publishing?.endpoint.id ?? ''}): ${error.message}`,
+    error,
+  );
+};
+
+const hasPorts = ({ network }: Member): boolean => !network.internal;
 
 const sharedSandbox = (parts: Parts, reference: string): SandboxId => {
   const target = parts.model.getContainer(reference);

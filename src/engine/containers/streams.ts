@@ -29,3 +29,23 @@ export const allLogs = (parts: Parts, container: Container): Streams => {
   };
   return { stdin: null, stdout, stderr, detach };
 };
+
+/** What was logged so far, then what comes: `attach?logs=1&stream=1`. The live streams wait meanwhile. */
+const joined = (past: Readable, live: Readable): Readable =>
+  Readable.from(
+    (async function* () {
+      yield* past;
+      yield* live;
+    })(),
+    { objectMode: false },
+  );
+
+export const afterLogs = (parts: Parts, container: Container, live: Streams): Streams => {
+  const past = allLogs(parts, container);
+  const stderr = past.stderr && live.stderr ? joined(past.stderr, live.stderr) : live.stderr;
+  const detach = (): void => {
+    past.detach();
+    live.detach();
+  };
+  return { stdin: live.stdin, stdout: joined(past.stdout, live.stdout), stderr, detach };
+};

@@ -49,13 +49,8 @@ export const cgroupResources = (
   ...(host.BlkioWeight && features.blkioWeight ? { blockIO: { weight: host.BlkioWeight } } : {}),
 });
 
-/** The same without devices, for a running container: a limit set back to nothing is written as unlimited. */
+/** The same without devices, for a running container. */
 export const updatedResources = (host: HostConfig, features: CgroupFeatures): OciResources => {
-  const base = cgroupResources(host, features, []);
-  return {
-    memory: base.memory ?? {},
-    cpu: base.cpu ?? {},
-    pids: { limit: host.PidsLimit && host.PidsLimit > 0 ? host.PidsLimit : -1 },
-    ...(base.blockIO ? { blockIO: base.blockIO } : {}),
-  };
+  const { devices: _, ...rest } = cgroupResources(host, features, []);
+  return rest;
 };

@@ -14,6 +14,7 @@ import {
   changeLink,
   createBridge,
   createVeth,
+  getLink,
   type LinkChange,
   setBridgePort,
   setNoIpv6Address,
@@ -112,6 +113,17 @@ const setUp = ({ session, given, fresh }: LinkContext, o: LinkObject): void => {
     session
       .socket(o.peerNs)
       .request([changeLink(o.peerName, { up: o.up })], `${operation} peer ${o.peerName}`);
+  if (o.type === 'veth' && o.up) settleCarrier(session, o);
+};
+
+/**
+ * The bridge hears of the new carrier by a work item that waits for the rtnl lock, and drops frames until then: a lost
+ * ARP request costs a second. Asking for a link makes the kernel (≥ 6.8, `linkwatch_sync_dev`) do it now: for the port,
+ * and for the bridge, whose own carrier follows its first port.
+ */
+const settleCarrier = (session: Session, o: VethLink): void => {
+  const names = o.master === '' ? [o.name] : [o.name, o.master];
+  session.socket(o.ns).attempt(names.map(getLink), `link get ${o.name}`);
 };
 
 const announcement = (o: VethLink, addresses: readonly string[]): Announcement => ({

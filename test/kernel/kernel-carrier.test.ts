@@ -1,0 +1,58 @@
+/** A frame that follows an attach at once arrives: the port forwards when `apply` returns. */
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import * as ffi from '../../src/kernel/ffi.js';
+import { inNamespace } from '../../src/kernel/netns.js';
+import { BRIDGE, build, diff, endpoint, network, testKernel } from './kernel-support.js';
+
+const [major = 0, minor = 0] = readFileSync('/proc/sys/kernel/osrelease', 'utf8').split('.').map(Number);
+/** `linkwatch_sync_dev` in RTM_GETLINK */
+const SYNCHRONOUS = major > 6 || (major === 6 && minor >= 8);
+const AF_PACKET = 17;
+const ETH_P_ALL = 0x0003;
+
+const packetSocket = (): number =>
+  ffi.socket(AF_PACKET, ffi.SOCK.RAW | ffi.SOCK.NONBLOCK, ((ETH_P_ALL & 0xff) << 8) | (ETH_P_ALL >> 8));
+const linkAddress = (index: number): Buffer => {
+  const out = Buffer.alloc(20);
+  out.writeUInt16LE(AF_PACKET, 0);
+  out.writeInt32LE(index, 4);
+  return out;
+};
+
+let t: ReturnType<typeof testKernel>;
+beforeEach(() => {
+  t = testKernel();
+});
+afterEach(async () => {
+  t.kernel.apply(diff(t.kernel.observe(), []));
+  await t.end();
+});
+
+test.runIf(SYNCHRONOUS)('twenty attaches, while links are being deleted', async () => {
+  const netns = { kind: 'netns' as const, path: t.sandbox('a') };
+  t.kernel.apply(build([...network(), netns]));
+  const listener = inNamespace(netns.path, packetSocket);
+  const sender = packetSocket();
+  const plug = endpoint(netns.path, 2, BRIDGE);
+  const frame = Buffer.concat([
+    Buffer.from('ffffffffffff0242000000ff88b5', 'hex'),
+    Buffer.from('now'),
+    Buffer.alloc(60),
+  ]);
+  const arrived: boolean[] = [];
+  for (let i = 0; i < 20; i++) {
+    t.kernel.apply(build(plug));
+    ffi.send(sender, frame, 0, linkAddress(ffi.ifNameToIndex(BRIDGE)));
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    const buffer = Buffer.alloc(256);
+    let found = false;
+    for (let n = ffi.recv(listener, buffer); n >= 0; n = ffi.recv(listener, buffer))
+      found ||= buffer.subarray(0, n).includes('now');
+    arrived.push(found);
+    t.kernel.apply(diff(plug, []));
+  }
+  ffi.close(sender);
+  ffi.close(listener);
+  expect(arrived).toEqual(arrived.map(() => true));
+});

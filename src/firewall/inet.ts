@@ -154,7 +154,7 @@ const source = s.baseChain(
   s.rule('neighbours see each other', s.inSet('same_bridge', 'iifname', 'oifname'), s.accept),
   s.rule(
     'the same where br_netfilter runs us inside the bridge, which leaves the incoming interface empty',
-    s.match('iifname', ''),
+    s.match('meta iif', '0'),
     s.inSet('bridges', 'oifname'),
     translated,
     s.match('fib saddr type', 'local', '!='),

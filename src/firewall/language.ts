@@ -13,6 +13,7 @@ export type DataType =
   | 'inet_service'
   | 'nf_proto'
   | 'mark'
+  | 'iface_index'
   | 'verdict'
   /** only in matches: names of bits or constants, or hexadecimal bytes */
   | 'ether_type'
@@ -29,6 +30,8 @@ export const FIELDS = {
   'meta protocol': 'ether_type',
   'meta l4proto': 'inet_proto',
   'meta mark': 'mark',
+  /** 0: none, as for what the host itself sends */
+  'meta iif': 'iface_index',
   iifname: 'ifname',
   oifname: 'ifname',
   'ct state': 'ct_state',

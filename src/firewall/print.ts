@@ -7,7 +7,7 @@ const compared = (op: string): string => (op === '!=' ? '!= ' : '');
 const printStatement = (statement: Statement): string => {
   switch (statement.is) {
     case 'match':
-      return `${printField(statement.field)} ${compared(statement.op)}${statement.value === '' ? '""' : statement.value}`;
+      return `${printField(statement.field)} ${compared(statement.op)}${statement.value}`;
     case 'bits':
       return `${printField(statement.field)} & (${statement.mask.replaceAll(',', ' | ')}) ${statement.op} 0`;
     case 'lookup':

@@ -65,7 +65,15 @@ export const NFTA_EXPR = { NAME: 1, DATA: 2 } as const;
 export const NFT_REG32_00 = 8;
 export const NFT_REG_VERDICT = 0;
 export const NFTA_META = { DREG: 1, KEY: 2 } as const;
-export const NFT_META = { PROTOCOL: 1, MARK: 3, IIFNAME: 6, OIFNAME: 7, NFPROTO: 15, L4PROTO: 16 } as const;
+export const NFT_META = {
+  PROTOCOL: 1,
+  MARK: 3,
+  IIF: 4,
+  IIFNAME: 6,
+  OIFNAME: 7,
+  NFPROTO: 15,
+  L4PROTO: 16,
+} as const;
 export const NFTA_CT = { DREG: 1, KEY: 2 } as const;
 export const NFT_CT = { STATE: 0, STATUS: 2 } as const;
 export const NFTA_FIB = { DREG: 1, RESULT: 2, FLAGS: 3 } as const;

@@ -43,6 +43,7 @@ const LOADS: Readonly<Record<Field, Load>> = {
   'meta protocol': meta(n.NFT_META.PROTOCOL),
   'meta l4proto': meta(n.NFT_META.L4PROTO),
   'meta mark': meta(n.NFT_META.MARK),
+  'meta iif': meta(n.NFT_META.IIF),
   iifname: meta(n.NFT_META.IIFNAME),
   oifname: meta(n.NFT_META.OIFNAME),
   'ct state': { from: 'ct', key: n.NFT_CT.STATE },

@@ -25,6 +25,7 @@ export const TYPES: Readonly<Record<DataType, Type>> = {
   inet_proto: { length: 1, number: 12 },
   inet_service: { length: 2, number: 13 },
   tcp_flag: { length: 1, number: 15 },
+  iface_index: { length: 4, number: 20, host: true },
   mark: { length: 4, number: 19, host: true },
   ct_state: { length: 4, number: 26, host: true },
   ct_status: { length: 4, number: 28, host: true },
@@ -123,6 +124,7 @@ export const putValue = (type: DataType, text: string, out: Buffer, at: number):
       out.writeUInt8(bits(type, text), at);
       return;
     case 'mark':
+    case 'iface_index':
       out.writeUInt32LE(decimal(type, text, 0xffffffff), at);
       return;
     case 'ct_state':
@@ -138,8 +140,6 @@ export const putValue = (type: DataType, text: string, out: Buffer, at: number):
 
 /** The bytes of a constant in a rule; `bytes` are written in hexadecimal, `0x1fff`. */
 export const valueBytes = (type: DataType, text: string): Buffer => {
-  // no interface: packets that come from nowhere, or go nowhere yet
-  if (type === 'ifname' && text === '') return Buffer.alloc(IFNAMSIZ);
   if (type === 'bytes') {
     if (!/^0x([0-9a-f]{2})+$/.test(text)) throw bad(type, text);
     return Buffer.from(text.slice(2), 'hex');
@@ -173,6 +173,7 @@ export const getValue = (type: DataType, from: Buffer, at: number): string => {
     case 'tcp_flag':
       return nameOf(type, from.readUInt8(at));
     case 'mark':
+    case 'iface_index':
       return String(from.readUInt32LE(at));
     case 'ct_state':
     case 'ct_status':

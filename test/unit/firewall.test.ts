@@ -1,0 +1,290 @@
+/** Networks, endpoints and published ports as elements; the ruleset as text. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { FirewallEndpoint, FirewallFamily, FirewallNetwork } from '../../src/firewall/contract.js';
+import { linkLocalOf } from '../../src/firewall/endpoint.js';
+import {
+  endpointElements,
+  networkElements,
+  printRuleset,
+  printTable,
+  RULESET,
+  relayElements,
+  SANDBOX,
+  setOf,
+} from '../../src/firewall/index.js';
+import type { Statement } from '../../src/firewall/language.js';
+import type { PortBinding } from '../../src/model/port.js';
+import { type ElementObject, objectKey } from '../../src/plan/objects.js';
+
+const texts = (elements: readonly ElementObject[]): string[] =>
+  elements.map(
+    ({ family, set, key, data }) =>
+      `${family} ${set} ${key.join(' . ')}${data ? ` : ${data.join(' . ')}` : ''}`,
+  );
+const v4 = (change: Partial<FirewallFamily> = {}): FirewallFamily => ({
+  family: 4,
+  subnet: '172.18.0.0/16',
+  gateway: '172.18.0.1',
+  mode: 'nat',
+  masquerade: true,
+  ...change,
+});
+const v6 = (change: Partial<FirewallFamily> = {}): FirewallFamily => ({
+  ...v4(),
+  family: 6,
+  subnet: 'fd00::/64',
+  gateway: 'fd00::1',
+  ...change,
+});
+const network = (change: Partial<FirewallNetwork> = {}): FirewallNetwork => ({
+  bridge: 'br-a',
+  internal: false,
+  icc: true,
+  families: [v4()],
+  ...change,
+});
+const endpoint = (change: Partial<FirewallEndpoint> = {}): FirewallEndpoint => ({
+  network: network(),
+  hostIfname: 'veth1',
+  mac: '02:42:ac:12:00:02',
+  addresses: ['172.18.0.2'],
+  exposed: [],
+  bindings: [],
+  linkedTo: [],
+  ...change,
+});
+const binding = (hostIp: string, hostPort: number, containerPort: number, count = 1): PortBinding => ({
+  protocol: 'tcp',
+  hostIp,
+  hostPort,
+  containerPort,
+  count,
+});
+const published = (change: Partial<FirewallEndpoint>): string[] =>
+  texts(endpointElements(endpoint(change))).filter((text) => /publish|relay|routed/.test(text));
+
+describe('a network', () => {
+  test('is closed for the family it does not have', () => {
+    expect(texts(networkElements(network()))).toEqual([
+      'inet bridges br-a',
+      'inet same_bridge br-a . br-a',
+      'inet direct br-a . br-a',
+      'inet into ipv4 . br-a : goto into_nat',
+      'inet masqueraded ipv4 . br-a',
+      'inet into ipv6 . br-a : goto closed',
+      'inet out_of ipv6 . br-a : goto closed',
+    ]);
+  });
+  test.each([
+    ['nat', 'into_nat'],
+    ['nat-unprotected', 'into_open'],
+    ['routed', 'into_routed'],
+  ] as const)('with gateway mode %s is entered through %s', (mode, chain) => {
+    const elements = texts(networkElements(network({ families: [v4({ mode }), v6({ mode })] })));
+    for (const family of ['ipv4', 'ipv6']) {
+      expect(elements).toContain(`inet into ${family} . br-a : goto ${chain}`);
+      expect(elements.includes(`inet masqueraded ${family} . br-a`)).toBe(mode !== 'routed');
+    }
+    expect(elements.join()).not.toContain('out_of');
+  });
+  test('that is internal is closed both ways and sees only its bridge', () => {
+    const elements = texts(networkElements(network({ internal: true, families: [v4(), v6()] })));
+    for (const family of ['ipv4', 'ipv6'])
+      expect(elements).toEqual(
+        expect.arrayContaining([
+          `inet into ${family} . br-a : goto closed`,
+          `inet out_of ${family} . br-a : goto closed`,
+          `inet from ${family} . br-a : goto from_internal`,
+        ]),
+      );
+    expect(elements.join()).not.toContain('masqueraded');
+  });
+  test('that is isolated sees nothing of the host', () => {
+    const families = [v4({ mode: 'isolated' })];
+    expect(texts(networkElements(network({ internal: true, families })))).toContain(
+      'inet from ipv4 . br-a : goto from_isolated',
+    );
+  });
+  test('leaves with the address it is told', () => {
+    const elements = texts(networkElements(network({ families: [v4({ snat: '192.0.2.7' })] })));
+    expect(elements).toContain('inet snat4 br-a : 192.0.2.7');
+    expect(elements.join()).not.toContain('masqueraded');
+    const plain = texts(networkElements(network({ families: [v4({ masquerade: false })] })));
+    expect(plain.join()).not.toMatch(/masqueraded|snat/);
+  });
+  test('trusts interfaces, and does not trust itself without ICC', () => {
+    const elements = texts(networkElements(network({ icc: false, trusted: ['eth1'] })));
+    expect(elements.filter((e) => e.includes('direct'))).toEqual(['inet direct eth1 . br-a']);
+  });
+});
+
+describe('an endpoint', () => {
+  test('is bound to its MAC and addresses, and to the link-local one where the network has IPv6', () => {
+    expect(texts(endpointElements(endpoint()))).toEqual([
+      'bridge guards veth1 : goto guard',
+      'bridge macs veth1 . 02:42:ac:12:00:02',
+      'bridge senders4 veth1 . 02:42:ac:12:00:02 . 172.18.0.2',
+    ]);
+    const dual = endpoint({ network: network({ families: [v4(), v6()] }), addresses: ['fd00::2'] });
+    expect(texts(endpointElements(dual)).filter((e) => e.includes('senders'))).toEqual([
+      'bridge senders6 veth1 . 02:42:ac:12:00:02 . fd00::2',
+      'bridge senders6 veth1 . 02:42:ac:12:00:02 . fe80::42:acff:fe12:2',
+    ]);
+  });
+  test('that routes has another guard', () => {
+    expect(texts(endpointElements(endpoint({ forwards: true })))[0]).toBe(
+      'bridge guards veth1 : goto guard_router',
+    );
+  });
+  test('opens its links only where containers may not talk', () => {
+    const linkedTo = [
+      { protocol: 'tcp', port: 5432, address: '172.18.0.3' },
+      { protocol: 'udp', port: 53, address: 'fd00::3' },
+    ] as const;
+    expect(texts(endpointElements(endpoint({ linkedTo }))).join()).not.toContain('links');
+    const quiet = endpoint({ linkedTo, network: network({ icc: false }) });
+    expect(texts(endpointElements(quiet)).filter((e) => /links|icc/.test(e))).toEqual([
+      'bridge icc_off veth1',
+      'inet links4 172.18.0.2 . 172.18.0.3 . tcp . 5432',
+      'bridge links4 172.18.0.2 . 172.18.0.3 . tcp . 5432',
+    ]);
+  });
+  test.each([
+    ['02:42:ac:12:00:02', 'fe80::42:acff:fe12:2'],
+    ['00:00:00:00:00:00', 'fe80::200:ff:fe00:0'],
+    ['02:00:00:00:ff:01', 'fe80::ff:fe00:ff01'],
+  ])('with MAC %s has the link-local address %s', (mac, address) => {
+    expect(linkLocalOf(mac)).toBe(address);
+  });
+});
+
+describe('a published port', () => {
+  test('is one element on any address or on one', () => {
+    expect(published({ bindings: [binding('0.0.0.0', 8080, 80), binding('127.0.0.1', 81, 80)] })).toEqual([
+      'inet publish_any4 tcp . 8080 : 172.18.0.2 . 80',
+      'inet publish4 127.0.0.1 . tcp . 81 : 172.18.0.2 . 80',
+    ]);
+  });
+  test('keeps one element in a long run, and is many where the numbers shift', () => {
+    expect(published({ bindings: [binding('0.0.0.0', 20_000, 20_000, 10_000)] })).toEqual([
+      'inet publish_any_range4 tcp . 20000-29999 : 172.18.0.2',
+    ]);
+    expect(published({ bindings: [binding('192.0.2.1', 20_000, 20_000, 16)] })).toEqual([
+      'inet publish_range4 192.0.2.1 . tcp . 20000-20015 : 172.18.0.2',
+    ]);
+    const shifted = published({ bindings: [binding('0.0.0.0', 20_000, 10_000, 500)] });
+    expect(shifted).toHaveLength(500);
+    expect(shifted[499]).toBe('inet publish_any4 tcp . 20499 : 172.18.0.2 . 10499');
+    expect(published({ bindings: [binding('0.0.0.0', 80, 80, 15)] })).toHaveLength(15);
+  });
+  test('on IPv6 is translated to a container that has it, ::1 relayed', () => {
+    const addresses = ['172.18.0.2', 'fd00::2'];
+    expect(published({ addresses, bindings: [binding('::', 8080, 80)] })).toEqual([
+      'inet publish_any6 tcp . 8080 : fd00::2 . 80',
+      'inet relay6 ::1 . tcp . 8080',
+    ]);
+    expect(published({ addresses, bindings: [binding('::1', 8080, 80)] })).toEqual([
+      'inet relay6 ::1 . tcp . 8080',
+    ]);
+    expect(published({ addresses, bindings: [binding('2001:db8::1', 8080, 80)] })).toEqual([
+      'inet publish6 2001:db8::1 . tcp . 8080 : fd00::2 . 80',
+    ]);
+  });
+  test('of the other family is relayed, TCP only', () => {
+    const bindings = [
+      binding('::', 8080, 80),
+      binding('::', 9000, 9000, 100),
+      { ...binding('::', 53, 53), protocol: 'udp' as const },
+    ];
+    expect(published({ bindings })).toEqual([
+      'inet relay_any6 tcp . 8080',
+      'inet relay_any_range6 tcp . 9000-9099',
+    ]);
+    expect(published({ addresses: ['fd00::2'], bindings: [binding('192.0.2.1', 8080, 80)] })).toEqual([
+      'inet relay4 192.0.2.1 . tcp . 8080',
+    ]);
+  });
+  test('in a routed network is a port of the container', () => {
+    const routed = network({ families: [v4({ mode: 'routed' })] });
+    const bindings = [
+      binding('0.0.0.0', 8080, 80),
+      binding('127.0.0.1', 8081, 80),
+      binding('0.0.0.0', 1, 1, 99),
+    ];
+    expect(published({ network: routed, bindings })).toEqual([
+      'inet routed4 172.18.0.2 . tcp . 80',
+      'inet routed_range4 172.18.0.2 . tcp . 1-99',
+    ]);
+  });
+  test('in an internal network is nothing', () => {
+    expect(published({ network: network({ internal: true }), bindings: [binding('0.0.0.0', 1, 1)] })).toEqual(
+      [],
+    );
+  });
+});
+
+describe('the ruleset', () => {
+  const all = [...RULESET, SANDBOX];
+  const elements = [
+    ...networkElements(network({ internal: true, icc: false, trusted: ['eth0'], families: [v4(), v6()] })),
+    ...networkElements(network({ bridge: 'br-b', families: [v4({ snat: '192.0.2.1' }), v6()] })),
+    ...endpointElements(
+      endpoint({ forwards: true, bindings: [binding('::', 1, 2), binding('0.0.0.0', 1, 2)] }),
+    ),
+    ...relayElements(40_000),
+  ];
+  const statements = (family: string): { chain: string; statement: Statement }[] =>
+    all
+      .filter((t) => t.family === family)
+      .flatMap(({ chains }) =>
+        chains.flatMap(({ name, rules }) =>
+          rules.flatMap((rule) => rule.statements.map((statement) => ({ chain: name, statement }))),
+        ),
+      );
+
+  test('declares the set of every element, with its fields', () => {
+    for (const element of elements) {
+      const declared = setOf(element.family, element.set);
+      expect(declared?.key, objectKey(element)).toHaveLength(element.key.length);
+      expect(declared?.data?.length, objectKey(element)).toBe(element.data?.length);
+    }
+  });
+  test('has the chain of every verdict', () => {
+    for (const { family, data } of elements) {
+      const chain = /^(?:goto|jump) (\S+)$/.exec(data?.[0] ?? '')?.[1];
+      const table = RULESET.find((t) => t.family === family);
+      if (chain) expect(table?.chains.map(({ name }) => name)).toContain(chain);
+    }
+  });
+  test('uses every set, and only sets and chains that it declares', () => {
+    for (const table of all) {
+      const used = statements(table.family).flatMap(({ statement: s }) =>
+        'set' in s ? [s.set] : 'map' in s ? [s.map] : [],
+      );
+      expect([...new Set(used)].sort()).toEqual(table.sets.map(({ name }) => name).sort());
+      const names = table.chains.map(({ name }) => name);
+      for (const { statement: s } of statements(table.family))
+        if ('chain' in s) expect(names).toContain(s.chain);
+    }
+  });
+  test('is printed as it was', async () => {
+    await expect(printRuleset(RULESET)).toMatchFileSnapshot('firewall-ruleset.nft');
+    await expect(printTable(SANDBOX)).toMatchFileSnapshot('firewall-sandbox.nft');
+  });
+  test.skipIf(process.getuid?.() !== 0)('is read by nft', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'viaduct-nft-'));
+    try {
+      const file = join(directory, 'rules.nft');
+      // `icmpv6 taddr` is younger than Debian 12's nft
+      const text = printRuleset(all).replaceAll(/^.*icmpv6 taddr.*\n/gm, '');
+      writeFileSync(file, text);
+      execFileSync('unshare', ['--net', 'nft', '--check', '--file', file], { stdio: 'pipe' });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});

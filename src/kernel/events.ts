@@ -1,10 +1,11 @@
 /**
  * Listens to what others change: links, addresses and routes of the host (rtnetlink groups) and nftables transactions.
- * Our own changes carry the port of one of our sockets, or our process id, and are left out; so is what follows from
- * deleting a link of ours. Reports are collected for 50 ms. Lost events (ENOBUFS) are reported as everything dirty.
+ * Events are collected for 50 ms; then the links they name are compared with what our plans made of them (`expected.ts`),
+ * so our own changes are not told of. Lost events (ENOBUFS) are reported as everything dirty.
  */
 import netlink from 'netlink';
 import type { Drift } from './contract.js';
+import type { Expected } from './expected.js';
 import * as ffi from './ffi.js';
 import {
   HEADER,
@@ -15,11 +16,11 @@ import {
   parseAttributes,
   splitMessages,
 } from './netlink.js';
-import { GROUP } from './reaper.js';
 import { parseAddress } from './rtnetlink/address.js';
-import { type DumpedLink, dumpLinks, parseLink } from './rtnetlink/link.js';
+import { dumpLinks, parseLink } from './rtnetlink/link.js';
 import { RTM } from './rtnetlink/numbers.js';
 import { parseRoute } from './rtnetlink/route.js';
+import { Session } from './session.js';
 
 /** Multicast groups: `include/uapi/linux/rtnetlink.h`, `netfilter/nfnetlink.h`. */
 const RTNLGRP = { LINK: 1, IPV4_IFADDR: 5, IPV4_ROUTE: 7, IPV6_IFADDR: 9, IPV6_ROUTE: 11 } as const;
@@ -32,30 +33,30 @@ const COALESCE_MS = 50;
 const RECEIVE_BUFFER = 32 << 20;
 
 export interface WatchParts {
+  readonly expected: Expected;
   /** names that links of ours have on the host */
   readonly isOurs: (name: string) => boolean;
-  /** netlink ports of our sockets beside the host's rtnetlink socket */
-  readonly ports: () => readonly number[];
   readonly onDrift: (drift: readonly Drift[]) => void;
 }
 
 type RawSocket = InstanceType<typeof netlink.RawNetlinkSocket>;
 
-/** What of a link's state we answer for; carrier and counters change by themselves. */
-const signature = (l: DumpedLink): string =>
-  [l.name, l.up, l.mtu, l.mac, l.master, l.hairpin, l.isolated].join(' ');
-
 export class Watch {
-  readonly #links = new Map<number, DumpedLink>();
-  readonly #found = new Map<string, Drift>();
+  /** names of the host's links by index: addresses and routes name them by index */
+  readonly #names = new Map<number, string>();
+  readonly #touchedLinks = new Set<string>();
+  readonly #touchedAddresses = new Set<string>();
   readonly #sockets: RawSocket[] = [];
+  #routes = false;
+  #tables = false;
+  /** events were lost: what we know may be wrong */
+  #lost = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly parts: WatchParts) {
-    const groups = Object.values(RTNLGRP);
-    this.#listen(NETLINK.ROUTE, groups, (m) => this.#route(m));
+    this.#listen(NETLINK.ROUTE, Object.values(RTNLGRP), (m) => this.#route(m));
     this.#listen(NETLINK.NETFILTER, [NFNLGRP_NFTABLES], (m) => this.#nftables(m));
-    this.#remember();
+    this.#learnNames();
   }
 
   close(): void {
@@ -73,107 +74,113 @@ export class Watch {
       if (port !== 0) return; // only the kernel is believed
       for (const m of splitMessages(datagram)) hear(m);
     });
-    const lost = (): void => this.#everything();
+    const lost = (): void => {
+      this.#lost = true;
+      this.#compareSoon();
+    };
     socket.on('truncatedMessage', lost);
     socket.on('error', lost);
     this.#sockets.push(socket);
   }
 
-  /** Learns the links as they are. */
-  #remember(): void {
-    this.#links.clear();
+  #learnNames(): void {
+    this.#names.clear();
     for (const m of hostSocket(NETLINK.ROUTE).dump(dumpLinks(), 'link dump')) {
-      const link = parseLink(m);
-      this.#links.set(link.index, link);
+      const { index, name } = parseLink(m);
+      this.#names.set(index, name);
     }
-  }
-
-  #everything(): void {
-    for (const { name } of this.#links.values()) if (this.parts.isOurs(name)) this.#linkDrift(name);
-    this.#remember();
-    for (const { name } of this.#links.values()) if (this.parts.isOurs(name)) this.#linkDrift(name);
-    this.#report({ kind: 'route' });
-    this.#report({ kind: 'nftables' });
-  }
-
-  #byUs(m: Buffer): boolean {
-    const port = messagePort(m);
-    return port !== 0 && (port === hostSocket(NETLINK.ROUTE).port || this.parts.ports().includes(port));
   }
 
   #route(m: Buffer): void {
-    switch (messageType(m)) {
-      case RTM.NEWLINK:
-        this.#linkIs(m);
-        break;
-      case RTM.DELLINK:
-        this.#linkGone(m);
-        break;
-      case RTM.NEWADDR:
-      case RTM.DELADDR:
-        this.#address(m);
-        break;
-      case RTM.NEWROUTE:
-      case RTM.DELROUTE:
-        this.#routeChanged(m);
-        break;
+    const type = messageType(m);
+    if (type === RTM.NEWLINK || type === RTM.DELLINK) this.#link(m, type === RTM.DELLINK);
+    else if (type === RTM.DELADDR) this.#address(m);
+    else if (type === RTM.NEWROUTE || type === RTM.DELROUTE) this.#routeChanged(m);
+  }
+
+  /** A renamed link is suspect under both names. Messages of family AF_BRIDGE tell of ports too. */
+  #link(m: Buffer, gone: boolean): void {
+    const { index, name } = parseLink(m);
+    const known = this.#names.get(index);
+    if (m.readUInt8(HEADER) === 0) {
+      if (gone) this.#names.delete(index);
+      else this.#names.set(index, name);
+    }
+    for (const suspect of new Set([name, known])) {
+      if (suspect === undefined || !this.parts.isOurs(suspect)) continue;
+      this.#touchedLinks.add(suspect);
+      this.#compareSoon();
     }
   }
 
-  /** Bridges report their ports by messages of family AF_BRIDGE, which tell less: left out. */
-  #linkIs(m: Buffer): void {
-    if (m.readUInt8(HEADER) !== 0) return;
-    const link = parseLink(m);
-    const known = this.#links.get(link.index);
-    this.#links.set(link.index, link);
-    if (this.#byUs(m) || link.group === GROUP) return;
-    if (known && signature(known) === signature(link)) return;
-    if (this.parts.isOurs(link.name)) this.#linkDrift(link.name);
-    if (known && known.name !== link.name && this.parts.isOurs(known.name)) this.#linkDrift(known.name);
-  }
-
-  #linkGone(m: Buffer): void {
-    if (m.readUInt8(HEADER) !== 0) return;
-    const link = parseLink(m);
-    this.#links.delete(link.index);
-    if (link.group !== GROUP && this.parts.isOurs(link.name) && !this.#byUs(m)) this.#linkDrift(link.name);
-  }
-
-  #linkDrift(name: string): void {
-    this.#report({ kind: 'link', ns: 'host', name });
-  }
-
-  /** An address that the kernel adds, or confirms, by itself is no drift; one that goes is. */
   #address(m: Buffer): void {
-    const link = this.#links.get(parseAddress(m).index);
-    if (!link || link.group === GROUP || !this.parts.isOurs(link.name) || this.#byUs(m)) return;
-    if (messageType(m) === RTM.NEWADDR && messagePort(m) === 0) return;
-    this.#report({ kind: 'address', ns: 'host', name: link.name });
+    const name = this.#names.get(parseAddress(m).index);
+    if (name === undefined || !this.parts.isOurs(name)) return;
+    this.#touchedAddresses.add(name);
+    this.#compareSoon();
   }
 
-  /** Routes of the main table, without those that come and go with our own links. */
+  /** Routes of the main table, without ours and those that the kernel keeps with our own links. */
   #routeChanged(m: Buffer): void {
-    const route = parseRoute(m);
-    if (!route.plain || this.#byUs(m)) return;
-    const link = this.#links.get(route.index);
-    const follows = messagePort(m) === 0 && link !== undefined && this.parts.isOurs(link.name);
-    if (!follows) this.#report({ kind: 'route' });
+    const { plain, index } = parseRoute(m);
+    const name = this.#names.get(index);
+    const port = messagePort(m);
+    const byUs =
+      port === 0 ? name !== undefined && this.parts.isOurs(name) : port === hostSocket(NETLINK.ROUTE).port;
+    if (!plain || byUs) return;
+    this.#routes = true;
+    this.#compareSoon();
   }
 
   #nftables(m: Buffer): void {
     if (messageType(m) !== NFT_MSG_NEWGEN) return;
     const pid = parseAttributes(m.subarray(HEADER + 4)).get(NFTA_GEN_PROC_PID);
-    if (pid?.readUInt32BE() !== process.pid) this.#report({ kind: 'nftables' });
+    if (pid?.readUInt32BE() === process.pid) return;
+    this.#tables = true;
+    this.#compareSoon();
   }
 
-  #report(drift: Drift): void {
-    this.#found.set(JSON.stringify(drift), drift);
+  #compareSoon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      const found = [...this.#found.values()];
-      this.#found.clear();
-      this.parts.onDrift(found);
+      const found = this.#compare();
+      if (found.length > 0) this.parts.onDrift(found);
     }, COALESCE_MS);
+  }
+
+  #compare(): readonly Drift[] {
+    if (this.#lost) this.#suspectEverything();
+    const session = new Session();
+    const { expected } = this.parts;
+    const found: Drift[] = [];
+    try {
+      for (const name of this.#touchedLinks)
+        if (expected.linkDrifted(session, name)) found.push({ kind: 'link', ns: 'host', name });
+      for (const name of this.#touchedAddresses)
+        if (
+          !found.some((d) => d.kind === 'link' && d.name === name) &&
+          expected.addressesDrifted(session, name)
+        )
+          found.push({ kind: 'address', ns: 'host', name });
+    } finally {
+      session.close();
+    }
+    if (this.#routes) found.push({ kind: 'route' });
+    if (this.#tables) found.push({ kind: 'nftables' });
+    this.#touchedLinks.clear();
+    this.#touchedAddresses.clear();
+    this.#routes = this.#tables = this.#lost = false;
+    return found;
+  }
+
+  #suspectEverything(): void {
+    this.#learnNames();
+    for (const name of [...this.#names.values(), ...this.parts.expected.linkNames]) {
+      if (!this.parts.isOurs(name)) continue;
+      this.#touchedLinks.add(name);
+      this.#touchedAddresses.add(name);
+    }
+    this.#routes = this.#tables = true;
   }
 }
 

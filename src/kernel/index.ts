@@ -7,6 +7,7 @@ import { forgetFlows } from './conntrack.js';
 import type { Drift, Kernel, LocalObjects } from './contract.js';
 import { Watch } from './events.js';
 import { createExecutors } from './executors.js';
+import { Expected } from './expected.js';
 import { addressPresent, fdbPresent, linkPresent, neighbourPresent, routePresent } from './look.js';
 import { isNamespace } from './netns.js';
 import type { Nftables } from './nftables.contract.js';
@@ -50,6 +51,7 @@ const forgetMovedFlows = (plan: Plan): void => {
 
 class LinuxKernel implements Kernel {
   readonly #reaper = new Reaper();
+  readonly #expected = new Expected();
   readonly #applier: Applier;
   #watch: Watch | undefined;
 
@@ -61,6 +63,7 @@ class LinuxKernel implements Kernel {
 
   apply(plan: Plan): void {
     this.#applier.apply(plan);
+    this.#expected.follow(plan);
     forgetMovedFlows(plan);
   }
 
@@ -105,9 +108,10 @@ class LinuxKernel implements Kernel {
 
   watch(onDrift: (drift: readonly Drift[]) => void): void {
     this.#watch?.close();
+    this.#expected.adopt(observeLinks({ namespaces: this.parts.namespaces, bridges: this.#bridges() }));
     this.#watch = new Watch({
+      expected: this.#expected,
       isOurs: (name) => isOwnName(name, this.#bridges()),
-      ports: () => this.#reaper.ports,
       onDrift,
     });
   }

@@ -79,10 +79,6 @@ export class Reaper {
     return false;
   }
 
-  get ports(): readonly number[] {
-    return [...this.#sockets.values()].map((socket) => socket.port);
-  }
-
   /** Resolves when no deletion is under way that concerns `ns` (undefined: anywhere). */
   async settled(ns?: Netns): Promise<void> {
     while ([...this.#pending].some((p) => ns === undefined || p.ns === ns || p.peer?.ns === ns))

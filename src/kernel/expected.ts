@@ -1,0 +1,59 @@
+/**
+ * What the host's links and addresses are by our own plans: the measure of drift. Kept beside the plans and compared with
+ * the kernel when somebody changed something, because notifications do not say reliably who caused them (before Linux 6.2
+ * those of links never do, those of IPv6 addresses never).
+ */
+import type { AddressObject, KernelObject, LinkObject } from '../plan/objects.js';
+import type { Plan } from '../plan/plan.js';
+import { addressPresent, nearPresent } from './look.js';
+import { GROUP } from './reaper.js';
+import type { Session } from './session.js';
+
+export class Expected {
+  readonly #links = new Map<string, LinkObject>();
+  readonly #addresses = new Map<string, Map<string, AddressObject>>();
+
+  /** What is there already when we begin to watch. */
+  adopt(objects: readonly KernelObject[]): void {
+    for (const o of objects) this.#make(o);
+  }
+
+  /** A plan that the kernel took. */
+  follow(plan: Plan): void {
+    for (const { op, object } of plan) {
+      if (op === 'delete') this.#drop(object);
+      else this.#make(object);
+    }
+  }
+
+  get linkNames(): Iterable<string> {
+    return this.#links.keys();
+  }
+
+  /** True where the link is not as planned; a name of ours that no plan has must not be there. */
+  linkDrifted(session: Session, name: string): boolean {
+    const planned = this.#links.get(name);
+    if (planned) return !nearPresent(session, planned);
+    const found = session.link('host', name);
+    return found !== undefined && found.group !== GROUP;
+  }
+
+  /** True where a planned address of the link is missing. */
+  addressesDrifted(session: Session, link: string): boolean {
+    return [...(this.#addresses.get(link)?.values() ?? [])].some((o) => !addressPresent(session, o));
+  }
+
+  #make(o: KernelObject): void {
+    if (o.kind === 'link' && o.ns === 'host') this.#links.set(o.name, o);
+    if (o.kind !== 'address' || o.ns !== 'host') return;
+    const known = this.#addresses.get(o.link) ?? new Map<string, AddressObject>();
+    this.#addresses.set(o.link, known.set(o.address, o));
+  }
+
+  #drop(o: KernelObject): void {
+    if (o.kind === 'address' && o.ns === 'host') this.#addresses.get(o.link)?.delete(o.address);
+    if (o.kind !== 'link' || o.ns !== 'host') return;
+    this.#links.delete(o.name);
+    this.#addresses.delete(o.name);
+  }
+}

@@ -1,0 +1,123 @@
+/** What others change is told of within 50 ms, what we change is not. */
+import { execFileSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Drift } from '../../src/kernel/contract.js';
+import { message, NETLINK, withSocket } from '../../src/kernel/netlink.js';
+import { address, BRIDGE, build, diff, endpoint, ip, network, testKernel } from './kernel-support.js';
+
+const VETH = 'veth00000000002';
+let t: ReturnType<typeof testKernel>;
+let heard: Drift[];
+let calls: number;
+beforeEach(() => {
+  heard = [];
+  calls = 0;
+  t = testKernel({ bridges: () => [{ name: 'docker0', owned: true }] });
+  t.kernel.watch((drift) => {
+    calls += 1;
+    heard.push(...drift);
+  });
+});
+afterEach(async () => {
+  t.kernel.apply(diff(t.kernel.observe(), []));
+  await t.end();
+});
+
+const plugged = () => [
+  ...network(),
+  { kind: 'netns' as const, path: t.sandbox('a') },
+  ...endpoint(t.sandbox('a'), 2, BRIDGE),
+];
+const quiet = async (): Promise<void> => {
+  await sleep(200);
+  heard = [];
+  calls = 0;
+};
+
+test('nothing is told of our own plans, unplugging and dropping included', async () => {
+  t.kernel.apply(build(plugged()));
+  await sleep(150);
+  const plug = endpoint(t.sandbox('a'), 2, BRIDGE);
+  t.kernel.apply(diff(plug, []));
+  await sleep(150);
+  t.kernel.apply(build(plug));
+  await sleep(150);
+  t.kernel.apply(diff(plugged(), []));
+  await t.kernel.settled();
+  await sleep(150);
+  expect(heard).toEqual([]);
+});
+
+test.each<[string, string[], Drift]>([
+  ['a deleted bridge', ['link', 'delete', BRIDGE], { kind: 'link', ns: 'host', name: BRIDGE }],
+  ['a deleted veth', ['link', 'delete', VETH], { kind: 'link', ns: 'host', name: VETH }],
+  ['a bridge set down', ['link', 'set', BRIDGE, 'down'], { kind: 'link', ns: 'host', name: BRIDGE }],
+  [
+    'a port taken off its bridge',
+    ['link', 'set', VETH, 'nomaster'],
+    { kind: 'link', ns: 'host', name: VETH },
+  ],
+  ['a changed mtu', ['link', 'set', BRIDGE, 'mtu', '1400'], { kind: 'link', ns: 'host', name: BRIDGE }],
+  [
+    'a removed address',
+    ['address', 'delete', '172.18.0.1/16', 'dev', BRIDGE],
+    { kind: 'address', ns: 'host', name: BRIDGE },
+  ],
+  [
+    'a removed IPv6 address',
+    ['address', 'delete', 'fd00::1/64', 'dev', BRIDGE],
+    { kind: 'address', ns: 'host', name: BRIDGE },
+  ],
+  ['an overlapping route', ['route', 'add', '172.18.0.0/24', 'dev', 'lo'], { kind: 'route' }],
+])('%s is told of', async (_, command, drift) => {
+  t.kernel.apply(build(plugged()));
+  await quiet();
+  ip(...command);
+  await sleep(120);
+  expect(heard).toContainEqual(drift);
+  expect(calls).toBe(1);
+});
+
+test('a bridge by a name of the list is ours, a foreign link is not', async () => {
+  ip('link', 'add', 'docker0', 'type', 'bridge');
+  ip('link', 'add', 'lan0', 'type', 'bridge');
+  await sleep(120);
+  expect(heard).toEqual([{ kind: 'link', ns: 'host', name: 'docker0' }]);
+  ip('link', 'delete', 'docker0');
+  ip('link', 'delete', 'lan0');
+});
+
+test('a foreign nftables transaction is told of, also a flush', async () => {
+  await quiet();
+  execFileSync('nft', ['add', 'table', 'inet', 'foreign']);
+  await sleep(120);
+  expect(heard).toEqual([{ kind: 'nftables' }]);
+  execFileSync('nft', ['flush', 'ruleset']);
+  await sleep(120);
+  expect(heard).toEqual([{ kind: 'nftables' }, { kind: 'nftables' }]);
+});
+
+test('an nftables transaction of this process is not', async () => {
+  await quiet();
+  const begin = (type: number) => message(type, 0, Buffer.from([0, 0, 0, 10]));
+  const table = Buffer.from('\x0a\x00\x01\x00probe\x00\x00\x00', 'latin1');
+  withSocket(NETLINK.NETFILTER, 'host', (socket) =>
+    socket.request(
+      [begin(16), message(0xa00, 0x404, Buffer.from([1, 0, 0, 0]), table), begin(17)],
+      'table create',
+    ),
+  );
+  await sleep(120);
+  expect(execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' })).toContain('table inet probe');
+  expect(heard).toEqual([]);
+  execFileSync('nft', ['flush', 'ruleset']);
+});
+
+test('an address of ours that the plan removes is not told of', async () => {
+  t.kernel.apply(build(network()));
+  await quiet();
+  t.kernel.apply([{ op: 'delete', object: address('host', BRIDGE, '172.18.0.1/16') }]);
+  await sleep(120);
+  expect(heard).toEqual([]);
+});

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Cgroups } from './cgroups.js';
 import type { Usage } from './contract.js';
+import { interfacesOf } from './network-usage.js';
 
 /** nanoseconds of one clock tick (USER_HZ is 100 on every architecture we serve) */
 const TICK = 10_000_000;
@@ -39,7 +40,7 @@ const hostMemory = (): number =>
 const ioSum = (text: string, pattern: RegExp): number =>
   [...text.matchAll(pattern)].reduce((sum, match) => sum + Number(match[1]), 0);
 
-type Reading = Omit<Usage, 'onlineCpus' | 'hostCpuNanoseconds'>;
+type Reading = Omit<Usage, 'onlineCpus' | 'hostCpuNanoseconds' | 'networks'>;
 
 const readV1 = (cgroups: Cgroups, id: string): Reading => {
   const cpu = cgroups.directory(id, 'cpuacct');
@@ -77,8 +78,10 @@ const readV2 = (cgroups: Cgroups, id: string): Reading => {
 
 /** Undefined where the container has no cgroup (any more). A limit above the machine's memory is the machine's. */
 export const usageOf = (cgroups: Cgroups, id: string): Usage | undefined => {
-  if (cgroups.members(id).length === 0) return undefined;
+  const [first] = cgroups.members(id);
+  if (first === undefined) return undefined;
   const reading = cgroups.version === 1 ? readV1(cgroups, id) : readV2(cgroups, id);
+  const networks = interfacesOf(first);
   const host = hostMemory();
   const limit = reading.memoryLimitBytes;
   return {
@@ -86,5 +89,6 @@ export const usageOf = (cgroups: Cgroups, id: string): Usage | undefined => {
     memoryLimitBytes: limit > 0 && limit < host ? limit : host,
     onlineCpus: availableParallelism(),
     hostCpuNanoseconds: hostCpu(),
+    ...(networks ? { networks } : {}),
   };
 };

@@ -1,5 +1,5 @@
 /** What `docker cp` wants to know of a path in a container before it copies. */
-import { fstatSync, lstatSync, readlinkSync, type Stats } from 'node:fs';
+import { constants as fs, fstatSync, lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';
 import { invalid, notFound } from '../../errors.js';
 import { SystemError } from '../../kernel/ffi.js';
@@ -8,12 +8,12 @@ import { descriptorPath, resolveInside, withInside } from '../inside.js';
 
 /** Go's os.FileMode bits (`io/fs`), by the file type bits of stat(2). */
 const GO_TYPES: Readonly<Record<number, number>> = {
-  9604: 0x80000000,
-  21609: 0x08000000,
-  2401: 0x02000000,
-  26411: 0x01000000,
-  14406: 0x04000000,
-  4802: 0x04000000 | 0x00200000,
+  [fs.S_IFDIR]: 0x80000000,
+  [fs.S_IFLNK]: 0x08000000,
+  [fs.S_IFIFO]: 0x02000000,
+  [fs.S_IFSOCK]: 0x01000000,
+  [fs.S_IFBLK]: 0x04000000,
+  [fs.S_IFCHR]: 0x04000000 | 0x00200000,
 };
 const GO_SETUID = 0x00800000;
 const GO_SETGID = 0x00400000;
@@ -21,7 +21,7 @@ const GO_STICKY = 0x00100000;
 
 /** Unsigned: the directory bit is the 32nd. */
 export const goMode = (mode: number): number =>
-  ((GO_TYPES[mode & 0o170000] ?? 0) |
+  ((GO_TYPES[mode & fs.S_IFMT] ?? 0) |
     (mode & 0o777) |
     (mode & 0o4000 ? GO_SETUID : 0) |
     (mode & 0o2000 ? GO_SETGID : 0) |

@@ -1,0 +1,198 @@
+/** Files of containers: stat, archive and extract, and that nothing leads out of the root. */
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { pack } from 'tar-stream';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { archivePath } from '../../src/runtime/files/archive.js';
+import { type ExtractOptions, extractTar } from '../../src/runtime/files/extract.js';
+import { statPath } from '../../src/runtime/files/path-stat.js';
+
+let base: string;
+let root: string;
+let outside: string;
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), 'vf-'));
+  root = join(base, 'root');
+  outside = join(base, 'outside');
+  mkdirSync(join(root, 'dir/sub'), { recursive: true });
+  mkdirSync(outside);
+  writeFileSync(join(outside, 'secret'), 'secret');
+  writeFileSync(join(root, 'dir/file'), 'content');
+  chmodSync(join(root, 'dir/file'), 0o4751);
+  symlinkSync('/dir', join(root, 'link'));
+  symlinkSync(outside, join(root, 'escape'));
+  symlinkSync('../../../../../../../../etc', join(root, 'dotdot'));
+  linkSync(join(root, 'dir/file'), join(root, 'dir/hard'));
+});
+afterEach(() => rmSync(base, { recursive: true, force: true }));
+
+const names = async (path: string): Promise<readonly string[]> => {
+  const bytes = await buffer(archivePath(root, path).tar);
+  return execFileSync('tar', ['-tf', '-'], { input: bytes }).toString().trimEnd().split('\n').toSorted();
+};
+
+type Entry = Parameters<ReturnType<typeof pack>['entry']>[0] & { body?: string };
+const tarOf = (...entries: readonly Entry[]): Readable => {
+  const stream = pack();
+  for (const { body, ...header } of entries) stream.entry(header, body ?? '');
+  stream.finalize();
+  // streamx's Readable, which has Node's interface but not its type
+  return stream as unknown as Readable;
+};
+const OPTIONS: ExtractOptions = { noOverwriteDirNonDir: false, copyUidGid: false };
+const extract = (path: string, tar: Readable, options: Partial<ExtractOptions> = {}) =>
+  extractTar(root, path, tar, { ...OPTIONS, ...options });
+
+describe('stat', () => {
+  test('a file, a directory, a link, and what a link leads to', () => {
+    expect(statPath(root, '/dir/file')).toMatchObject({
+      name: 'file',
+      size: 7,
+      mode: (0x00800000 | 0o751) >>> 0,
+      linkTarget: '',
+    });
+    expect(statPath(root, 'dir').mode).toBe((0x80000000 | 0o755) >>> 0);
+    expect(statPath(root, '/link')).toMatchObject({ name: 'link', linkTarget: '/dir' });
+    expect(statPath(root, '/link').mode & 0x08000000).not.toBe(0);
+    expect(statPath(root, '/link/')).toMatchObject({ name: 'link', linkTarget: '' });
+    expect(statPath(root, '/')).toMatchObject({ name: '/' });
+  });
+
+  test('what is not there is not found, also through links that lead out', () => {
+    for (const path of ['/nope', '/escape/secret', '/dotdot/passwd', '/../../etc/passwd', '/dir/file/x'])
+      expect(() => statPath(root, path)).toThrow(expect.objectContaining({ kind: 'not-found' }));
+  });
+});
+
+describe('archive', () => {
+  test('a directory under its own name, a file, contents, what is behind a link', async () => {
+    expect(await names('/dir')).toEqual(['dir/', 'dir/file', 'dir/hard', 'dir/sub/']);
+    expect(await names('/dir/file')).toEqual(['file']);
+    expect(await names('/dir/.')).toEqual(['./', './file', './hard', './sub/']);
+    expect(await names('/link/')).toEqual(['link/', 'link/file', 'link/hard', 'link/sub/']);
+    expect(await names('/link')).toEqual(['link']);
+  });
+
+  test('mode and owner travel; a link is sent as a link', async () => {
+    const bytes = await buffer(archivePath(root, '/').tar);
+    const listing = execFileSync('tar', ['-tvf', '-', '--numeric-owner'], { input: bytes }).toString();
+    expect(listing).toMatch(/^-rwsr-x--x 0\/0 +7 .* \.\/dir\/file$/m);
+    expect(listing).toMatch(/ \.\/link -> \/dir$/m);
+    expect(listing).not.toContain('secret');
+  });
+
+  test('names that mean something to tar or sed', async () => {
+    for (const name of ['-rf', 'a,b', 'x&y', 'back\\slash', 'new\nline']) {
+      mkdirSync(join(root, name));
+      writeFileSync(join(root, name, 'inner'), '1');
+      const into = mkdtempSync(join(base, 'into-'));
+      execFileSync('tar', ['-xf', '-', '-C', into], {
+        input: await buffer(archivePath(root, `/${name}/`).tar),
+      });
+      expect(readFileSync(join(into, name, 'inner'), 'utf8')).toBe('1');
+    }
+  });
+
+  test('nothing from outside', () => {
+    expect(() => archivePath(root, '/escape/')).toThrow(expect.objectContaining({ kind: 'not-found' }));
+    expect(() => archivePath(root, '/escape/secret')).toThrow(expect.objectContaining({ kind: 'not-found' }));
+  });
+});
+
+describe('extract', () => {
+  test('files, directories, links, owner, mode, time; parents are made; what was there is replaced', async () => {
+    const mtime = new Date('2020-01-02T03:04:05Z');
+    await extract(
+      '/dir',
+      tarOf(
+        { name: 'new/deep/file', body: 'hello', mode: 0o4755, uid: 1000, gid: 1001, mtime },
+        { name: 'file', body: 'replaced' },
+        { name: 'd', type: 'directory', mode: 0o1777 },
+        { name: 's', type: 'symlink', linkname: '/anywhere' },
+        { name: 'h', type: 'link', linkname: 'new/deep/file' },
+        { name: 'n', type: 'character-device', mode: 0o600, devmajor: 1, devminor: 3 },
+        { name: 'p', type: 'fifo' },
+      ),
+    );
+    const made = statSync(join(root, 'dir/new/deep/file'));
+    expect([made.mode & 0o7777, made.uid, made.gid, made.mtime]).toEqual([0o4755, 1000, 1001, mtime]);
+    expect(readFileSync(join(root, 'dir/file'), 'utf8')).toBe('replaced');
+    expect(readFileSync(join(root, 'dir/hard'), 'utf8')).toBe('content');
+    expect(statSync(join(root, 'dir/d')).mode & 0o7777).toBe(0o1777);
+    expect(readlinkSync(join(root, 'dir/s'))).toBe('/anywhere');
+    expect(statSync(join(root, 'dir/h')).ino).toBe(made.ino);
+    expect(statSync(join(root, 'dir/n')).rdev).toBe(0x103);
+    expect(lstatSync(join(root, 'dir/p')).isFIFO()).toBe(true);
+  });
+
+  test('nothing lands outside: by name, by a link that was there, by a link from the archive, by a hard link', async () => {
+    await extract('/', tarOf({ name: '../../outside/a', body: 'x' }, { name: '/abs/b', body: 'x' })).catch(
+      () => {},
+    );
+    await extract('/', tarOf({ name: 'escape/c', body: 'x' })).catch(() => {});
+    await extract('/escape', tarOf({ name: 'd', body: 'x' })).catch(() => {});
+    await extract(
+      '/',
+      tarOf({ name: 'own', type: 'symlink', linkname: outside }, { name: 'own/e', body: 'x' }),
+    ).catch(() => {});
+    await extract('/', tarOf({ name: 'stolen', type: 'link', linkname: `${outside}/secret` })).catch(
+      () => {},
+    );
+    await extract('/', tarOf({ name: 'stolen2', type: 'link', linkname: 'escape/secret' })).catch(() => {});
+    expect(execFileSync('ls', ['-A', outside]).toString()).toBe('secret\n');
+    expect(statSync(join(outside, 'secret')).nlink).toBe(1);
+    expect(readFileSync(join(root, 'abs/b'), 'utf8')).toBe('x');
+  });
+
+  test('a link at the place of a file is replaced, not followed', async () => {
+    symlinkSync(join(outside, 'secret'), join(root, 'target'));
+    await extract('/', tarOf({ name: 'target', body: 'mine' }));
+    expect(readFileSync(join(outside, 'secret'), 'utf8')).toBe('secret');
+    expect(readFileSync(join(root, 'target'), 'utf8')).toBe('mine');
+  });
+
+  test('a directory is not replaced by a file, nor a file by a directory, when that is refused', async () => {
+    const refuse = { noOverwriteDirNonDir: true };
+    await expect(extract('/', tarOf({ name: 'dir', body: 'x' }), refuse)).rejects.toThrow(
+      'cannot overwrite directory',
+    );
+    await expect(extract('/dir', tarOf({ name: 'file', type: 'directory' }), refuse)).rejects.toThrow(
+      'cannot overwrite non-directory',
+    );
+    await extract('/dir', tarOf({ name: 'file', type: 'directory' }));
+    expect(statSync(join(root, 'dir/file')).isDirectory()).toBe(true);
+  });
+
+  test('compressed; large; empty; junk; cut short; into a file; into nothing', async () => {
+    const large = 'y'.repeat(3_000_000);
+    await extract('/', Readable.from([gzipSync(await buffer(tarOf({ name: 'z', body: large })))]));
+    expect(readFileSync(join(root, 'z'), 'utf8') === large).toBe(true);
+    await extract('/', tarOf());
+    await expect(extract('/', Readable.from([Buffer.alloc(2048, 'junk')]))).rejects.toMatchObject({
+      kind: 'invalid',
+    });
+    const cut = (await buffer(tarOf({ name: 'cut', body: large }))).subarray(0, 100_000);
+    await expect(extract('/', Readable.from([cut]))).rejects.toMatchObject({ kind: 'invalid' });
+    await expect(extract('/dir/file', tarOf())).rejects.toThrow('extraction point is not a directory');
+    await expect(extract('/nope', tarOf())).rejects.toMatchObject({ kind: 'not-found' });
+    expect(existsSync(join(root, 'nope'))).toBe(false);
+  });
+});

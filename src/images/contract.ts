@@ -88,3 +88,5 @@ export interface Images {
   /** bytes of the container's writable layer */
   writtenBytes(containerId: string): number;
 }
+
+export { BuildError } from './build-output.js';

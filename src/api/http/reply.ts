@@ -1,4 +1,5 @@
 /** Ways to answer: JSON, nothing, and streams of JSON lines whose headers go out at once. */
+import { BuildError } from '../../images/contract.js';
 import type { Exchange } from './exchange.js';
 import { describeFailure } from './status.js';
 
@@ -64,7 +65,9 @@ export async function sendProgress(
   } catch (failure) {
     if (!response.headersSent) throw failure;
     const { message } = describeFailure(failure);
-    progress({ errorDetail: { message }, error: message });
+    // A failed RUN of a build ends the client with the command's own exit code.
+    const code = failure instanceof BuildError ? { code: failure.exitCode } : {};
+    progress({ errorDetail: { ...code, message }, error: message });
   }
   if (!response.headersSent) openStream(exchange, 'application/json');
   response.end();

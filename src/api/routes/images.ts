@@ -112,9 +112,17 @@ async function remove(exchange: Exchange): Promise<void> {
     name(exchange),
     { force: flag(exchange, 'force'), noPrune: flag(exchange, 'noprune') },
     usersOf(exchange.engine),
+    runs(exchange.engine),
   );
   sendJson(exchange, 200, removed);
 }
+
+const runs =
+  (engine: Engine) =>
+  (id: string): boolean => {
+    const status = engine.containers.find(id)?.state.status;
+    return status === 'running' || status === 'paused' || status === 'restarting';
+  };
 
 async function prune(exchange: Exchange): Promise<void> {
   const { engine } = exchange;
@@ -146,7 +154,12 @@ async function pruneSelected(
   for (const image of images.list()) {
     if (used.has(image.id) || (!all && image.tags.length > 0) || !selected(image)) continue;
     deleted.push(
-      ...(await images.remove(image.id, { force: true, noPrune: false }, usersOf(exchange.engine))),
+      ...(await images.remove(
+        image.id,
+        { force: true, noPrune: false },
+        usersOf(exchange.engine),
+        runs(exchange.engine),
+      )),
     );
     bytes += image.size;
   }

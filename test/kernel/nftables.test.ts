@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { KernelError } from '../../src/errors.js';
 import { RULESET } from '../../src/firewall/index.js';
 import { NETLINK, NetlinkSocket } from '../../src/kernel/netlink.js';
-import { createNftables } from '../../src/kernel/nftables/index.js';
+import { createNftables, foreignDrops } from '../../src/kernel/nftables/index.js';
 import { loadTable } from '../../src/kernel/nftables/load.js';
 import { carriedElements, observeTable } from '../../src/kernel/nftables/observed.js';
 import type { Nftables } from '../../src/kernel/nftables.contract.js';
@@ -161,6 +161,18 @@ describe('our tables', () => {
     last.ensure();
     expect(last.elements()).toEqual([]);
     expect(nft('list', 'ruleset')).toContain('chain publish_one');
+  });
+
+  test('know which chains of others let nothing through', () => {
+    expect(foreignDrops()).toEqual([]);
+    nft('add', 'table', 'ip', 'filter');
+    nft('add', 'chain', 'ip', 'filter', 'FORWARD', '{ type filter hook forward priority 0; policy drop; }');
+    nft('add', 'chain', 'ip', 'filter', 'INPUT', '{ type filter hook input priority 0; policy drop; }');
+    nft('add', 'table', 'inet', 'fine');
+    nft('add', 'chain', 'inet', 'fine', 'f', '{ type filter hook forward priority 1; policy accept; }');
+    expect(foreignDrops()).toEqual([{ family: 'ip', table: 'filter', chain: 'FORWARD' }]);
+    nft('delete', 'table', 'ip', 'filter');
+    nft('delete', 'table', 'inet', 'fine');
   });
 
   test('take 10,000 ports in one batch and give them back', () => {

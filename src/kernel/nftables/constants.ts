@@ -9,6 +9,7 @@ export const NFT_MSG = {
   GETTABLE: 1,
   DELTABLE: 2,
   NEWCHAIN: 3,
+  GETCHAIN: 4,
   NEWRULE: 6,
   NEWSET: 9,
   GETSET: 10,

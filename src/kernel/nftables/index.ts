@@ -48,4 +48,5 @@ export const createNftables = (ns = 'host'): Nftables => {
   };
 };
 
+export { type ForeignDrop, foreignDrops } from './foreign.js';
 export { sandboxRedirect } from './sandbox.js';

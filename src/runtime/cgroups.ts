@@ -1,6 +1,6 @@
 /** A container's cgroups, v1 (one directory a controller) or v2 (one directory): members, freezing, removal, OOM. */
 import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { cgroupPathOf } from './spec/config.js';
 
 const MOUNT = '/sys/fs/cgroup';
@@ -17,6 +17,8 @@ export interface Cgroups {
   oomKills(id: string): number;
   /** Removes the directories; true where nothing is left of them. */
   remove(id: string): boolean;
+  /** Removes the directory that all containers' cgroups are in, where none is left. */
+  removeEmpty(): void;
 }
 
 const read = (path: string): string => {
@@ -85,5 +87,14 @@ export const cgroupsOf = (version: 1 | 2): Cgroups => {
       return Number(/^oom_kill (\d+)/m.exec(text)?.[1] ?? 0);
     },
     remove: (id) => roots.map((root) => removeTree(join(root, cgroupPathOf(id)))).every(Boolean),
+    removeEmpty: () => {
+      for (const root of roots) {
+        try {
+          rmdirSync(join(root, dirname(cgroupPathOf('any'))));
+        } catch {
+          // In use, or not there.
+        }
+      }
+    },
   };
 };

@@ -94,6 +94,7 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
       clients.closeAll();
       context?.exits.close();
       context?.migration.close();
+      context?.cgroups.removeEmpty();
     },
     get name() {
       return need().machine.runtime.name;

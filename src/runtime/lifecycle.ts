@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { conflict, internal, invalid, unavailable } from '../errors.js';
+import { failpoint } from '../failpoints.js';
 import * as ffi from '../kernel/ffi.js';
 import { launch, logArguments } from './conmon.js';
 import type { Context } from './context.js';
@@ -91,6 +92,7 @@ export const create = async (request: StartRequest, context: Context): Promise<{
   exits.clear(id);
   try {
     const { keepAs } = writeBundle(request, context);
+    failpoint('bundle-written');
     mkdirSync(dirname(layout.log(id)), { recursive: true, mode: 0o700 });
     const pid = await launch(
       {
@@ -103,6 +105,7 @@ export const create = async (request: StartRequest, context: Context): Promise<{
       layout,
       context.machine,
     );
+    failpoint('runtime-launched');
     records.set(id, {
       process: identify(pid),
       conmon: identify(Number(readFileSync(join(layout.bundle(id), 'conmon.pid'), 'latin1'))),
@@ -186,6 +189,7 @@ export const remove = async (id: string, context: Context): Promise<void> => {
   // conmon ends after its container, once it has written log and exit file.
   if (record && !(await until(() => !isAlive(record.process) && !isAlive(record.conmon))))
     throw internal(`container ${id}: its processes did not end within ${PATIENCE / 1000} seconds`);
+  failpoint('runtime-killed');
   const emptied = () => {
     killMembers(id, context);
     return cgroups.remove(id);
@@ -194,6 +198,7 @@ export const remove = async (id: string, context: Context): Promise<void> => {
   releaseSharedMemory(layout, id);
   rmSync(join(layout.states, id), { recursive: true, force: true });
   records.remove(id);
+  failpoint('runtime-removed');
 };
 
 /** A container that was created and never started by the former daemon is removed: nothing is known of it. */

@@ -31,7 +31,7 @@ export const parseSecurityOptions = (options: readonly string[]): SecurityOption
     const match = /^([a-z-]+)(?:[=:]([\s\S]*))?$/.exec(option);
     const key = match?.[1];
     const value = match?.[2] ?? '';
-    if (key === 'no-new-privileges' && value in BOOLEAN)
+    if (key === 'no-new-privileges' && Object.hasOwn(BOOLEAN, value))
       result = { ...result, noNewPrivileges: BOOLEAN[value] ?? true };
     else if (key === 'seccomp' && value !== '') result = { ...result, seccomp: value };
     else if (key === 'apparmor') result = { ...result, apparmor: value };

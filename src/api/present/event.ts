@@ -1,10 +1,13 @@
 /** Events as JSON lines. Pure. */
 import type { EngineEvent } from '../../model/events.js';
 
-/** Until API 1.51 containers' and images' events repeat themselves in fields that old clients need. */
-export function presentEvent(event: EngineEvent, minor: number): string {
+/**
+ * Containers' and images' events repeat themselves in `status`, `id` and `from`. Docker leaves those out from API 1.52 on;
+ * docker-compose 1.29 asks for the newest version and fails without `id`, so here every version has them.
+ */
+export function presentEvent(event: EngineEvent): string {
   const { type, action, actor } = event;
-  const legacy = minor < 52 && (type === 'container' || type === 'image');
+  const legacy = type === 'container' || type === 'image';
   const fields = {
     ...(legacy ? { status: action, id: actor.id } : {}),
     ...(legacy && type === 'container' ? { from: actor.attributes.image ?? '' } : {}),

@@ -48,7 +48,7 @@ function events(exchange: Exchange): void {
     if (until !== 0n && event.timeNano > until) return;
     if (exchange.minor < 46 && event.type === 'image' && event.action === 'create') return;
     if (!includes(filters, event)) return;
-    exchange.response.write(presentEvent(event, exchange.minor));
+    exchange.response.write(presentEvent(event));
     if (exchange.response.writableLength > MOST_LAG) exchange.response.destroy();
   };
   const remaining = until === 0n ? undefined : Number(until / 1_000_000n) - Date.now();

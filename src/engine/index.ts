@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DaemonConfig } from '../config/contract.js';
 import type { Driver, HostView } from '../drivers/contract.js';
+import { armFailpoints } from '../failpoints.js';
 import type { Images } from '../images/contract.js';
 import { Subnets } from '../ipam/subnets.js';
 import type { Kernel } from '../kernel/contract.js';
@@ -20,7 +21,7 @@ import { createNetworkCommands } from './networks.js';
 import type { EngineVolumes, HostFacts, Logger, Parts } from './parts.js';
 import { predefinedNetworks } from './predefined.js';
 import { watchDrift } from './repair.js';
-import { converge, loadModel, settleContainers } from './restore.js';
+import { converge, loadModel, retire, settleContainers } from './restore.js';
 
 export interface EngineRooms {
   readonly config: DaemonConfig;
@@ -78,6 +79,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     void lifecycle.revive(container.id).catch((error: unknown) => {
       log.error({ container: container.name, error: String(error) }, 'restart with the daemon failed');
     });
+  armFailpoints();
   return {
     get config() {
       return config;
@@ -96,6 +98,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     runtime: { name: rooms.runtime.name, version: rooms.runtime.version },
     async close() {
       lifecycle.close();
+      retire(kernel, model, derive);
       await kernel.settled();
     },
   };

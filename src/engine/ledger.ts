@@ -3,12 +3,12 @@
  * Intent is on disk before the kernel is touched, so a crash in between is repaired by restoring towards the intent;
  * a refused plan takes the intent back. Everything here is synchronous, so no two commands ever interleave.
  */
+import { failpoint } from '../failpoints.js';
 import type { Kernel } from '../kernel/contract.js';
 import { diff } from '../plan/diff.js';
 import type { KernelObject, Slice } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
 import type { Change, Store } from '../store/store.js';
-import { failpoint } from './failpoints.js';
 import type { Model } from './model.js';
 
 export type Derive = (model: Model, slice: Slice) => readonly KernelObject[];

@@ -31,6 +31,16 @@ export const converge = (kernel: Kernel, model: Model, derive: Derive): number =
   return plan.length;
 };
 
+/**
+ * An orderly stop with no container running leaves nothing in the kernel: what the records want comes back at the next
+ * start. Only what we derive is taken away, so a bridge of the user's keeps what the user gave it.
+ */
+export const retire = (kernel: Kernel, model: Model, derive: Derive): void => {
+  if (model.sandboxes.size > 0) return;
+  kernel.apply(diff(desired(model, derive), []));
+  kernel.dropTables();
+};
+
 interface Found {
   readonly container: Container;
   readonly alive: boolean;
@@ -49,9 +59,9 @@ export const settleContainers = async (parts: Parts, lifecycle: Lifecycle): Prom
   for (const container of [...parts.model.containers.values()]) {
     const { status } = container.state;
     if (status === 'removing') {
-      await lifecycle
-        .remove(container.id, { force: true, volumes: container.hostConfig.AutoRemove })
-        .catch(() => undefined);
+      await lifecycle.finishRemoval(container.id, container.hostConfig.AutoRemove).catch((error: unknown) => {
+        parts.log.error({ container: container.name, error: String(error) }, 'removal not finished');
+      });
       continue;
     }
     const wasRunning = status === 'running' || status === 'paused' || status === 'restarting';
@@ -66,7 +76,10 @@ export const settleContainers = async (parts: Parts, lifecycle: Lifecycle): Prom
   return revive;
 };
 
-/** Records the end of one that is gone. Answers whether its policy brings it back. */
+/**
+ * Records the end of one that is gone. Answers whether its policy brings it back; it is `restarting` until then, so that
+ * a crash before its start does not forget that.
+ */
 const settleEnded = async (
   parts: Parts,
   lifecycle: Lifecycle,
@@ -74,17 +87,21 @@ const settleEnded = async (
   wasRunning: boolean,
 ): Promise<boolean> => {
   const { container, exitCode } = found;
+  if (container.state.status === 'restarting' && container.sandboxId === null)
+    return settleRestarting(parts, container);
   const state = parts.runtime.adopt(container.id);
   const exit =
     state && 'exit' in state ? state.exit : { exitCode, oomKilled: false, finishedAt: timestamp() };
-  // Its restart is decided below, by the rules for a daemon's start.
-  const quiet = { ...container, stoppedByUser: true };
-  parts.ledger.commit([{ table: 'container', id: container.id, value: quiet }]);
-  await lifecycle.finish(container.id, exit);
-  const after = parts.model.containers.get(container.id);
-  if (!after) return false;
-  parts.ledger.commit([
-    { table: 'container', id: after.id, value: { ...after, stoppedByUser: container.stoppedByUser } },
-  ]);
-  return restartsWithDaemon(container, wasRunning, exit.exitCode);
+  const revives = restartsWithDaemon(container, wasRunning, exit.exitCode);
+  await lifecycle.finish(container.id, exit, revives);
+  return revives;
+};
+
+/** Its end was recorded before; only the new start was still to come. */
+const settleRestarting = (parts: Parts, container: Container): boolean => {
+  const revives = restartsWithDaemon(container, true, container.state.exitCode);
+  if (revives) return true;
+  const state = { ...container.state, status: 'exited' as const };
+  parts.ledger.commit([{ table: 'container', id: container.id, value: { ...container, state } }]);
+  return false;
 };

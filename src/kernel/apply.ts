@@ -5,6 +5,7 @@
  * take back.
  */
 import { KernelError, ViaductError } from '../errors.js';
+import { failpoint } from '../failpoints.js';
 import { inverseStep } from '../plan/inverse.js';
 import { type KernelObject, objectKey, type VethLink } from '../plan/objects.js';
 import type { Plan, Step } from '../plan/plan.js';
@@ -73,7 +74,10 @@ export class Applier {
     const context = this.#context(plan);
     const applied: Step[] = [];
     try {
-      for (const run of runsOf(plan, this.parts.executors)) this.#run(run, context, applied);
+      for (const run of runsOf(plan, this.parts.executors)) {
+        this.#run(run, context, applied);
+        failpoint('kernel-step');
+      }
     } catch (error) {
       throw withUndoErrors(error, this.#undo(applied, context));
     } finally {

@@ -22,6 +22,7 @@ const INJECTED = [
 export const LAYERS: Readonly<Record<string, Layer>> = {
   model: { may: [], because: 'the model is plain data that everything else agrees on' },
   errors: { may: [], because: 'kinds of failure belong to no layer' },
+  failpoints: { may: [], because: 'places at which a test ends the daemon belong to no layer' },
   ipam: { may: ['model', 'errors'], because: 'allocation is pure, so it can be property-tested' },
   plan: { may: ['model', 'errors'], because: 'a plan is data; who carries it out is not its business' },
   firewall: {
@@ -38,7 +39,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'durable intent knows the model and the disk, nothing between',
   },
   kernel: {
-    may: ['model', 'errors', 'plan', 'firewall'],
+    may: ['model', 'errors', 'failpoints', 'plan', 'firewall'],
     because: 'the kernel layer carries out plans and decides nothing',
   },
   ports: {
@@ -46,7 +47,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'holding ports is an effect like the kernel’s',
   },
   runtime: {
-    may: ['model', 'errors', 'kernel'],
+    may: ['model', 'errors', 'failpoints', 'kernel'],
     because: 'the runtime knows processes and mounts, not networks',
   },
   images: { may: ['model', 'errors', 'kernel'], because: 'images know layers and mounts, not containers' },
@@ -58,6 +59,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: [
       'model',
       'errors',
+      'failpoints',
       'ipam',
       'drivers',
       'firewall',

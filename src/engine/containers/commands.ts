@@ -1,6 +1,7 @@
 /** The container commands the doors call, over the life cycle and the rooms for streams, files and networks. */
 import type { Readable } from 'node:stream';
 import { conflict, notFound } from '../../errors.js';
+import { failpoint } from '../../failpoints.js';
 import type { Container, HostConfig } from '../../model/container.js';
 import type { Change } from '../../store/store.js';
 import { canonicalSettings } from '../attachment.js';
@@ -121,6 +122,7 @@ const commit = async (
 export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): ContainerCommands => ({
   async create(request) {
     const container = designContainer(parts, request);
+    failpoint('volumes-made');
     parts.ledger.commit([{ table: 'container', id: container.id, value: container }]);
     containerEvent(parts, container, 'create');
     return { id: container.id, warnings: [] };

@@ -205,6 +205,17 @@ const resolveMounts = (
   return [...byDestination.values()].sort((a, b) => (a.destination < b.destination ? -1 : 1));
 };
 
+/** Volumes that were made for mounts of which a later one is refused are taken back. */
+const withoutLeftovers = <T>(parts: Parts, work: () => T): T => {
+  const known = new Set(parts.volumes.list().map((v) => v.name));
+  try {
+    return work();
+  } catch (error) {
+    for (const { name } of parts.volumes.list()) if (!known.has(name)) parts.volumes.remove(name, true);
+    throw error;
+  }
+};
+
 const SHARED = 'container:';
 
 /** The networks of a new container: what NetworkMode names first, then the others the user gave, in the user's order. */
@@ -247,6 +258,7 @@ export const designContainer = (parts: Parts, request: ContainerCreateRequest): 
   if (args.length === 0 || args[0] === '') throw invalid('no command specified');
   exposedPorts(config, request.hostConfig);
   for (const link of request.hostConfig.Links ?? []) parts.model.getContainer(parseLink(link).source);
+  const networks = resolveNetworks(parts, request); // before the mounts: those may make volumes
   return {
     id,
     name,
@@ -255,8 +267,8 @@ export const designContainer = (parts: Parts, request: ContainerCreateRequest): 
     imageName: request.config.Image,
     config,
     hostConfig: request.hostConfig,
-    networks: resolveNetworks(parts, request),
-    mounts: resolveMounts(parts, config, request.hostConfig),
+    networks,
+    mounts: withoutLeftovers(parts, () => resolveMounts(parts, config, request.hostConfig)),
     args,
     state: {
       status: 'created',

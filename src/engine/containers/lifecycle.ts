@@ -3,9 +3,9 @@
  * disk is always the truth that a restarted daemon can go on from.
  */
 import { conflict, internal, notModified } from '../../errors.js';
+import { failpoint } from '../../failpoints.js';
 import type { Container, ContainerState } from '../../model/container.js';
 import { type Exit, StartError } from '../../runtime/contract.js';
-import { failpoint } from '../failpoints.js';
 import { type Parts, timestamp } from '../parts.js';
 import { Attachments } from './attachments.js';
 import { NEVER } from './create.js';
@@ -69,8 +69,10 @@ export class Lifecycle {
     const rootfs = parts.images.mount(container.id, container.imageId);
     failpoint('rootfs-mounted');
     mountVolumes(parts, container, rootfs);
+    failpoint('volumes-mounted');
     const joined = join(parts, container);
     const etc = writeEtc(parts, joined);
+    failpoint('etc-written');
     const { pid } = await parts.runtime.create({
       container: joined,
       image,
@@ -170,8 +172,11 @@ export class Lifecycle {
       });
   }
 
-  /** Brings the record and the kernel in line with a process that has ended, then restarts or removes by policy. */
-  async finish(id: string, exit: Exit): Promise<void> {
+  /**
+   * Brings the record and the kernel in line with a process that has ended, then restarts or removes by policy.
+   * `revives`: decided already, at the daemon's start; the caller restarts it.
+   */
+  async finish(id: string, exit: Exit, revives?: boolean): Promise<void> {
     const { parts } = this;
     const container = parts.model.containers.get(id);
     if (!container || !(isRunning(container) || container.sandboxId !== null)) return;
@@ -180,7 +185,7 @@ export class Lifecycle {
     await parts.runtime.delete(id).catch((error: unknown) => {
       parts.log.warn({ container: container.name, error: String(error) }, 'runtime state not removed');
     });
-    const again = !this.#closing && restartsAfterExit(container, exit.exitCode);
+    const again = revives ?? restartsAfterExit(container, exit.exitCode);
     const state: ContainerState = {
       ...container.state,
       status: again ? 'restarting' : 'exited',
@@ -194,6 +199,7 @@ export class Lifecycle {
     if (exit.oomKilled) this.#event(container, 'oom');
     this.#event(container, 'die', { exitCode: String(exit.exitCode) });
     this.waiters.tell(id, 'next-exit', { exitCode: exit.exitCode, error: '' });
+    if (again && (revives || this.#closing)) return; // the daemon's next start goes on
     if (again) this.#scheduleRestart(id, Date.parse(exit.finishedAt) - Date.parse(container.state.startedAt));
     else if (container.hostConfig.AutoRemove) await this.#remove(parts.model.getContainer(id), true);
   }
@@ -332,9 +338,14 @@ export class Lifecycle {
     if (!options.force) checkRemovable(container);
     this.#cancelRestart(id);
     if (isRunning(container)) await this.#killForRemoval(container);
-    await this.#locks.run(id, async () => {
+    await this.finishRemoval(id, options.volumes);
+  }
+
+  /** Of one that is not running; also goes on with a removal that a crash cut off. */
+  finishRemoval(id: string, volumes: boolean): Promise<void> {
+    return this.#locks.run(id, async () => {
       const current = this.parts.model.containers.get(id);
-      if (current) await this.#remove(current, options.volumes);
+      if (current) await this.#remove(current, volumes);
     });
   }
 
@@ -358,7 +369,9 @@ export class Lifecycle {
     this.#put({ ...container, state: { ...container.state, status: 'removing' } });
     await parts.runtime.delete(id).catch(() => undefined);
     this.#release(container);
+    failpoint('rootfs-released');
     parts.images.discard(id);
+    failpoint('rootfs-discarded');
     parts.runtime.forget(id);
     removeEtc(parts, container.id);
     leave(parts, container, null);

@@ -14,7 +14,7 @@ import { createVolumes } from './engine/volumes.js';
 import { relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
 import { createKernel } from './kernel/index.js';
-import { createNftables, sandboxRedirect } from './kernel/nftables/index.js';
+import { createNftables, foreignDrops, sandboxRedirect } from './kernel/nftables/index.js';
 import type { NamedBridge } from './kernel/observe.js';
 import { createPorts } from './ports/index.js';
 import { createRuntime } from './runtime/index.js';
@@ -94,6 +94,11 @@ export const startDaemon = async (config: DaemonConfig, log: Logger): Promise<Da
     freePort: ports.free,
     log,
   });
+  for (const { family, table, chain } of foreignDrops())
+    log.warn(
+      { family, table, chain },
+      'another firewall drops forwarded packets before or after us: containers may not be reached',
+    );
   const api = createApi(engine, { logger: log });
   await api.listen(config.hosts);
   return {

@@ -17,7 +17,10 @@ import { endpointSysctls } from '../endpoint-options.js';
 import { firewallNetwork, poolOf } from './network.js';
 import { type BridgeSettings, bridgeSettings, MIN_MTU_IPV6 } from './settings.js';
 
-/** Hairpin is off: a container that calls its own published port is routed by the bridge, not forwarded by it. */
+/**
+ * Hairpin where the container publishes: with br_netfilter its call to its own published port is translated inside the
+ * bridge and has to leave by the port it came from. Without br_netfilter the host routes it and hairpin changes nothing.
+ */
 const veth = ({ endpoint, sandbox }: EndpointView, { bridge, mtu }: BridgeSettings): VethLink => ({
   kind: 'link',
   type: 'veth',
@@ -26,7 +29,7 @@ const veth = ({ endpoint, sandbox }: EndpointView, { bridge, mtu }: BridgeSettin
   mtu,
   up: true,
   master: bridge,
-  hairpin: false,
+  hairpin: endpoint.bindings.length > 0,
   isolated: false,
   peerNs: sandbox.netns,
   peerName: endpoint.ifname,

@@ -6,7 +6,7 @@ import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { conflict, internal, invalid } from '../errors.js';
+import { conflict, internal, invalid, notImplemented } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { Container } from '../model/container.js';
 import type { Context } from './context.js';
@@ -201,6 +201,9 @@ export const exec = async (
   const process = processOf(request, container, context, root);
   const missing = missingExecutable(root, command, process.env, process.cwd);
   if (missing) throw missing;
+  // runc gives its terminal away only when it detaches, and then nobody learns the exit code.
+  if (request.tty && context.machine.runtime.name === 'runc')
+    throw notImplemented('exec with a terminal needs crun: apt-get install crun');
   const files = writeFiles(context.layout.bundle(request.containerId), process);
   return request.tty ? withTerminal(request, context, files) : withPipes(request, context, files);
 };

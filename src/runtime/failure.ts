@@ -21,8 +21,20 @@ const NOT_ALLOWED = /exec.*(permission denied|is a directory|operation not permi
 const exitCodeOf = (text: string): StartExitCode =>
   NOT_FOUND.test(text) ? 127 : NOT_ALLOWED.test(text) ? 126 : 128;
 
+/** Go's quoting is JSON's for what an error message holds; what is not stays as it is. */
+const quotedText = (quoted: string): string => {
+  try {
+    return String(JSON.parse(quoted));
+  } catch {
+    return quoted.slice(1, -1);
+  }
+};
+
 /** The runtime's own words without its name, time stamp and the lines of its parents. */
 const reason = (text: string): string => {
+  // runc: time="…" level=error msg="runc create failed: …"
+  const quoted = /level=error msg=("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
+  if (quoted) return quotedText(quoted).replace(/^runc (create|exec) failed: /, '');
   const lines = text
     .split('\n')
     .map((line) => line.trim())

@@ -26,6 +26,8 @@ export interface RuntimeOptions {
   /** the directory of a container's log, in the data root */
   readonly logDir: (id: string) => string;
   readonly logger?: Logger;
+  /** default: crun where it is installed, else runc */
+  readonly runtime?: 'crun' | 'runc';
 }
 
 const silent: Logger = { warn: () => {} };
@@ -33,7 +35,7 @@ const silent: Logger = { warn: () => {} };
 const contextOf = async (options: RuntimeOptions): Promise<Context> => {
   const layout = layoutOf(options.stateDir, options.logDir);
   makeLayout(layout);
-  const machine = await inspectMachine();
+  const machine = await inspectMachine(options.runtime);
   const cgroups = cgroupsOf(machine.facts.cgroup.version);
   const records = recordsOf(layout);
   const isGone = (id: string): boolean => {

@@ -226,7 +226,8 @@ export const adopt = (
 
 /** Its first process still reads the pipe that `start` writes to. */
 const isWaiting = (id: string, context: Context): boolean => {
-  if (context.machine.runtime.name !== 'crun') return false;
+  // runc removes its pipe when it starts the container.
+  if (context.machine.runtime.name === 'runc') return true;
   try {
     closeSync(openSync(fifoOf(id, context), ffi.O.WRONLY | ffi.O.NONBLOCK));
     return true;

@@ -90,9 +90,9 @@ const hostFacts = (): HostFacts => {
 };
 
 /** Throws unavailable, with the remedy, where a program is missing. */
-export const inspectMachine = async (): Promise<Machine> => {
+export const inspectMachine = async (preferred?: 'crun' | 'runc'): Promise<Machine> => {
   const conmon = findProgram('conmon');
-  const crun = findProgram('crun');
+  const crun = preferred === 'runc' ? undefined : findProgram('crun');
   const path = crun ?? findProgram('runc');
   if (!conmon || !path)
     throw unavailable(

@@ -8,7 +8,7 @@ import type { Container, ContainerConfig, HostConfig, MountPoint } from '../../s
 import { type ContainerId, freshId } from '../../src/model/ids.js';
 import type { Image } from '../../src/model/image.js';
 import type { ExecRequest, Exit, Runtime, StartRequest } from '../../src/runtime/contract.js';
-import { createRuntime } from '../../src/runtime/index.js';
+import { createRuntime, type RuntimeOptions } from '../../src/runtime/index.js';
 
 const APPLETS =
   `sh echo cat sleep ls id env ps true false head tail seq dd mount hostname touch chmod kill stty wc tr
@@ -120,13 +120,17 @@ export interface Finished {
 export const readAll = (stream: Readable | null): Promise<string> =>
   stream ? text(stream) : Promise.resolve('');
 
-export const makeWorld = async () => {
+export const makeWorld = async (options: Pick<RuntimeOptions, 'runtime'> = {}) => {
   const base = mkdtempSync(join(tmpdir(), 'vr-'));
   const root = join(base, 'root');
   makeRoot(root);
   const started = new Set<string>();
   const open = async (): Promise<Runtime> => {
-    const runtime = createRuntime({ stateDir: join(base, 'run'), logDir: (id) => join(base, 'logs', id) });
+    const runtime = createRuntime({
+      stateDir: join(base, 'run'),
+      logDir: (id) => join(base, 'logs', id),
+      ...options,
+    });
     await runtime.open();
     return runtime;
   };

@@ -28,8 +28,7 @@ export interface Ports extends LocalObjects<HostPortObject> {
 }
 
 interface Held {
-  /** replaced where the same ports get another target */
-  object: HostPortObject;
+  readonly object: HostPortObject;
   readonly address: string;
   readonly block: Block;
   readonly datagrams: DatagramRelay[];
@@ -108,8 +107,13 @@ export const createPorts = (): Ports => {
       const key = objectKey(object);
       const same = all.get(key);
       if (same !== undefined) {
-        same.object = object;
-        return;
+        // A port that changes its target is let go first (a plan's `replace` does): this is another container's.
+        if (
+          same.object.target.address === object.target.address &&
+          same.object.target.port === object.target.port
+        )
+          return;
+        return refuseOurs(same, object);
       }
       const place = placeOf(object.protocol, object.address);
       const address = canonical(object.address.split('%', 1)[0] ?? '');

@@ -42,22 +42,25 @@ const hasIpv6 = (): boolean => {
   return ipv6;
 };
 
+/** Names can be held by one dying link at each end, and each can die between our look and our request. */
+const ATTEMPTS = 6;
+
 /** Sends a create; frees the names that dying links still hold, and takes an identical link for a success. */
 const make = (context: LinkContext, o: LinkObject, message: () => Buffer): 'made' | 'there' => {
   const { session, reaper } = context;
   const operation = `link create ${o.name}`;
-  const socket = session.socket(o.ns);
-  const [first] = socket.attempt([message()], operation);
-  if (!first?.errno) return 'made';
-  if (first.errno !== EEXIST) throw new KernelError(first.errno, operation, first.acknowledgement);
-  const near = reaper.evict(session, o.ns, o.name);
-  const far = o.type === 'veth' && reaper.evict(session, o.peerNs, o.peerName);
-  if (near || far) {
-    socket.request([message()], operation);
-    return 'made';
+  let acknowledgement = '';
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const [outcome] = session.socket(o.ns).attempt([message()], operation);
+    if (!outcome?.errno) return 'made';
+    acknowledgement = outcome.acknowledgement;
+    if (outcome.errno !== EEXIST) throw new KernelError(outcome.errno, operation, acknowledgement);
+    const near = reaper.evict(session, o.ns, o.name);
+    const far = o.type !== 'veth' || reaper.evict(session, o.peerNs, o.peerName);
+    if (!near || !far) break;
   }
   if (linkPresent(session, { ...o, up: false }) || linkPresent(session, { ...o, up: true })) return 'there';
-  throw new KernelError(EEXIST, operation, first.acknowledgement || 'another link has this name');
+  throw new KernelError(EEXIST, operation, acknowledgement || 'another link has this name');
 };
 
 const createOwnBridge = (context: LinkContext, o: BridgeLink): void => {

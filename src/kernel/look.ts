@@ -10,6 +10,7 @@ import type {
   RouteObject,
   VethLink,
 } from '../plan/objects.js';
+import type { NetlinkSocket } from './netlink.js';
 import { GROUP } from './reaper.js';
 import { dumpAddresses, parseAddress } from './rtnetlink/address.js';
 import { addressOf, prefixOf, prefixText } from './rtnetlink/inet.js';
@@ -100,6 +101,16 @@ export const addressPresent = (session: Session, o: AddressObject): boolean =>
       .some((a) => a.index === index && a.address === wanted);
   });
 
+/** Routes of the main table. A namespace that never had one has no table either (ENOENT). */
+export const routesIn = (socket: NetlinkSocket, family: number): readonly DumpedRoute[] => {
+  try {
+    return socket.dump(dumpRoutes(family), 'route dump').map(parseRoute);
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === 2) return [];
+    throw error;
+  }
+};
+
 const sameRoute = (o: RouteObject, found: DumpedRoute): boolean =>
   found.plain &&
   found.destination === canonical(o.destination) &&
@@ -108,11 +119,9 @@ const sameRoute = (o: RouteObject, found: DumpedRoute): boolean =>
 
 export const routePresent = (session: Session, o: RouteObject): boolean =>
   onLink(session, o, (index) =>
-    session
-      .socket(o.ns)
-      .dump(dumpRoutes(prefixOf(o.destination).family), `route dump ${o.destination}`)
-      .map(parseRoute)
-      .some((r) => r.index === index && sameRoute(o, r)),
+    routesIn(session.socket(o.ns), prefixOf(o.destination).family).some(
+      (r) => r.index === index && sameRoute(o, r),
+    ),
   );
 
 export const neighbourPresent = (session: Session, o: NeighbourObject): boolean =>

@@ -16,6 +16,7 @@ import type {
   VethLink,
 } from '../plan/objects.js';
 import { AF } from './ffi.js';
+import { routesIn } from './look.js';
 import type { NetlinkSocket } from './netlink.js';
 import { isNamespace } from './netns.js';
 import { GROUP } from './reaper.js';
@@ -23,7 +24,6 @@ import { dumpAddresses, isAutomatic, parseAddress } from './rtnetlink/address.js
 import { type DumpedLink, dumpLinks, parseLink } from './rtnetlink/link.js';
 import { dumpNeighbours, parseNeighbour } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE, RTPROT } from './rtnetlink/numbers.js';
-import { dumpRoutes, parseRoute } from './rtnetlink/route.js';
 import { Session } from './session.js';
 
 const OWN_BRIDGE = /^br-[0-9a-f]{12}$/;
@@ -120,7 +120,7 @@ const addressesOf = ({ ns, socket, links }: Place): readonly AddressObject[] =>
 /** What we or somebody by hand added; the kernel's own connected routes and a router's are not objects. */
 const routesOf = ({ ns, socket, links }: Place): readonly RouteObject[] =>
   [AF.INET, AF.INET6]
-    .flatMap((family) => socket.dump(dumpRoutes(family), 'route dump').map(parseRoute))
+    .flatMap((family) => routesIn(socket, family))
     .flatMap(({ index, plain, protocol, family, destination, via, metric }) => {
       const link = links.get(index);
       if (!link || !plain || protocol !== RTPROT.BOOT) return [];

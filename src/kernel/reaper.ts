@@ -4,6 +4,7 @@
  * Invariants: a link in `GROUP` is dead to everybody else; at most one request is under way in the process; the group
  * mark lives in the kernel, so what a crash left is swept by the next daemon.
  */
+import { KernelError } from '../errors.js';
 import type { Netns } from '../plan/objects.js';
 import { NETLINK, NetlinkSocket } from './netlink.js';
 import { changeLink, deleteGroup, deleteLink } from './rtnetlink/link.js';
@@ -48,21 +49,27 @@ export class Reaper {
     this.#schedule();
   }
 
-  /** Frees a name that a dying link still has, by renaming it. True: it was ours to free. */
+  /**
+   * Frees a name that a dying link still has, by renaming it. False: a living link has the name. The link may vanish
+   * under our hands: then the name is free as well.
+   */
   evict(session: Session, ns: Netns, name: string): boolean {
-    const known = [...this.#pending].some(
-      (p) => (p.ns === ns && p.name === name) || (p.peer?.ns === ns && p.peer.name === name),
-    );
     const link = findLink(session.socket(ns), name);
-    if (!link || (!known && link.group !== GROUP)) return false;
+    if (!link) return true;
+    // The other end of a dying veth bears no mark; its name alone may by now be that of a successor.
+    const peer = [...this.#pending].some((p) => p.peer?.ns === ns && p.index === link.peer);
+    if (!peer && link.group !== GROUP) return false;
     session.forget(ns, name);
     // Down first: before Linux 6.2 a link that is up keeps its name.
-    session
+    const rename = [
+      changeLink(link.index, { up: false }),
+      changeLink(link.index, { name: `gone${link.index}` }),
+    ];
+    const refused = session
       .socket(ns)
-      .request(
-        [changeLink(link.index, { up: false }), changeLink(link.index, { name: `gone${link.index}` })],
-        `link rename ${name}`,
-      );
+      .attempt(rename, `link rename ${name}`)
+      .find((o) => o.errno !== 0 && o.errno !== ENODEV);
+    if (refused) throw new KernelError(refused.errno, `link rename ${name}`, refused.acknowledgement);
     return true;
   }
 

@@ -1,5 +1,17 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { BRIDGE, build, diff, endpoint, inside, ip, keys, network, testKernel } from './kernel-support.js';
+import {
+  BRIDGE,
+  build,
+  diff,
+  endpoint,
+  inside,
+  ip,
+  keys,
+  network,
+  route,
+  testKernel,
+  veth,
+} from './kernel-support.js';
 
 let t: ReturnType<typeof testKernel>;
 beforeEach(() => {
@@ -41,4 +53,16 @@ test('dropping everything leaves nothing, twice', async () => {
   expect(t.kernel.observe()).toEqual([]);
   expect(ip('-o', 'link')).not.toMatch(/veth|br-|gone/);
   t.kernel.apply(diff(desired, []));
+});
+
+test('a namespace without any route has no routing table, and is read all the same', () => {
+  const path = t.sandbox('bare');
+  t.kernel.apply(
+    build([...network(), { kind: 'netns', path }, veth('veth00000000002', BRIDGE, path, { up: false })]),
+  );
+  inside(path, 'ip', 'link', 'set', 'lo', 'down');
+  expect(t.kernel.present(route(path, 'eth0', '10.0.0.0/8'))).toBe(false);
+  expect(keys(t.kernel.observe())).toEqual(
+    keys([...network(), { kind: 'netns', path }, veth('veth00000000002', BRIDGE, path)]),
+  );
 });

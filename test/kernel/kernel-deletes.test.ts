@@ -58,6 +58,17 @@ test('the same endpoint is plugged, unplugged and plugged again without waiting'
   expect(best).toBeLessThan(8);
 });
 
+test('a successor keeps its name while its predecessor is still dying', () => {
+  const plug = endpoint(t.sandbox('a'), 2, BRIDGE);
+  t.kernel.apply(build([...network(), netns('a'), ...plug]));
+  t.kernel.apply(diff(plug, []));
+  t.kernel.apply(build(plug));
+  const index = () => Number(/^(\d+):/.exec(ip('-o', 'link', 'show', VETH))?.[1]);
+  const successor = index();
+  t.kernel.apply(build(plug));
+  expect(index()).toBe(successor);
+});
+
 test('a bridge is dropped and made again under its name', async () => {
   t.kernel.apply(build(network()));
   t.kernel.apply(diff(network(), []));

@@ -3,7 +3,7 @@ import type { AddressObject } from '../../plan/objects.js';
 import { AF } from '../ffi.js';
 import { attr, attrU32, HEADER, message, NLM_F, parseAttributes } from '../netlink.js';
 import { type Prefix, prefixOf, prefixText } from './inet.js';
-import { IFA, IFA_F_NODAD, RTM } from './numbers.js';
+import { IFA, IFA_F_NODAD, IFAPROT_KERNEL_LL, RTM } from './numbers.js';
 
 /** `struct ifaddrmsg` */
 const header = (family: number, length: number, index: number): Buffer => {
@@ -58,6 +58,8 @@ export interface DumpedAddress {
   /** bare address */
   readonly bytes: Buffer;
   readonly linkLocal: boolean;
+  /** the kernel says that it made it itself (≥ 5.18) */
+  readonly byKernel: boolean;
 }
 
 /** Reads an RTM_NEWADDR or RTM_DELADDR message. */
@@ -69,12 +71,13 @@ export const parseAddress = (m: Buffer): DumpedAddress => {
     address: prefixText(bytes, m.readUInt8(HEADER + 1)),
     bytes,
     linkLocal: bytes.length === 16 && (bytes.readUInt16BE() & 0xffc0) === 0xfe80,
+    byKernel: attributes.get(IFA.PROTO)?.readUInt8() === IFAPROT_KERNEL_LL,
   };
 };
 
 /** The link-local address that the kernel itself gives a link (RFC 4291, modified EUI-64 of its MAC). */
-export const isAutomatic = ({ bytes, linkLocal }: DumpedAddress, mac: string): boolean => {
-  if (!linkLocal) return false;
+export const isAutomatic = ({ bytes, linkLocal, byKernel }: DumpedAddress, mac: string): boolean => {
+  if (!linkLocal || byKernel) return linkLocal;
   const [a = '', b, c, d, e, f] = mac.split(':');
   const first = (Number.parseInt(a, 16) ^ 2).toString(16).padStart(2, '0');
   return bytes.subarray(8).toString('hex') === `${first}${b}${c}fffe${d}${e}${f}`;

@@ -40,7 +40,9 @@ export const RTEXT_FILTER_SKIP_STATS = 8;
 
 export const IFF_UP = 1;
 
-export const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8 } as const;
+export const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8, PROTO: 11 } as const;
+/** IFA_PROTO of a link-local address that the kernel derived from the MAC. */
+export const IFAPROT_KERNEL_LL = 3;
 export const IFA_F_NODAD = 0x02;
 
 export const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, TABLE: 15 } as const;

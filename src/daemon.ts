@@ -57,6 +57,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger): Promise<Da
   const runtime = createRuntime({
     stateDir: join(config.execRoot, 'containers'),
     logDir: (id) => join(config.dataRoot, 'containers', id),
+    logger: log,
   });
   const images = createImages({
     dataRoot: config.dataRoot,
@@ -106,6 +107,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger): Promise<Da
     async close() {
       await api.close();
       await engine.close();
+      runtime.close();
       resolver.close();
       ports.close();
       await kernel.close();

@@ -23,9 +23,13 @@ const runningContainer = (parts: Parts, reference: string): Container => {
   return container;
 };
 
-/** Root of the container's files: mounted while it runs, mounted for the moment otherwise. */
+/** Root of the container's files: with its volumes, as it sees it, while it runs; its layers alone otherwise. */
 const withRoot = <T>(parts: Parts, container: Container, work: (root: string) => T): T =>
-  work(parts.images.mount(container.id, container.imageId));
+  work(
+    isRunning(container)
+      ? `/proc/${container.state.pid}/root`
+      : parts.images.mount(container.id, container.imageId),
+  );
 
 const releaseRoot = (parts: Parts, id: string): void => {
   const container = parts.model.containers.get(id);
@@ -199,7 +203,8 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
   },
   export(reference) {
     const container = parts.model.getContainer(reference);
-    const { tar } = withRoot(parts, container, (root) => parts.runtime.archive(root, '/.'));
+    const root = parts.images.mount(container.id, container.imageId); // as Docker: without volumes
+    const { tar } = parts.runtime.archive(root, '/.');
     return releasingAtEnd(parts, container.id, tar);
   },
 });

@@ -22,7 +22,7 @@ import { isNamespace } from './netns.js';
 import { GROUP } from './reaper.js';
 import { dumpAddresses, isAutomatic, parseAddress } from './rtnetlink/address.js';
 import { type DumpedLink, dumpLinks, parseLink } from './rtnetlink/link.js';
-import { dumpNeighbours, parseNeighbour } from './rtnetlink/neighbour.js';
+import { dumpNeighbours, isPermanent, isSet, parseNeighbour } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE, RTPROT } from './rtnetlink/numbers.js';
 import { Session } from './session.js';
 
@@ -131,15 +131,17 @@ const routesOf = ({ ns, socket, links }: Place): readonly RouteObject[] =>
 const neighboursOf = ({ ns, socket, links }: Place): readonly NeighbourObject[] =>
   socket
     .dump(dumpNeighbours(), 'neighbour dump')
+    .filter(isPermanent)
     .map(parseNeighbour)
-    .flatMap(({ index, permanent, address, mac }) => {
+    .flatMap(({ index, address, mac }) => {
       const link = links.get(index);
-      return link && permanent ? [{ kind: 'neighbour' as const, ns, link: link.name, address, mac }] : [];
+      return link ? [{ kind: 'neighbour' as const, ns, link: link.name, address, mac }] : [];
     });
 
 const fdbOf = ({ ns, socket, links }: Place): readonly FdbObject[] =>
   socket
     .dump(dumpNeighbours(AF_BRIDGE), 'fdb dump')
+    .filter(isSet)
     .map(parseNeighbour)
     .flatMap(({ index, fixed, address, mac }) => {
       const link = links.get(index);
@@ -149,10 +151,16 @@ const fdbOf = ({ ns, socket, links }: Place): readonly FdbObject[] =>
       ];
     });
 
+/** Bridge ports, and so FDB entries, are the host's alone. */
 const contents = (place: Place): readonly KernelObject[] =>
   place.links.size === 0
     ? []
-    : [...addressesOf(place), ...routesOf(place), ...neighboursOf(place), ...fdbOf(place)];
+    : [
+        ...addressesOf(place),
+        ...routesOf(place),
+        ...neighboursOf(place),
+        ...(place.ns === 'host' ? fdbOf(place) : []),
+      ];
 
 /** Everything of ours in the kernel, without the tables' elements and the daemon's own objects. */
 export const observeLinks = ({ namespaces, bridges }: ObserveParts): readonly KernelObject[] => {

@@ -89,9 +89,15 @@ export interface DumpedNeighbour {
   readonly fixed: boolean;
 }
 
+const stateOf = (m: Buffer): number => m.readUInt16LE(HEADER + 8);
+/** True for entries that somebody set: dumps are full of learned and multicast ones, not worth parsing. */
+export const isSet = (m: Buffer): boolean => (stateOf(m) & (NUD.PERMANENT | NUD.NOARP)) !== 0;
+/** True for entries that do not age. The kernel's own multicast ones are NOARP, not permanent. */
+export const isPermanent = (m: Buffer): boolean => (stateOf(m) & NUD.PERMANENT) !== 0;
+
 export const parseNeighbour = (m: Buffer): DumpedNeighbour => {
   const attributes = parseAttributes(m.subarray(HEADER + 12));
-  const state = m.readUInt16LE(HEADER + 8);
+  const state = stateOf(m);
   const address = attributes.get(NDA.DST);
   return {
     index: m.readInt32LE(HEADER + 4),

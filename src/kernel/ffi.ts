@@ -14,6 +14,7 @@ const c = {
   bind: libc.func('int bind(int fd, const void *addr, uint32_t len)'),
   connect: libc.func('int connect(int fd, const void *addr, uint32_t len)'),
   listen: libc.func('int listen(int fd, int backlog)'),
+  accept4: libc.func('int accept4(int fd, void *addr, void *len, int flags)'),
   sendto: libc.func(
     'intptr_t sendto(int fd, const void *buf, size_t len, int flags, const void *addr, uint32_t addrlen)',
   ),
@@ -112,6 +113,8 @@ export const bind = (fd: number, address: Buffer): void =>
 export const connect = (fd: number, address: Buffer): void =>
   void checked('connect', c.connect(fd, address, address.length));
 export const listen = (fd: number, backlog: number): void => void checked('listen', c.listen(fd, backlog));
+/** Waits for a connection, where the socket does. */
+export const accept = (fd: number): number => checked('accept4', c.accept4(fd, null, null, SOCK.CLOEXEC));
 export const send = (fd: number, data: Buffer, flags = 0, to: Buffer | null = null): number =>
   checked('send', Number(c.sendto(fd, data, data.length, flags, to, to?.length ?? 0)));
 /**

@@ -1,0 +1,11 @@
+/** All figures, in the order of the table. */
+import type { Figure } from '../bench.js';
+import { client } from './client.js';
+import { connections } from './connections.js';
+import { names } from './names.js';
+import { networks } from './networks.js';
+import { ranges } from './ranges.js';
+import { restarts } from './restarts.js';
+import { starts } from './starts.js';
+
+export const FIGURES: readonly Figure[] = [networks, starts, client, ranges, connections, names, restarts];

@@ -1,0 +1,100 @@
+/** The table as Markdown (also what the terminal shows) and everything measured as JSON. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Machine } from './machine.js';
+import { isMet, type Row, ratio, targetText } from './row.js';
+import { median, quantile } from './statistics.js';
+
+export interface Report {
+  readonly machine: Machine;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly quick: boolean;
+  readonly figures: readonly string[];
+  readonly rows: readonly Row[];
+  /** figures that could not be measured, and why */
+  readonly failures: readonly string[];
+}
+
+const number = (value: number): string => {
+  const size = Math.abs(value);
+  const digits = size >= 100 || Number.isInteger(value) ? 0 : size >= 10 ? 1 : 2;
+  const text = value.toFixed(digits).replace(/^-(0(\.0+)?)$/, '$1');
+  return size >= 10_000 ? text.replace(/\B(?=(\d{3})+$)/g, ',') : text;
+};
+
+const value = (sample: readonly number[], unit: string): string => {
+  if (sample.length === 0) return '–';
+  const middle = `${number(median(sample))}${unit === 'processes' ? '' : ` ${unit}`}`;
+  if (sample.length < 3) return middle;
+  return `${middle} (${number(quantile(sample, 0.25))}–${number(quantile(sample, 0.75))})`;
+};
+
+const verdict = (row: Row): string => {
+  const met = isMet(row);
+  return met === undefined ? '' : met ? 'yes' : '**no**';
+};
+
+const rounds = ({ samples: { viaduct, dockerd } }: Row): string => `${viaduct.length}/${dockerd.length}`;
+
+const times = (row: Row): string => {
+  const factor = ratio(row);
+  return factor === undefined ? '–' : `${number(factor)} ×`;
+};
+
+const table = (header: readonly string[], lines: readonly (readonly string[])[]): string => {
+  const width = header.map((h, i) => Math.max(h.length, ...lines.map((line) => (line[i] ?? '').length)));
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, i) => cell.padEnd(width[i] ?? 0)).join(' | ')} |`;
+  return [line(header), `|${width.map((w) => '-'.repeat(w + 2)).join('|')}|`, ...lines.map(line)].join('\n');
+};
+
+export const markdown = (report: Report): string => {
+  const { machine, versions, rows } = report;
+  const judged = rows.filter((row) => isMet(row) !== undefined);
+  const missed = judged.filter((row) => isMet(row) === false);
+  const header = ['figure', 'Viaduct', 'dockerd', 'better', 'target', 'met', 'rounds'];
+  const lines = rows.map((row) => [
+    row.title,
+    value(row.samples.viaduct, row.unit),
+    value(row.samples.dockerd, row.unit),
+    times(row),
+    targetText(row),
+    verdict(row),
+    rounds(row),
+  ]);
+  const notes = rows.flatMap((row) => (row.note ? [`- ${row.title}: ${row.note}`] : []));
+  return [
+    '# Viaduct beside dockerd',
+    '',
+    `${machine.date}: ${machine.distribution}, Linux ${machine.kernel}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGb} GB, load ${machine.load} at the start; node ${machine.node}; Viaduct ${versions.viaduct ?? '–'} (${machine.commit}), dockerd ${versions.dockerd ?? '–'}, ${machine.client}.`,
+    '',
+    `Both ran in turn in one run, each in namespaces of its own. Medians, quartiles in brackets; “better” is how many times better Viaduct's median is.${report.quick ? ' **A quick run: few rounds.**' : ''}`,
+    '',
+    table(header, lines),
+    '',
+    `${judged.length - missed.length} of ${judged.length} targets met${missed.length > 0 ? `; missed: ${missed.map((row) => row.title).join('; ')}` : ''}.`,
+    ...(notes.length > 0 ? ['', ...notes] : []),
+    ...(report.failures.length > 0 ? ['', 'Not measured:', '', ...report.failures.map((f) => `- ${f}`)] : []),
+    '',
+  ].join('\n');
+};
+
+const forJson = (report: Report): object => ({
+  ...report,
+  rows: report.rows.map((row) => ({
+    ...row,
+    medians: Object.fromEntries(
+      Object.entries(row.samples).flatMap(([name, sample]) =>
+        sample.length > 0 ? [[name, median(sample)]] : [],
+      ),
+    ),
+    ratio: ratio(row) ?? null,
+    met: isMet(row) ?? null,
+  })),
+});
+
+export const writeReport = (directory: string, report: Report): void => {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, 'latest.md'), markdown(report));
+  writeFileSync(join(directory, 'latest.json'), `${JSON.stringify(forJson(report), null, 1)}\n`);
+};

@@ -1,0 +1,51 @@
+/** The rows of the table: what a figure hands over, and when the issue's target is met. */
+import type { EngineName } from './engine.js';
+import { median } from './statistics.js';
+
+export type Unit = 'ms' | '1/s' | 'MB' | '%' | 'processes';
+
+/** `most` and `least` bound Viaduct's median; `timesDockerd` is the least ratio of the medians. */
+export type Target =
+  | { readonly kind: 'most'; readonly value: number }
+  | { readonly kind: 'least'; readonly value: number }
+  | { readonly kind: 'timesDockerd'; readonly value: number };
+
+export interface Row {
+  readonly title: string;
+  readonly unit: Unit;
+  readonly better: 'less' | 'more';
+  readonly target?: Target;
+  /** one value a round; empty where an engine was not measured */
+  readonly samples: Readonly<Record<EngineName, readonly number[]>>;
+  /** what a reader must know to take the figure for what it is */
+  readonly note?: string;
+}
+
+export const most = (value: number): Target => ({ kind: 'most', value });
+export const least = (value: number): Target => ({ kind: 'least', value });
+export const timesDockerd = (value: number): Target => ({ kind: 'timesDockerd', value });
+
+/** How many times better Viaduct is; undefined where one was not measured or nothing can be divided. */
+export const ratio = ({ samples, better }: Row): number | undefined => {
+  if (samples.viaduct.length === 0 || samples.dockerd.length === 0) return undefined;
+  const [ours, theirs] = [median(samples.viaduct), median(samples.dockerd)];
+  const times = better === 'less' ? theirs / ours : ours / theirs;
+  return Number.isFinite(times) && times > 0 ? times : undefined;
+};
+
+/** Undefined where there is no target, or dockerd was not measured beside it. */
+export const isMet = (row: Row): boolean | undefined => {
+  const { target, samples } = row;
+  if (!target || samples.viaduct.length === 0) return undefined;
+  const value = median(samples.viaduct);
+  if (target.kind === 'most') return value <= target.value;
+  if (target.kind === 'least') return value >= target.value;
+  const times = ratio(row);
+  return times === undefined ? undefined : times >= target.value;
+};
+
+export const targetText = ({ target, unit }: Row): string => {
+  if (!target) return '';
+  if (target.kind === 'timesDockerd') return `≥ ${target.value} × dockerd`;
+  return `${target.kind === 'most' ? '≤' : '≥'} ${target.value} ${unit}`;
+};

@@ -1,5 +1,6 @@
 /** What end-to-end tests say again and again, over the one daemon of their file. */
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import { formatAddress, parseAddress } from '../../src/ipam/address.js';
 import { type StartOptions, startDaemon, type TestDaemon } from './daemon.js';
 import type { Result } from './run.js';
 
@@ -56,6 +57,12 @@ export const phrasesFor = (d: TestDaemon) => {
       return { status, message: typeof message === 'string' ? message : '' };
     },
   };
+};
+
+/** What TELL_PEER's server said, in the usual writing: `[0000:…:ffff:c000:0201]` is 192.0.2.1. */
+export const peerOf = (said: string): string => {
+  const address = parseAddress(said.trim().replace(/^\[|\]$/g, ''));
+  return address ? formatAddress(address) : said;
 };
 
 /** A TCP server for `nettools` that answers each connection with the address the client has for it. */

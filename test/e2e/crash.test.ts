@@ -1,0 +1,164 @@
+/** The daemon dies or stops while containers serve: they go on, and the next daemon knows everything the last one knew. */
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openConnection } from '../support/connection.js';
+import { kernelState } from '../support/kernel-state.js';
+import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
+import { until } from '../support/run.js';
+import { HOST } from '../support/world.js';
+
+const d = daemonForThisFile({ images: ['alpine', 'nginx', 'nettools'] });
+const { inspect, sleeper, inside } = phrasesFor(d);
+
+const ECHO = ['socat', 'TCP-LISTEN:7,fork,reuseaddr', 'EXEC:cat'];
+const ids = (text: string): string[] => text.split('\n').filter((line) => line !== '');
+const pidOf = async (name: string): Promise<number> => Number(await inspect('{{.State.Pid}}', name));
+const statusOf = (name: string): Promise<string> => inspect('{{.State.Status}}', name);
+const running = (name: string) =>
+  until(`${name} runs`, async () => (await statusOf(name)) === 'running' && (await pidOf(name)) > 0);
+
+/** Requests one after the other from the outside until stopped; answers how many there were and what failed. */
+const requests = async (url: string) => {
+  const stop = join(d.world.base, 'enough');
+  const log = d.outside(
+    `while [ ! -e ${stop} ]; do curl -s -o /dev/null --max-time 2 -w '%{http_code}\n' ${url} || echo failed; sleep 0.02; done`,
+    { timeoutMs: 50_000 },
+  );
+  return async (): Promise<{ served: number; failed: number }> => {
+    writeFileSync(stop, '');
+    const codes = ids(await log);
+    await d.host(`rm ${stop}`);
+    const served = codes.filter((code) => code === '200').length;
+    return { served, failed: codes.length - served };
+  };
+};
+
+/** Everything that users see of a daemon's containers and networks. */
+const seen = async () => {
+  const containers = ids(await d.docker('ps', '-aq', '--no-trunc')).sort();
+  const networks = ids(await d.docker('network', 'ls', '-q', '--no-trunc')).sort();
+  const shown = async (path: string) => (await d.api('GET', path)).json;
+  return {
+    containers: await Promise.all(containers.map((id) => shown(`/containers/${id}/json`))),
+    networks: await Promise.all(networks.map((id) => shown(`/networks/${id}`))),
+  };
+};
+
+describe('O3 the daemon dies while containers serve', () => {
+  test('O3 kill -9: traffic and connections go on; containers, networks, ports, names and logs are as before', async () => {
+    await d.docker('network', 'create', 'front');
+    await d.docker('run', '-d', '--name', 'web', '--network', 'front', '-p', '8080:80', 'nginx');
+    await d.docker('run', '-d', '--name', 'echo', '--network', 'front', '-p', '7007:7', 'nettools', ...ECHO);
+    await sleeper('client', '--network', 'front');
+    const count = 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done';
+    await d.docker('run', '-d', '--name', 'counter', '--stop-timeout', '0', 'alpine', 'sh', '-c', count);
+    await until('nginx answers', async () => (await d.outside.try(`curl -s ${HOST.ipv4}:8080`)).code === 0);
+    const connection = await openConnection(d, HOST.ipv4, 7007);
+    expect(await connection.say('before')).toBe('before');
+    const [before, names] = [await seen(), await inside('client', 'nslookup web | tail -n +3')];
+    const kernel = await kernelState(d);
+    const enough = await requests(`http://${HOST.ipv4}:8080/`);
+
+    await d.kill9();
+    expect(await connection.say('while it is dead')).toBe('while it is dead');
+    expect(await d.host('curl -s http://127.0.0.1:8080/')).toContain('Welcome to nginx!');
+    await d.start();
+    expect(await connection.say('after')).toBe('after');
+    const { served, failed } = await enough();
+    connection.close();
+
+    expect(failed).toBe(0);
+    expect(served).toBeGreaterThan(10);
+    expect(await seen()).toEqual(before);
+    expect(await kernelState(d)).toEqual(kernel);
+    expect(await inside('client', 'nslookup web | tail -n +3')).toBe(names);
+    const counted = ids(await d.docker('logs', 'counter'));
+    expect(counted).toEqual(counted.map((_, i) => String(i + 1)));
+    expect(counted.length).toBeGreaterThan(10);
+    // the port is held again
+    const taken = await d.docker.try(['run', '--rm', '-p', '8080:80', 'alpine', 'true']);
+    expect(taken.stderr).toContain('port is already allocated');
+  });
+
+  test('O3 what ended while the daemon was dead keeps its exit code; --rm removes it', async () => {
+    const before = await kernelState(d);
+    await d.docker('run', '-d', '--name', 'seven', 'alpine', 'sh', '-c', 'echo last words; sleep 1; exit 7');
+    await d.docker('run', '-d', '--name', 'killed', '-p', '8080:80', 'alpine', 'sleep', '600');
+    await d.docker('run', '-d', '--rm', '--name', 'passing', 'alpine', 'sleep', '1');
+    const pids = await Promise.all(['seven', 'killed', 'passing'].map(pidOf));
+    await d.kill9();
+    process.kill(pids[1] ?? 0, 'SIGKILL');
+    await until('their processes are gone', () => d.world.processes().every((pid) => !pids.includes(pid)));
+    await d.start();
+    expect(await d.docker('wait', 'seven')).toBe('7');
+    expect(await inspect('{{.State.Status}} {{.State.ExitCode}}', 'seven', 'killed')).toBe(
+      'exited 7\nexited 137',
+    );
+    expect(await d.docker('logs', 'seven')).toBe('last words');
+    expect(await d.docker('ps', '-aq', '--filter', 'name=passing')).toBe('');
+    await d.docker('start', 'killed'); // its port is free
+    await d.docker('rm', '-f', 'seven', 'killed');
+    expect(await kernelState(d)).toEqual(before);
+  });
+
+  test('O3 SIGTERM: exit code 0, containers go on, and nothing has changed for the next daemon', async () => {
+    await d.docker('run', '-d', '--name', 'web', '-p', '8080:80', 'nginx');
+    await until('nginx answers', async () => (await d.outside.try(`curl -s ${HOST.ipv4}:8080`)).code === 0);
+    const before = await seen();
+    expect(await d.terminate()).toBe(0);
+    expect(await d.outside(`curl -s http://${HOST.ipv4}:8080/`)).toContain('Welcome to nginx!');
+    await d.start();
+    expect(await seen()).toEqual(before);
+    expect(await d.docker('exec', 'web', 'echo', 'hello')).toBe('hello');
+  });
+
+  test('O3 restart policies hold over a daemon that was away', async () => {
+    const policies = ['no', 'always', 'unless-stopped', 'on-failure'];
+    for (const policy of policies) {
+      await sleeper(`dies-${policy}`, '--restart', policy);
+      await sleeper(`stopped-${policy}`, '--restart', policy);
+      await d.docker('stop', `stopped-${policy}`);
+    }
+    await d.docker('run', '-d', '--name', 'succeeds', '--restart', 'on-failure', 'alpine', 'sleep', '1');
+    const pids = await Promise.all(policies.map((policy) => pidOf(`dies-${policy}`)));
+    const succeeds = await pidOf('succeeds');
+    await d.kill9();
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    await until('all are gone', () => d.world.processes().every((p) => p !== succeeds && !pids.includes(p)));
+    await d.start();
+    for (const policy of ['always', 'unless-stopped', 'on-failure']) await running(`dies-${policy}`);
+    await running('stopped-always');
+    expect(await statusOf('dies-no')).toBe('exited');
+    expect(await statusOf('stopped-no')).toBe('exited');
+    expect(await statusOf('stopped-unless-stopped')).toBe('exited');
+    expect(await statusOf('stopped-on-failure')).toBe('exited');
+    expect(await inspect('{{.State.Status}} {{.State.ExitCode}}', 'succeeds')).toBe('exited 0');
+  });
+});
+
+describe('O3 a damaged record', () => {
+  const file = () => join(d.dataRoot, 'intent.mdb');
+  test('O3 cut at any byte, the file is set aside with a clear line in the log; nothing is silently empty', async () => {
+    for (let i = 0; i < 12; i += 1) await d.docker('network', 'create', `net-${i}`);
+    await d.docker('create', '--name', 'kept', 'alpine', 'true');
+    await d.kill9();
+    const whole = readFileSync(file());
+    const cuts = [0, 1, 100, 4096, 8191, 8192, whole.length >> 1, whole.length - 4096, whole.length - 1];
+    for (const cut of cuts) {
+      writeFileSync(file(), whole);
+      truncateSync(file(), cut);
+      const said = d.log().length;
+      await d.start();
+      const [log, names] = [d.log().slice(said), await d.docker('network', 'ls', '--format', '{{.Name}}')];
+      if (names.includes('net-11')) expect(log, `cut at ${cut}`).not.toContain('set aside');
+      else expect(log, `cut at ${cut}`).toContain('could not be read and was set aside');
+      await d.docker('run', '--rm', 'alpine', 'true');
+      await d.kill9();
+    }
+    expect(await d.host(`ls ${d.dataRoot} | grep -c unreadable`)).not.toBe('0');
+    writeFileSync(file(), whole);
+    await d.start();
+    expect(await d.docker('ps', '-a', '--format', '{{.Names}}')).toBe('kept');
+  });
+});

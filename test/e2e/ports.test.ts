@@ -1,0 +1,235 @@
+/** Published ports: every form of -p, what shows them, who reaches them, and who does not. */
+import { describe, expect, test } from 'vitest';
+import { daemonForThisFile, peerOf, phrasesFor, TELL_PEER, TELL_PEER_UDP } from '../support/phrases.js';
+import { until } from '../support/run.js';
+import { HOST, OUTSIDE } from '../support/world.js';
+
+const d = daemonForThisFile({ images: ['alpine', 'nginx', 'nettools'] });
+const { inspect, addressOf, address6Of, sleeper } = phrasesFor(d);
+
+const server = (name: string, ...flags: string[]) =>
+  d.docker('run', '-d', '--name', name, '--stop-timeout', '0', ...flags, 'nettools', ...TELL_PEER);
+/** The first line a TCP server says; empty: nobody answered. */
+const tcp = (address: string, port: number) =>
+  `socat -u -T2 TCP:${address.includes(':') ? `[${address}]` : address}:${port},connect-timeout=2 - 2>/dev/null`;
+const udp = (address: string, port: number) =>
+  `echo x | socat -T1 - UDP:${address.includes(':') ? `[${address}]` : address}:${port} 2>/dev/null`;
+const from = {
+  host: async (command: string) => (await d.host.try(command)).stdout.trim(),
+  outside: async (command: string) => (await d.outside.try(command)).stdout.trim(),
+  container: async (name: string, command: string) =>
+    (await d.docker.try(['exec', name, 'sh', '-c', command])).stdout.trim(),
+};
+/** Waits until the server in the container listens, so that silence afterwards means something. */
+const listening = (name: string) =>
+  until(`${name} listens`, async () => (await from.container(name, 'ss -Hltun sport = :80')) !== '');
+
+describe('P1 publish', () => {
+  test('P1 the seeds’ table: -p 8080:80 in all its forms', async () => {
+    await server('plain', '-p', '8080:80');
+    await server('one-address', '-p', `${HOST.second}:8081:80`);
+    await d.docker('run', '-d', '--name', 'udp', '-p', '8082:80/udp', 'nettools', ...TELL_PEER_UDP);
+    await server('both', '-p', '8083:80/tcp', '-p', '8083:80/udp');
+    for (const name of ['plain', 'one-address', 'udp', 'both']) await listening(name);
+    expect(peerOf(await from.outside(tcp(HOST.ipv4, 8080)))).toBe(OUTSIDE.ipv4);
+    expect(await from.outside(tcp(HOST.second, 8081))).not.toBe('');
+    expect(await from.outside(tcp(HOST.ipv4, 8081))).toBe('');
+    expect(peerOf(await from.outside(udp(HOST.ipv4, 8082)))).toBe(OUTSIDE.ipv4);
+    expect(await from.outside(tcp(HOST.ipv4, 8083))).not.toBe('');
+    const ports = (name: string) => d.docker('ps', '--filter', `name=${name}`, '--format', '{{.Ports}}');
+    expect(await ports('plain')).toBe('0.0.0.0:8080->80/tcp, [::]:8080->80/tcp');
+    expect(await ports('one-address')).toBe(`${HOST.second}:8081->80/tcp`);
+    expect(await ports('udp')).toBe('0.0.0.0:8082->80/udp, [::]:8082->80/udp');
+    expect(await d.docker('port', 'plain')).toBe('80/tcp -> 0.0.0.0:8080\n80/tcp -> [::]:8080');
+    expect(await d.docker('port', 'plain', '80')).toBe('0.0.0.0:8080\n[::]:8080');
+    expect(JSON.parse(await inspect('{{json .NetworkSettings.Ports}}', 'plain'))).toEqual({
+      '80/tcp': [
+        { HostIp: '0.0.0.0', HostPort: '8080' },
+        { HostIp: '::', HostPort: '8080' },
+      ],
+    });
+  });
+  test('P1 nginx behind 8000 and behind two ports at once', async () => {
+    await d.docker('run', '-d', '--name', 'web', '-p', '8080:80', '-p', '8888:80', '-p', '8443:443', 'nginx');
+    await until('nginx answers', async () => (await d.host.try('curl -s http://localhost:8080/')).code === 0);
+    for (const port of [8080, 8888])
+      expect(await d.host(`curl -s http://localhost:${port}/`)).toContain('Welcome to nginx!');
+    expect(await d.outside(`curl -sk https://${HOST.ipv4}:8443/`)).toContain('Welcome to nginx!');
+  });
+  test('P1 ranges, and a host port that the daemon chooses', async () => {
+    await server('ranged', '-p', '7000-7004:80-84', '-p', '80');
+    await listening('ranged');
+    expect(await from.outside(tcp(HOST.ipv4, 7000))).not.toBe('');
+    const port = Number(
+      (await d.docker('port', 'ranged', '80/tcp'))
+        .split('\n')
+        .map((l) => l.split(':').pop())
+        .find((p) => p !== '7000'),
+    );
+    expect(port).toBeGreaterThan(32767);
+    expect(await from.outside(tcp(HOST.ipv4, port))).not.toBe('');
+    expect(await d.docker('port', 'ranged', '84/tcp')).toContain('0.0.0.0:7004');
+  });
+  test('P1 IPv6, to an IPv6 network and to an IPv4 one', async () => {
+    await d.docker('network', 'create', '--ipv6', '--subnet', 'fd00:91::/64', 'six');
+    await server('six', '--network', 'six', '-p', '8090:80');
+    await server('four', '-p', '8091:80');
+    for (const name of ['six', 'four']) await listening(name);
+    expect(peerOf(await from.outside(tcp(HOST.ipv6, 8090)))).toBe(OUTSIDE.ipv6);
+    expect(await from.outside(tcp(HOST.ipv6, 8091))).not.toBe('');
+  });
+  test('P1 a stop closes the port, a start opens it again, rm lets it go', async () => {
+    await server('web', '-p', '8080:80');
+    await listening('web');
+    await d.docker('stop', 'web');
+    expect(await from.outside(tcp(HOST.ipv4, 8080))).toBe('');
+    await d.docker('start', 'web');
+    await listening('web');
+    expect(await from.outside(tcp(HOST.ipv4, 8080))).not.toBe('');
+    await d.docker('rm', '-f', 'web');
+    await server('next', '-p', '8080:80');
+  });
+});
+
+describe('P2 publish all', () => {
+  test('P2 -P maps what the image exposes to ephemeral ports', async () => {
+    await d.docker('run', '-d', '-P', '--name', 'web', 'nginx');
+    const [http, https] = [await d.docker('port', 'web', '80'), await d.docker('port', 'web', '443')];
+    const port = Number(http.split('\n')[0]?.split(':').pop());
+    expect(port).toBeGreaterThan(32767);
+    expect(https).not.toBe(http);
+    await until(
+      'nginx answers',
+      async () => (await d.host.try(`curl -s http://localhost:${port}/`)).code === 0,
+    );
+    expect(await d.docker('ps', '--format', '{{.Ports}}')).toMatch(/0\.0\.0\.0:\d+->80\/tcp/);
+  });
+  test('P2 --expose adds to what -P publishes; without -P it only shows', async () => {
+    await sleeper('c1', '--expose', '9000/udp', '-P');
+    expect(await d.docker('port', 'c1', '9000/udp')).toMatch(/^0\.0\.0\.0:\d+/);
+    await d.docker('run', '-d', '--name', 'c2', 'nginx');
+    expect(await d.docker('ps', '--filter', 'name=c2', '--format', '{{.Ports}}')).toBe('80/tcp, 443/tcp');
+    expect(await d.docker('port', 'c2')).toBe('');
+  });
+});
+
+describe('P3 one port, one owner', () => {
+  const refused = 'port is already allocated';
+  test('P3 a second container on a taken port does not start', async () => {
+    await server('first', '-p', '8080:80');
+    const second = await d.docker.try([
+      'run',
+      '-d',
+      '--name',
+      'second',
+      '-p',
+      '8080:80',
+      'alpine',
+      'sleep',
+      '600',
+    ]);
+    expect(second.code).toBe(125);
+    expect(second.stderr).toContain('Bind for 0.0.0.0:8080 failed');
+    expect(second.stderr).toContain(refused);
+    expect(await inspect('{{.State.Status}}', 'second')).toBe('created');
+    await listening('first');
+    expect(await from.outside(tcp(HOST.ipv4, 8080))).not.toBe('');
+  });
+  test('P3 neither does one on a port that a program of the host holds', async () => {
+    const program = d.host('timeout 5 socat TCP-LISTEN:8085,reuseaddr,fork SYSTEM:true || true');
+    await until('the program listens', async () => (await from.host('ss -Hltn sport = :8085')) !== '');
+    const taken = await d.docker.try(['run', '--rm', '-p', '8085:80', 'alpine', 'true']);
+    expect(taken.code).toBe(125);
+    expect(taken.stderr).toMatch(/port is already allocated|address already in use/);
+    await program;
+  });
+  test('P3 a published port is held against programs of the host', async () => {
+    await server('web', '-p', '8080:80');
+    const program = await d.host.try('timeout 2 socat TCP-LISTEN:8080 SYSTEM:true');
+    expect(program.stderr).toContain('Address already in use');
+  });
+  test('P3 one port on two addresses has two owners', async () => {
+    await server('aa', '-p', `${HOST.ipv4}:8080:80`);
+    await server('bb', '-p', `${HOST.second}:8080:80`);
+    for (const name of ['aa', 'bb']) await listening(name);
+    expect(await from.outside(tcp(HOST.ipv4, 8080))).not.toBe('');
+    expect(await from.outside(tcp(HOST.second, 8080))).not.toBe('');
+  });
+});
+
+describe('P4 reachable from everywhere it should be', () => {
+  test('P4 from the host by every address, from outside, from other networks, from itself', async () => {
+    await d.docker('network', 'create', 'mynetwork');
+    await d.docker('network', 'create', 'other');
+    await server('web', '--network', 'mynetwork', '-p', '8080:80');
+    await d.docker('run', '-d', '--name', 'elsewhere', '--network', 'other', 'nettools', 'sleep', '600');
+    await listening('web');
+    for (const address of ['127.0.0.1', '::1', HOST.ipv4, HOST.second, HOST.ipv6, '172.17.0.1']) {
+      expect([address, await from.host(tcp(address, 8080))]).not.toEqual([address, '']);
+    }
+    expect(await from.outside(tcp(HOST.ipv4, 8080))).not.toBe('');
+    expect(await from.container('elsewhere', tcp(HOST.ipv4, 8080))).not.toBe('');
+    expect(await from.container('web', tcp(HOST.ipv4, 8080))).not.toBe('');
+    expect(await from.container('elsewhere', tcp(await addressOf('web', 'mynetwork'), 80))).toBe('');
+  });
+  test('P4 a port on 127.0.0.1 is the host’s alone, whatever the LAN tries', async () => {
+    await server('web', '-p', '127.0.0.1:8080:80');
+    await d.docker('run', '-d', '--name', 'neighbour', 'nettools', 'sleep', '600');
+    await listening('web');
+    expect(await from.host(tcp('127.0.0.1', 8080))).not.toBe('');
+    expect(await from.outside(tcp(HOST.ipv4, 8080))).toBe('');
+    await d.outside(
+      `ip route add 127.0.0.1/32 via ${HOST.ipv4} table 77 && ip rule add to 127.0.0.1 lookup 77 pref 1 || true; sysctl -qw net.ipv4.conf.all.route_localnet=1`,
+    );
+    expect(await from.outside(tcp('127.0.0.1', 8080))).toBe('');
+    await d.outside(`ip rule del to 127.0.0.1 lookup 77; ip route flush table 77`);
+    await d.outside(`ip route add ${await addressOf('web')}/32 via ${HOST.ipv4}`);
+    expect(await from.outside(tcp(await addressOf('web'), 80))).toBe('');
+    await d.outside(`ip route del ${await addressOf('web')}/32`);
+  });
+  test('P4 UDP from the host and from outside', async () => {
+    await d.docker('run', '-d', '--name', 'udp', '-p', '8082:80/udp', 'nettools', ...TELL_PEER_UDP);
+    await listening('udp');
+    for (const address of ['127.0.0.1', HOST.ipv4]) expect(await from.host(udp(address, 8082))).not.toBe('');
+    expect(await from.outside(udp(HOST.ipv4, 8082))).not.toBe('');
+  });
+});
+
+describe('P5 a range of any size', () => {
+  test('P5 ten thousand ports: no process more, and each of them answers', async () => {
+    const processes = async () => Number(await d.host(`pgrep -c -P ${d.pid()} || true`));
+    await server('none');
+    const before = await processes();
+    await server('wide', '-p', '10000-19999:10000-19999');
+    expect(await processes()).toBe(before);
+    await d.docker('exec', '-d', 'wide', 'socat', 'TCP-LISTEN:19999,fork,reuseaddr', 'SYSTEM:echo last');
+    await until('the last port answers', async () => (await from.outside(tcp(HOST.ipv4, 19999))) === 'last');
+    const taken = await d.docker.try(['run', '--rm', '-p', '15000:80', 'alpine', 'true']);
+    expect(taken.stderr).toContain('port is already allocated');
+  });
+});
+
+describe('P6 the client’s address is kept', () => {
+  test('P6 IPv4 and IPv6, over TCP and UDP', async () => {
+    await d.docker('network', 'create', '--ipv6', '--subnet', 'fd00:92::/64', 'six');
+    await server('web', '--network', 'six', '-p', '8080:80');
+    await d.docker(
+      'run',
+      '-d',
+      '--name',
+      'udp',
+      '--network',
+      'six',
+      '-p',
+      '8082:80/udp',
+      'nettools',
+      ...TELL_PEER_UDP,
+    );
+    for (const name of ['web', 'udp']) await listening(name);
+    expect(await address6Of('web', 'six')).not.toBe('');
+    expect(peerOf(await from.outside(tcp(HOST.ipv4, 8080)))).toBe(OUTSIDE.ipv4);
+    expect(peerOf(await from.outside(tcp(HOST.ipv6, 8080)))).toBe(OUTSIDE.ipv6);
+    expect(peerOf(await from.outside(udp(HOST.ipv4, 8082)))).toBe(OUTSIDE.ipv4);
+    expect(peerOf(await from.outside(udp(HOST.ipv6, 8082)))).toBe(OUTSIDE.ipv6);
+  });
+});

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import type { DaemonConfig } from '../config/contract.js';
 import type { Driver, HostView } from '../drivers/contract.js';
-import { armFailpoints } from '../failpoints.js';
 import type { Images } from '../images/contract.js';
 import { Subnets } from '../ipam/subnets.js';
 import type { Kernel } from '../kernel/contract.js';
@@ -79,7 +78,6 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     void lifecycle.revive(container.id).catch((error: unknown) => {
       log.error({ container: container.name, error: String(error) }, 'restart with the daemon failed');
     });
-  armFailpoints();
   return {
     get config() {
       return config;

@@ -41,6 +41,22 @@ const c = {
   prlimit: libc.func('int prlimit(int pid, int resource, const void *newLimit, void *oldLimit)'),
   kill: libc.func('int kill(int pid, int signal)'),
   lgetxattr: libc.func('intptr_t lgetxattr(const char *path, const char *name, void *value, size_t size)'),
+  posix_spawn: libc.func(
+    'int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, char **argv, char **envp)',
+  ),
+  spawnActionsInit: libc.func('int posix_spawn_file_actions_init(void *actions)'),
+  spawnActionsDestroy: libc.func('int posix_spawn_file_actions_destroy(void *actions)'),
+  spawnDup2: libc.func('int posix_spawn_file_actions_adddup2(void *actions, int fd, int newfd)'),
+  spawnOpen: libc.func(
+    'int posix_spawn_file_actions_addopen(void *actions, int fd, const char *path, int flags, uint32_t mode)',
+  ),
+  spawnChdir: libc.func('int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)'),
+  spawnAttributesInit: libc.func('int posix_spawnattr_init(void *attributes)'),
+  spawnSetFlags: libc.func('int posix_spawnattr_setflags(void *attributes, short flags)'),
+  spawnSetDefault: libc.func('int posix_spawnattr_setsigdefault(void *attributes, const void *set)'),
+  spawnSetMask: libc.func('int posix_spawnattr_setsigmask(void *attributes, const void *set)'),
+  sigfillset: libc.func('int sigfillset(void *set)'),
+  waitpid: libc.func('int waitpid(int pid, void *status, int options)'),
   if_nametoindex: libc.func('uint32_t if_nametoindex(const char *name)'),
   pipe2: libc.func('int pipe2(void *fds, int flags)'),
   mknod: libc.func('int mknod(const char *path, unsigned int mode, uint64_t device)'),
@@ -262,3 +278,74 @@ export const pidfdSendSignal = (pidfd: number, signal: number): void =>
 /** `mode` with its S_IFMT bits; `device` as makedev(3) encodes it. */
 export const mknod = (path: string, mode: number, device: bigint): void =>
   void checked('mknod', c.mknod(path, mode, device), path);
+
+/** Sizes of glibc's opaque types, rounded up: posix_spawn_file_actions_t (80), posix_spawnattr_t (336), sigset_t (128). */
+const SPAWN_ACTIONS = 128;
+const SPAWN_ATTRIBUTES = 512;
+const SIGNAL_SET = 128;
+/** `spawn.h`: signals at their defaults, none blocked, a session of its own. */
+const POSIX_SPAWN = { SETSIGDEF: 0x04, SETSIGMASK: 0x08, SETSID: 0x80 } as const;
+const O_RDWR = 2;
+
+export interface SpawnRequest {
+  /** absolute path of the program */
+  readonly path: string;
+  /** with the program's name first */
+  readonly argv: readonly string[];
+  /** `NAME=value` */
+  readonly env: readonly string[];
+  readonly cwd: string;
+  /** descriptors of ours that become 0, 1, 2… of the child; null: /dev/null. All others are closed by CLOEXEC. */
+  readonly fds: readonly (number | null)[];
+  /** starts a session of its own */
+  readonly session: boolean;
+}
+
+const spawned = (call: string, errno: number, path: string): void => {
+  if (errno !== 0) throw new SystemError(call, errno, path);
+};
+
+/**
+ * A child process without copying our page tables: posix_spawn(3) shares them until exec, so a start costs under a
+ * millisecond where fork copies for 3–15 ms with a grown heap. Answers the pid; the caller reaps it with `waitpid`.
+ */
+export const posixSpawn = ({ path, argv, env, cwd, fds, session }: SpawnRequest): number => {
+  const actions = Buffer.alloc(SPAWN_ACTIONS);
+  const attributes = Buffer.alloc(SPAWN_ATTRIBUTES);
+  const signals = Buffer.alloc(SIGNAL_SET);
+  c.spawnActionsInit(actions);
+  try {
+    // A source below the number of targets could be overwritten before it is copied; node's own are far above.
+    fds.forEach((fd, target) => {
+      if (fd === null) c.spawnOpen(actions, target, '/dev/null', O_RDWR, 0);
+      else c.spawnDup2(actions, fd, target);
+    });
+    c.spawnChdir(actions, cwd);
+    c.spawnAttributesInit(attributes);
+    c.spawnSetMask(attributes, signals);
+    c.sigfillset(signals);
+    c.spawnSetDefault(attributes, signals);
+    c.spawnSetFlags(
+      attributes,
+      POSIX_SPAWN.SETSIGDEF | POSIX_SPAWN.SETSIGMASK | (session ? POSIX_SPAWN.SETSID : 0),
+    );
+    const pid = [0];
+    spawned(
+      'posix_spawn',
+      c.posix_spawn(pid, path, actions, attributes, [...argv, null], [...env, null]),
+      path,
+    );
+    return pid[0] ?? 0;
+  } finally {
+    c.spawnActionsDestroy(actions);
+  }
+};
+
+/** Waits for a child that is ending; answers its exit code as a shell would (128 and the signal). */
+export const waitpid = (pid: number): number => {
+  const status = Buffer.alloc(4);
+  checked('waitpid', c.waitpid(pid, status, 0));
+  const raw = status.readInt32LE();
+  const signal = raw & 0x7f;
+  return signal === 0 ? (raw >> 8) & 0xff : 128 + signal;
+};

@@ -2,12 +2,13 @@
  * Starting conmon, which creates the container through the OCI runtime, keeps its streams, writes its log and reports
  * its exit. conmon detaches itself; we learn the pid, or the runtime's refusal, over the pipe named in _OCI_SYNCPIPE.
  */
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { internal } from '../errors.js';
+import * as ffi from '../kernel/ffi.js';
 import type { HostConfig } from '../model/container.js';
+import { startTalking } from './child.js';
 import { createFailure } from './failure.js';
 import type { Layout } from './layout.js';
 import type { Machine } from './machine.js';
@@ -102,16 +103,17 @@ const firstLine = (pipe: Readable): Promise<string> =>
 
 /** Resolves to the container's pid. Throws a StartError (invalid) in the OCI runtime's words. */
 export const launch = async (request: ConmonRequest, layout: Layout, machine: Machine): Promise<number> => {
-  const child = spawn(machine.conmon, conmonArguments(request, layout, machine), {
+  const { pid, talk } = startTalking({
+    path: machine.conmon,
+    args: conmonArguments(request, layout, machine),
     cwd: layout.bundle(request.id),
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', _OCI_SYNCPIPE: '3' },
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    env: ['_OCI_SYNCPIPE=3'],
+    fds: [null, null, null],
+    session: false,
   });
-  const failed = new Promise<never>((_, reject) => {
-    child.once('error', (cause) => reject(internal(`starting conmon failed: ${cause.message}`, cause)));
-  });
-  // The fourth entry of stdio is the pipe asked for above; its type covers sockets, which are readable too.
-  const text = await Promise.race([firstLine(child.stdio[3] as Readable), failed]);
+  const text = await firstLine(talk);
+  // What we started has forked conmon proper and ended; it is reaped here.
+  ffi.waitpid(pid);
   if (text === '') throw internal('conmon ended before it had created the container');
   const { data, message } = answer.parse(JSON.parse(text));
   if (data > 0) return data;

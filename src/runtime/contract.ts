@@ -126,6 +126,8 @@ export interface Runtime {
    */
   create(request: StartRequest): Promise<{ readonly pid: number }>;
   start(id: string): Promise<void>;
+  /** A start is coming: pays early, in the background, what can be paid early. */
+  foresee(): void;
   /** New streams on a running container; any number at a time. */
   attach(id: string): Streams;
   resize(id: string, size: TerminalSize): void;

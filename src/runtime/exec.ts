@@ -1,14 +1,13 @@
 /** Further processes in a running container, by `crun exec`: with pipes, or with a terminal of their own. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { conflict, internal, invalid, notImplemented } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { Container } from '../model/container.js';
+import { startChild } from './child.js';
 import type { Context } from './context.js';
 import type { ExecRequest, RunningExec, Streams } from './contract.js';
 import { missingExecutable } from './executable.js';
@@ -63,14 +62,14 @@ const readPid = (path: string): number => {
 };
 
 /** Own ends stay here, the others go to the child. Real pipes: a socket cannot be opened again as /dev/stdout. */
-const outputPipe = (wanted: boolean): { child: number | 'ignore'; own: Readable | null } => {
-  if (!wanted) return { child: 'ignore', own: null };
+const outputPipe = (wanted: boolean): { child: number | null; own: Readable | null } => {
+  if (!wanted) return { child: null, own: null };
   const [reading, writing] = ffi.pipe();
   return { child: writing, own: new Socket({ fd: reading, readable: true, writable: false }) };
 };
 
-const inputPipe = (wanted: boolean): { child: number | 'ignore'; own: Socket | null } => {
-  if (!wanted) return { child: 'ignore', own: null };
+const inputPipe = (wanted: boolean): { child: number | null; own: Socket | null } => {
+  if (!wanted) return { child: null, own: null };
   const [reading, writing] = ffi.pipe();
   const own = new Socket({ fd: writing, readable: false, writable: true });
   // A command that ends without reading its input is no error.
@@ -78,36 +77,46 @@ const inputPipe = (wanted: boolean): { child: number | 'ignore'; own: Socket | n
   return { child: reading, own };
 };
 
-const exitOf = (child: ChildProcess, files: Files): { exited: Promise<number>; pid: () => number } => {
+interface Started {
+  readonly exited: Promise<number>;
+  readonly pid: () => number;
+}
+
+const start = (
+  context: Context,
+  args: readonly string[],
+  fds: readonly (number | null)[],
+  files: Files,
+): Started => {
+  const { runtime } = context.machine;
+  const manager = runtime.name === 'crun' ? ['--cgroup-manager=cgroupfs'] : [];
+  const child = startChild({
+    path: runtime.path,
+    args: [`--root=${context.layout.states}`, ...manager, 'exec', ...args],
+    cwd: '/',
+    fds,
+    session: true,
+  });
   let pid = 0;
-  const look = () => {
+  const look = (): number => {
     pid ||= readPid(files.pid);
     return pid;
   };
-  const exited = new Promise<number>((resolve, reject) => {
-    child.once('error', (cause) =>
-      reject(internal(`starting the OCI runtime failed: ${cause.message}`, cause)),
-    );
-    child.once('exit', (code, signal) => {
-      look();
-      files.remove();
-      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
-    });
+  const exited = child.exited.then((code) => {
+    look();
+    files.remove();
+    return code;
   });
-  // Whoever does not wait for the end must not be ended by it.
-  exited.catch(() => {});
   return { exited, pid: look };
 };
 
-const start = (context: Context, args: readonly string[], stdio: (number | 'ignore')[]): ChildProcess => {
-  const { runtime } = context.machine;
-  const manager = runtime.name === 'crun' ? ['--cgroup-manager=cgroupfs'] : [];
-  return spawn(runtime.path, [`--root=${context.layout.states}`, ...manager, 'exec', ...args], {
-    cwd: '/',
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-    stdio,
-    detached: true,
-  });
+/** The child's ends are its own from then on, also where it could not be started. */
+const startClosing = (...[context, args, fds, files]: Parameters<typeof start>): Started => {
+  try {
+    return start(context, args, fds, files);
+  } finally {
+    for (const fd of fds) if (fd !== null) closeSync(fd);
+  }
 };
 
 const withPipes = (request: ExecRequest, context: Context, files: Files): RunningExec => {
@@ -115,13 +124,12 @@ const withPipes = (request: ExecRequest, context: Context, files: Files): Runnin
   const out = outputPipe(request.attachStdout);
   const err = outputPipe(request.attachStderr);
   const stdio = [input.child, out.child, err.child];
-  const child = start(
+  const { exited, pid } = startClosing(
     context,
     [`--process=${files.process}`, `--pid-file=${files.pid}`, request.containerId],
     stdio,
+    files,
   );
-  for (const fd of stdio) if (typeof fd === 'number') closeSync(fd);
-  const { exited, pid } = exitOf(child, files);
   const streams: Streams = {
     stdin: input.own,
     stdout: out.own ?? emptyOutput(),
@@ -149,7 +157,7 @@ const emptyOutput = (): Readable => {
 
 const withTerminal = async (request: ExecRequest, context: Context, files: Files): Promise<RunningExec> => {
   const console = await consoleSocket(context.layout.consoles);
-  const child = start(
+  const { exited, pid } = start(
     context,
     [
       '--tty',
@@ -158,9 +166,9 @@ const withTerminal = async (request: ExecRequest, context: Context, files: Files
       `--pid-file=${files.pid}`,
       request.containerId,
     ],
-    ['ignore', 'ignore', 'ignore'],
+    [null, null, null],
+    files,
   );
-  const { exited, pid } = exitOf(child, files);
   const master = await Promise.race([
     console.received,
     exited.then((code) => {

@@ -104,6 +104,7 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
     get version() {
       return need().machine.runtime.version;
     },
+    foresee: () => need().migration.warm(),
     create: (request) => lifecycle.create(request, need()),
     start: (id) => lifecycle.start(id, need()),
     attach: clients.join,

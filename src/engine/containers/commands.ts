@@ -125,6 +125,7 @@ const commit = async (
 
 export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): ContainerCommands => ({
   async create(request) {
+    parts.runtime.foresee();
     const container = designContainer(parts, request);
     failpoint('volumes-made');
     parts.ledger.commit([{ table: 'container', id: container.id, value: container }]);

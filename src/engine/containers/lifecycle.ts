@@ -65,6 +65,7 @@ export class Lifecycle {
 
   async #launch(container: Container): Promise<void> {
     const { parts } = this;
+    parts.runtime.foresee();
     const image = parts.images.get(container.imageId);
     const rootfs = parts.images.mount(container.id, container.imageId);
     failpoint('rootfs-mounted');

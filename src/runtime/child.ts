@@ -1,0 +1,74 @@
+/**
+ * Child processes by posix_spawn. Their end is learned from a pipe that only they hold: when it closes, they are ending
+ * and can be waited for at once, so no thread has to sleep in wait(2).
+ */
+import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { internal } from '../errors.js';
+import * as ffi from '../kernel/ffi.js';
+
+const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export interface ChildRequest {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  /** beside PATH */
+  readonly env?: readonly string[];
+  /** become 0, 1, 2… of the child; null: /dev/null. They stay open here. */
+  readonly fds: readonly (number | null)[];
+  readonly session: boolean;
+}
+
+/** Throws internal where the program cannot be started. */
+const spawn = (request: ChildRequest, fds: readonly (number | null)[]): number => {
+  const { path, args, cwd, env = [], session } = request;
+  try {
+    return ffi.posixSpawn({ path, argv: [path, ...args], env: [PATH, ...env], cwd, fds, session });
+  } catch (cause) {
+    throw internal(
+      `starting ${path} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+      cause,
+    );
+  }
+};
+
+/** Resolves when the other end of the pipe is closed by everybody who held it. */
+const closed = (fd: number): Promise<void> =>
+  new Promise((resolve) => {
+    const end = new Socket({ fd, readable: true, writable: false });
+    end.on('error', () => {});
+    end.once('close', () => resolve());
+    end.resume();
+  });
+
+/** The child holds one descriptor more, behind those asked for, and must not hand it on. */
+export const startChild = (
+  request: ChildRequest,
+): { readonly pid: number; readonly exited: Promise<number> } => {
+  const [reading, writing] = ffi.pipe();
+  let pid: number;
+  try {
+    pid = spawn(request, [...request.fds, writing]);
+  } catch (error) {
+    closeSync(reading);
+    throw error;
+  } finally {
+    closeSync(writing);
+  }
+  return { pid, exited: closed(reading).then(() => ffi.waitpid(pid)) };
+};
+
+/** For a program that detaches itself: what it says over descriptor 3 (or all of it, when it closes that). */
+export const startTalking = (request: ChildRequest): { readonly pid: number; readonly talk: Socket } => {
+  const [reading, writing] = ffi.pipe();
+  try {
+    const pid = spawn(request, [...request.fds, writing]);
+    return { pid, talk: new Socket({ fd: reading, readable: true, writable: false }) };
+  } catch (error) {
+    closeSync(reading);
+    throw error;
+  } finally {
+    closeSync(writing);
+  }
+};

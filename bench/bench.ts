@@ -56,7 +56,7 @@ export const idOf = (json: unknown): string => {
   throw new Error(`no Id in ${JSON.stringify(json)}`);
 };
 
-export type Ports = Readonly<Record<string, readonly { HostPort: string }[]>>;
+export type Ports = Readonly<Record<string, readonly { HostIp?: string; HostPort: string }[]>>;
 
 /** Container port = host port, `count` of them from `first`. */
 export const portRange = (first: number, count: number): Ports =>
@@ -64,12 +64,15 @@ export const portRange = (first: number, count: number): Ports =>
     Array.from({ length: count }, (_, i) => [`${first + i}/tcp`, [{ HostPort: `${first + i}` }]]),
   );
 
-/** The same ports led to others in an order without runs: no rule can stand for two of them. */
+/**
+ * The same ports led to others in an order without runs: no rule can stand for two of them. IPv4 only, for a limit of
+ * 20,000 open files (each port is held by a socket a family).
+ */
 export const scatteredPorts = (first: number, count: number): Ports =>
   Object.fromEntries(
     Array.from({ length: count }, (_, i) => [
       `${first + i}/tcp`,
-      [{ HostPort: `${first + ((i * 7919) % count)}` }],
+      [{ HostIp: '0.0.0.0', HostPort: `${first + ((i * 7919) % count)}` }],
     ]),
   );
 

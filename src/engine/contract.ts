@@ -95,6 +95,11 @@ export interface ContainerCommands {
     reference: string,
     condition: 'not-running' | 'next-exit' | 'removed',
   ): Promise<{ exitCode: number; error: string }>;
+  /**
+   * The end of a container that removed itself (`--rm`) seconds ago, by full id. dockerode's `run` asks only after `start`
+   * has answered, which with dockerd is always in time.
+   */
+  ended(id: string): { exitCode: number; error: string } | undefined;
   attach(
     reference: string,
     options: { logs: boolean; stream: boolean; stdin: boolean; stdout: boolean; stderr: boolean },

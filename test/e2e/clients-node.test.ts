@@ -1,7 +1,7 @@
 /** Node's clients: dockerode 5, and testcontainers 11 in a process of its own on the daemon's host. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import Docker from 'dockerode';
@@ -17,9 +17,19 @@ const d = daemonForThisFile({ images: ['alpine', 'nginx', 'nettools'] });
 const parted = async (docker: Docker, stream: NodeJS.ReadableStream) => {
   const [out, err] = [new PassThrough(), new PassThrough()];
   docker.modem.demuxStream(stream, out, err);
-  stream.on('end', () => void (out.end(), err.end()));
+  stream.on('end', () => {
+    out.end();
+    err.end();
+  });
   const [stdout, stderr] = await Promise.all([text(out), text(err)]);
   return { stdout, stderr };
+};
+
+const tarOf = (name: string, content: string): Readable => {
+  const tar = pack();
+  tar.entry({ name }, content);
+  tar.finalize();
+  return Readable.from(tar);
 };
 
 describe('O11 dockerode 5', () => {
@@ -125,10 +135,7 @@ describe('O11 dockerode 5', () => {
     const stats = await container.stats({ stream: false });
     expect(stats).toMatchObject({ name: '/talker', networks: { eth0: { rx_bytes: expect.any(Number) } } });
     expect(await container.top()).toMatchObject({ Titles: expect.arrayContaining(['PID']) });
-    const tar = pack();
-    tar.entry({ name: 'note' }, 'put here');
-    tar.finalize();
-    await container.putArchive(tar, { path: '/tmp' });
+    await container.putArchive(tarOf('note', 'put here'), { path: '/tmp' });
     expect(await text(await container.getArchive({ path: '/tmp/note' }))).toContain('put here');
     await container.rename({ name: 'renamed' });
     const ended = container.wait();
@@ -141,9 +148,11 @@ describe('O11 dockerode 5', () => {
     expect(actions).toEqual([
       'create',
       'start',
+      'top',
       'extract-to-dir',
       'archive-path',
       'rename',
+      'kill', // SIGTERM, which sh ignores
       'kill',
       'die',
       'stop',
@@ -161,9 +170,7 @@ describe('O11 dockerode 5', () => {
     expect(result).toEqual({ StatusCode: 2 });
     expect((await said).trim()).toBe('ran');
     await expect(docker.createContainer({ Image: 'nosuchimage' })).rejects.toMatchObject({ statusCode: 404 });
-    const context = pack();
-    context.entry({ name: 'Dockerfile' }, 'FROM alpine\nEXPOSE 8000\n');
-    context.finalize();
+    const context = tarOf('Dockerfile', 'FROM alpine\nEXPOSE 8000\n');
     const progress = await docker.buildImage(context, { t: 'built' });
     await new Promise((resolve, reject) => {
       docker.modem.followProgress(progress, (error, lines) => (error ? reject(error) : resolve(lines)));

@@ -454,6 +454,7 @@ export function createFakeEngine(
           waiters.set(id, [...(waiters.get(id) ?? []), wake]);
         });
       },
+      ended: () => undefined,
       attach: async (reference) => streamsOf(getContainer(reference).id),
       resize(reference) {
         getContainer(reference);

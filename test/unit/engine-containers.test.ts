@@ -73,6 +73,14 @@ describe('waiting and locking', () => {
     waiters.tell('a', 'removed', { exitCode: 4, error: '' });
     expect((await removed).exitCode).toBe(4);
   });
+  it('remembers how the last 256 ended that removed themselves', () => {
+    const waiters = new Waiters();
+    for (let n = 0; n < 257; n += 1) waiters.remember(`c${n}`, { exitCode: n, error: '' });
+    expect(waiters.ended('c0')).toBeUndefined();
+    expect(waiters.ended('c1')).toEqual({ exitCode: 1, error: '' });
+    expect(waiters.ended('c256')).toEqual({ exitCode: 256, error: '' });
+    expect(waiters.ended('other')).toBeUndefined();
+  });
   it('runs one at a time for one id, also after a failure', async () => {
     const locks = new Locks();
     const order: string[] = [];

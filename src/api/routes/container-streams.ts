@@ -97,7 +97,8 @@ async function wait(exchange: Exchange): Promise<void> {
   const condition = CONDITIONS.find((each) => each === (asked || 'not-running'));
   if (condition === undefined) throw invalid(`invalid condition: ${JSON.stringify(asked.slice(0, 60))}`);
   const { containers } = exchange.engine;
-  const ended = containers.wait(containers.get(name(exchange)).id, condition);
+  const past = containers.find(name(exchange)) ? undefined : containers.ended(name(exchange));
+  const ended = past ? Promise.resolve(past) : containers.wait(containers.get(name(exchange)).id, condition);
   if (exchange.minor >= 30) openStream(exchange, 'application/json');
   const { exitCode, error } = await Promise.race([ended, left(exchange)]).catch((failure: unknown) => ({
     exitCode: -1,

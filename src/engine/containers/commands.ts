@@ -157,6 +157,7 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
       return { exitCode: container.state.exitCode, error: container.state.error };
     return lifecycle.waiters.wait(container.id, condition === 'removed' ? 'removed' : 'next-exit');
   },
+  ended: (id) => lifecycle.waiters.ended(id),
   async attach(reference, options) {
     const container = parts.model.getContainer(reference);
     if (container.state.status === 'paused')
@@ -164,13 +165,18 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     if (container.state.status === 'restarting')
       throw conflict(`container ${container.id} is restarting, wait until the container is running`);
     if (options.logs && !options.stream) return allLogs(parts, container);
+    containerEvent(parts, container, 'attach');
     if (isRunning(container)) {
       const live = parts.runtime.attach(container.id);
       return options.logs ? afterLogs(parts, container, live) : live;
     }
     return lifecycle.attachments.later(container.id, container.config.Tty);
   },
-  resize: (reference, size) => parts.runtime.resize(runningContainer(parts, reference).id, size),
+  resize(reference, size) {
+    const container = runningContainer(parts, reference);
+    parts.runtime.resize(container.id, size);
+    containerEvent(parts, container, 'resize', { height: String(size.rows), width: String(size.columns) });
+  },
   logs: (reference, request) => parts.runtime.logs(idOf(parts, reference), request),
   usage: (reference) => {
     const container = parts.model.getContainer(reference);
@@ -178,7 +184,12 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     const networks = usage && !usesHost(container) ? interfaceCounters(container.state.pid) : undefined;
     return usage && networks ? { ...usage, networks } : usage;
   },
-  top: (reference, args) => parts.runtime.top(runningContainer(parts, reference).id, args),
+  async top(reference, args) {
+    const container = runningContainer(parts, reference);
+    const table = await parts.runtime.top(container.id, args);
+    containerEvent(parts, container, 'top');
+    return table;
+  },
   changes: (reference) => parts.images.changes(idOf(parts, reference)),
   commit: (reference, request) => commit(parts, reference, request),
   stat(reference, path) {
@@ -192,12 +203,14 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
   archive(reference, path) {
     const container = parts.model.getContainer(reference);
     const { stat, tar } = withRoot(parts, container, (root) => parts.runtime.archive(root, path));
+    containerEvent(parts, container, 'archive-path');
     return { stat, tar: releasingAtEnd(parts, container.id, tar) };
   },
   async extract(reference, path, tar, options) {
     const container = parts.model.getContainer(reference);
     try {
       await withRoot(parts, container, (root) => parts.runtime.extract(root, path, tar, options));
+      containerEvent(parts, container, 'extract-to-dir');
     } finally {
       releaseRoot(parts, container.id);
     }
@@ -206,6 +219,7 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     const container = parts.model.getContainer(reference);
     const root = parts.images.mount(container.id, container.imageId); // as Docker: without volumes
     const { tar } = parts.runtime.archive(root, '/.');
+    containerEvent(parts, container, 'export');
     return releasingAtEnd(parts, container.id, tar);
   },
 });

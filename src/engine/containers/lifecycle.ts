@@ -380,7 +380,9 @@ export class Lifecycle {
     if (volumes) this.#removeAnonymousVolumes(container);
     this.attachments.abandon(id);
     this.#event(container, 'destroy');
-    this.waiters.tell(id, 'removed', { exitCode: container.state.exitCode, error: '' });
+    const outcome = { exitCode: container.state.exitCode, error: '' };
+    this.waiters.tell(id, 'removed', outcome);
+    if (container.hostConfig.AutoRemove) this.waiters.remember(id, outcome);
   }
 
   #removeAnonymousVolumes(container: Container): void {

@@ -4,9 +4,11 @@ import type { Plan } from '../plan/plan.js';
 
 export interface Kernel {
   /**
-   * Carries the plan out, in order and synchronously; all its nftables elements go in one atomic batch. On the first
-   * refused step the inverses of the applied ones run and a KernelError is thrown. Slow deletions (links, which wait
-   * for RCU: 16–32 ms each) are cut off from traffic at once and finished in a worker thread: see `settled`.
+   * Carries the plan out, in order and synchronously; neighbouring nftables elements go in one atomic batch (guards and
+   * openings are apart in a plan, so two batches at most each way). On the first refused step the inverses of the applied
+   * ones run and the refusal is thrown, a KernelError where the kernel refused; `leftDirty(error)` tells whether an
+   * inverse was refused too. Slow deletions (links, which wait for RCU: 16–32 ms each) are cut off from traffic at once
+   * and finished off the main thread: see `settled`. Their names are free at once.
    */
   apply(plan: Plan): void;
   /** Resolves when no deletion is under way that concerns the namespace (default: anywhere). */
@@ -15,7 +17,10 @@ export interface Kernel {
   observe(): readonly KernelObject[];
   /** True where the object is there in exactly this state; cheap, for the repair of one slice. */
   present(object: KernelObject): boolean;
-  /** Calls back (coalesced, within 50 ms) with the keys or names that somebody else changed: link names, `nftables`. */
+  /**
+   * Calls back (coalesced, within 50 ms) with what is not as the plans made it, or not as it was when watching began:
+   * link names, `nftables`. Our own plans are not told of.
+   */
   watch(onDrift: (drift: readonly Drift[]) => void): void;
   /** Loads the static tables, or adopts and completes those that a former daemon left. */
   ensureTables(): void;

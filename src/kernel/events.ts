@@ -1,9 +1,12 @@
 /**
  * Listens to what others change: links, addresses and routes of the host (rtnetlink groups) and nftables transactions.
  * Events are collected for 50 ms; then the links they name are compared with what our plans made of them (`expected.ts`),
- * so our own changes are not told of. Lost events (ENOBUFS) are reported as everything dirty.
+ * so our own changes are not told of. Where events were lost, everything is compared, and routes and tables
+ * are reported.
  */
+import { readdirSync } from 'node:fs';
 import netlink from 'netlink';
+import { internal } from '../errors.js';
 import type { Drift } from './contract.js';
 import type { Expected } from './expected.js';
 import * as ffi from './ffi.js';
@@ -29,6 +32,10 @@ const NFNLGRP_NFTABLES = 7;
 const NFT_MSG_NEWGEN = (10 << 8) | 15;
 const NFTA_GEN_PROC_PID = 2;
 const COALESCE_MS = 50;
+const SOL_SOCKET = 1;
+const SOL_NETLINK = 270;
+const SO = { RCVBUFFORCE: 33, PROTOCOL: 38, MEMINFO: 55 } as const;
+const NETLINK_NO_ENOBUFS = 5;
 /** Room for the notifications of a batch of tens of thousands of elements. */
 const RECEIVE_BUFFER = 32 << 20;
 
@@ -46,10 +53,11 @@ export class Watch {
   readonly #names = new Map<number, string>();
   readonly #touchedLinks = new Set<string>();
   readonly #touchedAddresses = new Set<string>();
-  readonly #sockets: RawSocket[] = [];
+  readonly #sockets: { readonly socket: RawSocket; readonly fd: number }[] = [];
   #routes = false;
   #tables = false;
-  /** events were lost: what we know may be wrong */
+  /** messages lost when we last looked, and whether one was not understood */
+  #dropped = 0;
   #lost = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -61,26 +69,39 @@ export class Watch {
 
   close(): void {
     clearTimeout(this.#timer);
-    for (const socket of this.#sockets) socket.close();
+    for (const { socket } of this.#sockets) socket.close();
     this.#sockets.length = 0;
   }
 
   #listen(protocol: number, groups: readonly number[], hear: (m: Buffer) => void): void {
     const socket = new netlink.RawNetlinkSocket(protocol);
-    enlarge(socket, protocol);
+    const fd = takeOver(socket, protocol);
     socket.unref();
     for (const group of groups) socket.addMembership(group);
+    // An exception that leaves the listener would end the process in the library's native code.
     socket.on('message', (datagram, { port }) => {
       if (port !== 0) return; // only the kernel is believed
-      for (const m of splitMessages(datagram)) hear(m);
+      try {
+        for (const m of splitMessages(datagram)) hear(m);
+      } catch {
+        this.#misheard();
+      }
     });
-    const lost = (): void => {
-      this.#lost = true;
-      this.#compareSoon();
-    };
-    socket.on('truncatedMessage', lost);
-    socket.on('error', lost);
-    this.#sockets.push(socket);
+    socket.on('truncatedMessage', () => this.#misheard());
+    socket.on('error', () => this.#misheard());
+    this.#sockets.push({ socket, fd });
+  }
+
+  #misheard(): void {
+    this.#lost = true;
+    this.#compareSoon();
+  }
+
+  #haveLost(): boolean {
+    const now = this.#sockets.reduce((sum, { fd }) => sum + dropped(fd), 0);
+    const more = now !== this.#dropped;
+    this.#dropped = now;
+    return more || this.#lost;
   }
 
   #learnNames(): void {
@@ -149,7 +170,7 @@ export class Watch {
   }
 
   #compare(): readonly Drift[] {
-    if (this.#lost) this.#suspectEverything();
+    if (this.#haveLost()) this.#suspectEverything();
     const session = new Session();
     const { expected } = this.parts;
     const found: Drift[] = [];
@@ -185,24 +206,39 @@ export class Watch {
 }
 
 /**
- * The library's own option is capped by `net.core.rmem_max`, so the descriptor is looked for: the netlink socket of this
- * protocol with this port is unique in its namespace.
+ * Gives the library's socket what the library cannot: a buffer beyond `net.core.rmem_max`, and no ENOBUFS, by which libuv
+ * closes it and the library ends the process (0.3.0 makes a string of a null pointer). Loss is counted instead. The
+ * descriptor is found by protocol and port, which only one socket of a namespace has.
  */
-const enlarge = (socket: RawSocket, protocol: number): void => {
-  const SO = { PROTOCOL: 38, RCVBUFFORCE: 33 } as const;
+const takeOver = (socket: RawSocket, protocol: number): number => {
   const { port } = socket.address();
-  for (let fd = 3; fd < 1024; fd++) {
-    try {
-      const name = ffi.getsockname(fd);
-      if (name.length < 12 || name.readUInt16LE() !== ffi.AF.NETLINK || name.readUInt32LE(4) !== port)
-        continue;
-      const value = Buffer.alloc(4);
-      ffi.getsockopt(fd, 1, SO.PROTOCOL, value);
-      if (value.readInt32LE() !== protocol) continue;
-      ffi.setsockoptInt(fd, 1, SO.RCVBUFFORCE, RECEIVE_BUFFER);
-      return;
-    } catch (error) {
-      if (!(error instanceof ffi.SystemError)) throw error; // not a socket, or closed
-    }
+  for (const entry of readdirSync('/proc/self/fd')) {
+    const fd = Number(entry);
+    if (!isNetlink(fd, protocol, port)) continue;
+    ffi.setsockoptInt(fd, SOL_SOCKET, SO.RCVBUFFORCE, RECEIVE_BUFFER);
+    ffi.setsockoptInt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, 1);
+    return fd;
   }
+  throw internal('the netlink socket for events has no descriptor');
+};
+
+const isNetlink = (fd: number, protocol: number, port: number): boolean => {
+  try {
+    const name = ffi.getsockname(fd);
+    if (name.length < 12 || name.readUInt16LE() !== ffi.AF.NETLINK || name.readUInt32LE(4) !== port)
+      return false;
+    const value = Buffer.alloc(4);
+    ffi.getsockopt(fd, SOL_SOCKET, SO.PROTOCOL, value);
+    return value.readInt32LE() === protocol;
+  } catch (error) {
+    if (error instanceof ffi.SystemError) return false; // not a socket, or closed meanwhile
+    throw error;
+  }
+};
+
+/** How many messages the socket has lost so far: the last word of `SO_MEMINFO` (`SK_MEMINFO_DROPS`). */
+const dropped = (fd: number): number => {
+  const words = Buffer.alloc(36);
+  ffi.getsockopt(fd, SOL_SOCKET, SO.MEMINFO, words);
+  return words.readUInt32LE(32);
 };

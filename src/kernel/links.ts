@@ -88,10 +88,11 @@ const createPair = (context: LinkContext, o: VethLink): void => {
   const master = masterIndex(session, o);
   const known = make(context, o, () => createVeth(o, master, session.descriptor(o.peerNs))) === 'there';
   try {
-    const more: Buffer[] = [];
-    if (o.master !== '' && (o.hairpin || o.isolated)) more.push(setBridgePort(o.name, o));
-    if (carriesIpv6(o.mtu) && hasIpv6()) more.push(setNoIpv6Address(o.name));
-    if (more.length > 0) session.socket(o.ns).request(more, `link create ${o.name}`);
+    const operation = `link create ${o.name}`;
+    if (o.master !== '' && (o.hairpin || o.isolated))
+      session.socket(o.ns).request([setBridgePort(o.name, o)], operation);
+    // A kernel that will not hear of it gives a link-local address too many; no reason to refuse the container.
+    if (carriesIpv6(o.mtu) && hasIpv6()) session.socket(o.ns).attempt([setNoIpv6Address(o.name)], operation);
     if (!known) context.fresh.add(o.name);
     if (o.up || known) setUp(context, o);
   } catch (error) {
@@ -121,11 +122,12 @@ const setUp = ({ session, given, fresh }: LinkContext, o: LinkObject): void => {
 
 /**
  * The bridge hears of the new carrier by a work item that waits for the rtnl lock, and drops frames until then: a lost
- * ARP request costs a second. Asking for a link makes the kernel (≥ 6.8, `linkwatch_sync_dev`) do it now: for the port,
- * and for the bridge, whose own carrier follows its first port.
+ * ARP request costs a second. Asking for a link makes the kernel (≥ 6.8, `linkwatch_sync_dev`) do it now: for the peer,
+ * whose IPv6 waits for it, for the port, and for the bridge, whose own carrier follows its first port.
  */
 const settleCarrier = (session: Session, o: VethLink): void => {
   const names = o.master === '' ? [o.name] : [o.name, o.master];
+  session.socket(o.peerNs).attempt([getLink(o.peerName)], `link get ${o.peerName}`);
   session.socket(o.ns).attempt(names.map(getLink), `link get ${o.name}`);
 };
 

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Drift } from '../../src/kernel/contract.js';
-import { message, NETLINK, withSocket } from '../../src/kernel/netlink.js';
+import { hostSocket, message, NETLINK, withSocket } from '../../src/kernel/netlink.js';
+import { changeLink } from '../../src/kernel/rtnetlink/link.js';
 import { address, BRIDGE, build, diff, endpoint, ip, network, testKernel } from './kernel-support.js';
 
 const VETH = 'veth00000000002';
@@ -112,6 +113,27 @@ test('an nftables transaction of this process is not', async () => {
   expect(execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' })).toContain('table inet probe');
   expect(heard).toEqual([]);
   execFileSync('nft', ['flush', 'ruleset']);
+});
+
+test('when events were lost, all that differs is told of', async () => {
+  t.kernel.apply(build(plugged()));
+  await quiet();
+  // More notifications than the socket holds, while nobody reads them.
+  const socket = hostSocket(NETLINK.ROUTE);
+  for (let i = 0; i < 60; i++)
+    socket.request(
+      Array.from({ length: 1000 }, (_, n) => changeLink(BRIDGE, { mtu: n % 2 ? 1400 : 1500 })),
+      'mtu',
+    );
+  ip('link', 'set', VETH, 'nomaster');
+  await sleep(1000);
+  expect(heard).toEqual(
+    expect.arrayContaining([
+      { kind: 'link', ns: 'host', name: VETH },
+      { kind: 'route' },
+      { kind: 'nftables' },
+    ]),
+  );
 });
 
 test('an address of ours that the plan removes is not told of', async () => {

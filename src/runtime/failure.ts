@@ -40,11 +40,18 @@ const reason = (text: string): string => {
     .map((line) => line.trim())
     .filter((line) => line !== '');
   const last = lines.findLast((line) => /error|crun|runc|:/.test(line)) ?? lines.at(-1) ?? 'unknown failure';
-  return last
-    .replace(/^\S+Z?:?\s+(?=crun: )/, '')
-    .replace(/^(crun|runc)( (create|exec) failed)?: /, '')
-    .replace(/executable file `([^`]*)`/, 'exec: "$1": executable file')
-    .replace(/: No such file or directory$/, (tail) => (/executable file not found/.test(last) ? '' : tail));
+  return (
+    last
+      .replace(/^\S+Z?:?\s+(?=crun: )/, '')
+      .replace(/^(crun|runc)( (create|exec) failed)?: /, '')
+      // the client gives 126 for these words of runc's and no others; crun says EPERM for a directory
+      .replace(
+        /^open executable: (?:Permission denied|Operation not permitted|Is a directory)$/,
+        'exec: open executable: permission denied',
+      )
+      .replace(/executable file `([^`]*)`/, 'exec: "$1": executable file')
+      .replace(/: No such file or directory$/, (tail) => (/executable file not found/.test(last) ? '' : tail))
+  );
 };
 
 /** `text`: standard error of crun or runc. */

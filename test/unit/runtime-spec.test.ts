@@ -260,6 +260,12 @@ test('refusals of the OCI runtime become Docker’s words and exit codes', () =>
     message: expect.stringContaining('exec: "x": executable file not found in $PATH'),
   });
   expect(createFailure('crun: mount `/x` to `/y`: No such file or directory').exitCode).toBe(128);
+  for (const errno of ['Permission denied', 'Operation not permitted']) {
+    expect(createFailure(`2026-01-02T03:04:05Z: crun: open executable: ${errno}\n`)).toMatchObject({
+      exitCode: 126,
+      message: expect.stringContaining('open executable: permission denied'),
+    });
+  }
   expect(execFailure('exec: "/x": permission denied').exitCode).toBe(126);
   expect(createFailure('').message).toContain('unknown failure');
 });

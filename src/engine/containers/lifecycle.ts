@@ -232,20 +232,23 @@ export class Lifecycle {
 
   async stop(id: string, timeoutSeconds?: number, signal?: string): Promise<void> {
     const container = this.parts.model.getContainer(id);
-    if (container.state.status === 'restarting') return this.#stopRestarting(id);
+    if (container.state.status === 'restarting') return this.#stopRestarting(id, timeoutSeconds, signal);
     if (!isRunning(container)) throw notModified('container already stopped');
     this.#put({ ...container, stoppedByUser: true });
     await this.#terminate(container, timeoutSeconds, signal);
     this.#event(container, 'stop');
   }
 
-  #stopRestarting(id: string): Promise<void> {
-    return this.#locks.run(id, async () => {
+  /** Between two runs, or in the middle of the next start: then that one is stopped. */
+  async #stopRestarting(id: string, timeoutSeconds?: number, signal?: string): Promise<void> {
+    const current = await this.#locks.run(id, async () => {
       this.#cancelRestart(id);
       const container = this.parts.model.getContainer(id);
       if (container.state.status === 'restarting')
         this.#put({ ...container, stoppedByUser: true, state: { ...container.state, status: 'exited' } });
+      return container;
     });
+    if (isRunning(current)) await this.stop(id, timeoutSeconds, signal);
   }
 
   /** The stop signal, then SIGKILL when the time is over (negative: never). Resolves when its end is recorded. */
@@ -338,7 +341,9 @@ export class Lifecycle {
       throw conflict(`removal of container ${container.name} is already in progress`);
     if (!options.force) checkRemovable(container);
     this.#cancelRestart(id);
-    if (isRunning(container)) await this.#killForRemoval(container);
+    if (container.state.status === 'restarting') await this.#locks.run(id, async () => undefined); // a start under way
+    const current = this.parts.model.getContainer(id);
+    if (isRunning(current)) await this.#killForRemoval(current);
     await this.finishRemoval(id, options.volumes);
   }
 

@@ -2,6 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { forgetFlows } from '../../src/kernel/conntrack.js';
+import type { HostPortObject } from '../../src/plan/objects.js';
+import { build, diff, testKernel } from './kernel-support.js';
 
 const conntrack = (...args: string[]): string =>
   execFileSync('conntrack', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
@@ -58,4 +60,26 @@ test('one port, a range, one address', () => {
   expect(forgetFlows({ protocol: 'udp', port: 53, count: 1 })).toBe(2);
   expect(list().sort()).toEqual(['tcp 10.0.0.2 53', 'udp 10.0.0.2 100', 'udp 10.0.0.2 103']);
   expect(forgetFlows({ protocol: 'udp', port: 53, count: 1 })).toBe(0);
+});
+
+test('a plan that moves a UDP port forgets its flows, and leaves those of TCP', async () => {
+  const t = testKernel();
+  const port = (protocol: 'udp' | 'tcp', n: number): HostPortObject => ({
+    kind: 'hostport',
+    protocol,
+    address: '0.0.0.0',
+    port: n,
+    count: 1,
+    target: { address: '172.18.0.2', port: n },
+  });
+  flow('udp', '10.0.0.2', 700);
+  flow('tcp', '10.0.0.2', 701);
+  flow('udp', '10.0.0.2', 702);
+  t.kernel.apply(build([port('udp', 700), port('tcp', 701)]));
+  expect(list()).not.toContain('udp 10.0.0.2 700');
+  expect(list()).toEqual(expect.arrayContaining(['tcp 10.0.0.2 701', 'udp 10.0.0.2 702']));
+  flow('udp', '10.0.0.2', 700);
+  t.kernel.apply(diff([port('udp', 700)], []));
+  expect(list()).not.toContain('udp 10.0.0.2 700');
+  await t.end();
 });

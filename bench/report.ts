@@ -48,6 +48,14 @@ const table = (header: readonly string[], lines: readonly (readonly string[])[])
   return [line(header), `|${width.map((w) => '-'.repeat(w + 2)).join('|')}|`, ...lines.map(line)].join('\n');
 };
 
+/** Each note once, with the figures that it is about. */
+const notesOf = (rows: readonly Row[]): readonly string[] => {
+  const titles = new Map<string, string[]>();
+  for (const { note, title } of rows) if (note) titles.set(note, [...(titles.get(note) ?? []), title]);
+  if (titles.size === 0) return [];
+  return ['', 'Notes:', '', ...[...titles].map(([note, of]) => `- ${note}: ${of.join('; ')}`)];
+};
+
 export const markdown = (report: Report): string => {
   const { machine, versions, rows } = report;
   const judged = rows.filter((row) => isMet(row) !== undefined);
@@ -62,7 +70,6 @@ export const markdown = (report: Report): string => {
     verdict(row),
     rounds(row),
   ]);
-  const notes = rows.flatMap((row) => (row.note ? [`- ${row.title}: ${row.note}`] : []));
   return [
     '# Viaduct beside dockerd',
     '',
@@ -73,7 +80,7 @@ export const markdown = (report: Report): string => {
     table(header, lines),
     '',
     `${judged.length - missed.length} of ${judged.length} targets met${missed.length > 0 ? `; missed: ${missed.map((row) => row.title).join('; ')}` : ''}.`,
-    ...(notes.length > 0 ? ['', ...notes] : []),
+    ...notesOf(rows),
     ...(report.failures.length > 0 ? ['', 'Not measured:', '', ...report.failures.map((f) => `- ${f}`)] : []),
     '',
   ].join('\n');

@@ -107,9 +107,14 @@ const measure = async (bench: Bench): Promise<readonly Row[]> => {
     samples: { viaduct: samples.get(`kept ${key}`).viaduct, dockerd: samples.get('kept dockerd').dockerd },
     ...more,
   });
-  const fewer = { note: `dockerd: ${many} others, one round` };
+  const fewer = { note: `${many} others on dockerd, one round` };
   return [
-    rate('new connections, one port published', 'alone', 'alone'),
+    rate(
+      'new connections, one port published',
+      'alone',
+      'alone',
+      'by the median batch of 64, one client process',
+    ),
     rate('new connections, 10,000 others published as a range', 'range', 'dockerd', fewer.note),
     kept('… of what they are with one port', 'range', fewer),
     rate('new connections, 10,000 others published in no order', 'scattered', 'dockerd', fewer.note),

@@ -51,6 +51,12 @@ const addresses = (network: Network, settings: BridgeSettings): AddressObject[] 
   });
 
 /**
+ * The bridge's link-local address is usable at once. While it is tentative (up to two seconds) the kernel sends no
+ * neighbour solicitation for packets it forwards, so a published IPv6 port would be dead for as long.
+ */
+const WITHOUT_DAD: [string, string] = ['ipv6/conf/%/accept_dad', '0'];
+
+/**
  * Without IPv6 the bridge has no IPv6 address at all, not even a link-local one, and never listens to router
  * advertisements of containers. Nothing to say where the kernel has no IPv6, or takes it away (small MTU).
  */
@@ -60,6 +66,7 @@ const ipv6Sysctls = ({ network, host }: NetworkView, settings: BridgeSettings): 
   return [
     ['ipv6/conf/%/disable_ipv6', on ? '0' : '1'],
     ['ipv6/conf/%/accept_ra', '0'],
+    ...(on ? [WITHOUT_DAD] : []),
   ];
 };
 

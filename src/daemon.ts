@@ -73,8 +73,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger): Promise<Da
     config,
     host: hostView(config),
     facts: createHostFacts({
-      ours: (link) =>
-        [...model.networks.values()].some((n) => link === `br-${n.id.slice(0, 12)}` || link === 'docker0'),
+      ours: () => bridgeNames(model),
       gateways: () => (config.hostGatewayIps.length > 0 ? config.hostGatewayIps : bridgeGateways(model)),
     }),
     store,
@@ -121,6 +120,14 @@ const bridgeGateways = (model: Model): readonly string[] => {
   const gateways = model.networkNamed('bridge')?.pools.flatMap((p) => p.gateway ?? []) ?? [];
   return gateways.length > 0 ? gateways : [hostAddress() ?? '127.0.0.1'];
 };
+
+/** Names of the bridges that our networks have; a dockerd beside us has some of the same form. */
+const bridgeNames = (model: Model): ReadonlySet<string> =>
+  new Set(
+    [...model.networks.values()].map(
+      (n) => n.options['com.docker.network.bridge.name'] ?? `br-${n.id.slice(0, 12)}`,
+    ),
+  );
 
 /** Bridges that are called otherwise than `br-` and twelve digits: docker0, and those whose user chose the name. */
 const namedBridges = (model: Model, config: DaemonConfig): readonly NamedBridge[] =>

@@ -15,27 +15,27 @@ const read = (path: string): string => {
 };
 
 /** `/proc/net/route`: interface, destination and mask as little-endian hex. */
-const ipv4Routes = (ours: (link: string) => boolean): string[] =>
+const ipv4Routes = (ours: ReadonlySet<string>): string[] =>
   read('/proc/net/route')
     .split('\n')
     .slice(1)
     .flatMap((line) => {
       const [link = '', destination = '', , , , , , mask = ''] = line.split('\t');
-      if (destination.length !== 8 || mask.length !== 8 || ours(link)) return [];
+      if (destination.length !== 8 || mask.length !== 8 || ours.has(link)) return [];
       const bytes = [6, 4, 2, 0].map((i) => Number.parseInt(destination.slice(i, i + 2), 16));
       const bits = Number.parseInt(mask, 16).toString(2).replace(/0/g, '').length;
       return [`${bytes.join('.')}/${bits}`];
     });
 
 /** `/proc/net/ipv6_route`: destination and prefix length as hex, the interface last. */
-const ipv6Routes = (ours: (link: string) => boolean): string[] =>
+const ipv6Routes = (ours: ReadonlySet<string>): string[] =>
   read('/proc/net/ipv6_route')
     .split('\n')
     .flatMap((line) => {
       const fields = line.trim().split(/\s+/);
       const [destination = '', bits = ''] = fields;
       const link = fields.at(-1) ?? '';
-      if (destination.length !== 32 || ours(link) || link === 'lo') return [];
+      if (destination.length !== 32 || ours.has(link) || link === 'lo') return [];
       return [`${(destination.match(/.{4}/g) ?? []).join(':')}/${Number.parseInt(bits, 16)}`];
     });
 
@@ -52,9 +52,16 @@ const resolvConfPath = (): string => {
   return own.length === 1 && own[0] === '127.0.0.53' && existsSync(resolved) ? resolved : '/etc/resolv.conf';
 };
 
-/** `ours`: is it one of our bridges? Their subnets are known from the model. */
+/** dockerd writes its pid here; with it alive, docker0 is its own. */
+const DOCKER_PID = '/var/run/docker.pid';
+
+const dockerdLives = (): boolean =>
+  existsSync('/sys/class/net/docker0') &&
+  /dockerd/.test(read(`/proc/${Number(read(DOCKER_PID)) || 'none'}/cmdline`));
+
+/** `ours`: names of our bridges, whose subnets are known from the model. */
 export const createHostFacts = (options: {
-  readonly ours: (link: string) => boolean;
+  readonly ours: () => ReadonlySet<string>;
   readonly gateways: () => readonly string[];
 }): HostFacts => {
   let known: { at: number; subnets: Subnets } | undefined;
@@ -62,12 +69,14 @@ export const createHostFacts = (options: {
     subnets() {
       const now = performance.now();
       if (!known || now - known.at > FRESH_MS) {
-        const routes = [...ipv4Routes(options.ours), ...ipv6Routes(options.ours)];
+        const ours = options.ours();
+        const routes = [...ipv4Routes(ours), ...ipv6Routes(ours)];
         known = { at: now, subnets: hostSubnets(routes, nameservers(read(resolvConfPath()))) };
       }
       return known.subnets;
     },
     resolvConf: () => read(resolvConfPath()),
+    defaultBridge: () => (dockerdLives() ? 'viaduct0' : 'docker0'),
     gatewayAddresses: options.gateways,
   };
 };

@@ -30,6 +30,8 @@ export interface HostFacts {
   subnets(): Subnets;
   /** the host's own resolver configuration */
   resolvConf(): string;
+  /** the default network's bridge: docker0, or another name where a living dockerd has that */
+  defaultBridge(): string;
   /** addresses by which containers reach the host (`host-gateway`) */
   gatewayAddresses(): readonly string[];
 }

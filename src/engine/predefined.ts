@@ -30,13 +30,13 @@ const addressless = (name: string, driver: string): Omit<Network, 'id' | 'create
   pools: [],
 });
 
-const bridgeOptions = (config: DaemonConfig): Readonly<Record<string, string>> => ({
+const bridgeOptions = ({ config, facts }: Context): Readonly<Record<string, string>> => ({
   ...config.defaultNetworkOptions.bridge,
   'com.docker.network.bridge.default_bridge': 'true',
   'com.docker.network.bridge.enable_icc': String(config.icc),
   'com.docker.network.bridge.enable_ip_masquerade': String(config.ipMasquerade),
   'com.docker.network.bridge.host_binding_ipv4': config.ip,
-  'com.docker.network.bridge.name': config.bridge || 'docker0',
+  'com.docker.network.bridge.name': config.bridge || facts.defaultBridge(),
   'com.docker.network.driver.mtu': String(config.mtu || 1500),
 });
 
@@ -94,7 +94,7 @@ const bridge = (context: Context, id: NetworkId): Omit<Network, 'createdAt'> => 
     driver: 'bridge',
     ipv4: true,
     ipv6: config.ipv6,
-    options: bridgeOptions(config),
+    options: bridgeOptions(context),
     ipam: { driver: 'default', options: {}, config: shown },
     pools,
   };
@@ -127,7 +127,7 @@ export const predefinedNetworks = (context: Context): readonly Change[] => {
   if (config.bridge === 'none')
     return known ? [...changes, { table: 'network', id: known.id, value: null }] : changes;
   const busy = known !== undefined && model.endpointsOfNetwork(known.id).length > 0;
-  if (known && (busy || sameAddressing(known, config))) put({ ...known, options: bridgeOptions(config) });
+  if (known && (busy || sameAddressing(known, config))) put({ ...known, options: bridgeOptions(context) });
   else {
     const id = known?.id ?? freshId<NetworkId>();
     put({ ...bridge(context, id), createdAt: known?.createdAt ?? timestamp() });

@@ -21,7 +21,7 @@ import type { NetlinkSocket } from './netlink.js';
 import { isNamespace } from './netns.js';
 import { GROUP } from './reaper.js';
 import { dumpAddresses, isAutomatic, parseAddress } from './rtnetlink/address.js';
-import { type DumpedLink, dumpLinks, parseLink } from './rtnetlink/link.js';
+import { type DumpedLink, dumpLinks, OWN_GROUP, parseLink } from './rtnetlink/link.js';
 import { dumpNeighbours, isPermanent, isSet, parseNeighbour } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE, RTPROT } from './rtnetlink/numbers.js';
 import { Session } from './session.js';
@@ -51,6 +51,10 @@ interface Place {
 /** True for the names that links of ours have on the host. */
 export const isOwnName = (name: string, bridges: readonly NamedBridge[]): boolean =>
   OWN_BRIDGE.test(name) || OWN_VETH.test(name) || bridges.some((b) => b.name === name);
+
+/** By name, and where Docker's could have the name too, by the mark they were made with. */
+const isOwn = (link: DumpedLink, bridges: readonly NamedBridge[]): boolean =>
+  isOwnName(link.name, bridges) && (!OWN_BRIDGE.test(link.name) || link.group === OWN_GROUP);
 
 const linksOf = (socket: NetlinkSocket): readonly DumpedLink[] =>
   socket.dump(dumpLinks(), 'link dump').map(parseLink);
@@ -170,7 +174,7 @@ export const observeLinks = ({ namespaces, bridges }: ObserveParts): readonly Ke
     const host = linksOf(session.socket('host'));
     const places = sandboxes.map(({ path }) => ({ ns: path, all: linksOf(session.socket(path)) }));
     const names = new Map(host.map((l) => [l.index, l.name]));
-    const ours = host.filter((l) => l.group !== GROUP && isOwnName(l.name, bridges));
+    const ours = host.filter((l) => l.group !== GROUP && isOwn(l, bridges));
     const veths = ours
       .filter((l) => l.type === 'veth')
       .map((near) => {

@@ -48,6 +48,12 @@ const header = ({ index = 0, flags = 0, change = 0 }: LinkHeader = {}): Buffer =
 const raised = (up: boolean): LinkHeader => ({ flags: up ? IFF_UP : 0, change: IFF_UP });
 const CREATE = NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL;
 
+/**
+ * The link group (IFLA_GROUP) of bridges we made: "vdbr". Docker's bridges are called `br-` and twelve digits too, and
+ * theirs are never to be taken for ours.
+ */
+export const OWN_GROUP = 0x76646272;
+
 export const createBridge = (o: BridgeLink): Buffer =>
   message(
     RTM.NEWLINK,
@@ -56,6 +62,7 @@ export const createBridge = (o: BridgeLink): Buffer =>
     attrStr(IFLA.IFNAME, o.name),
     attr(IFLA.ADDRESS, macOf(o.mac)),
     attrU32(IFLA.MTU, o.mtu),
+    attrU32(IFLA.GROUP, OWN_GROUP),
     nested(IFLA.LINKINFO, attrStr(IFLA_INFO.KIND, 'bridge')),
   );
 

@@ -8,7 +8,7 @@ import { canonicalSettings } from '../attachment.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
 import type { Parts } from '../parts.js';
 import { interfaceCounters } from './counters.js';
-import { checkContainerName, designContainer } from './create.js';
+import { checkContainerName, designContainer, warningsOf } from './create.js';
 import { etcJoined, etcLeft, followLinks, pathsOf } from './etc.js';
 import type { Lifecycle } from './lifecycle.js';
 import { connect, disconnect, usesHost } from './membership.js';
@@ -130,7 +130,7 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     failpoint('volumes-made');
     parts.ledger.commit([{ table: 'container', id: container.id, value: container }]);
     containerEvent(parts, container, 'create');
-    return { id: container.id, warnings: [] };
+    return { id: container.id, warnings: warningsOf(container) };
   },
   start: (reference) => lifecycle.start(idOf(parts, reference)),
   stop: (reference, seconds, signal) => lifecycle.stop(idOf(parts, reference), seconds, signal),

@@ -218,13 +218,29 @@ const withoutLeftovers = <T>(parts: Parts, work: () => T): T => {
 
 const SHARED = 'container:';
 
+/** `container:name` becomes `container:id`, so that a rename of the other parts nobody. An unknown one stays as written. */
+const byId = (parts: Parts, mode: string): string => {
+  const other = mode.startsWith(SHARED) ? parts.model.findContainer(mode.slice(SHARED.length)) : undefined;
+  return other ? `${SHARED}${other.id}` : mode;
+};
+
+const withSharedById = (parts: Parts, hostConfig: HostConfig): HostConfig => ({
+  ...hostConfig,
+  NetworkMode: byId(parts, hostConfig.NetworkMode),
+  ...(hostConfig.PidMode ? { PidMode: byId(parts, hostConfig.PidMode) } : {}),
+  ...(hostConfig.IpcMode ? { IpcMode: byId(parts, hostConfig.IpcMode) } : {}),
+});
+
+/** Not a 404: to clients that would mean that the image is missing, and they would pull it. */
+const checkLinkSource = (parts: Parts, source: string): void => {
+  if (!parts.model.findContainer(source))
+    throw invalid(`could not get container for ${source}: No such container: ${source}`);
+};
+
 /** The networks of a new container: what NetworkMode names first, then the others the user gave, in the user's order. */
 const resolveNetworks = (parts: Parts, request: ContainerCreateRequest): Container['networks'] => {
   const mode = request.hostConfig.NetworkMode;
-  if (mode.startsWith(SHARED)) {
-    parts.model.getContainer(mode.slice(SHARED.length));
-    return [];
-  }
+  if (mode.startsWith(SHARED)) return []; // that the other container is there and runs is looked at when this one starts
   const given = request.networks.map(({ network, settings }) => ({
     name: network === 'default' ? 'bridge' : network,
     settings: canonicalSettings(settings),
@@ -248,6 +264,12 @@ const same = (parts: Parts, given: readonly { name: string }[], primary: string)
   );
 };
 
+/** What a user should know of a container that is made all the same; in moby's words. */
+export const warningsOf = ({ hostConfig }: Container): readonly string[] =>
+  hostConfig.NetworkMode === 'host' && Object.keys(hostConfig.PortBindings).length > 0
+    ? ['Published ports are discarded when using host network mode']
+    : [];
+
 export const designContainer = (parts: Parts, request: ContainerCreateRequest): Container => {
   const image = parts.images.find(request.config.Image);
   if (!image) throw notFound(`No such image: ${withTag(request.config.Image)}`);
@@ -257,7 +279,7 @@ export const designContainer = (parts: Parts, request: ContainerCreateRequest): 
   const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   if (args.length === 0 || args[0] === '') throw invalid('no command specified');
   exposedPorts(config, request.hostConfig);
-  for (const link of request.hostConfig.Links ?? []) parts.model.getContainer(parseLink(link).source);
+  for (const link of request.hostConfig.Links ?? []) checkLinkSource(parts, parseLink(link).source);
   const networks = resolveNetworks(parts, request); // before the mounts: those may make volumes
   return {
     id,
@@ -266,7 +288,7 @@ export const designContainer = (parts: Parts, request: ContainerCreateRequest): 
     imageId: image.id,
     imageName: request.config.Image,
     config,
-    hostConfig: request.hostConfig,
+    hostConfig: withSharedById(parts, request.hostConfig),
     networks,
     mounts: withoutLeftovers(parts, () => resolveMounts(parts, config, request.hostConfig)),
     args,

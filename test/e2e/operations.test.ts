@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { CLIENTS } from '../support/daemon.js';
+import { CLIENTS, ROOT } from '../support/daemon.js';
 import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
 import { attempt, run, until } from '../support/run.js';
 
@@ -172,4 +172,14 @@ describe('O2 configuration', () => {
     expect(failed.stderr).toContain(message);
     expect(failed.stderr).not.toContain('    at ');
   });
+});
+
+test('O1 viaduct status, ports, addresses', async () => {
+  const viaduct = (...args: string[]) =>
+    run(join(ROOT, 'bin/viaduct'), args, { env: { DOCKER_HOST: `unix://${d.socket}` } });
+  await d.docker('network', 'create', '--subnet', '10.95.0.0/24', 'mynetwork');
+  await sleeper('c1', '--network', 'mynetwork', '-p', '8080-8082:80-82');
+  expect(await viaduct('status')).toContain(d.dataRoot);
+  expect(await viaduct('ports')).toMatch(/^0\.0\.0\.0:8080-8082 +tcp +c1 +80-82$/m);
+  expect(await viaduct('addresses')).toMatch(/^mynetwork +c1 +10\.95\.0\.2 /m);
 });

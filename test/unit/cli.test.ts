@@ -1,0 +1,98 @@
+/** What the `viaduct` command prints. */
+import { describe, expect, test } from 'vitest';
+import * as answers from '../../src/cli/answers.js';
+import { clientOf } from '../../src/cli/client.js';
+import { addressesText, portsText, statusText, table } from '../../src/cli/tables.js';
+
+const container = (name: string, ports: object[], networks: object = {}) => ({
+  Id: name,
+  Names: [`/${name}`],
+  State: 'running',
+  Ports: ports,
+  NetworkSettings: { Networks: networks },
+});
+const tcp = (IP: string, PublicPort: number, PrivatePort: number, Type = 'tcp') => ({
+  IP,
+  PublicPort,
+  PrivatePort,
+  Type,
+});
+
+test('a table is as wide as its cells and ends where they end', () => {
+  expect(
+    table([
+      ['A', 'B'],
+      ['long', 'x'],
+      ['s', ''],
+    ]),
+  ).toBe('A     B\nlong  x\ns');
+});
+
+describe('ports', () => {
+  test('in order of protocol, address and number, runs as one row, unpublished ones not at all', () => {
+    const list = answers.containers.parse([
+      container('web', [tcp('0.0.0.0', 8080, 80), tcp('::', 8080, 80), { PrivatePort: 443, Type: 'tcp' }]),
+      container('range', [tcp('0.0.0.0', 7001, 81), tcp('0.0.0.0', 7000, 80), tcp('0.0.0.0', 7002, 90)]),
+      container('dns', [tcp('127.0.0.1', 53, 53, 'udp')]),
+    ]);
+    expect(portsText(list)).toBe(
+      [
+        'HOST               PROTOCOL  CONTAINER  PORT',
+        '0.0.0.0:7000-7001  tcp       range      80-81',
+        '0.0.0.0:7002       tcp       range      90',
+        '0.0.0.0:8080       tcp       web        80',
+        '[::]:8080          tcp       web        80',
+        '127.0.0.1:53       udp       dns        53',
+      ].join('\n'),
+    );
+  });
+  test('neighbouring ports of two containers stay apart', () => {
+    const list = answers.containers.parse([
+      container('aa', [tcp('0.0.0.0', 80, 80)]),
+      container('bb', [tcp('0.0.0.0', 81, 81)]),
+    ]);
+    expect(portsText(list).split('\n')).toHaveLength(3);
+  });
+});
+
+test('addresses by network; what a family does not have is a dash', () => {
+  const list = answers.containers.parse([
+    container('web', [], {
+      front: { IPAddress: '172.18.0.2', GlobalIPv6Address: '', MacAddress: '02:42:ac:12:00:02' },
+      back: { IPAddress: '172.19.0.2' },
+    }),
+    container('raw', [], { host: { IPAddress: '' } }),
+  ]);
+  expect(addressesText(list)).toBe(
+    [
+      'NETWORK  CONTAINER  IPV4        IPV6  MAC',
+      'back     web        172.19.0.2  -     -',
+      'front    web        172.18.0.2  -     02:42:ac:12:00:02',
+      'host     raw        -           -     -',
+    ].join('\n'),
+  );
+});
+
+test('status shows warnings', () => {
+  const version = { Version: '0.1.0', ApiVersion: '1.52', MinAPIVersion: '1.24' };
+  const summary = answers.summary.parse({
+    ID: 'x',
+    DockerRootDir: '/d',
+    Containers: 3,
+    ContainersRunning: 2,
+    Images: 1,
+    KernelVersion: '6.18',
+    Warnings: ['mind this'],
+  });
+  const text = statusText('unix:///s', version, summary);
+  expect(text).toContain('daemon      Viaduct 0.1.0 on unix:///s');
+  expect(text).toContain('containers  2 running of 3');
+  expect(text).toContain('warning     mind this');
+});
+
+test('nobody there is said with the remedy; an address of another kind is refused', async () => {
+  await expect(clientOf('unix:///not/there.sock')('/info')).rejects.toThrow(
+    'no daemon answers on unix:///not/there.sock: start it with',
+  );
+  expect(() => clientOf('ssh://somewhere')).toThrow('neither unix:///path nor tcp://host:port');
+});

@@ -1,0 +1,52 @@
+/**
+ * The README's tour as data: its `console` blocks, each a list of commands with the output shown beneath. What differs from
+ * run to run (ids, times, addresses that were free) is made equal before outputs are compared.
+ */
+export interface Step {
+  readonly where: 'host' | 'elsewhere';
+  readonly command: string;
+  /** as shown, without the last line end */
+  readonly output: string;
+}
+
+const BLOCK = /```console\n([\s\S]*?)```/g;
+const PROMPT = /^(elsewhere)?\$ (.*)$/;
+
+const stepsOf = (block: string): readonly Step[] => {
+  const steps: { where: Step['where']; command: string; output: string[] }[] = [];
+  for (const line of block.replace(/\n$/, '').split('\n')) {
+    const prompt = PROMPT.exec(line);
+    if (prompt) steps.push({ where: prompt[1] ? 'elsewhere' : 'host', command: prompt[2] ?? '', output: [] });
+    else steps.at(-1)?.output.push(line);
+  }
+  return steps.map((step) => ({ ...step, output: step.output.join('\n') }));
+};
+
+export const readTour = (markdown: string): readonly Step[] =>
+  [...markdown.matchAll(BLOCK)].flatMap((match) => stepsOf(match[1] ?? ''));
+
+/** The same text with other outputs, in order. */
+export const rewriteTour = (markdown: string, outputs: readonly string[]): string => {
+  let at = 0;
+  return markdown.replace(BLOCK, (_, block: string) => {
+    const lines = stepsOf(block).map(({ where, command }) => {
+      const output = outputs[at] ?? '';
+      at += 1;
+      return `${where === 'host' ? '' : where}$ ${command}\n${output === '' ? '' : `${output}\n`}`;
+    });
+    return `\`\`\`console\n${lines.join('')}\`\`\``;
+  });
+};
+
+export const alike = (output: string): string =>
+  output
+    .replace(/\b(sha256:)?[0-9a-f]{64}\b/g, 'ID')
+    .replace(/\b[0-9a-f]{12}\b/g, 'ID')
+    .replace(/\b02:42(:[0-9a-f]{2}){4}/g, 'MAC')
+    .replace(/\b(172\.\d+\.\d+)\.\d+/g, '$1.N')
+    .replace(/=[\d.]+ ms|= [\d./]+ ms/g, '= TIME')
+    .replace(/\b(0\.0\.0\.0|\[::\]):327\d\d\b/g, '$1:PORT')
+    .replace(/"HostPort":"327\d\d"/g, '"HostPort":"PORT"')
+    .replace(/@if\d+/g, '@ifN')
+    .replace(/endpoint [a-z]+_[a-z]+ /g, 'endpoint NAME ')
+    .replace(/[ \t]+$/gm, '');

@@ -1,8 +1,10 @@
 /**
- * Named places at which a test can end the daemon as a crash would. `VIADUCT_FAILPOINT=name:3` ends it at the third
- * passing of `name` after the daemon is ready, `any:3` at the third passing of any, `start/any:3` counts from the
- * process's start. Without the variable a call costs one comparison.
+ * Named places at which a test can end the daemon as a crash would. VIADUCT_FAILPOINTS names a file; while the file
+ * holds `name:3`, the third passing of that place since then is the last (`any:3`: of any place). Without the variable
+ * a call costs one comparison.
  */
+import { readFileSync } from 'node:fs';
+
 export type Failpoint =
   | 'intent-durable'
   | 'kernel-step'
@@ -22,18 +24,28 @@ export type Failpoint =
   | 'rootfs-discarded'
   | 'container-removed';
 
-const [, fromStart = '', armed = '', nth = '1'] =
-  /^(start\/)?([a-z-]+)(?::(\d+))?$/.exec(process.env.VIADUCT_FAILPOINT ?? '') ?? [];
-let counting = fromStart !== '';
+const file = process.env.VIADUCT_FAILPOINTS ?? '';
+let armed = '';
 let passed = 0;
 
-/** The daemon is ready: from now on passings count. */
-export const armFailpoints = (): void => {
-  counting = true;
+export const failpoint = (name: Failpoint): void => {
+  if (file !== '') pass(name);
 };
 
-export const failpoint = (name: Failpoint): void => {
-  if (armed === '' || !counting || (armed !== name && armed !== 'any')) return;
+const pass = (name: Failpoint): void => {
+  const text = wanted();
+  if (text !== armed) passed = 0;
+  armed = text;
+  const [place, nth = '1'] = text.split(':', 2);
+  if (place !== name && place !== 'any') return;
   passed += 1;
   if (passed === Number(nth)) process.kill(process.pid, 'SIGKILL');
+};
+
+const wanted = (): string => {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return ''; // not armed
+  }
 };

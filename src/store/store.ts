@@ -57,8 +57,7 @@ const HEADER = 24;
  * so the length is held against the meta pages' last page number before it is mapped.
  */
 export const looksWhole = (path: string): boolean => {
-  const size = statSync(path).size;
-  if (size === 0) return true;
+  const size = statSync(path).size; // 0 too: an empty file is not an empty record
   if (size < 2 * PAGE) return false;
   const head = firstPages(path);
   const metas = [head.subarray(0, PAGE), head.subarray(PAGE)].filter((m) => m.readUInt32LE(HEADER) === MAGIC);

@@ -37,7 +37,7 @@ export interface StartOptions {
   /** daemon.json */
   readonly config?: object;
   readonly images?: readonly ImageName[];
-  /** environment of the daemon (failpoints) */
+  /** further environment of the daemon */
   readonly env?: Readonly<Record<string, string>>;
   /** path of the `docker` client */
   readonly client?: string;
@@ -69,7 +69,11 @@ export interface TestDaemon {
   log(): string;
   /** SIGKILL, and waits until it is gone */
   kill9(): Promise<void>;
-  /** starts it again after `kill9` or `terminate`; `flags` replace the first ones */
+  /** resolves to its exit code when it ends, by whomever (137: SIGKILL) */
+  ended(): Promise<number>;
+  /** from now on: SIGKILL at a place of src/failpoints.ts (`kernel-step:2`, `any:7`); '': nowhere */
+  dieAt(failpoint: string): void;
+  /** starts it again after its end; `flags` replace the former ones */
   start(flags?: readonly string[]): Promise<void>;
   /** SIGTERM; resolves to its exit code */
   terminate(): Promise<number>;
@@ -144,6 +148,7 @@ const startIn = async (world: World, upstream: Upstream, options: StartOptions):
   const api = apiOf(socket);
   const docker = dockerOf(options.client ?? CLIENTS[0] ?? 'docker', socket, base);
   let flags = options.flags ?? [];
+  const env = { VIADUCT_FAILPOINTS: join(base, 'failpoint'), ...options.env };
   let child: ChildProcess | undefined;
   let exited: Promise<number> = Promise.resolve(0);
 
@@ -156,7 +161,7 @@ const startIn = async (world: World, upstream: Upstream, options: StartOptions):
     const places = ['--data-root', dataRoot, '--exec-root', execRoot, '--pidfile', join(base, 'pid')];
     const args = [...enter, ENGINE, '-H', `unix://${socket}`, ...places, '--config-file', configFile];
     const started = spawn(program, [...args, ...flags], {
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const sink = createWriteStream(logFile, { flags: 'a' });
@@ -244,6 +249,8 @@ const startIn = async (world: World, upstream: Upstream, options: StartOptions):
     execRoot,
     pid,
     log,
+    ended: () => exited,
+    dieAt: (failpoint) => writeFileSync(env.VIADUCT_FAILPOINTS, failpoint),
     start,
     clear,
     stop,

@@ -1,0 +1,82 @@
+/**
+ * What is in the kernel and on disk of a daemon's, as sorted lines of text: two of these compared show what a command
+ * left behind. Link-local addresses and counters, which come and go by themselves, are left out.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestDaemon } from './daemon.js';
+import { until } from './run.js';
+
+const lines = (text: string, prefix: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .filter((line) => line !== '')
+    .map((line) => `${prefix} ${line}`);
+
+const entries = (directory: string, prefix: string): string[] =>
+  existsSync(directory) ? readdirSync(directory).map((name) => `${prefix} ${name}`) : [];
+
+/** Name, master, MAC and whether it is up; not the state of its carrier. */
+const LINKS = `ip -j -d link | tr -d '\\n'`;
+
+interface IpLink {
+  readonly ifname: string;
+  readonly address?: string;
+  readonly master?: string;
+  readonly group: string;
+  readonly flags: readonly string[];
+}
+
+/** Once no link is dying any more: those have a group of their own. */
+const links = async (d: TestDaemon): Promise<string[]> => {
+  const found = await until('dying links are gone', async () => {
+    const now = JSON.parse(await d.host(LINKS)) as readonly IpLink[]; // iproute2's own format
+    return now.every((l) => l.group === 'default') ? now : undefined;
+  });
+  return found.map(
+    (l) => `link ${l.ifname} ${l.address ?? ''} ${l.master ?? '-'} ${l.flags.includes('UP') ? 'up' : 'down'}`,
+  );
+};
+
+/** The relay listens on another port in each daemon. */
+const withoutRelayPort = (rules: string): string => {
+  const port = /elements = \{ tcp : (\d+) \}/.exec(rules)?.[1];
+  return port === undefined ? rules : rules.replace(new RegExp(`\\b${port}\\b`, 'g'), 'RELAY');
+};
+
+export const kernelState = async (d: TestDaemon): Promise<readonly string[]> => {
+  const settled = await links(d);
+  const [addresses, routes, rules] = await Promise.all([
+    d.host(`ip -o addr show scope global | awk '{print $2, $4}'`),
+    d.host('ip route; ip -6 route | grep -v ^fe80 || true'),
+    d.host('nft list ruleset'),
+  ]);
+  return [
+    ...settled,
+    ...lines(addresses, 'address'),
+    ...lines(routes.replace(/ linkdown/g, ''), 'route'),
+    ...lines(
+      withoutRelayPort(rules)
+        .replace(/ # progname .*/g, '')
+        .replace(/ counter packets \d+ bytes \d+/g, ''),
+      'nft',
+    ),
+    ...d.world.mounts().map((path) => `mount ${path}`),
+    ...entries(join(d.execRoot, 'netns'), 'netns'),
+    ...entries(join(d.execRoot, 'roots'), 'root'),
+    ...entries(join(d.execRoot, 'containers'), 'bundle'),
+    ...entries(join(d.execRoot, 'containers/.exits'), 'exit'),
+    ...entries(join(d.execRoot, 'containers/.states'), 'state'),
+    ...entries(join(d.dataRoot, 'containers'), 'files'),
+    ...entries(join(d.dataRoot, 'volumes'), 'volume'),
+    ...entries(join(d.dataRoot, 'writable'), 'layer').filter((line) => !/ \.(empty|trash-.*)$/.test(line)),
+  ].sort();
+};
+
+/** The daemon's own processes and the containers', without those that tests started. */
+export const containerProcesses = (d: TestDaemon): number =>
+  d.world.processes().filter((pid) => pid !== d.pid()).length;
+
+/** Descriptors that the daemon has open. */
+export const openFiles = (d: TestDaemon): number => readdirSync(`/proc/${d.pid()}/fd`).length;

@@ -132,6 +132,7 @@ class Daemon {
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
   #said = '';
+  #closed = false;
 
   constructor(
     readonly name: EngineName,
@@ -145,6 +146,7 @@ class Daemon {
   }
 
   async start(ready = alive): Promise<number> {
+    if (this.#closed) throw new Error('interrupted');
     const [program = '', ...args] = this.command;
     const begin = performance.now();
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
@@ -176,6 +178,12 @@ class Daemon {
     await this.#exited;
     clearTimeout(late);
   }
+
+  /** Ends it and never starts again, whoever is about to. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.end('SIGTERM');
+  }
 }
 
 const versionOf = async (client: Client): Promise<string> => {
@@ -190,8 +198,9 @@ const withTimeLimit = async (what: string, ms: number, work: Promise<void>): Pro
 };
 
 export const startEngine = async (name: EngineName, options: EngineOptions = {}): Promise<Engine> => {
-  const world = await createWorld();
-  const removeWorld = onEnd(() => world.remove());
+  const making = createWorld();
+  const removeWorld = onEnd(async () => (await making).remove()); // also when interrupted in the middle of it
+  const world = await making;
   await hideHostsDocker(world);
   const { base } = world;
   const place: Place = { base, socket: join(base, 's'), cgroup: `/viaduct-bench-${process.pid}` };
@@ -204,7 +213,7 @@ export const startEngine = async (name: EngineName, options: EngineOptions = {})
   const stop = onEnd(async () => {
     await withTimeLimit(`${name}: removing its containers`, 180_000, clearAll(api));
     client.close();
-    await daemon.end('SIGTERM');
+    await daemon.close();
     await removeWorld();
     if (name === 'dockerd') removeCgroups(place.cgroup);
   });

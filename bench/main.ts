@@ -11,7 +11,7 @@ import { FIGURES } from './figures/index.js';
 import { build, DNSPERF, DOCKERD, dockerClient, missing, readMachine, testImages } from './machine.js';
 import { markdown, type Report, writeReport } from './report.js';
 import type { Row } from './row.js';
-import { undoAll, undoOnSignals } from './undo.js';
+import { isInterrupted, undoAll, undoOnSignals } from './undo.js';
 
 interface Options {
   readonly quick: boolean;
@@ -69,6 +69,7 @@ const measureAll = async (
     try {
       rows.push(...(await figure.measure(bench)));
     } catch (error) {
+      if (isInterrupted()) throw error;
       const why = error instanceof Error ? error.message : String(error);
       say(`${figure.name} failed: ${why}`);
       failures.push(`${figure.name}: ${why.split('\n')[0]}`);
@@ -132,7 +133,8 @@ const main = async (): Promise<void> => {
     process.stdout.write(`\n${markdown(report)}\n`);
     if (report.failures.length > 0) process.exitCode = 1;
   } catch (error) {
-    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (!isInterrupted())
+      process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
   } finally {
     say('taking everything away');

@@ -6,6 +6,10 @@ export type Undo = () => Promise<void> | void;
 
 const made: Undo[] = [];
 let running: Promise<void> | undefined;
+let interrupted = false;
+
+/** True once a signal has come: what fails from now on fails because of that. */
+export const isInterrupted = (): boolean => interrupted;
 
 /** Answers a function that runs `undo` now and forgets it. */
 export const onEnd = (undo: Undo): (() => Promise<void>) => {
@@ -37,7 +41,6 @@ export const undoAll = (): Promise<void> => {
 
 /** Ctrl-C and SIGTERM take everything away, then exit with 128 + signal. A second one is patient too. */
 export const undoOnSignals = (): void => {
-  let interrupted = false;
   const end = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', code: number): void => {
     process.on(signal, () => {
       if (interrupted) return;

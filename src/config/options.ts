@@ -63,6 +63,7 @@ const oneOf =
 const STORAGE = 'images and layers are kept by containers-storage (overlay)';
 const NO_CONTAINERD = 'Viaduct runs containers by conmon and crun, without containerd';
 const LATER_CLUSTER = 'this version serves one host';
+const LIVES_ON = 'containers always go on when the daemon stops';
 const PER_CONTAINER = 'no daemon-wide default for it here';
 
 export const OPTIONS = {
@@ -84,8 +85,8 @@ export const OPTIONS = {
   debug: obeyed(switchKind, 'debug', 'Log at level debug', { short: 'D' }),
   logLevel: obeyed(textKind, 'log-level', 'debug, info, warn, error or fatal', { short: 'l' }),
   label: obeyed(listKind, 'label', 'key=value label of the daemon, for `docker info`', { key: 'labels' }),
-  shutdownTimeout: obeyed(numberKind, 'shutdown-timeout', 'Seconds that containers get at shutdown'),
-  liveRestore: obeyed(switchKind, 'live-restore', 'Keep containers running when the daemon stops'),
+  shutdownTimeout: ignored(numberKind, 'shutdown-timeout', LIVES_ON),
+  liveRestore: ignored(switchKind, 'live-restore', LIVES_ON),
   // Networks
   bridge: obeyed(
     textKind,

@@ -135,7 +135,7 @@ export function presentInfo(host: HostFacts, daemon: DaemonFacts): Record<string
       Error: '',
       RemoteManagers: null,
     },
-    LiveRestoreEnabled: config.liveRestore,
+    LiveRestoreEnabled: true,
     Isolation: '',
     InitBinary: '',
     ContainerdCommit: commit,

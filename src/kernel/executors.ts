@@ -25,7 +25,7 @@ import {
 } from './rtnetlink/neighbour.js';
 import { createRoute, deleteRoute, replaceRoute } from './rtnetlink/route.js';
 import type { Session } from './session.js';
-import { readSysctl, writeSysctl } from './sysctl.js';
+import { exchangeSysctl, writeSysctl } from './sysctl.js';
 
 export type ObjectOf<K extends KernelKind> = Extract<KernelObject, { kind: K }>;
 
@@ -94,8 +94,7 @@ const sysctlKey = (o: SysctlObject): string => `${o.ns} ${o.path}`;
 const sysctl: CallExecutor<SysctlObject> = {
   by: 'call',
   create: (o, { formerValues }) => {
-    const former = readSysctl(o.ns, o.path);
-    writeSysctl(o.ns, o.path, o.value);
+    const former = exchangeSysctl(o.ns, o.path, o.value);
     if (former !== undefined) formerValues.set(sysctlKey(o), former);
   },
   replace: (o) => writeSysctl(o.ns, o.path, o.value),

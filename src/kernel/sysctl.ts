@@ -11,6 +11,7 @@ import { inNamespace } from './netns.js';
 const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[^/\0]+(?:\/[^/\0]+)+$/;
 const EINVAL = 22;
 const ENOENT = 2;
+const EACCES = 13;
 
 const errnoOf = (error: unknown): number =>
   error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? Math.abs(error.errno) : 0;
@@ -53,6 +54,19 @@ export const writeSysctl = (ns: Netns, path: string, value: string): void => {
     return undefined;
   });
 };
+
+/** Writes what differs, in one visit of the namespace. Answers the former value; undefined: there was none to read. */
+export const exchangeSysctl = (ns: Netns, path: string, value: string): string | undefined =>
+  at(ns, path, `sysctl write ${path}=${value}`, (file) => {
+    let former: string | undefined;
+    try {
+      former = readFileSync(file, 'utf8').trim().replace(/\s+/g, ' ');
+    } catch (error) {
+      if (errnoOf(error) !== EACCES) throw error; // write-only ones have no value to go back to
+    }
+    if (former !== value.trim()) writeFileSync(file, value);
+    return former;
+  });
 
 /** True where the sysctl has this value, however it is spaced. */
 export const hasSysctl = (ns: Netns, path: string, value: string): boolean =>

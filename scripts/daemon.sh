@@ -11,9 +11,16 @@ daemon_pid() {
 
 answers() { curl -fs --max-time 2 --unix-socket "${1#unix://}" http://localhost/_ping >/dev/null 2>&1; }
 
+# Somebody listens on the socket, whether or not he answers in time. (curl: 7 is "could not connect".)
+owned() {
+  [ -S "$1" ] || return 1
+  curl -s --max-time 2 --unix-socket "$1" http://localhost/_ping >/dev/null 2>&1
+  [ $? -ne 7 ]
+}
+
 # /var/run/docker.sock when it is free, else a socket of our own: two engines can live on one machine.
 choose_socket() {
-  if answers unix:///var/run/docker.sock || pidof -q dockerd 2>/dev/null; then
+  if owned /var/run/docker.sock; then
     DOCKER_HOST=unix:///run/viaduct.sock
   else
     DOCKER_HOST=unix:///var/run/docker.sock
@@ -46,12 +53,30 @@ start_daemon() {
   wait_until_it_answers $!
 }
 
-# Each image is one tar; `docker load` of what is there already costs milliseconds.
+# What is made is said; where the archives lie is not news to somebody who gets them loaded.
+make_images() {
+  failure=.cache/images.failed
+  rm -f "$failure"
+  { npx --no-install tsx scripts/images/build-test-images.ts || { mkdir -p .cache && : >"$failure"; }; } |
+    sed '/^Test images are in place/,$d; s/^/    /'
+  [ ! -e "$failure" ]
+}
+
+# Each image is one tar, loaded again only where it changed or is gone from the daemon.
 load_images() {
-  npx --no-install tsx scripts/images/build-test-images.ts || refuse "The images could not be made; the daemon runs all the same (see above)."
+  say "Images to play with"
+  make_images || refuse "The images could not be made; the daemon runs all the same (see above)."
+  mkdir -p "$stamps"
   for tar in .cache/images/*.tar; do
     [ -e "$tar" ] || continue
-    note "$(docker load -q -i "$tar" 2>&1)" || refuse "docker load -i $tar failed."
+    name=$(basename "$tar" .tar)
+    if [ "$stamps/loaded-$name" -nt "$tar" ] && docker image inspect "$name" >/dev/null 2>&1; then
+      note "$name: there"
+      continue
+    fi
+    loaded=$(docker load -q -i "$tar" 2>&1) || refuse "docker load -i $tar failed: $loaded"
+    note "$loaded"
+    : >"$stamps/loaded-$name"
   done
 }
 

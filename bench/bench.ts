@@ -28,7 +28,7 @@ export const inTurn = async (
   engines: readonly Engine[],
   rounds: number,
   turn: (engine: Engine, measured: boolean) => Promise<void>,
-  warmUp = 2,
+  warmUp = 4,
 ): Promise<void> => {
   for (let round = -warmUp; round < rounds; round += 1)
     for (const engine of engines) {

@@ -1,9 +1,19 @@
 /** The machine's facts for the report, and what the benchmark needs to be there. */
-import { existsSync, readFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { CLIENTS, IMAGES, ROOT } from '../test/support/daemon.js';
 import { attempt, run } from '../test/support/run.js';
+import { median } from './statistics.js';
 
 export interface Machine {
   readonly date: string;
@@ -17,10 +27,31 @@ export interface Machine {
   readonly commit: string;
   /** processes waiting for a core, mean of the last minute, when it began */
   readonly load: string;
+  /** median of 4 KiB written and fdatasync(2)ed where the data roots are, milliseconds: part of every durable command */
+  readonly syncMs: number;
 }
 
 const firstMatch = (path: string, pattern: RegExp): string =>
   pattern.exec(readFileSync(path, 'utf8'))?.[1] ?? '?';
+
+const syncMs = (): number => {
+  const directory = mkdtempSync(join(tmpdir(), 'viaduct-sync-'));
+  const fd = openSync(join(directory, 'file'), 'w');
+  const page = Buffer.alloc(4096, 1);
+  try {
+    return median(
+      Array.from({ length: 40 }, () => {
+        const begin = performance.now();
+        writeSync(fd, page, 0, page.length, 0);
+        fdatasyncSync(fd);
+        return performance.now() - begin;
+      }),
+    );
+  } finally {
+    closeSync(fd);
+    rmSync(directory, { recursive: true });
+  }
+};
 
 export const readMachine = async (client: string): Promise<Machine> => ({
   date: new Date().toISOString(),
@@ -33,6 +64,7 @@ export const readMachine = async (client: string): Promise<Machine> => ({
   client: await run(client, ['--version']),
   commit: (await attempt('git', ['-C', ROOT, 'describe', '--always', '--dirty'])).stdout.trim(),
   load: firstMatch('/proc/loadavg', /^(\S+)/),
+  syncMs: syncMs(),
 });
 
 interface Need {

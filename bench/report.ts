@@ -48,21 +48,22 @@ const table = (header: readonly string[], lines: readonly (readonly string[])[])
   return [line(header), `|${width.map((w) => '-'.repeat(w + 2)).join('|')}|`, ...lines.map(line)].join('\n');
 };
 
-/** Each note once, with the figures that it is about. */
-const notesOf = (rows: readonly Row[]): readonly string[] => {
-  const titles = new Map<string, string[]>();
-  for (const { note, title } of rows) if (note) titles.set(note, [...(titles.get(note) ?? []), title]);
-  if (titles.size === 0) return [];
-  return ['', 'Notes:', '', ...[...titles].map(([note, of]) => `- ${note}: ${of.join('; ')}`)];
-};
+/** Each note once, in order; rows name theirs by its number. */
+const notesOf = (rows: readonly Row[]): readonly string[] => [
+  ...new Set(rows.flatMap(({ note }) => note ?? [])),
+];
+
+const titleOf = ({ title, note }: Row, notes: readonly string[]): string =>
+  note === undefined ? title : `${title} [${notes.indexOf(note) + 1}]`;
 
 export const markdown = (report: Report): string => {
   const { machine, versions, rows } = report;
   const judged = rows.filter((row) => isMet(row) !== undefined);
   const missed = judged.filter((row) => isMet(row) === false);
   const header = ['figure', 'Viaduct', 'dockerd', 'better', 'target', 'met', 'rounds'];
+  const notes = notesOf(rows);
   const lines = rows.map((row) => [
-    row.title,
+    titleOf(row, notes),
     value(row.samples.viaduct, row.unit),
     value(row.samples.dockerd, row.unit),
     times(row),
@@ -73,14 +74,14 @@ export const markdown = (report: Report): string => {
   return [
     '# Viaduct beside dockerd',
     '',
-    `${machine.date}: ${machine.distribution}, Linux ${machine.kernel}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGb} GB, load ${machine.load} at the start; node ${machine.node}; Viaduct ${versions.viaduct ?? '–'} (${machine.commit}), dockerd ${versions.dockerd ?? '–'}, ${machine.client}.`,
+    `${machine.date}: ${machine.distribution}, Linux ${machine.kernel}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGb} GB, load ${machine.load} at the start, fdatasync ${number(machine.syncMs)} ms; node ${machine.node}; Viaduct ${versions.viaduct ?? '–'} (${machine.commit}), dockerd ${versions.dockerd ?? '–'}, ${machine.client}.`,
     '',
     `Both ran in turn in one run, each in namespaces of its own. Medians, quartiles in brackets; “better” is how many times better Viaduct's median is.${report.quick ? ' **A quick run: few rounds.**' : ''}`,
     '',
     table(header, lines),
     '',
     `${judged.length - missed.length} of ${judged.length} targets met${missed.length > 0 ? `; missed: ${missed.map((row) => row.title).join('; ')}` : ''}.`,
-    ...notesOf(rows),
+    ...(notes.length > 0 ? ['', ...notes.map((note, i) => `[${i + 1}] ${note}  `)] : []),
     ...(report.failures.length > 0 ? ['', 'Not measured:', '', ...report.failures.map((f) => `- ${f}`)] : []),
     '',
   ].join('\n');

@@ -1,10 +1,10 @@
-/** Facts of the host, read from /proc and /etc when they are needed and kept for a second. */
+/** Facts of the host, read from /proc and /etc when they are needed and kept for a tenth of a second. */
 import { existsSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { hostSubnets, type Subnets } from '../ipam/subnets.js';
 import type { HostFacts } from './parts.js';
 
-const FRESH_MS = 1000;
+const FRESH_MS = 100;
 
 const read = (path: string): string => {
   try {

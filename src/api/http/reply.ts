@@ -1,4 +1,5 @@
 /** Ways to answer: JSON, nothing, and streams of JSON lines whose headers go out at once. */
+import { PortError } from '../../errors.js';
 import { BuildError } from '../../images/contract.js';
 import type { Exchange } from './exchange.js';
 import { describeFailure } from './status.js';
@@ -17,8 +18,8 @@ export function sendEmpty(exchange: Exchange, status = 204): void {
 /** Sends `{"message": …}`; where the answer has begun, all that is left is to break it off. */
 export function sendFailure(exchange: Exchange, failure: unknown): void {
   const { status, message } = describeFailure(failure);
-  // 501 and 503 are answers; 500 is something to look into.
-  if (status === 500) {
+  // 501 and 503 are answers; 500 is something to look into, but where Docker answers so to a user's own clash.
+  if (status === 500 && !(failure instanceof PortError)) {
     exchange.logger.error(
       { err: failure, method: exchange.request.method, url: exchange.request.url },
       message,

@@ -13,11 +13,12 @@ import type {
 } from '../../model/container.js';
 import { type ContainerId, freshId, shortId } from '../../model/ids.js';
 import type { Image } from '../../model/image.js';
-import { canonicalSettings } from '../attachment.js';
+import { canonicalSettings, checkSettings } from '../attachment.js';
 import type { ContainerCreateRequest } from '../contract.js';
 import { type Parts, timestamp } from '../parts.js';
 import { exposedPorts } from '../publish.js';
 import { parseLink } from './links.js';
+import { signalNumber } from './signals.js';
 import { ADJECTIVES, NOUNS } from './words.js';
 
 export const NO_SETTINGS: EndpointSettings = {
@@ -250,6 +251,7 @@ const resolveNetworks = (parts: Parts, request: ContainerCreateRequest): Contain
   const seen = new Set<string>();
   return names.flatMap(({ name, settings }) => {
     const found = parts.model.findNetwork(name);
+    if (found) checkSettings(found, settings); // one that is made later is checked at the start
     const key = found?.id ?? name;
     if (seen.has(key)) return [];
     seen.add(key);
@@ -279,6 +281,7 @@ export const designContainer = (parts: Parts, request: ContainerCreateRequest): 
   const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   if (args.length === 0 || args[0] === '') throw invalid('no command specified');
   exposedPorts(config, request.hostConfig);
+  if (config.StopSignal) signalNumber(config.StopSignal);
   for (const link of request.hostConfig.Links ?? []) checkLinkSource(parts, parseLink(link).source);
   const networks = resolveNetworks(parts, request); // before the mounts: those may make volumes
   return {

@@ -148,7 +148,7 @@ export const join = (parts: Parts, container: Container): Container => {
 const namingEndpoint = (error: unknown, container: Container, members: readonly Member[]): unknown => {
   if (!(error instanceof PortError)) return error;
   const publishing = members.find((m) => hasPorts(m)) ?? members[0];
-  return internal(
+  return new PortError(
     `failed to set up container networking: driver failed programming external connectivity on endpoint ${container.name} (${publishing?.endpoint.id ?? ''}): ${error.message}`,
     error,
   );

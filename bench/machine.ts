@@ -104,7 +104,7 @@ export const testImages = async (): Promise<readonly string[]> => {
   return [IMAGE];
 };
 
-/** Types are checked elsewhere: only what cannot be written stops a build. */
+/** A fresh build into dist/, unless VIADUCT_DIST names one. Rejects with the compiler's words. */
 export const build = async (): Promise<void> => {
   if (process.env.VIADUCT_DIST !== undefined) return;
   await run('npm', ['--prefix', ROOT, 'run', 'build'], { timeoutMs: 300_000 });

@@ -36,7 +36,11 @@ const hostView = (config: DaemonConfig): HostView => ({
 });
 
 export const startDaemon = async (config: DaemonConfig, log: Logger): Promise<Daemon> => {
-  const { store, quarantined } = openStore(join(config.dataRoot, 'intent.mdb'));
+  const { store, quarantined } = openStore(
+    join(config.dataRoot, 'intent.mdb'),
+    join(config.execRoot, 'intent.tail'),
+    (message) => log.error({}, message),
+  );
   if (quarantined)
     log.error({ quarantined }, 'the record of networks and containers could not be read and was set aside');
   const model = new Model();

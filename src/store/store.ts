@@ -140,6 +140,8 @@ const patchOf = ({ state, restartCount, sandboxId, endpointIds }: Container): Pa
 });
 
 const keyOf = (change: Change): string => `${change.table}/${change.id}`;
+const keyed = (changes: readonly Change[]): (readonly [string, Change])[] =>
+  changes.map((c) => [keyOf(c), c]);
 
 /** The records, with the tail replayed over the database. */
 const readAll = (
@@ -164,7 +166,11 @@ const readAll = (
 };
 
 /** `path`: the database, on a disk; `tailPath`: better on a tmpfs. */
-export const openStore = (path: string, tailPath: string): OpenedStore => {
+export const openStore = (
+  path: string,
+  tailPath: string,
+  warn: (message: string) => void = () => {},
+): OpenedStore => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const quarantined = readable(path) ? undefined : setAside(path);
   const db = database(path);
@@ -193,6 +199,15 @@ export const openStore = (path: string, tailPath: string): OpenedStore => {
     timer = undefined;
     if (pending.size > 0) persist(pending.values());
   };
+  /** A disk that is full now may not be later; the tail keeps what is pending until then. */
+  const flushInTime = (): void => {
+    try {
+      flush();
+    } catch (error) {
+      warn(`records wait for the disk: ${error instanceof Error ? error.message : String(error)}`);
+      timer = setTimeout(flushInTime, 10 * FLUSH_MS).unref();
+    }
+  };
   const lineOf = (change: Change): Line =>
     change.table === 'container' && change.value && whole.has(change.id)
       ? { table: 'patch', id: change.id, value: patchOf(change.value) }
@@ -210,17 +225,17 @@ export const openStore = (path: string, tailPath: string): OpenedStore => {
 
   const store: Store = {
     load: () => loaded.values(),
+    // What is refused (a full disk) has changed nothing: neither `pending` nor what the next flush writes.
     commit(changes, durable) {
-      if (!durable) tail.append(changes.map(lineOf));
+      if (durable) persist(new Map([...pending, ...keyed(changes)]).values());
+      else tail.append(changes.map(lineOf));
+      if (!durable) for (const [key, change] of keyed(changes)) pending.set(key, change);
+      if (!durable) timer ??= setTimeout(flushInTime, FLUSH_MS).unref();
       for (const change of changes) {
-        pending.delete(keyOf(change));
-        pending.set(keyOf(change), change);
         if (change.table !== 'container') continue;
         if (change.value) whole.add(change.id);
         else whole.delete(change.id);
       }
-      if (durable) persist([...pending.values()]);
-      else timer ??= setTimeout(flush, FLUSH_MS).unref();
     },
     setting(key, fresh) {
       const known = db.get(`setting/${key}`);

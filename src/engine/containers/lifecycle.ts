@@ -29,6 +29,8 @@ export class Lifecycle {
   readonly #locks = new Locks();
   readonly #restarts = new Map<string, { delay: number; timer?: NodeJS.Timeout }>();
   readonly #health: HealthMonitor;
+  /** ended by a restart or a removal of the user's: no policy brings them back or takes them away meanwhile */
+  readonly #staying = new Set<string>();
   #closing = false;
 
   constructor(readonly parts: Parts) {
@@ -186,7 +188,8 @@ export class Lifecycle {
     await parts.runtime.delete(id).catch((error: unknown) => {
       parts.log.warn({ container: container.name, error: String(error) }, 'runtime state not removed');
     });
-    const again = revives ?? restartsAfterExit(container, exit.exitCode);
+    const stays = this.#staying.has(id);
+    const again = revives ?? (!stays && restartsAfterExit(container, exit.exitCode));
     const state: ContainerState = {
       ...container.state,
       status: again ? 'restarting' : 'exited',
@@ -202,7 +205,8 @@ export class Lifecycle {
     this.waiters.tell(id, 'next-exit', { exitCode: exit.exitCode, error: '' });
     if (again && (revives || this.#closing)) return; // the daemon's next start goes on
     if (again) this.#scheduleRestart(id, Date.parse(exit.finishedAt) - Date.parse(container.state.startedAt));
-    else if (container.hostConfig.AutoRemove) await this.#remove(parts.model.getContainer(id), true);
+    else if (!stays && container.hostConfig.AutoRemove)
+      await this.#remove(parts.model.getContainer(id), true);
   }
 
   #scheduleRestart(id: string, ranMs: number): void {
@@ -282,21 +286,15 @@ export class Lifecycle {
   async restart(id: string, timeoutSeconds?: number, signal?: string): Promise<void> {
     const container = this.parts.model.getContainer(id);
     if (isRunning(container)) {
-      this.#put({ ...container, stoppedByUser: true });
-      await this.#keepingRecord(id, () => this.#terminate(container, timeoutSeconds, signal));
+      this.#staying.add(id);
+      try {
+        await this.#terminate(container, timeoutSeconds, signal);
+      } finally {
+        this.#staying.delete(id);
+      }
     }
     await this.start(id);
     this.#event(container, 'restart');
-  }
-
-  /** `--rm` removes at exit, but not in the middle of a restart. */
-  async #keepingRecord(id: string, work: () => Promise<void>): Promise<void> {
-    const container = this.parts.model.getContainer(id);
-    const { AutoRemove } = container.hostConfig;
-    if (AutoRemove) this.#put({ ...container, hostConfig: { ...container.hostConfig, AutoRemove: false } });
-    await work();
-    const after = this.parts.model.getContainer(id);
-    if (AutoRemove) this.#put({ ...after, hostConfig: { ...after.hostConfig, AutoRemove } });
   }
 
   async kill(id: string, signal: string): Promise<void> {
@@ -356,16 +354,16 @@ export class Lifecycle {
   }
 
   async #killForRemoval(container: Container): Promise<void> {
-    this.#put({
-      ...container,
-      stoppedByUser: true,
-      hostConfig: { ...container.hostConfig, AutoRemove: false },
-    });
-    const ended = this.waiters.wait(container.id, 'next-exit');
-    if (container.state.status === 'paused') await this.parts.runtime.resume(container.id);
-    await this.#signal(container, SIGKILL);
-    if (!(await settlesWithin(ended, 10_000)))
-      throw internal(`could not kill container ${container.name}: it did not end within 10 s of SIGKILL`);
+    this.#staying.add(container.id);
+    try {
+      const ended = this.waiters.wait(container.id, 'next-exit');
+      if (container.state.status === 'paused') await this.parts.runtime.resume(container.id);
+      await this.#signal(container, SIGKILL);
+      if (!(await settlesWithin(ended, 10_000)))
+        throw internal(`could not kill container ${container.name}: it did not end within 10 s of SIGKILL`);
+    } finally {
+      this.#staying.delete(container.id);
+    }
   }
 
   async #remove(container: Container, volumes: boolean): Promise<void> {

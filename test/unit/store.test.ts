@@ -1,0 +1,98 @@
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Container } from '../../src/model/container.js';
+import { type Change, looksWhole, openStore } from '../../src/store/store.js';
+import { aNetwork, anEndpoint } from '../support/views.js';
+
+let folder = '';
+const paths = (): [string, string] => [join(folder, 'intent.mdb'), join(folder, 'intent.tail')];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vd-store-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const network = aNetwork();
+const put = (name: string): Change => ({ table: 'network', id: network.id, value: { ...network, name } });
+const endpoint = anEndpoint();
+const put6: Change = { table: 'endpoint', id: endpoint.id, value: endpoint };
+const gone: Change = { table: 'endpoint', id: endpoint.id, value: null };
+
+/** The store reads of a container what the patch has, and keeps the rest as it is. */
+const container = (pid: number, name = 'web'): Change => ({
+  table: 'container',
+  id: 'c0',
+  value: { id: 'c0', name, state: { pid }, endpointIds: [], sandboxId: null, restartCount: 0 } as never,
+});
+const read = (): Map<string, Change> => {
+  const { store } = openStore(...paths());
+  return new Map([...store.load()].map((c) => [`${c.table}/${c.id}`, c]));
+};
+const pidOf = (change: Change | undefined): number =>
+  change?.table === 'container' ? ((change.value as Container).state.pid ?? -1) : -1;
+
+describe('the store (O3)', () => {
+  it('has what was committed before a kill, durable or not', () => {
+    const { store } = openStore(...paths());
+    store.commit([put('a')], true);
+    store.commit([put6], false);
+    store.commit([container(0)], true);
+    store.commit([container(7)], false);
+    const found = read(); // as a new daemon: the old one never closed it
+    expect([...found.keys()].sort()).toEqual([
+      `container/c0`,
+      `endpoint/${endpoint.id}`,
+      `network/${network.id}`,
+    ]);
+    expect(pidOf(found.get('container/c0'))).toBe(7);
+  });
+
+  it('writes a running container’s change without its whole configuration', () => {
+    const { store } = openStore(...paths());
+    store.commit([container(0, 'x'.repeat(10_000))], true);
+    store.commit([container(7, 'x'.repeat(10_000))], false);
+    expect(readFileSync(paths()[1]).length).toBeLessThan(1000);
+  });
+
+  it('does not play a tail again that the database has gone beyond', () => {
+    const { store } = openStore(...paths());
+    store.commit([put6], false);
+    const before = readFileSync(paths()[1]);
+    store.commit([gone], true);
+    writeFileSync(paths()[1], before); // killed before the tail was cleared
+    expect(read().has(`endpoint/${endpoint.id}`)).toBe(false);
+  });
+
+  it('forgets the tail of another boot and the torn end of this one’s', () => {
+    const { store } = openStore(...paths());
+    store.commit([put('a')], true);
+    store.commit([put6], false);
+    const text = readFileSync(paths()[1], 'utf8');
+    writeFileSync(paths()[1], `${text}[{"table":"netw`);
+    expect(read().size).toBe(2);
+    writeFileSync(paths()[1], text.replace(/^\S+/, 'another-boot'));
+    expect(read().size).toBe(2); // the first reading put it into the database
+  });
+
+  it('sets a file that was cut short aside, wherever it was cut', async () => {
+    const { store } = openStore(...paths());
+    for (let i = 0; i < 50; i += 1) store.commit([{ ...put('a'), id: `n${i}` } as Change], true);
+    await store.close();
+    const whole = readFileSync(paths()[0]);
+    expect(looksWhole(paths()[0])).toBe(true);
+    for (const bytes of [0, 100, 4096, 8192, Math.floor(whole.length / 2), whole.length - 4096]) {
+      writeFileSync(paths()[0], whole);
+      truncateSync(paths()[0], bytes);
+      const { store: again, quarantined } = openStore(...paths());
+      expect(quarantined, `${bytes} bytes`).toContain('unreadable');
+      await again.close();
+    }
+  });
+
+  it('keeps a setting', () => {
+    const { store } = openStore(...paths());
+    expect(store.setting('id', () => 'a')).toBe('a');
+    expect(store.setting('id', () => 'b')).toBe('a');
+  });
+});

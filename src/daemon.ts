@@ -35,7 +35,8 @@ const hostView = (config: DaemonConfig): HostView => ({
   ipv6: hasIpv6(),
 });
 
-export const startDaemon = async (config: DaemonConfig, log: Logger): Promise<Daemon> => {
+/** `release`: Viaduct's own version, shown by the API. */
+export const startDaemon = async (config: DaemonConfig, log: Logger, release: string): Promise<Daemon> => {
   const { store, quarantined } = openStore(
     join(config.dataRoot, 'intent.mdb'),
     join(config.execRoot, 'intent.tail'),
@@ -103,7 +104,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger): Promise<Da
       { family, table, chain },
       'another firewall drops forwarded packets before or after us: containers may not be reached',
     );
-  const api = createApi(engine, { logger: log });
+  const api = createApi(engine, { logger: log, release });
   await api.listen(config.hosts);
   return {
     engine,

@@ -65,7 +65,7 @@ const run = async (config: DaemonConfig, warnings: readonly string[]): Promise<v
   if (process.getuid?.() !== 0) throw invalid('needs root: start it with sudo');
   claimPidFile(config.pidFile);
   raiseOpenFileLimit(log);
-  const daemon = await startDaemon(config, log);
+  const daemon = await startDaemon(config, log, VERSION);
   process.on('SIGHUP', () => reload(daemon, log));
   const stop = (signal: string): void => {
     log.info({ signal }, 'stopping; containers go on');

@@ -20,7 +20,10 @@ export interface Api {
 const GRACE_MS = 1000;
 const IDLE_MS = 20;
 
-export function createApi(engine: Engine, options: { readonly logger: Logger }): Api {
+export function createApi(
+  engine: Engine,
+  options: { readonly logger: Logger; readonly release?: string },
+): Api {
   const closing = new AbortController();
   const router = createRouter(ROUTES);
   const servers: Server[] = [];
@@ -28,7 +31,7 @@ export function createApi(engine: Engine, options: { readonly logger: Logger }):
   const settings = {
     engine,
     logger: options.logger,
-    release: readRelease(),
+    release: options.release ?? 'development',
     router,
     closing: closing.signal,
   };
@@ -74,9 +77,3 @@ function readTls(engine: Engine): Tls | null {
 }
 
 /** package.json stands two directories above, in the sources and in what is built from them. */
-function readRelease(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
-    ? String(manifest.version)
-    : 'unknown';
-}

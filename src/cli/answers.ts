@@ -1,5 +1,5 @@
 /** The parts of the daemon's answers that the command line reads, checked when they arrive. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const version = z.object({ Version: z.string(), ApiVersion: z.string(), MinAPIVersion: z.string() });
 export type Version = z.infer<typeof version>;

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { z } from 'zod';
+import * as z from 'zod';
 import { internal } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { HostConfig } from '../model/container.js';

@@ -1,7 +1,7 @@
 /** What must be known of a running container after the daemon itself was restarted; kept as JSON in its bundle. */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Layout } from './layout.js';
 
 const identity = z.object({ pid: z.number().int(), startTime: z.string() });

@@ -1,5 +1,5 @@
 /** The query of `POST /build` → what a build needs. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { invalid, notImplemented } from '../../errors.js';
 import type { BuildRequest } from '../../images/contract.js';
 import type { Exchange } from '../http/exchange.js';

@@ -1,5 +1,5 @@
 /** The body of `POST /containers/create` as schemas: Docker's Config, HostConfig and NetworkingConfig. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { boolean, commandLine, fields, integer, nameSet, string, stringMap, strings } from './decode.js';
 import { endpointSchema } from './endpoint.js';
 

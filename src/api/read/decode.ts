@@ -2,7 +2,7 @@
  * zod schemas that read JSON as Go's decoder does: unknown fields are ignored, null is "not given", a field's name
  * counts in any case. A value of the wrong type is `invalid JSON: …`.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { invalid } from '../../errors.js';
 
 /** An object of known fields. */

@@ -1,5 +1,5 @@
 /** Bodies of the network routes: creating, connecting, disconnecting. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { NetworkCreateRequest } from '../../engine/contract.js';
 import type { IpamConfig } from '../../model/network.js';
 import { boolean, decode, fields, string, stringMap } from './decode.js';

@@ -1,5 +1,5 @@
 /** Execs: create, start, resize, inspect. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { invalid, ViaductError } from '../../errors.js';
 import type { RunningExec, TerminalSize } from '../../runtime/contract.js';
 import { readJson } from '../http/body.js';

@@ -1,5 +1,5 @@
 /** Seccomp profiles in Docker's form (conditions on capability, architecture, kernel), resolved to the OCI form. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { invalid } from '../../errors.js';
 import type { OciSeccomp, OciSeccompRule } from './oci.js';
 import { DEFAULT_SECCOMP } from './seccomp-default.js';

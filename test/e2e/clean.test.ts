@@ -104,6 +104,11 @@ describe('restart storm', () => {
 
 describe('stop', () => {
   test('with everything removed, links, tables, mounts, namespaces and processes are gone; the next start is as before', async () => {
+    const built = await d.docker.try(['build', '-t', 'made', '-'], {
+      input: 'FROM alpine\nRUN echo made >/made\n',
+    });
+    expect(built.code, built.stderr).toBe(0);
+    expect(await d.docker('run', '--rm', 'made', 'cat', '/made')).toBe('made');
     await d.docker('network', 'create', 'net');
     await d.docker(
       'run',

@@ -106,7 +106,14 @@ describe('O3 the daemon dies while containers serve', () => {
     await d.docker('run', '-d', '--name', 'web', '-p', '8080:80', 'nginx');
     await until('nginx answers', async () => (await d.outside.try(`curl -s ${HOST.ipv4}:8080`)).code === 0);
     const before = await seen();
+    // clients that wait for more do not hold it up
+    const waiting = [['logs', '-f', 'web'], ['events'], ['wait', 'web'], ['attach', 'web']];
+    const ended = Promise.all(waiting.map((args) => d.docker.try(args)));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const asked = performance.now();
     expect(await d.terminate()).toBe(0);
+    expect(performance.now() - asked).toBeLessThan(5_000);
+    await ended;
     expect(await d.outside(`curl -s http://${HOST.ipv4}:8080/`)).toContain('Welcome to nginx!');
     await d.start();
     expect(await seen()).toEqual(before);

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 
 export type Failpoint =
+  | 'intent-written'
   | 'intent-durable'
   | 'kernel-step'
   | 'kernel-applied'

@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
+import { failpoint } from '../failpoints.js';
 import type { Container } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { Network } from '../model/network.js';
@@ -139,6 +140,13 @@ const patchOf = ({ state, restartCount, sandboxId, endpointIds }: Container): Pa
   endpointIds,
 });
 
+/** Does the patch say all that has changed? Records are never mutated, so what is the same object is the same. */
+const patched = (before: Container, after: Container): boolean => {
+  const rest = { ...after, ...patchOf(before) };
+  const keys = new Set([...Object.keys(before), ...Object.keys(rest)]) as Set<keyof Container>; // of two containers
+  return [...keys].every((key) => before[key] === rest[key]);
+};
+
 const keyOf = (change: Change): string => `${change.table}/${change.id}`;
 const keyed = (changes: readonly Change[]): (readonly [string, Change])[] =>
   changes.map((c) => [keyOf(c), c]);
@@ -177,8 +185,16 @@ export const openStore = (
   let generation = Number(db.get(GENERATION) ?? 0);
   const tail = openTail<readonly Line[]>(tailPath, generation);
   const loaded = readAll(db, tail.left);
-  /** containers whose whole record is in the database or the tail */
-  const whole = new Set([...loaded.values()].flatMap((c) => (c.table === 'container' ? [c.id] : [])));
+  /** containers as the database and the tail have them */
+  const known = new Map<string, Container>();
+  const learn = (changes: Iterable<Change>): void => {
+    for (const change of changes) {
+      if (change.table !== 'container') continue;
+      if (change.value) known.set(change.id, change.value);
+      else known.delete(change.id);
+    }
+  };
+  learn(loaded.values());
   /** in the tail, not yet in the database; by key, the last change wins */
   const pending = new Map<string, Change>();
   let timer: NodeJS.Timeout | undefined;
@@ -190,6 +206,7 @@ export const openStore = (
         else db.putSync(keyOf(change), change.value);
       db.putSync(GENERATION, String(generation + 1));
     });
+    failpoint('intent-written');
     generation += 1;
     pending.clear();
     tail.clear(generation);
@@ -208,10 +225,12 @@ export const openStore = (
       timer = setTimeout(flushInTime, 10 * FLUSH_MS).unref();
     }
   };
-  const lineOf = (change: Change): Line =>
-    change.table === 'container' && change.value && whole.has(change.id)
+  const lineOf = (change: Change): Line => {
+    const before = change.table === 'container' ? known.get(change.id) : undefined;
+    return change.table === 'container' && change.value && before && patched(before, change.value)
       ? { table: 'patch', id: change.id, value: patchOf(change.value) }
       : change;
+  };
 
   // What a killed daemon left in its tail goes into the database before anything new does.
   if (tail.left.length > 0) {
@@ -231,11 +250,7 @@ export const openStore = (
       else tail.append(changes.map(lineOf));
       if (!durable) for (const [key, change] of keyed(changes)) pending.set(key, change);
       if (!durable) timer ??= setTimeout(flushInTime, FLUSH_MS).unref();
-      for (const change of changes) {
-        if (change.table !== 'container') continue;
-        if (change.value) whole.add(change.id);
-        else whole.delete(change.id);
-      }
+      learn(changes);
     },
     setting(key, fresh) {
       const known = db.get(`setting/${key}`);

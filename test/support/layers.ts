@@ -35,7 +35,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   config: { may: ['model', 'errors', 'ipam'], because: 'settings are checked before anything else exists' },
   store: {
-    may: ['model', 'errors'],
+    may: ['model', 'errors', 'failpoints'],
     because: 'durable intent knows the model and the disk, nothing between',
   },
   kernel: {

@@ -55,6 +55,15 @@ describe('the store (O3)', () => {
     expect(readFileSync(paths()[1]).length).toBeLessThan(1000);
   });
 
+  it('writes all of a container of which more has changed than what a patch has', () => {
+    const { store } = openStore(...paths());
+    store.commit([container(0, 'before')], true);
+    store.commit([container(7, 'after')], false);
+    const found = read().get('container/c0');
+    expect(found?.table === 'container' && found.value?.name).toBe('after');
+    expect(pidOf(found)).toBe(7);
+  });
+
   it('does not play a tail again that the database has gone beyond', () => {
     const { store } = openStore(...paths());
     store.commit([put6], false);

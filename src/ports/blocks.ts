@@ -85,28 +85,34 @@ export interface Blocks {
   close(): void;
 }
 
+/** One of both families at most: the second to come takes the first one's other half. */
+const rangeKey = (protocol: Protocol, port: number, count: number): string => `${protocol} ${port}+${count}`;
+const keyOf = ({ protocol, port, descriptors }: Block): string =>
+  rangeKey(protocol, port, descriptors.length);
+
 export const createBlocks = (): Blocks => {
   const all = new Set<Block>();
+  /** of both families, one of which no object has asked for: what the next settling narrows */
+  const halves = new Map<string, Block>();
   let settling: NodeJS.Immediate | undefined;
 
   const settle = (): void => {
     if (settling) clearImmediate(settling);
     settling = undefined;
-    for (const block of all)
-      if (block.dual) for (const only of block.users) if (block.users.size === 1) narrow(block, only);
+    for (const [key, block] of halves) {
+      halves.delete(key);
+      for (const only of block.users) narrow(block, only);
+    }
   };
-  const settleLater = (): void => {
+  const settleLater = (block: Block): void => {
+    halves.set(keyOf(block), block);
     settling ??= setImmediate(settle);
   };
 
   const otherHalf = (range: Range, place: Place): Block | undefined => {
     if (!pairable(range, place)) return undefined;
-    for (const block of all) {
-      const same = block.protocol === range.protocol && block.port === range.port;
-      if (same && block.dual && block.descriptors.length === range.count && !block.users.has(familyOf(place)))
-        return block;
-    }
-    return undefined;
+    const block = halves.get(rangeKey(range.protocol, range.port, range.count));
+    return block?.users.has(familyOf(place)) ? undefined : block;
   };
 
   return {
@@ -114,6 +120,7 @@ export const createBlocks = (): Blocks => {
       const half = otherHalf(range, place);
       if (half !== undefined) {
         half.users.add(familyOf(place));
+        halves.delete(keyOf(half));
         return half;
       }
       settle();
@@ -126,12 +133,13 @@ export const createBlocks = (): Blocks => {
         users: new Set([familyOf(place)]),
       };
       all.add(block);
-      if (block.dual) settleLater();
+      if (block.dual) settleLater(block);
       return block;
     },
     give(block, family) {
       block.users.delete(family);
-      if (block.users.size > 0) return settleLater();
+      if (block.users.size > 0) return settleLater(block);
+      if (block.dual) halves.delete(keyOf(block));
       all.delete(block);
       closeFirst(block.descriptors, block.descriptors.length);
     },
@@ -140,6 +148,7 @@ export const createBlocks = (): Blocks => {
       settling = undefined;
       for (const block of all) closeFirst(block.descriptors, block.descriptors.length);
       all.clear();
+      halves.clear();
     },
   };
 };

@@ -8,11 +8,13 @@ import { PortError } from '../errors.js';
 import type { LocalObjects } from '../kernel/contract.js';
 import type { SocketAddress } from '../kernel/sockaddr.js';
 import { addressBytes, addressText } from '../kernel/sockaddr.js';
+import type { Protocol } from '../model/port.js';
 import { type HostPortObject, objectKey } from '../plan/objects.js';
 import { type Block, createBlocks, PAIRED_FROM } from './blocks.js';
 import { type DatagramRelay, relayDatagrams } from './datagrams.js';
 import { createFree, type FreePort } from './free.js';
 import { type Place, placeOf } from './hold.js';
+import { createHolders, type Reach } from './holders.js';
 import { openRelay, type Relay } from './relay.js';
 
 export interface Ports extends LocalObjects<HostPortObject> {
@@ -27,27 +29,26 @@ export interface Ports extends LocalObjects<HostPortObject> {
   close(): void;
 }
 
-interface Held {
+interface Held extends Reach {
   readonly object: HostPortObject;
-  readonly address: string;
   readonly block: Block;
-  readonly datagrams: DatagramRelay[];
-  readonly connections: Set<Socket>;
+  readonly datagrams: readonly DatagramRelay[];
+  /** relayed ones under way; absent as long as none ever was */
+  connections?: Set<Socket>;
 }
+
+interface Spot {
+  readonly place: Place;
+  readonly address: string;
+}
+
+/** Addresses remembered: more than a host has. */
+const SPOTS = 1024;
 
 const canonical = (address: string): string => {
   const bytes = addressBytes(address);
   return bytes === undefined ? address : addressText(bytes);
 };
-
-const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::';
-
-const overlap = (held: Held, object: HostPortObject, address: string): boolean =>
-  held.object.protocol === object.protocol &&
-  held.object.port < object.port + object.count &&
-  object.port < held.object.port + held.object.count &&
-  isIPv6(held.address) === isIPv6(address) &&
-  (held.address === address || isWildcard(held.address) || isWildcard(address));
 
 /** moby's words for a port that another container has. */
 const refuseOurs = (held: Held, object: HostPortObject): never => {
@@ -66,39 +67,49 @@ const relaysDatagrams = (object: HostPortObject): boolean =>
   (isIPv6(object.address.split('%', 1)[0] ?? '') || isIPv6(object.target.address));
 
 /** Hands the descriptors over to relays, which close them from now on. */
-const startDatagrams = (held: Held, place: Place): void => {
-  for (const [i, fd] of held.block.descriptors.entries()) {
-    held.block.descriptors[i] = -1;
-    const target = () => ({ ...held.object.target, port: held.object.target.port + i });
-    held.datagrams.push(relayDatagrams(fd, place.v6, target));
-  }
+const startDatagrams = ({ target }: HostPortObject, block: Block, v6: boolean): readonly DatagramRelay[] =>
+  Array.from(block.descriptors, (fd, i) => {
+    block.descriptors[i] = -1;
+    return relayDatagrams(fd, v6, () => ({ ...target, port: target.port + i }));
+  });
+
+const NO_DATAGRAMS: readonly DatagramRelay[] = [];
+
+/** A host's addresses are few, its ports many: what holding needs of an address is made once. */
+const createSpots = () => {
+  const known = new Map<string, Spot>();
+  return (protocol: Protocol, text: string): Spot => {
+    const key = `${protocol} ${text}`;
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const bare = text.split('%', 1)[0] ?? '';
+    const spot = { place: placeOf(protocol, text), address: canonical(bare) };
+    // the number of a zone's interface changes when that is made anew
+    if (bare === text && known.size < SPOTS) known.set(key, spot);
+    return spot;
+  };
 };
 
 const end = (held: Held): void => {
   for (const relay of held.datagrams) relay.close();
-  for (const connection of held.connections) connection.destroy();
+  for (const connection of held.connections ?? []) connection.destroy();
 };
 
 export const createPorts = (): Ports => {
   const all = new Map<string, Held>();
+  const holders = createHolders<Held>();
   const blocks = createBlocks();
+  const spotOf = createSpots();
   let relay: Relay | undefined;
 
-  const heldFor = (destination: SocketAddress): Held | undefined => {
-    for (const held of all.values()) {
-      const { protocol, port, count } = held.object;
-      if (protocol !== 'tcp' || destination.port < port || destination.port >= port + count) continue;
-      if (isIPv6(held.address) !== isIPv6(destination.address)) continue;
-      if (isWildcard(held.address) || held.address === destination.address) return held;
-    }
-    return undefined;
-  };
-
   const routeOf = (destination: SocketAddress) => {
-    const held = heldFor(destination);
+    const { address: reached, port: at } = destination;
+    const v6 = isIPv6(reached);
+    const held = holders.overlapping({ protocol: 'tcp', address: reached, v6, port: at, count: 1 });
     if (held === undefined || held.object.target.address === '') return undefined;
     const { address, port } = held.object.target;
-    const target = { address, port: port + destination.port - held.object.port };
+    const target = { address, port: port + at - held.port };
+    held.connections ??= new Set();
     return { target, connections: held.connections };
   };
 
@@ -115,22 +126,26 @@ export const createPorts = (): Ports => {
           return;
         return refuseOurs(same, object);
       }
-      const place = placeOf(object.protocol, object.address);
-      const address = canonical(object.address.split('%', 1)[0] ?? '');
-      for (const held of all.values()) if (overlap(held, object, address)) refuseOurs(held, object);
+      const { protocol, port, count } = object;
+      const { place, address } = spotOf(protocol, object.address);
+      const reach: Reach = { protocol, address, v6: place.v6, port, count };
+      const other = holders.overlapping(reach);
+      if (other !== undefined) refuseOurs(other, object);
       const heard = relaysDatagrams(object);
       const block = blocks.take(object, place, heard);
-      const held: Held = { object, address, block, datagrams: [], connections: new Set() };
-      if (heard) startDatagrams(held, place);
+      const datagrams = heard ? startDatagrams(object, block, place.v6) : NO_DATAGRAMS;
+      const held: Held = { protocol, address, v6: place.v6, port, count, object, block, datagrams };
       all.set(key, held);
+      holders.add(held);
     },
     delete(object) {
       const key = objectKey(object);
       const held = all.get(key);
       if (held === undefined) return;
       all.delete(key);
+      holders.remove(held);
       end(held);
-      blocks.give(held.block, isIPv6(held.address) ? 6 : 4);
+      blocks.give(held.block, held.v6 ? 6 : 4);
     },
     has(object) {
       const held = all.get(objectKey(object))?.object;
@@ -146,6 +161,7 @@ export const createPorts = (): Ports => {
       relay?.close();
       for (const held of all.values()) end(held);
       all.clear();
+      holders.clear();
       blocks.close();
     },
   };

@@ -12,8 +12,11 @@ const server = (name: string, ...flags: string[]) =>
 /** The first line a TCP server says; empty: nobody answered. */
 const tcp = (address: string, port: number) =>
   `socat -u -T2 TCP:${address.includes(':') ? `[${address}]` : address}:${port},connect-timeout=2 - 2>/dev/null`;
-const udp = (address: string, port: number) =>
-  `echo x | socat -T1 - UDP:${address.includes(':') ? `[${address}]` : address}:${port} 2>/dev/null`;
+/** Three tries: on a busy machine the answering shell may take longer than socat waits for a datagram. */
+const udp = (address: string, port: number) => {
+  const peer = `UDP:${address.includes(':') ? `[${address}]` : address}:${port}`;
+  return `for n in 1 2 3; do r=$(echo x | socat -T1 - ${peer} 2>/dev/null); [ -z "$r" ] || { echo "$r"; break; }; done`;
+};
 const from = {
   host: async (command: string) => (await d.host.try(command)).stdout.trim(),
   outside: async (command: string) => (await d.outside.try(command)).stdout.trim(),

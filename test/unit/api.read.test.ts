@@ -8,6 +8,7 @@ import { readNetworkCreate } from '../../src/api/read/network.js';
 import { compilePattern } from '../../src/api/read/pattern.js';
 import { parseDuration, parseUnixNanoseconds, parseUntil } from '../../src/api/read/time.js';
 import { readUpdate } from '../../src/api/read/update.js';
+import { normalisePortBindings } from '../../src/api/validate/ports.js';
 import { joinReference, parseReference } from '../../src/api/validate/reference.js';
 
 const create = (body: object, minor = 50) =>
@@ -158,6 +159,20 @@ describe('container create', () => {
     expect(warnings).toEqual([
       'Following container port(s) have an empty list of port-bindings: 80. Such bindings will be discarded in a future version.',
     ]);
+  });
+
+  it.each([
+    ['a key', { '80': [{ HostIp: '', HostPort: '1' }] }],
+    ['a missing address', { '80/tcp': [{ HostPort: '1' }] }],
+    ['a field that nobody knows', { '80/tcp': [{ HostIp: '', HostPort: '1', Other: '' }] }],
+    ['null for a text', { '80/tcp': [{ HostIp: null, HostPort: '1' }] }],
+    ['the older name of the address', { '80/tcp': [{ HostIP: '', HostPort: '1' }] }],
+    ['two keys of one port', { '80': [{ HostIp: '', HostPort: '1' }], '80/tcp': [] }],
+  ])('rewrites bindings for %s alone', (_, sent) => {
+    const canonical = { '80/tcp': [{ HostIp: '', HostPort: '1' }] };
+    expect(normalisePortBindings(canonical)).toBe(canonical);
+    expect(normalisePortBindings(sent)['80/tcp']?.[0]).toEqual({ HostIp: '', HostPort: '1' });
+    expect(Object.keys(normalisePortBindings(sent))).toEqual(['80/tcp']);
   });
 
   it('places the container-wide MAC address by API version', () => {

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { joinRuns, parsePort, resolveBindings } from '../../src/engine/publish.js';
+import { describe, expect, it, vi } from 'vitest';
+import { exposedPorts, joinRuns, parsePort, resolveBindings } from '../../src/engine/publish.js';
 import type { ContainerConfig, HostConfig } from '../../src/model/container.js';
 
 const config = (exposed: string[] = []): ContainerConfig => ({
@@ -85,6 +85,52 @@ describe('publish (P1, P2, P5)', () => {
   });
   it.each(['0/tcp', '65536/tcp', 'x/tcp', '80/icmp', '80-81/tcp', '-1'])('refuses %s', (text) => {
     expect(() => parsePort(text)).toThrow('invalid port specification');
+  });
+  it('parses what is exposed once for one container, however often it is asked', () => {
+    const looks = vi.fn(Reflect.ownKeys);
+    const bindings = new Proxy({ '80/tcp': null }, { ownKeys: looks });
+    const first = exposedPorts(config(['81/tcp']), hostConfig(bindings));
+    expect(looks).toHaveBeenCalledTimes(1);
+    const [image, host] = [config(['82/tcp']), hostConfig(bindings)];
+    expect(exposedPorts(image, host)).not.toBe(first);
+    expect(exposedPorts({ ...image }, { ...host, AutoRemove: true })).toBe(exposedPorts(image, host));
+    expect(looks).toHaveBeenCalledTimes(2);
+  });
+  it('names what is exposed once each, by protocol and number', () => {
+    const found = exposedPorts(
+      config(['80/tcp', '9/udp', '10/tcp', '7/sctp']),
+      hostConfig({ '80': null, '080/TCP': null, '9/tcp': null }),
+    );
+    expect(found.map(({ port, protocol }) => `${port}/${protocol}`)).toEqual([
+      '7/sctp',
+      '9/tcp',
+      '10/tcp',
+      '80/tcp',
+      '9/udp',
+    ]);
+  });
+  it('publishes 10,000 exposed ports with -P as one range', () => {
+    const many = Array.from({ length: 10_000 }, (_, i) => `${10_000 + i}/tcp`);
+    let asked = 0;
+    const found = resolveBindings(
+      config(many),
+      hostConfig({}, true),
+      { ...host, ipv6: false },
+      (_p, _a, _f, _t, taken) => {
+        asked += 1;
+        expect(taken(30_000 + asked)).toBe(false);
+        return 30_000 + asked;
+      },
+    );
+    expect(asked).toBe(10_000);
+    expect(found).toEqual([
+      { protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 30_001, containerPort: 10_000, count: 10_000 },
+    ]);
+  });
+  it.each(['8000-', '-1', '70000', '8010-8000', 'x', '123456'])('refuses the host port %s', (HostPort) => {
+    expect(() => resolveBindings(config(), hostConfig({ '80/tcp': [{ HostPort }] }), host, never)).toThrow(
+      `invalid publish port: ${HostPort}`,
+    );
   });
   it('does not join what goes different ways', () => {
     const one = { protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 1, containerPort: 1, count: 1 } as const;

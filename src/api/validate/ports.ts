@@ -52,17 +52,33 @@ function checkHostPort(text: string): void {
   if (start === undefined || end === undefined || end < start) throw bad(text);
 }
 
-/** `HostConfig.PortBindings` with canonical keys. Throws invalid for the first entry that is none. */
+/**
+ * `HostConfig.PortBindings` with canonical keys: the very same object where nothing had to be changed, as with Docker's
+ * own client. Throws invalid for the first entry that is none.
+ */
 export function normalisePortBindings(value: Readonly<Record<string, unknown>>): PortBindings {
   const addresses = new Set<string>();
-  const read = new Map<string, readonly DockerPortBinding[]>();
+  const read: [string, readonly DockerPortBinding[]][] = [];
+  let changed = false;
   for (const key of Object.keys(value)) {
+    const sent = value[key];
     const port = normalisePort(key);
-    const list = readBindings(port, value[key], addresses);
-    const before = read.get(port);
-    read.set(port, before === undefined ? list : [...before, ...list]);
+    const list = readBindings(port, sent, addresses);
+    changed ||= port !== key || list !== sent;
+    read.push([port, list]);
   }
-  return Object.fromEntries(read);
+  // each of its lists was read, and is what was read
+  return changed ? joinLists(read) : (value as PortBindings);
+}
+
+/** `80` and `80/tcp` are one port. */
+function joinLists(lists: readonly (readonly [string, readonly DockerPortBinding[]])[]): PortBindings {
+  const joined = new Map<string, readonly DockerPortBinding[]>();
+  for (const [port, list] of lists) {
+    const before = joined.get(port);
+    joined.set(port, before === undefined ? list : [...before, ...list]);
+  }
+  return Object.fromEntries(joined);
 }
 
 /** null or an empty list is one binding that leaves everything to the host (moby's handlePortBindingsBC). */
@@ -71,7 +87,20 @@ const ANYWHERE: readonly DockerPortBinding[] = [{ HostIp: '', HostPort: '' }];
 function readBindings(port: string, value: unknown, addresses: Set<string>): readonly DockerPortBinding[] {
   if (value === null) return ANYWHERE;
   if (!Array.isArray(value)) throw invalid(`invalid JSON: PortBindings of ${port}: expected a list`);
-  return value.length === 0 ? ANYWHERE : value.map((entry: unknown) => readBinding(port, entry, addresses));
+  if (value.length === 0) return ANYWHERE;
+  const read = value.map((entry: unknown) => readBinding(port, entry, addresses));
+  return read.every((binding, i) => binding === value[i]) ? value : read;
+}
+
+/** Exactly what `readBinding` would make of it. */
+function isCanonical(entry: object): entry is { HostIp: string; HostPort: string } {
+  for (const name in entry) if (name !== 'HostIp' && name !== 'HostPort') return false;
+  return (
+    'HostIp' in entry &&
+    typeof entry.HostIp === 'string' &&
+    'HostPort' in entry &&
+    typeof entry.HostPort === 'string'
+  );
 }
 
 function readBinding(port: string, entry: unknown, addresses: Set<string>): DockerPortBinding {
@@ -87,7 +116,7 @@ function readBinding(port: string, entry: unknown, addresses: Set<string>): Dock
     if (isIP(ip) === 0) throw invalid(`invalid IP address in port binding of ${port}: ${ip.slice(0, 100)}`);
     addresses.add(ip);
   }
-  return { HostIp: ip, HostPort: hostPort };
+  return isCanonical(entry) ? entry : { HostIp: ip, HostPort: hostPort };
 }
 
 function textOf(port: string, name: string, value: unknown): string {

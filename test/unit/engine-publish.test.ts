@@ -88,7 +88,8 @@ describe('publish (P1, P2, P5)', () => {
   });
   it('parses what is exposed once for one container, however often it is asked', () => {
     const looks = vi.fn(Reflect.ownKeys);
-    const bindings = new Proxy({ '80/tcp': null }, { ownKeys: looks });
+    const published: HostConfig['PortBindings'] = { '80/tcp': null };
+    const bindings = new Proxy(published, { ownKeys: (target) => looks(target) });
     const first = exposedPorts(config(['81/tcp']), hostConfig(bindings));
     expect(looks).toHaveBeenCalledTimes(1);
     const [image, host] = [config(['82/tcp']), hostConfig(bindings)];

@@ -31,7 +31,15 @@ const leftIn = <T>(path: string, header: string): readonly T[] => {
   const [first, ...lines] = read(path);
   if (first !== header) return [];
   // What follows the last line end was being written when the daemon died; before it every line is whole.
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as T); // written by `append`
+  const commits: T[] = [];
+  for (const line of lines.slice(0, -1)) {
+    try {
+      commits.push(JSON.parse(line) as T); // written by `append`
+    } catch {
+      break; // damaged: what comes behind it builds on what is lost
+    }
+  }
+  return commits;
 };
 
 /** `generation`: of the database as it was found. */

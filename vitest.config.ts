@@ -34,6 +34,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
+          // Real programs on a machine whose speed is anybody's guess: what fails twice in a row has failed.
+          retry: 1,
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/e2e-setup.ts'],
           isolate: true,

@@ -111,7 +111,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     async close() {
       await api.close();
       await engine.close();
-      runtime.close();
+      await Promise.all([runtime.close(), images.close()]);
       resolver.close();
       ports.close();
       await kernel.close();

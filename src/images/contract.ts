@@ -87,6 +87,8 @@ export interface Images {
   changes(containerId: string): readonly { Path: string; Kind: 0 | 1 | 2 }[];
   /** bytes of the container's writable layer */
   writtenBytes(containerId: string): number;
+  /** Resolves when the layers discarded are gone from the disk. */
+  close(): Promise<void>;
 }
 
 export { BuildError } from './build-output.js';

@@ -2,9 +2,10 @@
  * Images, wired: one storage, one catalogue, one queue of writers. Reading and mounting are synchronous and start no
  * process. Invariant: short writers (load, tag, remove, prune, import, commit) run one after the other.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalid, notFound } from '../errors.js';
+import { createLeaving } from '../kernel/leaving.js';
 import { buildImage } from './build.js';
 import { type Catalogue, catalogueOf, type Entry, storedConfig } from './catalogue.js';
 import { bytesIn, changesIn } from './changes.js';
@@ -20,14 +21,7 @@ import { saveImages } from './save.js';
 import { emptyScratch } from './spool.js';
 import { openStorage, type RegistrySettings, type Storage } from './storage.js';
 import { buildah, toolFailure } from './tools.js';
-import {
-  discardWritable,
-  emptyTrash,
-  layerDirectories,
-  mountWritable,
-  unmountWritable,
-  writableOf,
-} from './writable.js';
+import { discardWritable, layerDirectories, mountWritable, unmountWritable, writableOf } from './writable.js';
 
 export interface ImagesOptions extends RegistrySettings {
   /** absolute; without colons, commas, backslashes, quotes and spaces */
@@ -70,6 +64,7 @@ const tagImage = async (
 export const createImages = (options: ImagesOptions): Images => {
   const storage = openStorage(options.dataRoot, options.execRoot, options);
   const catalogue = catalogueOf(storage);
+  const leaving = createLeaving();
   const inTurn = queue();
   const entryOf = (imageId: string): Entry => {
     const entry = catalogue().byId.get(imageId);
@@ -81,7 +76,7 @@ export const createImages = (options: ImagesOptions): Images => {
   return {
     open: async () => {
       emptyScratch(storage);
-      emptyTrash(storage, readdirSync(storage.writable));
+      leaving.sweep(storage.writable);
       await removeBuildLeftovers(storage);
       catalogue();
     },
@@ -110,12 +105,13 @@ export const createImages = (options: ImagesOptions): Images => {
     },
     mount: (containerId, imageId) => mountWritable(storage, containerId, entryOf(imageId)),
     unmount: (containerId) => unmountWritable(storage, containerId),
-    discard: (containerId) => discardWritable(storage, containerId),
+    discard: (containerId) => discardWritable(storage, containerId, leaving),
     changes: (containerId) =>
       changesIn(writableOf(storage, containerId).upper, layerDirectories(storage, baseOf(containerId))),
     writtenBytes: (containerId) => {
       const { upper } = writableOf(storage, containerId);
       return existsSync(upper) ? bytesIn(upper) : 0;
     },
+    close: leaving.close,
   };
 };

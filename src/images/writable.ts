@@ -3,20 +3,11 @@
  * Invariants: a container's directory is named by its id and holds nothing of another's; mounting a mounted root changes
  * nothing, so a restarted daemon may ask again.
  */
-import {
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { internal, invalid, KernelError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
+import type { Leaving } from '../kernel/leaving.js';
 import type { Entry } from './catalogue.js';
 import type { Storage } from './storage.js';
 
@@ -140,20 +131,10 @@ export const unmountWritable = (storage: Storage, containerId: string): void => 
 };
 
 /** Gone from its name at once, from the disk a little later. */
-export const discardWritable = (storage: Storage, containerId: string): void => {
+export const discardWritable = (storage: Storage, containerId: string, leaving: Leaving): void => {
   unmountWritable(storage, containerId);
   const { directory, root } = writableOf(storage, containerId);
   // never recursively: were it still mounted, that would be the container's files
   if (existsSync(root)) rmdirSync(root);
-  if (!existsSync(directory)) return;
-  const trash = join(storage.writable, `.trash-${containerId}-${process.hrtime.bigint()}`);
-  renameSync(directory, trash);
-  // what a crash or an error leaves is removed at the next start
-  rm(trash, { recursive: true, force: true }).catch(() => {});
-};
-
-/** Removes what earlier discards left. */
-export const emptyTrash = (storage: Storage, names: readonly string[]): void => {
-  for (const name of names.filter((n) => n.startsWith('.trash-')))
-    rmSync(join(storage.writable, name), { recursive: true, force: true });
+  leaving.remove(directory);
 };

@@ -1,6 +1,6 @@
 /** What the parts of the runtime share: places, machine, cgroups, exits, and the records of running containers. */
-import { rmSync } from 'node:fs';
 import { conflict } from '../errors.js';
+import type { Leaving } from '../kernel/leaving.js';
 import type { Cgroups } from './cgroups.js';
 import type { Exits } from './exits.js';
 import type { Layout } from './layout.js';
@@ -22,6 +22,7 @@ export interface Context {
   readonly records: Records;
   readonly logger: Logger;
   readonly migration: MigrationWarmer;
+  readonly leaving: Leaving;
 }
 
 export interface Records {
@@ -29,12 +30,13 @@ export interface Records {
   /** Throws conflict `Container X is not running`. */
   need(id: string): ContainerRecord;
   set(id: string, record: ContainerRecord): void;
+  /** And the whole bundle that it is in. */
   remove(id: string): void;
   /** The container whose first process has this pid. */
   idOf(pid: number): string | undefined;
 }
 
-export const recordsOf = (layout: Layout): Records => {
+export const recordsOf = (layout: Layout, leaving: Leaving): Records => {
   const known = new Map<string, ContainerRecord>();
   const get = (id: string): ContainerRecord | undefined => {
     const record = known.get(id) ?? readRecord(layout, id);
@@ -54,7 +56,7 @@ export const recordsOf = (layout: Layout): Records => {
     },
     remove: (id) => {
       known.delete(id);
-      rmSync(layout.bundle(id), { recursive: true, force: true });
+      leaving.remove(layout.bundle(id));
     },
     idOf: (pid) => [...known].find(([, record]) => record.process.pid === pid)?.[0],
   };

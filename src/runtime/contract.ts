@@ -116,8 +116,8 @@ export interface InterfaceCounters {
 export interface Runtime {
   /** Finds crun (or runc) and conmon; throws unavailable with the remedy where missing. */
   open(): Promise<void>;
-  /** Lets go of connections and watches; containers run on. */
-  close(): void;
+  /** Lets go of connections and watches, and ends what is under way; containers run on. */
+  close(): Promise<void>;
   readonly name: 'crun' | 'runc';
   readonly version: string;
   /**

@@ -1,5 +1,5 @@
 /** The ends of containers: conmon's exit files, watched; and what to answer for one that ended unseen. */
-import { type FSWatcher, readFileSync, rmSync, statSync, watch } from 'node:fs';
+import { type FSWatcher, readFileSync, statSync, unlinkSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import type { Exit } from './contract.js';
 import type { Layout } from './layout.js';
@@ -100,7 +100,11 @@ export const exitsOf = (
     },
     clear: (id) => {
       known.delete(id);
-      rmSync(join(layout.exits, id), { force: true });
+      try {
+        unlinkSync(join(layout.exits, id));
+      } catch {
+        // It has not ended since.
+      }
     },
     read,
     lost,

@@ -1,4 +1,6 @@
 /** The container runtime: conmon + crun (runc as fallback) behind `Runtime`. */
+import { dirname } from 'node:path';
+import { createLeaving, type Leaving } from '../kernel/leaving.js';
 import { type AttachHub, attachHub } from './attach.js';
 import { usageOf } from './cgroup-usage.js';
 import { cgroupsOf } from './cgroups.js';
@@ -9,7 +11,7 @@ import { exitsOf } from './exits.js';
 import { archivePath } from './files/archive.js';
 import { extractTar } from './files/extract.js';
 import { statPath } from './files/path-stat.js';
-import { layoutOf, makeLayout } from './layout.js';
+import { type Layout, layoutOf, makeLayout } from './layout.js';
 import * as lifecycle from './lifecycle.js';
 import { readLog } from './logs/read.js';
 import { inspectMachine } from './machine.js';
@@ -32,12 +34,22 @@ export interface RuntimeOptions {
 
 const silent: Logger = { warn: () => {} };
 
+/** With what a crash of a former daemon left. */
+const leavingOf = (stateDir: string, layout: Layout): Leaving => {
+  const leaving = createLeaving();
+  leaving.sweep(stateDir);
+  leaving.sweep(layout.states);
+  leaving.sweep(dirname(layout.logs('any')));
+  return leaving;
+};
+
 const contextOf = async (options: RuntimeOptions): Promise<Context> => {
   const layout = layoutOf(options.stateDir, options.logDir);
   makeLayout(layout);
   const machine = await inspectMachine(options.runtime);
   const cgroups = cgroupsOf(machine.facts.cgroup.version);
-  const records = recordsOf(layout);
+  const leaving = leavingOf(options.stateDir, layout);
+  const records = recordsOf(layout, leaving);
   const isGone = (id: string): boolean => {
     const record = records.get(id);
     return !record || !(isAlive(record.process) || isAlive(record.conmon));
@@ -54,6 +66,7 @@ const contextOf = async (options: RuntimeOptions): Promise<Context> => {
     seccomp,
     logger: options.logger ?? silent,
     migration: migrationWarmer(cgroups.version),
+    leaving,
   };
 };
 
@@ -92,11 +105,12 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
     open: async () => {
       context = await contextOf(options);
     },
-    close: () => {
+    close: async () => {
       clients.closeAll();
       context?.exits.close();
       context?.migration.close();
       context?.cgroups.removeEmpty();
+      await context?.leaving.close();
     },
     get name() {
       return need().machine.runtime.name;

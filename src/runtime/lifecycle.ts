@@ -10,7 +10,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { conflict, internal, invalid, unavailable } from '../errors.js';
@@ -93,7 +93,7 @@ export const create = async (request: StartRequest, context: Context): Promise<{
   try {
     const { keepAs } = writeBundle(request, context);
     failpoint('bundle-written');
-    mkdirSync(dirname(layout.log(id)), { recursive: true, mode: 0o700 });
+    mkdirSync(layout.logs(id), { recursive: true, mode: 0o700 });
     const pid = await launch(
       {
         id,
@@ -196,7 +196,7 @@ export const remove = async (id: string, context: Context): Promise<void> => {
   };
   if (!(await until(emptied))) throw internal(`container ${id}: its cgroup could not be removed`);
   releaseSharedMemory(layout, id);
-  rmSync(join(layout.states, id), { recursive: true, force: true });
+  context.leaving.remove(join(layout.states, id));
   records.remove(id);
   failpoint('runtime-removed');
 };
@@ -250,5 +250,5 @@ export const forget = (id: string, context: Context): void => {
   releaseSharedMemory(context.layout, id);
   context.records.remove(id);
   context.exits.clear(id);
-  rmSync(dirname(context.layout.log(id)), { recursive: true, force: true });
+  context.leaving.remove(context.layout.logs(id));
 };

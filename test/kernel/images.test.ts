@@ -189,6 +189,19 @@ describe('writable layers', () => {
     expect(existsSync(join(other, 'bin/busybox'))).toBe(true);
     images.discard('two');
     expect(existsSync(other)).toBe(false);
+    const layers = join(scratch, 'main/data/writable');
+    expect(readdirSync(layers)).not.toContain('two');
+  });
+
+  it('leaves no file of a discarded layer after the end, nor after a crash and the next start', async () => {
+    const layers = join(scratch, 'leaving/data/writable');
+    const first = await open('leaving');
+    mkdirSync(join(layers, '.gone-crashed-1/upper'), { recursive: true });
+    const second = await open('leaving');
+    mkdirSync(join(layers, 'three/upper'), { recursive: true });
+    second.discard('three');
+    await Promise.all([first.close(), second.close()]);
+    expect(readdirSync(layers)).toEqual([]);
   });
 
   it('keeps the layer over unmount and a restart of the daemon', async () => {

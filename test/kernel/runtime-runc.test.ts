@@ -33,7 +33,7 @@ test('exec, kill, adoption', async () => {
   await expect(world.exec(box, ['tty'], { tty: true })).rejects.toThrow('needs crun');
   const second = await world.open();
   expect(second.adopt(id)).toEqual({ pid });
-  second.close();
+  await second.close();
   await world.runtime.kill(id, 9);
   expect((await exited).exitCode).toBe(137);
 });

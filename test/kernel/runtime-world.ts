@@ -185,7 +185,7 @@ export const makeWorld = async (options: Pick<RuntimeOptions, 'runtime'> = {}) =
     );
   const close = async (): Promise<void> => {
     for (const id of started) await runtime.delete(id);
-    runtime.close();
+    await runtime.close();
     rmSync(base, { recursive: true, force: true });
   };
   return { base, root, runtime, open, request, launch, finish, shell, exec, close };

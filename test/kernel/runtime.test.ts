@@ -1,6 +1,6 @@
 /** Containers' lives, watched: create, start, streams, exit, signals, pause, removal, adoption. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -119,6 +119,35 @@ describe('life', () => {
   });
 });
 
+describe('removal', () => {
+  const left = (): string[] =>
+    ['run', 'run/.states', 'logs'].flatMap((name) => {
+      const directory = join(world.base, name);
+      return readdirSync(directory).map((entry) => join(name, entry));
+    });
+
+  test('every name of it is free at once, every file gone when the daemon has ended', async () => {
+    const runtime = await world.open();
+    const box = container(['sleep', '100']);
+    await runtime.create(world.request(box));
+    await runtime.start(box.id);
+    expect(left().filter((path) => path.endsWith(`/${box.id}`))).toHaveLength(3);
+    await runtime.delete(box.id);
+    runtime.forget(box.id);
+    expect(left().filter((path) => path.endsWith(`/${box.id}`))).toEqual([]);
+    await runtime.close();
+    expect(left().filter((path) => path.includes(box.id))).toEqual([]);
+  });
+
+  test('what a crash left of it goes with the next daemon', async () => {
+    for (const name of ['run', 'run/.states', 'logs'])
+      mkdirSync(join(world.base, name, '.gone-crashed-1/inner'), { recursive: true });
+    const next = await world.open();
+    await next.close();
+    expect(left().filter((path) => path.includes('.gone-crashed'))).toEqual([]);
+  });
+});
+
 describe('streams', () => {
   test('stdin reaches the process, and its end ends it (docker run -i)', async () => {
     const { streams, exited } = await world.launch(['wc', '-c'], {
@@ -231,7 +260,7 @@ describe('after a restart of the daemon', () => {
     expect(await readAll(streams.stdout)).toBe('after x\n');
     expect((await exited).exitCode).toBe(9);
     expect(second.adopt(id)).toMatchObject({ exit: { exitCode: 9 } });
-    second.close();
+    await second.close();
   });
 
   test('one that ended meanwhile gives its exit code; an unknown one nothing; a reused pid is not mistaken', async () => {
@@ -240,7 +269,7 @@ describe('after a restart of the daemon', () => {
     const second = await world.open();
     expect(second.adopt(id)).toMatchObject({ exit: { exitCode: 5 } });
     expect(second.adopt('f'.repeat(64))).toBeUndefined();
-    second.close();
+    await second.close();
   });
 
   test('one that was created and never started is unknown, and can be created anew', async () => {
@@ -255,7 +284,7 @@ describe('after a restart of the daemon', () => {
     await second.start(box.id);
     expect(await readAll(streams.stdout)).toBe('fresh\n');
     await second.delete(box.id);
-    second.close();
+    await second.close();
   });
 
   test('conmon killed: the container lives on, and its end is still noticed', async () => {

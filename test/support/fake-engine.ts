@@ -602,6 +602,7 @@ export function createFakeEngine(
       discard() {},
       changes: () => [],
       writtenBytes: () => 100,
+      close: async () => undefined,
     },
   };
   return { ...engine, created, exit, detached };

@@ -41,6 +41,22 @@ const links = async (d: TestDaemon): Promise<string[]> => {
   );
 };
 
+/** What the daemon keeps on disk, once nothing is on its way out any more: that has a name of its own. */
+const files = (d: TestDaemon): Promise<string[]> =>
+  until('files of removed containers are gone', async () => {
+    const now = [
+      ...entries(join(d.execRoot, 'netns'), 'netns'),
+      ...entries(join(d.execRoot, 'roots'), 'root'),
+      ...entries(join(d.execRoot, 'containers'), 'bundle'),
+      ...entries(join(d.execRoot, 'containers/.exits'), 'exit'),
+      ...entries(join(d.execRoot, 'containers/.states'), 'state'),
+      ...entries(join(d.dataRoot, 'containers'), 'files'),
+      ...entries(join(d.dataRoot, 'volumes'), 'volume'),
+      ...entries(join(d.dataRoot, 'writable'), 'layer').filter((line) => line !== 'layer .empty'),
+    ];
+    return now.some((line) => line.includes(' .gone-')) ? undefined : now;
+  });
+
 /** The relay listens on another port in each daemon. */
 const withoutRelayPort = (rules: string): string => {
   const port = /elements = \{ tcp : (\d+) \}/.exec(rules)?.[1];
@@ -49,10 +65,11 @@ const withoutRelayPort = (rules: string): string => {
 
 export const kernelState = async (d: TestDaemon): Promise<readonly string[]> => {
   const settled = await links(d);
-  const [addresses, routes, rules] = await Promise.all([
+  const [addresses, routes, rules, kept] = await Promise.all([
     d.host(`ip -o addr show scope global | awk '{print $2, $4}'`),
     d.host('ip route; ip -6 route | grep -v ^fe80 || true'),
     d.host('nft list ruleset'),
+    files(d),
   ]);
   return [
     ...settled,
@@ -65,14 +82,7 @@ export const kernelState = async (d: TestDaemon): Promise<readonly string[]> => 
       'nft',
     ),
     ...d.world.mounts().map((path) => `mount ${path}`),
-    ...entries(join(d.execRoot, 'netns'), 'netns'),
-    ...entries(join(d.execRoot, 'roots'), 'root'),
-    ...entries(join(d.execRoot, 'containers'), 'bundle'),
-    ...entries(join(d.execRoot, 'containers/.exits'), 'exit'),
-    ...entries(join(d.execRoot, 'containers/.states'), 'state'),
-    ...entries(join(d.dataRoot, 'containers'), 'files'),
-    ...entries(join(d.dataRoot, 'volumes'), 'volume'),
-    ...entries(join(d.dataRoot, 'writable'), 'layer').filter((line) => !/ \.(empty|trash-.*)$/.test(line)),
+    ...kept,
   ].sort();
 };
 

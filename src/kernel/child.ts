@@ -5,7 +5,7 @@
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { internal } from '../errors.js';
-import * as ffi from '../kernel/ffi.js';
+import * as ffi from './ffi.js';
 
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 

@@ -1,0 +1,73 @@
+/**
+ * Directories that are no longer needed: gone from their name at once (one rename), from the disk a little later, those
+ * of a moment by one `rm`. Removed file by file each would hold up everybody for milliseconds, on a thread of Node's hardly
+ * less. Invariants: one `rm` at a time; what it leaves, or a crash, the next start sweeps away; after `close` resolves
+ * nothing is under way.
+ */
+import { existsSync, readdirSync, renameSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { startChild } from './child.js';
+
+const PREFIX = '.gone-';
+/** Milliseconds for which others that leave are waited for. */
+const LULL = 100;
+/** Paths of one `rm`: far below the 2 MiB that its arguments may have. */
+const MOST = 1_000;
+
+export interface Leaving {
+  /** Takes the directory (or file) from its name; well where there is none. Throws where it cannot be renamed. */
+  remove(directory: string): void;
+  /** Removes what a former daemon left in the directory. */
+  sweep(parent: string): void;
+  /** Resolves when what left is gone from the disk too. */
+  close(): Promise<void>;
+}
+
+/** What it cannot remove stays for the next start. */
+const removeAll = async (paths: readonly string[]): Promise<void> => {
+  try {
+    const args = ['-rf', '--', ...paths];
+    const child = startChild({ path: '/bin/rm', args, cwd: '/', fds: [null, null, null], session: false });
+    await child.exited;
+  } catch {
+    // No process can be started.
+  }
+};
+
+export const createLeaving = (): Leaving => {
+  const waiting: string[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let removing: Promise<void> | undefined;
+
+  const removeWaiting = async (): Promise<void> => {
+    while (waiting.length > 0) await removeAll(waiting.splice(0, MOST));
+    removing = undefined;
+  };
+  const begin = (): void => {
+    timer = undefined;
+    if (waiting.length > 0) removing ??= removeWaiting();
+  };
+  const soon = (path: string): void => {
+    waiting.push(path);
+    timer ??= setTimeout(begin, LULL).unref();
+  };
+
+  return {
+    remove(directory) {
+      if (!existsSync(directory)) return;
+      const name = `${PREFIX}${basename(directory)}-${process.hrtime.bigint()}`;
+      const gone = join(dirname(directory), name);
+      renameSync(directory, gone);
+      soon(gone);
+    },
+    sweep(parent) {
+      if (!existsSync(parent)) return;
+      for (const name of readdirSync(parent)) if (name.startsWith(PREFIX)) soon(join(parent, name));
+    },
+    async close() {
+      clearTimeout(timer);
+      begin();
+      await removing;
+    },
+  };
+};

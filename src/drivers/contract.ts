@@ -36,8 +36,6 @@ export interface DriverCapabilities {
   readonly ports: boolean;
   /** IPAM pools are wanted */
   readonly addresses: boolean;
-  /** the gateway address is taken by the driver itself (bridge), not a router outside (macvlan) */
-  readonly ownsGateway: boolean;
 }
 
 /** What of a network is known before its addresses are. */

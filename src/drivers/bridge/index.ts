@@ -8,7 +8,7 @@ import { validate } from './validate.js';
 export const bridge: Driver = {
   name: 'bridge',
   scope: 'local',
-  capabilities: { interfaces: true, ports: true, addresses: true, ownsGateway: true },
+  capabilities: { interfaces: true, ports: true, addresses: true },
   gateways(request) {
     const { modes, inhibitIpv4 } = readOptions(request);
     // Nobody would answer on it: no address on the bridge, and no default route that needs one.

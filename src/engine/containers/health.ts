@@ -9,10 +9,10 @@ const DEFAULT = { interval: 30_000 * NANO, timeout: 30_000 * NANO, retries: 3, s
 const KEPT = 5;
 const MAX_OUTPUT = 4096;
 
-const testCommand = ({ Test = [] }: Healthcheck, container: Container): readonly string[] | undefined => {
+const testCommand = ({ Test = [] }: Healthcheck): readonly string[] | undefined => {
   const [kind, ...rest] = Test;
   if (kind === 'CMD') return rest;
-  if (kind === 'CMD-SHELL') return [...(container.config.Env ? ['/bin/sh', '-c'] : []), rest[0] ?? ''];
+  if (kind === 'CMD-SHELL') return ['/bin/sh', '-c', rest[0] ?? ''];
   return undefined;
 };
 
@@ -34,7 +34,7 @@ export class HealthMonitor {
 
   watch(container: Container): void {
     const check = checkOf(this.parts, container);
-    const command = check && testCommand(check, container);
+    const command = check && testCommand(check);
     if (!check || !command) return;
     const health: Health = { status: 'starting', failingStreak: 0, log: [] };
     this.setState(container.id, { health });

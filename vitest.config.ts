@@ -9,9 +9,13 @@ const rootless = (name: string, testTimeout: number) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout },
 });
 
+/** Real programs on a machine whose speed is anybody's guess: what fails twice in a row has failed; `npm test` tells both. */
+const AGAIN = 1;
+
 export default defineConfig({
   test: {
     pool: 'forks',
+    reporters: ['default', './test/support/verdicts.ts'],
     projects: [
       rootless('unit', 10_000),
       rootless('golden', 10_000),
@@ -20,6 +24,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'kernel',
+          retry: AGAIN,
           include: ['test/kernel/**/*.test.ts'],
           setupFiles: ['test/support/own-namespace.ts'],
           isolate: true,
@@ -34,8 +39,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          // Real programs on a machine whose speed is anybody's guess: what fails twice in a row has failed.
-          retry: 1,
+          retry: AGAIN,
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/e2e-setup.ts'],
           isolate: true,

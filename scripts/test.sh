@@ -16,6 +16,10 @@ npx --no-install tsx scripts/images/build-test-images.ts --fetch docker-registry
 
 results=
 failed=
+# Each run of vitest adds what failed, and what passed only when tried again.
+mkdir -p .cache
+export VERDICTS="$PWD/.cache/verdicts"
+: >"$VERDICTS"
 stage() {
   name=$1
   shift
@@ -31,5 +35,6 @@ stage e2e npx --no-install vitest run --project e2e
 
 say "Summary"
 printf '%s' "$results" | sed 's/^/    /'
+cat "$VERDICTS"
 [ -z "$failed" ] || refuse "" "test: failed:$failed"
 say "test: all green"

@@ -254,7 +254,8 @@ describe('forwarding', () => {
     await upstream('127.0.0.4', answerWith('1.2.3.4'));
     const started = performance.now();
     expect(addresses(await ask('a', query('example.com')))).toEqual(['1.2.3.4']);
-    expect(performance.now() - started).toBeLessThan(1000);
+    // Waiting for one of them would take four seconds or more (UPSTREAM_TIMEOUT).
+    expect(performance.now() - started).toBeLessThan(3900);
     expect(failing.seen).toHaveLength(1);
   });
 
@@ -285,8 +286,9 @@ describe('forwarding', () => {
     expect(addresses(await ask('a', query('example.com')))).toEqual(['1.2.3.4']);
     const took = performance.now() - started;
     expect(took).toBeGreaterThan(3900);
-    expect(took).toBeLessThan(5000);
-  }, 10_000);
+    // one wait for the silent one, not two
+    expect(took).toBeLessThan(7900);
+  }, 20_000);
 
   test('no server at all, or none that answers well: SERVFAIL with the question', async () => {
     expect(await ask('a', query('example.com'))).toMatchObject({ rcode: 'SERVFAIL', id: 99 });

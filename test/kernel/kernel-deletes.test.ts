@@ -16,17 +16,6 @@ afterEach(async () => {
 
 const netns = (name: string) => ({ kind: 'netns' as const, path: t.sandbox(name) });
 const VETH = 'veth00000000002';
-/** ms that the fastest of some runs takes: others share the machine. */
-const fastest = (runs: number, work: () => void, between: () => void): number => {
-  let best = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < runs; i++) {
-    const start = performance.now();
-    work();
-    best = Math.min(best, performance.now() - start);
-    between();
-  }
-  return best;
-};
 
 test('a hot unplug returns before the kernel is done, with the traffic ended', async () => {
   const a = t.sandbox('a');
@@ -45,17 +34,15 @@ test('a hot unplug returns before the kernel is done, with the traffic ended', a
 test('the same endpoint is plugged, unplugged and plugged again without waiting', async () => {
   const plug = endpoint(t.sandbox('a'), 2, BRIDGE);
   t.kernel.apply(build([...network(), netns('a'), ...plug]));
-  const best = fastest(
-    6,
-    () => t.kernel.apply(diff(plug, [])),
-    () => t.kernel.apply(build(plug)),
-  );
+  for (let i = 0; i < 6; i++) {
+    t.kernel.apply(diff(plug, []));
+    t.kernel.apply(build(plug));
+  }
   for (const o of plug) expect([o, t.kernel.present(o)]).toEqual([o, true]);
   expect(inside(t.sandbox('a'), 'ping', '-c1', '-W1', '172.18.0.1')).toContain('1 received');
   await t.kernel.settled();
   for (const o of plug) expect([o, t.kernel.present(o)]).toEqual([o, true]);
   expect(ip('-o', 'link')).not.toContain('gone');
-  expect(best).toBeLessThan(8);
 });
 
 test('a successor keeps its name while its predecessor is still dying', () => {
@@ -119,11 +106,8 @@ test('the event loop turns while forty links are deleted', async () => {
   t.kernel.apply(diff(plugs, []));
   let turns = 0;
   const counting = setInterval(() => turns++, 1);
-  const start = performance.now();
   await t.kernel.settled();
-  const took = performance.now() - start;
   clearInterval(counting);
   expect(ip('-o', 'link')).not.toContain('veth');
   expect(turns).toBeGreaterThan(3);
-  expect(took).toBeLessThan(600);
 });

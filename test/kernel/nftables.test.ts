@@ -177,33 +177,9 @@ describe('our tables', () => {
 
   test('take 10,000 ports in one batch and give them back', () => {
     const ports = Array.from({ length: 10_000 }, (_, i) => published(20_000 + i));
-    const start = performance.now();
     nftables.apply(adding(ports));
-    const added = performance.now();
     expect(nftables.elements()).toHaveLength(10_000);
-    const listed = performance.now();
     nftables.apply(deleting(ports));
-    const deleted = performance.now();
-    console.log(
-      `10,000 elements: add ${(added - start).toFixed(1)}, dump ${(listed - added).toFixed(1)}, delete ${(deleted - listed).toFixed(1)} ms`,
-    );
     expect(nftables.elements()).toEqual([]);
-    expect(added - start).toBeLessThan(1000);
-  });
-
-  test('take one port among 10,000 in microseconds', () => {
-    nftables.apply(adding(Array.from({ length: 10_000 }, (_, i) => published(20_000 + i))));
-    const times = Array.from({ length: 500 }, (_, i) => {
-      const start = performance.now();
-      nftables.apply(adding([published(i + 1)]));
-      return performance.now() - start;
-    }).sort((a, b) => a - b);
-    const range = element('publish_any_range4', ['tcp', '50000-60000'], ['172.18.0.3']);
-    const start = performance.now();
-    nftables.apply(adding([range]));
-    console.log(
-      `one element: median ${(1000 * (times[250] ?? 0)).toFixed(0)} µs, one range ${(1000 * (performance.now() - start)).toFixed(0)} µs`,
-    );
-    expect(times[250]).toBeLessThan(5);
   });
 });

@@ -32,6 +32,10 @@ export interface EndpointView extends NetworkView {
 export interface DriverCapabilities {
   /** containers get an interface of their own (false: host, null) */
   readonly interfaces: boolean;
+  /** an interface has its other end on the host (a veth pair), called `Endpoint.hostIfname` */
+  readonly hostEnd: boolean;
+  /** an interface has a MAC of its own (false: ipvlan, whose interfaces all have the parent's) */
+  readonly mac: boolean;
   /** the driver can publish ports */
   readonly ports: boolean;
   /** IPAM pools are wanted */
@@ -55,6 +59,17 @@ export interface Driver {
    * Pure: same input, same answer.
    */
   validate(network: Network, others: readonly Network[], host: HostView): void;
+  /**
+   * For which families an endpoint can be its container's way out, so that it may be chosen for the default route; it may
+   * be chosen without any router being known. Absent: for both. Never asked of internal networks.
+   */
+  leadsOut?(request: NetworkOptions): { readonly ipv4: boolean; readonly ipv6: boolean };
+  /**
+   * What several networks of the driver use together (an 802.1q sub-interface, an Open vSwitch bridge), from all of them:
+   * it goes with the last network that asks for it. Objects that two drivers name by the same key must be equal. Part of
+   * slice `host`.
+   */
+  shared?(networks: readonly Network[], host: HostView): readonly KernelObject[];
   /** slice `network/<id>` */
   network(view: NetworkView): readonly KernelObject[];
   /** slice `endpoint/<id>`: link, addresses, sysctls, elements, published ports; routes of the sandbox that lead through it */

@@ -5,7 +5,7 @@ import type { Driver } from './contract.js';
 export const host: Driver = {
   name: 'host',
   scope: 'local',
-  capabilities: { interfaces: false, ports: false, addresses: false },
+  capabilities: { interfaces: false, hostEnd: false, mac: false, ports: false, addresses: false },
   gateways: () => ({ ipv4: false, ipv6: false }),
   validate(network, others) {
     if (others.some((other) => other.driver === 'host' && other.id !== network.id))

@@ -29,6 +29,22 @@ export const integerOption = (label: string, value: string): number => {
   return Number(value);
 };
 
+/** The option of every driver that makes interfaces. */
+export const MTU = 'com.docker.network.driver.mtu';
+
+/** The kernel's bounds for an interface (ETH_MIN_MTU, ETH_MAX_MTU). */
+const MIN_MTU = 68;
+const MAX_MTU = 65535;
+
+/** Bytes; 0: not given. Throws invalid. */
+export const mtuOption = (options: Readonly<Record<string, string>>): number => {
+  const value = options[MTU];
+  if (value === undefined) return 0;
+  const number = integerOption(MTU, value);
+  if (number !== 0 && (number < MIN_MTU || number > MAX_MTU)) throw invalid(`invalid MTU number: ${number}`);
+  return number;
+};
+
 const INTERFACE_NAME = /^[^\s/:%]{1,15}$/;
 
 /** What the kernel takes for an interface's name (IFNAMSIZ: 15 bytes; no `/`, `:`, white space; `%` is a template). */

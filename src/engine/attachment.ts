@@ -1,5 +1,6 @@
 /** Endpoints and sandboxes of one container, built from what the user asked. Pure but for the addresses taken. */
 
+import type { Driver } from '../drivers/contract.js';
 import { checkEndpointOptions } from '../drivers/endpoint-options.js';
 import { forbidden, invalid } from '../errors.js';
 import { macFromAddress, parseMac } from '../ipam/mac.js';
@@ -22,8 +23,7 @@ export interface Attaching {
   /** interface names of the sandbox that are taken */
   readonly taken: ReadonlySet<string>;
   readonly linkedTo: readonly LinkedPort[];
-  /** does the network's driver make interfaces? */
-  readonly interfaces: boolean;
+  readonly driver: Driver;
 }
 
 const PREFIX_OPTION = 'com.docker.network.container_iface_prefix';
@@ -48,7 +48,7 @@ const dnsNames = (container: Container, network: Network, settings: EndpointSett
 
 /** Takes addresses; give them back with `releaseAddresses` when the endpoint does not come to be. */
 export const buildEndpoint = (attaching: Attaching, addresses: Addresses): Endpoint => {
-  const { container, network, settings, sandbox } = attaching;
+  const { container, network, settings, sandbox, driver } = attaching;
   const id = freshId<EndpointId>();
   const common = {
     id,
@@ -65,13 +65,13 @@ export const buildEndpoint = (attaching: Attaching, addresses: Addresses): Endpo
     bindings: [],
     linkedTo: attaching.linkedTo,
   };
-  if (!attaching.interfaces) return { ...common, ifname: '', hostIfname: '', mac: '' };
+  if (!driver.capabilities.interfaces) return { ...common, ifname: '', hostIfname: '', mac: '' };
   const ifname = interfaceName(network, settings, attaching.taken);
   const ipv4 = network.ipv4 ? addresses.take(network, 4, settings.ipv4) : undefined;
   try {
     const ipv6 = network.ipv6 ? addresses.take(network, 6, settings.ipv6) : undefined;
-    const mac = settings.mac || macFromAddress(bare(ipv4 ?? ipv6 ?? ''));
-    const hostIfname = `veth${id.slice(0, 11)}`;
+    const mac = driver.capabilities.mac ? settings.mac || macFromAddress(bare(ipv4 ?? ipv6 ?? '')) : '';
+    const hostIfname = driver.capabilities.hostEnd ? `veth${id.slice(0, 11)}` : '';
     return { ...common, ifname, hostIfname, mac, ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}) };
   } catch (error) {
     addresses.give(network.id, ipv4);
@@ -88,8 +88,8 @@ export const releaseAddresses = (endpoint: Endpoint, addresses: Addresses): void
 export const arrange = (sandbox: Sandbox, members: readonly Member[]): readonly Change[] => {
   const chosen = gateways(members);
   const changes: Change[] = [{ table: 'sandbox', id: sandbox.id, value: { ...sandbox, ...chosen } }];
-  for (const { endpoint } of members) {
-    const bindings = bindingsOf(endpoint.id, chosen, sandbox.bindings);
+  for (const { endpoint, driver } of members) {
+    const bindings = driver.capabilities.ports ? bindingsOf(endpoint.id, chosen, sandbox.bindings) : [];
     changes.push({ table: 'endpoint', id: endpoint.id, value: { ...endpoint, bindings } });
   }
   return changes;

@@ -1,6 +1,6 @@
 /** Slice → the kernel objects it must have, by asking the network's driver. Pure over the model. */
 import type { Driver, HostView } from '../drivers/contract.js';
-import type { KernelObject, Slice } from '../plan/objects.js';
+import { type KernelObject, objectKey, type Slice } from '../plan/objects.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
 
@@ -11,13 +11,26 @@ export interface DeriveContext {
   readonly daemon: readonly KernelObject[];
 }
 
-const hostSlice = (model: Model, { host, daemon }: DeriveContext): readonly KernelObject[] => {
+/** What networks of one driver use together; two drivers may both name a parent, so each object is there once. */
+const sharedObjects = (model: Model, { host, drivers }: DeriveContext): readonly KernelObject[] => {
+  const objects = new Map<string, KernelObject>();
+  for (const driver of drivers.values()) {
+    if (!driver.shared) continue;
+    const networks = [...model.networks.values()].filter((n) => n.driver === driver.name && !n.configOnly);
+    for (const o of driver.shared(networks, host)) objects.set(objectKey(o), o);
+  }
+  return [...objects.values()];
+};
+
+const hostSlice = (model: Model, context: DeriveContext): readonly KernelObject[] => {
+  const { host, daemon } = context;
   const forward = (path: string): KernelObject => ({ kind: 'sysctl', ns: 'host', path, value: '1' });
   const usesIpv6 = [...model.networks.values()].some((n) => n.ipv6 && !n.configOnly);
   return [
     ...(host.ipForward ? [forward('net/ipv4/ip_forward')] : []),
     ...(host.ipForward && usesIpv6 ? [forward('net/ipv6/conf/all/forwarding')] : []),
     ...daemon,
+    ...sharedObjects(model, context),
   ];
 };
 

@@ -2,6 +2,7 @@
  * Which endpoint of a sandbox gives the default route of each family, and which carries the published ports. Pure.
  * Order, as Docker's: highest gw-priority, internal networks never, dual-stack first, then by network name.
  */
+import type { Driver } from '../drivers/contract.js';
 import type { Endpoint } from '../model/endpoint.js';
 import type { EndpointId } from '../model/ids.js';
 import type { Family, Network } from '../model/network.js';
@@ -10,6 +11,7 @@ import type { PortBinding } from '../model/port.js';
 export interface Member {
   readonly endpoint: Endpoint;
   readonly network: Network;
+  readonly driver: Driver;
 }
 
 export interface Gateways {
@@ -17,10 +19,11 @@ export interface Gateways {
   readonly gateway6: EndpointId | null;
 }
 
-const GATEWAY_MODE = 'com.docker.network.bridge.gateway_mode_ipv';
-
-const isolated = ({ network }: Member, family: Family): boolean =>
-  network.internal || network.options[`${GATEWAY_MODE}${family}`] === 'isolated';
+const leadsOut = ({ network, driver }: Member, family: Family): boolean => {
+  if (network.internal) return false;
+  const families = driver.leadsOut?.(network);
+  return families === undefined || (family === 4 ? families.ipv4 : families.ipv6);
+};
 
 const dualStack = ({ network }: Member): boolean => network.ipv4 && network.ipv6;
 
@@ -31,7 +34,7 @@ const preference = (a: Member, b: Member): number =>
 
 const best = (members: readonly Member[], family: Family): EndpointId | null =>
   members
-    .filter((m) => (family === 4 ? m.endpoint.ipv4 : m.endpoint.ipv6) !== undefined && !isolated(m, family))
+    .filter((m) => (family === 4 ? m.endpoint.ipv4 : m.endpoint.ipv6) !== undefined && leadsOut(m, family))
     .sort(preference)[0]?.endpoint.id ?? null;
 
 export const gateways = (members: readonly Member[]): Gateways => ({

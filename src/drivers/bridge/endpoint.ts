@@ -1,21 +1,19 @@
-/** Slice of a bridge endpoint: the veth pair, what its sandbox end has, default routes through it, published ports. Pure. */
+/** Slice of a bridge endpoint: the veth pair, what its two ends have, published ports. Pure. */
 import { endpointElements } from '../../firewall/index.js';
 import { bare } from '../../model/address.js';
 import type { Endpoint, Sandbox } from '../../model/endpoint.js';
-import type { Family } from '../../model/network.js';
+import type { Family, Network } from '../../model/network.js';
 import type {
-  AddressObject,
   ElementObject,
   HostPortObject,
   KernelObject,
-  RouteObject,
   SysctlObject,
   VethLink,
 } from '../../plan/objects.js';
 import type { EndpointView } from '../contract.js';
-import { endpointSysctls } from '../endpoint-options.js';
+import { MIN_MTU_IPV6, sandboxEnd } from '../sandbox-end.js';
 import { firewallNetwork, poolOf } from './network.js';
-import { type BridgeSettings, bridgeSettings, MIN_MTU_IPV6 } from './settings.js';
+import { type BridgeSettings, bridgeSettings } from './settings.js';
 
 /**
  * Hairpin where the container publishes: with br_netfilter its call to its own published port is translated inside the
@@ -36,52 +34,25 @@ const veth = ({ endpoint, sandbox }: EndpointView, { bridge, mtu }: BridgeSettin
   peerMac: endpoint.mac,
 });
 
-/**
- * The host's end is a bridge port and never speaks for itself. The sandbox's end has IPv6 exactly where the network has,
- * takes no router advertisements, and announces its address when it comes up, so that no neighbour keeps an old MAC.
- */
-const sysctls = ({ endpoint, sandbox, host }: EndpointView, { mtu }: BridgeSettings): SysctlObject[] => {
-  const { hostIfname, ifname, ipv4, ipv6 } = endpoint;
-  const hasIpv6 = host.ipv6 && mtu >= MIN_MTU_IPV6;
-  const at = (ns: string, link: string, path: string, value: string): SysctlObject => ({
-    kind: 'sysctl',
-    ns,
-    path: `net/${path.replace('%', link)}`,
-    value,
-  });
-  const inside = (path: string, value: string): SysctlObject => at(sandbox.netns, ifname, path, value);
-  const ours = [
-    ...(hasIpv6 ? [at('host', hostIfname, 'ipv6/conf/%/disable_ipv6', '1')] : []),
-    ...(hasIpv6 ? [inside('ipv6/conf/%/disable_ipv6', ipv6 === undefined ? '1' : '0')] : []),
-    ...(hasIpv6 && ipv6 !== undefined
-      ? [inside('ipv6/conf/%/accept_ra', '0'), inside('ipv6/conf/%/ndisc_notify', '1')]
-      : []),
-    ...(ipv4 === undefined ? [] : [inside('ipv4/conf/%/arp_notify', '1')]),
-  ];
-  const users = endpointSysctls(endpoint.driverOptions, sandbox.netns, ifname);
-  const theirs = new Set(users.map(({ path }) => path));
-  return [...ours.filter(({ ns, path }) => ns === 'host' || !theirs.has(path)), ...users];
-};
+/** The host's end is a bridge port and never speaks for itself. */
+const hostSysctls = ({ endpoint, host }: EndpointView, { mtu }: BridgeSettings): SysctlObject[] =>
+  host.ipv6 && mtu >= MIN_MTU_IPV6
+    ? [
+        {
+          kind: 'sysctl',
+          ns: 'host',
+          path: `net/ipv6/conf/${endpoint.hostIfname}/disable_ipv6`,
+          value: '1',
+        },
+      ]
+    : [];
 
-/** Docker gives `--link-local-ip` these prefix lengths. */
-const linkLocalBits = (address: string): number => (address.includes(':') ? 64 : 16);
-
-const addresses = ({ endpoint, sandbox }: EndpointView): AddressObject[] =>
-  [
-    ...(endpoint.ipv4 === undefined ? [] : [endpoint.ipv4]),
-    ...(endpoint.ipv6 === undefined ? [] : [endpoint.ipv6]),
-    ...endpoint.linkLocal.map((address) => `${address}/${linkLocalBits(address)}`),
-  ].map((address) => ({ kind: 'address', ns: sandbox.netns, link: endpoint.ifname, address }));
-
-const defaultRoute = (view: EndpointView, family: Family, settings: BridgeSettings): RouteObject[] => {
-  const { endpoint, sandbox, network } = view;
-  const chosen = family === 4 ? sandbox.gateway4 : sandbox.gateway6;
+/** The bridge's address, or a router beside the bridge (`--default-gateway`); an isolated bridge has none. */
+const routerOf = (network: Network, { modes }: BridgeSettings, family: Family): string | undefined => {
   const pool = poolOf(network, family);
-  const via = pool?.auxiliary[`DefaultGatewayIPv${family}`] ?? pool?.gateway;
-  if (chosen !== endpoint.id || network.internal || settings.modes[family] === 'isolated') return [];
-  const destination = family === 4 ? '0.0.0.0/0' : '::/0';
-  const { ifname: link } = endpoint;
-  return via === undefined ? [] : [{ kind: 'route', ns: sandbox.netns, family, destination, link, via }];
+  return modes[family] === 'isolated'
+    ? undefined
+    : (pool?.auxiliary[`DefaultGatewayIPv${family}`] ?? pool?.gateway);
 };
 
 const familyOf = (address: string): Family => (address.includes(':') ? 6 : 4);
@@ -133,11 +104,12 @@ export const endpoint = (view: EndpointView): readonly KernelObject[] => {
   const settings = bridgeSettings(view.network, view.host);
   return [
     veth(view, settings),
-    ...sysctls(view, settings),
-    ...addresses(view),
+    ...hostSysctls(view, settings),
+    ...sandboxEnd(view, {
+      mtu: settings.mtu,
+      router: (family) => routerOf(view.network, settings, family),
+    }),
     ...hostPorts(view, settings),
     ...elements(view, settings),
-    ...defaultRoute(view, 4, settings),
-    ...defaultRoute(view, 6, settings),
   ];
 };

@@ -8,12 +8,16 @@ import { validate } from './validate.js';
 export const bridge: Driver = {
   name: 'bridge',
   scope: 'local',
-  capabilities: { interfaces: true, ports: true, addresses: true },
+  capabilities: { interfaces: true, hostEnd: true, mac: true, ports: true, addresses: true },
   gateways(request) {
     const { modes, inhibitIpv4 } = readOptions(request);
     // Nobody would answer on it: no address on the bridge, and no default route that needs one.
     const ipv4 = modes[4] !== 'isolated' && !(inhibitIpv4 && request.internal);
     return { ipv4, ipv6: modes[6] !== 'isolated' };
+  },
+  leadsOut(request) {
+    const { modes } = readOptions(request);
+    return { ipv4: modes[4] !== 'isolated', ipv6: modes[6] !== 'isolated' };
   },
   validate,
   network,

@@ -5,7 +5,8 @@ import { macFromText } from '../../model/mac.js';
 import type { Family, Network, Pool } from '../../model/network.js';
 import type { AddressObject, KernelObject, SysctlObject } from '../../plan/objects.js';
 import type { NetworkView } from '../contract.js';
-import { type BridgeSettings, bridgeSettings, MIN_MTU_IPV6 } from './settings.js';
+import { MIN_MTU_IPV6 } from '../sandbox-end.js';
+import { type BridgeSettings, bridgeSettings } from './settings.js';
 
 export const poolOf = (network: Network, family: Family): Pool | undefined =>
   (family === 4 ? network.ipv4 : network.ipv6) ? network.pools.find((p) => p.family === family) : undefined;

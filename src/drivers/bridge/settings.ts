@@ -5,7 +5,7 @@ import { formatAddress, parseAddress, shown } from '../../model/address.js';
 import { shortId } from '../../model/ids.js';
 import type { Family, Network } from '../../model/network.js';
 import type { HostView, NetworkOptions } from '../contract.js';
-import { booleanOption, integerOption, isInterfaceName, unreadable } from '../options.js';
+import { booleanOption, isInterfaceName, MTU, mtuOption, unreadable } from '../options.js';
 
 const BRIDGE = 'com.docker.network.bridge';
 const NETWORK = 'com.docker.network';
@@ -19,17 +19,13 @@ export const LABEL = {
   defaultBridge: `${BRIDGE}.default_bridge`,
   gatewayMode: { 4: `${BRIDGE}.gateway_mode_ipv4`, 6: `${BRIDGE}.gateway_mode_ipv6` },
   trusted: `${BRIDGE}.trusted_host_interfaces`,
-  mtu: `${NETWORK}.driver.mtu`,
+  mtu: MTU,
   interfacePrefix: `${NETWORK}.container_iface_prefix`,
   snat: { 4: `${NETWORK}.host_ipv4`, 6: `${NETWORK}.host_ipv6` },
 } as const;
 
 export const DEFAULT_BRIDGE = 'docker0';
 const DEFAULT_MTU = 1500;
-/** The kernel's bounds for an interface (ETH_MIN_MTU, ETH_MAX_MTU), and IPv6's least (RFC 8200). */
-const MIN_MTU = 68;
-const MAX_MTU = 65535;
-export const MIN_MTU_IPV6 = 1280;
 
 const GATEWAY_MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
 
@@ -63,14 +59,6 @@ type Options = Readonly<Record<string, string>>;
 const boolean = (options: Options, label: string): boolean | undefined => {
   const value = options[label];
   return value === undefined ? undefined : booleanOption(label, value);
-};
-
-const mtu = (options: Options): number => {
-  const value = options[LABEL.mtu];
-  if (value === undefined) return 0;
-  const number = integerOption(LABEL.mtu, value);
-  if (number !== 0 && (number < MIN_MTU || number > MAX_MTU)) throw invalid(`invalid MTU number: ${number}`);
-  return number;
 };
 
 const gatewayMode = (options: Options, family: Family): GatewayMode => {
@@ -142,7 +130,7 @@ export const readOptions = ({ options, internal }: NetworkOptions): BridgeOption
     ...(given.name === undefined ? {} : { name: given.name }),
     ...(given.masquerade === undefined ? {} : { masquerade: given.masquerade }),
     ...(given.icc === undefined ? {} : { icc: given.icc }),
-    mtu: mtu(options),
+    mtu: mtuOption(options),
     inhibitIpv4: boolean(options, LABEL.inhibitIpv4) ?? false,
     defaultBridge: boolean(options, LABEL.defaultBridge) ?? false,
     modes,

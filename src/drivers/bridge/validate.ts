@@ -3,7 +3,8 @@ import { forbidden, invalid } from '../../errors.js';
 import { contains, masked, overlaps, type Prefix, parseAddress, parsePrefix } from '../../model/address.js';
 import type { Network, Pool } from '../../model/network.js';
 import type { HostView } from '../contract.js';
-import { type BridgeSettings, bridgeSettings, MIN_MTU_IPV6 } from './settings.js';
+import { MIN_MTU_IPV6 } from '../sandbox-end.js';
+import { type BridgeSettings, bridgeSettings } from './settings.js';
 
 const constant = (text: string): Prefix => {
   const prefix = parsePrefix(text);

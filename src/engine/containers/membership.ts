@@ -1,4 +1,5 @@
 /** A container's sandbox and endpoints coming and going: join at start, leave at exit, connect and disconnect between. */
+import type { Driver } from '../../drivers/contract.js';
 import { forbidden, internal, invalid, notFound, PortError } from '../../errors.js';
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Endpoint, Sandbox, SandboxDns } from '../../model/endpoint.js';
@@ -21,9 +22,15 @@ export const sharesWith = (container: Container): string | undefined =>
 
 export const usesHost = (container: Container): boolean => container.hostConfig.NetworkMode === 'host';
 
-/** Where the network wants interfaces (host and null networks have none). */
-const hasInterfaces = (parts: Parts, network: Network): boolean =>
-  parts.drivers.get(network.driver)?.capabilities.interfaces === true;
+const driverOf = (parts: Parts, network: Network): Driver => {
+  const driver = parts.drivers.get(network.driver);
+  if (!driver)
+    throw notFound(`could not find plugin ${network.driver} in v1 plugin registry: plugin not found`);
+  return driver;
+};
+
+const publishes = (parts: Parts, network: Network): boolean =>
+  parts.drivers.get(network.driver)?.capabilities.ports === true;
 
 const networkOf = (parts: Parts, entry: Container['networks'][number]): Network => {
   const network = parts.model.networks.get(entry.networkId) ?? parts.model.findNetwork(entry.name);
@@ -70,7 +77,6 @@ const publishedBy = (parts: Parts, { config, hostConfig }: Container, networks: 
 const newSandbox = (parts: Parts, container: Container, networks: readonly Network[]): Sandbox => {
   const id = freshId<SandboxId>();
   const host = usesHost(container);
-  const publishes = !host && networks.some((n) => hasInterfaces(parts, n));
   return {
     id,
     containerId: container.id,
@@ -78,7 +84,8 @@ const newSandbox = (parts: Parts, container: Container, networks: readonly Netwo
     mode: host ? 'host' : 'private',
     gateway4: null,
     gateway6: null,
-    bindings: publishes ? publishedBy(parts, container, networks) : [],
+    bindings:
+      !host && networks.some((n) => publishes(parts, n)) ? publishedBy(parts, container, networks) : [],
     sysctls: container.hostConfig.Sysctls ?? {},
     dns: sandboxDns(
       parts,
@@ -97,12 +104,9 @@ const endpointFor = (
   taken: ReadonlySet<string>,
 ): Endpoint => {
   checkSettings(network, settings);
-  const interfaces = hasInterfaces(parts, network);
+  const driver = driverOf(parts, network);
   const linkedTo = linkedPorts(linkTargets(parts, container, network));
-  return buildEndpoint(
-    { container, network, settings, sandbox, taken, interfaces, linkedTo },
-    parts.addresses,
-  );
+  return buildEndpoint({ container, network, settings, sandbox, taken, driver, linkedTo }, parts.addresses);
 };
 
 /** A user's MAC of `docker run --mac-address` belongs to the first network. */
@@ -128,7 +132,8 @@ export const join = (parts: Parts, container: Container): Container => {
     networks.forEach((network, index) => {
       const taken = new Set(members.map((m) => m.endpoint.ifname));
       const settings = settingsOf(container, index);
-      members.push({ network, endpoint: endpointFor(parts, sandbox, container, network, settings, taken) });
+      const endpoint = endpointFor(parts, sandbox, container, network, settings, taken);
+      members.push({ network, endpoint, driver: driverOf(parts, network) });
     });
     const resolved = container.networks.every((entry, i) => entry.networkId === networks[i]?.id)
       ? container.networks
@@ -190,7 +195,8 @@ export const leave = (parts: Parts, before: Container, after: Container | null):
 const members = (parts: Parts, sandboxId: string): Member[] =>
   parts.model.endpointsOfSandbox(sandboxId).flatMap((endpoint) => {
     const network = parts.model.networks.get(endpoint.networkId);
-    return network ? [{ endpoint, network }] : [];
+    const driver = network && parts.drivers.get(network.driver);
+    return network && driver ? [{ endpoint, network, driver }] : [];
   });
 
 const checkConnectable = (container: Container, network: Network): void => {
@@ -241,7 +247,7 @@ export const connect = (
   const endpointIds = [...container.endpointIds, endpoint.id];
   try {
     parts.ledger.commit([
-      ...arrange({ ...sandbox, dns }, [...present, { endpoint, network }]),
+      ...arrange({ ...sandbox, dns }, [...present, { endpoint, network, driver: driverOf(parts, network) }]),
       { table: 'container', id: container.id, value: { ...container, networks, endpointIds } },
     ]);
   } catch (error) {

@@ -1,5 +1,5 @@
 /** What the engine asks of the kernel. `kernel/` implements it on Linux, `kernel/fake.ts` in memory. */
-import type { KernelObject } from '../plan/objects.js';
+import type { KernelObject, Netns } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
 
 export interface Kernel {
@@ -30,7 +30,8 @@ export interface Kernel {
 }
 
 export type Drift =
-  | { readonly kind: 'link'; readonly ns: 'host'; readonly name: string }
+  /** gone, come or changed; in a sandbox only links that have no end on the host are watched */
+  | { readonly kind: 'link'; readonly ns: Netns; readonly name: string }
   | { readonly kind: 'address'; readonly ns: 'host'; readonly name: string }
   | { readonly kind: 'route' }
   | { readonly kind: 'nftables' };

@@ -2,8 +2,9 @@
  * How each kind of kernel object is made, changed and deleted. The table is a mapped type over the kinds: a kind without
  * an executor does not compile. Creating what is there in the same state and deleting what is gone are successes.
  */
-import { KernelError } from '../errors.js';
+import { invalid, KernelError } from '../errors.js';
 import type {
+  ForeignObject,
   HostPortObject,
   KernelKind,
   KernelObject,
@@ -12,7 +13,7 @@ import type {
 } from '../plan/objects.js';
 import type { LocalObjects } from './contract.js';
 import { SystemError } from './ffi.js';
-import { createLink, deleteLink, type LinkContext, replaceLink } from './links.js';
+import { createLink, deleteLink, type LinkContext, replaceLink } from './links/index.js';
 import { addressPresent, fdbPresent, neighbourPresent, routePresent } from './look.js';
 import { createNamespace, removeNamespace } from './netns.js';
 import { createAddress, deleteAddress } from './rtnetlink/address.js';
@@ -104,6 +105,16 @@ const sysctl: CallExecutor<SysctlObject> = {
   },
 };
 
+/** Somebody else's interface: that it is there is all we ask. */
+const foreign: CallExecutor<ForeignObject> = {
+  by: 'call',
+  create: (o, { session }) => {
+    if (!session.link(o.ns, o.name)) throw invalid(o.missing);
+  },
+  replace: () => {},
+  delete: () => {},
+};
+
 export const createExecutors = (
   hostPorts: LocalObjects<HostPortObject>,
   resolvers: LocalObjects<ResolverObject>,
@@ -146,6 +157,7 @@ export const createExecutors = (
     present: neighbourPresent,
   },
   fdb: { by: 'message', create: createFdb, replace: createFdb, delete: deleteFdb, present: fdbPresent },
+  foreign,
   sysctl,
   element: { by: 'batch' },
   hostport: local(hostPorts),

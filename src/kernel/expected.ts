@@ -5,7 +5,8 @@
  */
 import type { AddressObject, KernelObject, LinkObject } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
-import { addressPresent, nearPresent } from './look.js';
+import { nearPresent } from './links/index.js';
+import { addressPresent } from './look.js';
 import { GROUP } from './reaper.js';
 import type { Session } from './session.js';
 

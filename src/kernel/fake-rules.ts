@@ -22,6 +22,7 @@ import {
 export const ERRNO = {
   ENOENT: 2,
   EIO: 5,
+  EBUSY: 16,
   EEXIST: 17,
   ENODEV: 19,
   EINVAL: 22,
@@ -73,6 +74,8 @@ export const refusal = (world: World, o: KernelObject): Refusal | undefined => {
       return sysctlRefusal(world, o);
     case 'hostport':
       return hostPortRefusal(world, o);
+    case 'foreign':
+      return onHost(world, o.name) ? undefined : no('ENODEV', o.missing);
     default:
       return undefined;
   }
@@ -97,9 +100,37 @@ const macRefusal = (mac: string): Refusal | undefined => {
 const linkRefusal = (world: World, o: LinkObject): Refusal | undefined =>
   nameRefusal(o.name) ??
   (o.type === 'veth' ? nameRefusal(o.peerName) : undefined) ??
-  macRefusal(o.type === 'veth' ? o.peerMac : o.mac) ??
-  (o.mtu < MTU.min || o.mtu > MTU.max ? no('EINVAL', 'mtu out of bounds') : undefined) ??
+  (o.type === 'veth' ? macRefusal(o.peerMac) : undefined) ??
+  ('mac' in o ? macRefusal(o.mac) : undefined) ??
+  mtuRefusal(o) ??
+  ('parent' in o ? stackedRefusal(world, o) : undefined) ??
   (o.type === 'veth' ? vethRefusal(world, o) : nameTaken(world, o, o.ns, o.name));
+
+/** 0, of some types, is what the parent or the kernel gives. */
+const mtuRefusal = (o: LinkObject): Refusal | undefined => {
+  const given = o.type === 'bridge' || o.type === 'veth' || o.mtu > 0;
+  return given && (o.mtu < MTU.min || o.mtu > MTU.max) ? no('EINVAL', 'mtu out of bounds') : undefined;
+};
+
+/** Is there an interface of this name on the host, ours or somebody else's? */
+const onHost = (world: World, name: string): boolean =>
+  interfaceNamed(world, 'host', name) !== undefined ||
+  world.some((d) => d.kind === 'foreign' && d.name === name);
+
+/** A parent bears macvlan or ipvlan interfaces, or one passthru; 802.1q sub-interfaces mind none of them. */
+const stackedRefusal = (world: World, o: Extract<LinkObject, { parent: string }>): Refusal | undefined => {
+  if (!onHost(world, o.parent)) return no('ENODEV', 'no such parent');
+  for (const d of world) {
+    if (d.kind !== 'link' || !('parent' in d) || d.parent !== o.parent || objectKey(d) === objectKey(o))
+      continue;
+    if (d.type === 'vlan' && o.type === 'vlan' && d.vlan === o.vlan) return no('EEXIST', 'the VLAN is taken');
+    if (d.type === 'vlan' || o.type === 'vlan') continue;
+    const alone = [d, o].some((l) => l.type === 'macvlan' && l.mode === 'passthru');
+    if (d.type !== o.type) return no('EBUSY', 'the parent has other users');
+    if (alone) return no('EINVAL', 'the parent is used in passthru mode');
+  }
+  return undefined;
+};
 
 /** The same link in another state is no clash of names here. */
 const nameTaken = (world: World, o: LinkObject, ns: Netns, name: string): Refusal | undefined => {

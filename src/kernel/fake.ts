@@ -5,7 +5,7 @@
  */
 import { KernelError } from '../errors.js';
 import { formatPrefix, parsePrefix } from '../model/address.js';
-import { hostedBy, interfacesOf, isMade, livesIn } from '../plan/depend.js';
+import { hostedBy, interfaceKey, interfacesOf, isMade, livesIn, lowerOf } from '../plan/depend.js';
 import { same } from '../plan/equal.js';
 import { inverseStep } from '../plan/inverse.js';
 import { type KernelObject, type LinkObject, objectKey } from '../plan/objects.js';
@@ -68,9 +68,11 @@ class Fake implements FakeKernel {
     return Promise.resolve();
   }
   observe(): readonly KernelObject[] {
-    return this.objects().filter((o) => o.kind !== 'sysctl');
+    return this.objects().filter((o) => o.kind !== 'sysctl' && o.kind !== 'foreign');
   }
   present(object: KernelObject): boolean {
+    if (this.#isForeign(object)) return true;
+    if (object.kind === 'foreign') return refusal(this.objects(), object) === undefined;
     const known = this.#objects.get(canonicalKey(object));
     return known !== undefined && sameState(known, object);
   }
@@ -106,7 +108,9 @@ class Fake implements FakeKernel {
 
   #create(o: KernelObject): boolean {
     const known = this.#objects.get(canonicalKey(o));
+    if (this.#isForeign(o)) return false;
     this.#check('create', o);
+    if (o.kind === 'foreign') return false;
     if (known && o.kind !== 'sysctl') {
       if (sameState(known, o)) return false;
       if (known.kind === 'link' && o.kind === 'link' && sameState({ ...known, up: o.up }, o)) {
@@ -121,6 +125,7 @@ class Fake implements FakeKernel {
   }
 
   #replace(o: KernelObject, before: KernelObject): boolean {
+    if (this.#isForeign(o)) return false;
     this.#check('replace', o);
     if (o.kind === 'link' && isMade(o) && !this.#objects.has(objectKey(o)))
       throw refused(ERRNO.ENODEV, 'replace', o, '');
@@ -139,14 +144,21 @@ class Fake implements FakeKernel {
   }
 
   #delete(o: KernelObject): boolean {
-    if (o.kind === 'link' && !isMade(o)) return false;
+    if ((o.kind === 'link' && !isMade(o)) || this.#isForeign(o) || o.kind === 'foreign') return false;
     return this.#remove(o);
+  }
+
+  /** Somebody else made an interface where a sub-interface or a dummy was to be: it is used as it is. */
+  #isForeign(o: KernelObject): boolean {
+    if (o.kind !== 'link' || (o.type !== 'vlan' && o.type !== 'dummy')) return false;
+    return this.#objects.has(objectKey({ kind: 'foreign', ns: o.ns, name: o.name, missing: '' }));
   }
 
   #remove(o: KernelObject): boolean {
     const known = this.#objects.get(canonicalKey(o));
     if (!this.#objects.delete(canonicalKey(o))) return false;
     if (known?.kind === 'link') this.#takeAlong(known);
+    if (known?.kind === 'foreign') this.#takeUpper(interfaceKey('host', known.name));
     if (o.kind === 'netns') {
       this.#dropWhere((d) => livesIn(d) === o.path);
       for (const d of this.objects())
@@ -159,10 +171,16 @@ class Fake implements FakeKernel {
   #takeAlong(link: LinkObject): void {
     const gone = new Set(interfacesOf(link));
     this.#dropWhere((d) => gone.has(hostedBy(d) ?? ''));
+    for (const name of gone) this.#takeUpper(name);
     if (link.type !== 'bridge') return;
     for (const d of this.objects())
       if (d.kind === 'link' && d.type === 'veth' && d.ns === link.ns && d.master === link.name)
         this.#objects.set(objectKey(d), { ...d, master: '' });
+  }
+
+  /** What lies on an interface dies with it. */
+  #takeUpper(lower: string): void {
+    for (const d of this.objects()) if (d.kind === 'link' && lowerOf(d) === lower) this.#remove(d);
   }
 
   #dropWhere(gone: (o: KernelObject) => boolean): void {
@@ -185,13 +203,15 @@ const sameState = (a: KernelObject, b: KernelObject): boolean => {
   if (a.kind === 'link' && b.kind === 'link' && b.type === 'bridge' && !b.owned)
     return a.type === 'bridge' && (a.up || !b.up);
   if (a.kind === 'address' && b.kind === 'address') return canonicalKey(a) === canonicalKey(b);
+  if (a.kind === 'link' && b.kind === 'link' && b.mtu === 0) return same({ ...a, mtu: 0 }, b);
   return same(a, b);
 };
 
 const driftOf = (o: KernelObject): Drift => {
   switch (o.kind) {
     case 'link':
-      return { kind: 'link', ns: 'host', name: o.name };
+    case 'foreign':
+      return { kind: 'link', ns: o.ns, name: o.name };
     case 'address':
     case 'neighbour':
     case 'fdb':

@@ -8,7 +8,8 @@ import type { Drift, Kernel, LocalObjects } from './contract.js';
 import { Watch } from './events.js';
 import { createExecutors } from './executors.js';
 import { Expected } from './expected.js';
-import { addressPresent, fdbPresent, linkPresent, neighbourPresent, routePresent } from './look.js';
+import { linkPresent } from './links/index.js';
+import { addressPresent, fdbPresent, neighbourPresent, routePresent } from './look.js';
 import { isNamespace } from './netns.js';
 import type { Nftables } from './nftables.contract.js';
 import { isOwnName, type NamedBridge, observeLinks } from './observe.js';
@@ -87,6 +88,8 @@ class LinuxKernel implements Kernel {
         return isNamespace(o.path);
       case 'link':
         return withSession((s) => linkPresent(s, o));
+      case 'foreign':
+        return withSession((s) => s.link(o.ns, o.name) !== undefined);
       case 'address':
         return withSession((s) => addressPresent(s, o));
       case 'route':

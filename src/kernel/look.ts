@@ -1,20 +1,9 @@
 /** Looks at single objects: is this one there, in exactly this state? Cheap; used for idempotence and for repair. */
 import { KernelError } from '../errors.js';
-import { isMade } from '../plan/depend.js';
-import type {
-  AddressObject,
-  BridgeLink,
-  FdbObject,
-  LinkObject,
-  NeighbourObject,
-  RouteObject,
-  VethLink,
-} from '../plan/objects.js';
+import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../plan/objects.js';
 import type { NetlinkSocket } from './netlink.js';
-import { GROUP } from './reaper.js';
 import { dumpAddresses, parseAddress } from './rtnetlink/address.js';
 import { addressOf, prefixOf, prefixText } from './rtnetlink/inet.js';
-import type { DumpedLink } from './rtnetlink/link.js';
 import { dumpNeighbours, getNeighbour, parseNeighbour } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE } from './rtnetlink/numbers.js';
 import { type DumpedRoute, dumpRoutes, parseRoute } from './rtnetlink/route.js';
@@ -36,48 +25,6 @@ const inLivingNamespace = (look: () => boolean): boolean => {
     if (error instanceof KernelError && error.errno === 2) return false;
     throw error;
   }
-};
-
-const bridgePresent = (o: BridgeLink, found: DumpedLink): boolean =>
-  found.type === 'bridge' &&
-  (isMade(o) ? found.up === o.up && found.mtu === o.mtu && found.mac === o.mac : found.up || !o.up);
-
-const portPresent = (session: Session, o: VethLink, near: DumpedLink): boolean => {
-  const master = o.master === '' ? 0 : (session.link(o.ns, o.master)?.index ?? -1);
-  return (
-    near.master === master &&
-    near.hairpin === (o.master !== '' && o.hairpin) &&
-    near.isolated === (o.master !== '' && o.isolated)
-  );
-};
-
-const vethPresent = (session: Session, o: VethLink, near: DumpedLink): boolean => {
-  const far = session.link(o.peerNs, o.peerName);
-  if (!far || near.type !== 'veth' || near.peer !== far.index || far.peer !== near.index) return false;
-  return (
-    far.mac === o.peerMac &&
-    near.mtu === o.mtu &&
-    far.mtu === o.mtu &&
-    (near.up && far.up) === o.up &&
-    portPresent(session, o, near)
-  );
-};
-
-export const linkPresent = (session: Session, o: LinkObject): boolean =>
-  inLivingNamespace(() => {
-    const found = session.link(o.ns, o.name);
-    if (!found || found.group === GROUP) return false;
-    return o.type === 'bridge' ? bridgePresent(o, found) : vethPresent(session, o, found);
-  });
-
-/** `linkPresent` for the host's end of a veth alone: what a container does to its own end is its own affair. */
-export const nearPresent = (session: Session, o: LinkObject): boolean => {
-  const found = session.link(o.ns, o.name);
-  if (!found || found.group === GROUP) return false;
-  if (o.type === 'bridge') return bridgePresent(o, found);
-  return (
-    found.type === 'veth' && found.mtu === o.mtu && (found.up || !o.up) && portPresent(session, o, found)
-  );
 };
 
 /** Runs `look` with the index of the object's link; false where there is none. */

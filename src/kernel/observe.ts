@@ -1,6 +1,6 @@
 /**
- * Reads from the kernel what carries our mark: bridges by name, `veth` and eleven digits, the namespaces in our directory,
- * and what is on those links. Foreign links and what is on them are never reported. Nothing is remembered.
+ * Reads from the kernel what carries our mark: bridges by name, `veth` and eleven digits, other links by their group, the
+ * namespaces in our directory, and what is on those links. Foreign links and what is on them are never reported. Nothing is remembered.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ import type {
   VethLink,
 } from '../plan/objects.js';
 import { AF } from './ffi.js';
+import { marked } from './links/marked.js';
 import { routesIn } from './look.js';
 import type { NetlinkSocket } from './netlink.js';
 import { isNamespace } from './netns.js';
@@ -54,7 +55,9 @@ export const isOwnName = (name: string, bridges: readonly NamedBridge[]): boolea
 
 /** By name, and where Docker's could have the name too, by the mark they were made with. */
 const isOwn = (link: DumpedLink, bridges: readonly NamedBridge[]): boolean =>
-  isOwnName(link.name, bridges) && (!OWN_BRIDGE.test(link.name) || link.group === OWN_GROUP);
+  isOwnName(link.name, bridges)
+    ? !OWN_BRIDGE.test(link.name) || link.group === OWN_GROUP
+    : marked(link, 'host', () => '') !== undefined;
 
 const linksOf = (socket: NetlinkSocket): readonly DumpedLink[] =>
   socket.dump(dumpLinks(), 'link dump').map(parseLink);
@@ -174,28 +177,39 @@ export const observeLinks = ({ namespaces, bridges }: ObserveParts): readonly Ke
     const host = linksOf(session.socket('host'));
     const places = sandboxes.map(({ path }) => ({ ns: path, all: linksOf(session.socket(path)) }));
     const names = new Map(host.map((l) => [l.index, l.name]));
+    const nameOf = (index: number): string => names.get(index) ?? '';
     const ours = host.filter((l) => l.group !== GROUP && isOwn(l, bridges));
     const veths = ours
       .filter((l) => l.type === 'veth')
       .map((near) => {
         const far = peerOf(near, places);
-        return { far, object: vethObject(near, far, names.get(near.master) ?? '') };
+        return { far, object: vethObject(near, far, nameOf(near.master)) };
       });
-    const peers = new Map<Netns, Map<number, DumpedLink>>();
-    for (const { far } of veths)
-      if (far) peers.set(far.ns, (peers.get(far.ns) ?? new Map()).set(far.link.index, far.link));
+    const inside = new Map<Netns, Map<number, DumpedLink>>();
+    const add = (ns: Netns, link: DumpedLink): void =>
+      void inside.set(ns, (inside.get(ns) ?? new Map()).set(link.index, link));
+    for (const { far } of veths) if (far) add(far.ns, far.link);
+    const stacked = places.flatMap(({ ns, all }) =>
+      all.flatMap((link) => {
+        const object = marked(link, ns, nameOf);
+        if (object) add(ns, link);
+        return object ?? [];
+      }),
+    );
     return [
       ...sandboxes,
       ...ours
         .filter((l) => l.type === 'bridge')
         .map((l) => bridgeObject(l, bridges.find((b) => b.name === l.name)?.owned ?? true)),
+      ...ours.flatMap((l) => marked(l, 'host', nameOf) ?? []),
       ...veths.map((v) => v.object),
+      ...stacked,
       ...contents({
         ns: 'host',
         socket: session.socket('host'),
         links: new Map(ours.map((l) => [l.index, l])),
       }),
-      ...[...peers].flatMap(([ns, links]) => contents({ ns, socket: session.socket(ns), links })),
+      ...[...inside].flatMap(([ns, links]) => contents({ ns, socket: session.socket(ns), links })),
     ];
   } finally {
     session.close();

@@ -2,6 +2,8 @@
  * What dies with what in the kernel: addresses, routes, neighbours, FDB entries and sysctls with their link, everything
  * in a namespace with the namespace. Plans never delete such things one by one: a link delete names them instead.
  */
+import { same } from './equal.js';
+import { traitsOf } from './link-traits.js';
 import type { KernelObject, LinkObject, Netns } from './objects.js';
 
 const INTERFACE_SYSCTL = /^net\/[a-z0-9]+\/(?:conf|neigh)\/([^/]+)\//;
@@ -33,10 +35,14 @@ export const hostedBy = (o: KernelObject): string | undefined => {
 };
 
 /** The interfaces a link is: a veth has two. */
-export const interfacesOf = (link: LinkObject): readonly string[] =>
-  link.type === 'veth'
-    ? [interfaceKey(link.ns, link.name), interfaceKey(link.peerNs, link.peerName)]
-    : [interfaceKey(link.ns, link.name)];
+export const interfacesOf = (link: LinkObject): readonly string[] => [
+  interfaceKey(link.ns, link.name),
+  ...(traitsOf(link).ends?.(link) ?? []).map(({ ns, name }) => interfaceKey(ns, name)),
+];
+
+/** The interface that a link lies on and dies with. */
+export const lowerOf = (link: LinkObject): string | undefined =>
+  'parent' in link ? interfaceKey('host', link.parent) : undefined;
 
 /** The namespace whose end is the object's end without any step of ours. The resolver holds sockets: it is closed. */
 export const livesIn = (o: KernelObject): Netns | undefined => {
@@ -56,10 +62,5 @@ export const livesIn = (o: KernelObject): Netns | undefined => {
 export const isMade = (link: LinkObject): boolean => link.type !== 'bridge' || link.owned;
 
 /** True where the kernel cannot turn one link into the other: it has to be made anew, with all it carries. */
-export const mustRemake = (before: LinkObject, after: LinkObject): boolean => {
-  if (before.type !== after.type) return true;
-  if (before.type === 'bridge' || after.type === 'bridge') return isMade(before) !== isMade(after);
-  return (
-    before.peerNs !== after.peerNs || before.peerName !== after.peerName || before.peerMac !== after.peerMac
-  );
-};
+export const mustRemake = (before: LinkObject, after: LinkObject): boolean =>
+  before.type !== after.type || !same(traitsOf(before).fixed(before), traitsOf(after).fixed(after));

@@ -3,7 +3,7 @@
  * removed first and added last, what guards is added before the links it guards and removed after them, ports are held
  * before traffic is led to them.
  */
-import { hostedBy, interfacesOf, isMade, livesIn, mustRemake } from './depend.js';
+import { hostedBy, interfacesOf, isMade, livesIn, lowerOf, mustRemake } from './depend.js';
 import { same } from './equal.js';
 import { type KernelObject, type LinkObject, objectKey } from './objects.js';
 import type { Plan, Step } from './plan.js';
@@ -18,19 +18,21 @@ const PHASE = {
   closeAddress: 5,
   closeSysctl: 6,
   closeLink: 7,
-  closeNetns: 8,
-  openNetns: 9,
-  openGuard: 10,
-  openLink: 11,
-  openSysctl: 12,
-  openAddress: 13,
-  openNeighbour: 14,
-  openHostport: 15,
-  openElement: 16,
-  linkUp: 17,
-  openRoute: 18,
-  openResolver: 19,
-  closeGuard: 20,
+  closeForeign: 8,
+  closeNetns: 9,
+  openNetns: 10,
+  openGuard: 11,
+  openLink: 12,
+  openForeign: 13,
+  openSysctl: 14,
+  openAddress: 15,
+  openNeighbour: 16,
+  openHostport: 17,
+  openElement: 18,
+  linkUp: 19,
+  openRoute: 20,
+  openResolver: 21,
+  closeGuard: 22,
 } as const;
 
 type Phase = (typeof PHASE)[keyof typeof PHASE];
@@ -52,6 +54,8 @@ const opening = (o: KernelObject): Phase => {
       return PHASE.openHostport;
     case 'element':
       return o.guard ? PHASE.openGuard : PHASE.openElement;
+    case 'foreign':
+      return PHASE.openForeign;
     case 'route':
       return PHASE.openRoute;
     case 'resolver':
@@ -76,6 +80,8 @@ const closing = (o: KernelObject): Phase => {
       return PHASE.closeHostport;
     case 'element':
       return o.guard ? PHASE.closeGuard : PHASE.closeElement;
+    case 'foreign':
+      return PHASE.closeForeign;
     case 'route':
       return PHASE.closeRoute;
     case 'resolver':
@@ -118,12 +124,29 @@ const replacing = (object: KernelObject, before: KernelObject): Phase => {
   return PHASE.linkUp;
 };
 
-/** Objects with one key in one state. What an element is for (`guard`) is not part of its state in the kernel. */
-const sameState = (a: KernelObject, b: KernelObject): boolean =>
-  a.kind === 'element' && b.kind === 'element' ? same(a.data, b.data) : same(a, b);
+/**
+ * Objects with one key in one state. What an element is for (`guard`) is not part of its state in the kernel, nor is what
+ * we say of a missing interface; a link that has its parent's MTU has no MTU of its own.
+ */
+const sameState = (a: KernelObject, b: KernelObject): boolean => {
+  if (a.kind === 'element' && b.kind === 'element') return same(a.data, b.data);
+  if (a.kind === 'foreign' && b.kind === 'foreign') return true;
+  return a.kind === 'link' && b.kind === 'link' && (a.mtu === 0 || b.mtu === 0)
+    ? same({ ...a, mtu: 0 }, { ...b, mtu: 0 })
+    : same(a, b);
+};
 
 const keyed = (objects: readonly KernelObject[]): Map<string, KernelObject> =>
   new Map(objects.map((o) => [objectKey(o), o]));
+
+/** What lies on another interface comes behind it: a sandbox's on a sub-interface of the host's, that on another. */
+const lowerFirst = (objects: readonly KernelObject[]): readonly KernelObject[] => {
+  const level = (o: KernelObject): number => {
+    if (o.kind !== 'link' || lowerOf(o) === undefined) return 0;
+    return o.ns === 'host' ? 1 : 2;
+  };
+  return objects.some((o) => level(o) > 0) ? [...objects].sort((a, b) => level(a) - level(b)) : objects;
+};
 
 /** Interfaces that the plan takes away or makes anew: what they carried goes with them. */
 const losing = (
@@ -137,12 +160,12 @@ const losing = (
   const interfaces = new Map<string, KernelObject[]>();
   const namespaces = new Map<string, KernelObject[]>();
   const remade = new Set<string>();
-  for (const o of before) {
+  for (const o of lowerFirst(before)) {
     const key = objectKey(o);
     const next = after.get(key);
     if (o.kind === 'netns' && !next) namespaces.set(o.path, []);
     if (o.kind !== 'link' || !isMade(o)) continue;
-    const remake = next?.kind === 'link' && mustRemake(o, next);
+    const remake = next?.kind === 'link' && (mustRemake(o, next) || interfaces.has(lowerOf(o) ?? ''));
     if (remake) remade.add(key);
     if (!remake && next) continue;
     const takes: KernelObject[] = [];

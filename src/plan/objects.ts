@@ -4,6 +4,19 @@
  */
 import type { Family } from '../model/network.js';
 import type { Protocol } from '../model/port.js';
+import type { LinkObject } from './link-objects.js';
+
+export type {
+  BridgeLink,
+  DummyLink,
+  IpvlanLink,
+  LinkObject,
+  LinkOf,
+  LinkType,
+  MacvlanLink,
+  VethLink,
+  VlanLink,
+} from './link-objects.js';
 
 /** `host` or the absolute path of a bind-mounted network namespace. */
 export type Netns = 'host' | (string & {});
@@ -13,41 +26,6 @@ export interface NetnsObject {
   readonly kind: 'netns';
   readonly path: string;
 }
-
-export interface BridgeLink {
-  readonly kind: 'link';
-  readonly type: 'bridge';
-  readonly ns: Netns;
-  /** ≤ 15 bytes */
-  readonly name: string;
-  readonly mac: string;
-  /** bytes, 68–65535 */
-  readonly mtu: number;
-  readonly up: boolean;
-  /** false: the user's own bridge (`--bridge`), never created nor deleted by us */
-  readonly owned: boolean;
-}
-
-/** A veth pair; the near end is in `ns`, the peer in `peerNs`. Both are made (and die) together. */
-export interface VethLink {
-  readonly kind: 'link';
-  readonly type: 'veth';
-  readonly ns: Netns;
-  readonly name: string;
-  readonly mtu: number;
-  readonly up: boolean;
-  /** bridge that the near end is a port of */
-  readonly master: string;
-  /** hairpin mode of the bridge port */
-  readonly hairpin: boolean;
-  /** isolated mode of the bridge port */
-  readonly isolated: boolean;
-  readonly peerNs: Netns;
-  readonly peerName: string;
-  readonly peerMac: string;
-}
-
-export type LinkObject = BridgeLink | VethLink;
 
 export interface AddressObject {
   readonly kind: 'address';
@@ -123,6 +101,18 @@ export interface HostPortObject {
   readonly target: { readonly address: string; readonly port: number };
 }
 
+/**
+ * An interface of somebody else's that must be there (`-o parent=eth0`): looked for, never made, changed or deleted. Its
+ * key is none of a link's, because it may be one of ours as well (the bridge of another network).
+ */
+export interface ForeignObject {
+  readonly kind: 'foreign';
+  readonly ns: 'host';
+  readonly name: string;
+  /** what the user is told where it is not there */
+  readonly missing: string;
+}
+
 /** The embedded resolver's sockets in one sandbox, with the redirect from 127.0.0.11:53. */
 export interface ResolverObject {
   readonly kind: 'resolver';
@@ -140,6 +130,7 @@ export type KernelObject =
   | SysctlObject
   | ElementObject
   | HostPortObject
+  | ForeignObject
   | ResolverObject;
 
 export type KernelKind = KernelObject['kind'];
@@ -168,6 +159,8 @@ export const objectKey = (o: KernelObject): string => {
       return `element ${o.family} ${o.set} ${o.key.join(' . ')}`;
     case 'hostport':
       return `hostport ${o.protocol} ${o.address} ${o.port}+${o.count}`;
+    case 'foreign':
+      return `foreign ${o.ns} ${o.name}`;
     case 'resolver':
       return `resolver ${o.ns}`;
   }

@@ -1,31 +1,27 @@
 /** A plan as people read it: `ip`, `sysctl` and `nft` commands, one step a line. For dry runs, goldens and logs. */
+import { traitsOf } from './link-traits.js';
 import type { ElementObject, KernelObject, LinkObject, Netns, RouteObject } from './objects.js';
 import type { Plan, Step } from './plan.js';
 
 const ip = (ns: Netns): string => (ns === 'host' ? 'ip' : `ip -n ${ns}`);
 const state = (up: boolean): string => (up ? 'up' : 'down');
-const flag = (name: string, on: boolean): string => (on ? ` ${name} on` : '');
 
-const linkAdd = (l: LinkObject): string =>
-  l.type === 'bridge'
-    ? `${ip(l.ns)} link add ${l.name} address ${l.mac} mtu ${l.mtu} ${state(l.up)} type bridge${l.owned ? '' : '  # not ours'}`
-    : `${ip(l.ns)} link add ${l.name} master ${l.master} mtu ${l.mtu} ${state(l.up)}${flag('hairpin', l.hairpin)}${flag('isolated', l.isolated)} type veth peer ${l.peerName} netns ${l.peerNs} address ${l.peerMac}`;
+/** 0: what the kernel or the parent gives. */
+const mtu = (bytes: number): string => (bytes === 0 ? '' : `mtu ${bytes}`);
+const words = (...each: readonly string[]): string => each.filter((word) => word !== '').join(' ');
+
+const linkAdd = (l: LinkObject): string => {
+  const traits = traitsOf(l);
+  return words(ip(l.ns), 'link add', l.name, traits.before(l), mtu(l.mtu), state(l.up), traits.type(l));
+};
 
 const linkSet = (l: LinkObject, before: LinkObject): string => {
-  const changes: string[] = [];
-  if (l.mtu !== before.mtu) changes.push(`mtu ${l.mtu}`);
-  if (l.type === 'bridge' && before.type === 'bridge' && l.mac !== before.mac)
-    changes.push(`address ${l.mac}`);
-  if (l.type === 'veth' && before.type === 'veth') {
-    if (l.master !== before.master) changes.push(`master ${l.master}`);
-    if (l.hairpin !== before.hairpin) changes.push(`hairpin ${l.hairpin ? 'on' : 'off'}`);
-    if (l.isolated !== before.isolated) changes.push(`isolated ${l.isolated ? 'on' : 'off'}`);
-  }
-  if (l.up !== before.up) changes.push(state(l.up));
-  const line = `${ip(l.ns)} link set ${l.name} ${changes.join(' ')}`;
-  return l.type === 'veth' && l.up !== before.up
-    ? `${line}; ${ip(l.peerNs)} link set ${l.peerName} ${state(l.up)}`
-    : line;
+  const traits = traitsOf(l);
+  const risen = l.up === before.up ? '' : state(l.up);
+  const size = l.mtu === before.mtu ? '' : mtu(l.mtu);
+  const line = words(ip(l.ns), 'link set', l.name, size, ...traits.changes(l, before), risen);
+  const ends = risen === '' ? [] : (traits.ends?.(l) ?? []);
+  return [line, ...ends.map(({ ns, name }) => `${ip(ns)} link set ${name} ${risen}`)].join('; ');
 };
 
 const route = (verb: string, r: RouteObject): string => {
@@ -67,6 +63,8 @@ const line = (op: Step['op'], o: KernelObject, before?: KernelObject): string =>
       const ports = o.count > 1 ? `${o.port}-${o.port + o.count - 1}` : `${o.port}`;
       return `${op === 'delete' ? 'release' : 'hold'} ${o.protocol} ${address}:${ports}`;
     }
+    case 'foreign':
+      return `${op === 'delete' ? 'leave' : 'use'} ${o.name}`;
     case 'resolver':
       return `${op === 'delete' ? 'close' : 'open'} resolver in ${o.ns}`;
   }

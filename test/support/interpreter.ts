@@ -2,7 +2,7 @@
  * A kernel of maps: carries plans out step by step with the rules that make order matter (nothing on a link that is not
  * there, no route on a link that is down, no IPv6 address where IPv6 is off, deletes take along what hangs on them).
  */
-import { hostedBy, interfacesOf, livesIn } from '../../src/plan/depend.js';
+import { hostedBy, interfacesOf, livesIn, lowerOf } from '../../src/plan/depend.js';
 import { same } from '../../src/plan/equal.js';
 import { type KernelObject, type LinkObject, objectKey } from '../../src/plan/objects.js';
 import type { Plan, Step } from '../../src/plan/plan.js';
@@ -10,8 +10,13 @@ import type { Plan, Step } from '../../src/plan/plan.js';
 /** What no message to the kernel changes in a link that exists. */
 const refuseRemaking = (before: KernelObject, after: KernelObject): void => {
   if (before.kind !== 'link' || after.kind !== 'link') return;
-  const fixed = (l: LinkObject): unknown =>
-    l.type === 'veth' ? [l.peerNs, l.peerName, l.peerMac] : [l.type];
+  const fixed = (l: LinkObject): unknown => [
+    l.type,
+    ...(l.type === 'veth' ? [l.peerNs, l.peerName, l.peerMac] : []),
+    ...('parent' in l ? [l.parent] : []),
+    ...(l.type === 'vlan' ? [l.vlan] : []),
+    l.type === 'macvlan' && l.mode === 'passthru',
+  ];
   if (!same(fixed(before), fixed(after))) throw new Error(`${objectKey(after)}: has to be made anew`);
 };
 
@@ -79,6 +84,13 @@ export class Interpreter {
     if (o.kind === 'address' && o.address.includes(':')) this.#checkIpv6(o.ns, o.link, refuse);
     if (o.kind === 'link') {
       namespace(o.ns);
+      for (const upper of this.#objects.values())
+        if (
+          upper.kind === 'link' &&
+          !this.#objects.has(objectKey(o)) &&
+          interfacesOf(o).includes(lowerOf(upper) ?? '')
+        )
+          refuse(`${upper.name} lies on it already`);
       if (o.type === 'veth') {
         namespace(o.peerNs);
         if (!this.#objects.has(`link ${o.ns} ${o.master}`)) refuse('no such bridge');
@@ -97,6 +109,8 @@ export class Interpreter {
     if (o.kind === 'link') {
       const gone = interfacesOf(o);
       this.#deleteWhere((other) => gone.includes(hostedBy(other) ?? ''));
+      for (const other of this.objects)
+        if (other.kind === 'link' && gone.includes(lowerOf(other) ?? '')) this.#delete(other);
     }
     if (o.kind === 'netns') this.#deleteWhere((other) => livesIn(other) === o.path);
   }

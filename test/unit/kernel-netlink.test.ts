@@ -18,7 +18,8 @@ import {
   splitMessages,
 } from '../../src/kernel/netlink.js';
 import { createAddress, parseAddress } from '../../src/kernel/rtnetlink/address.js';
-import { createVeth, parseLink } from '../../src/kernel/rtnetlink/link.js';
+import { parseLink } from '../../src/kernel/rtnetlink/link.js';
+import { createVeth } from '../../src/kernel/rtnetlink/link-types.js';
 import { createRoute, parseRoute } from '../../src/kernel/rtnetlink/route.js';
 import { address, route, veth } from '../kernel/kernel-objects.js';
 

@@ -1,8 +1,4 @@
-/**
- * Links as rtnetlink messages. Pure. A further type (macvlan, ipvlan, vlan, vxlan) adds one `create…` here, with its
- * IFLA_INFO_DATA, and one row in `kernel/links.ts`.
- */
-import type { BridgeLink, VethLink } from '../../plan/objects.js';
+/** What all links have in common, as rtnetlink messages: find, change, delete, read. Pure. */
 import { AF } from '../ffi.js';
 import {
   attr,
@@ -25,7 +21,6 @@ import {
   IFLA_INFO,
   RTEXT_FILTER_SKIP_STATS,
   RTM,
-  VETH_INFO_PEER,
 } from './numbers.js';
 
 /** Smallest MTU with which a link has IPv6 at all (IPV6_MIN_MTU). */
@@ -38,87 +33,26 @@ interface LinkHeader {
 }
 
 /** `struct ifinfomsg` */
-const header = ({ index = 0, flags = 0, change = 0 }: LinkHeader = {}): Buffer => {
+export const linkHeader = ({ index = 0, flags = 0, change = 0 }: LinkHeader = {}): Buffer => {
   const out = Buffer.alloc(16);
   out.writeInt32LE(index, 4);
   out.writeUInt32LE(flags, 8);
   out.writeUInt32LE(change, 12);
   return out;
 };
-const raised = (up: boolean): LinkHeader => ({ flags: up ? IFF_UP : 0, change: IFF_UP });
-const CREATE = NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL;
-
+export const raised = (up: boolean): LinkHeader => ({ flags: up ? IFF_UP : 0, change: IFF_UP });
 /**
- * The link group (IFLA_GROUP) of bridges we made: "vdbr". Docker's bridges are called `br-` and twelve digits too, and
- * theirs are never to be taken for ours.
+ * The link group (IFLA_GROUP) of links we made whose name does not say so: "vdbr". Docker's bridges are called `br-` and
+ * twelve digits too, a user may have made `eth0.50`, and theirs are never to be taken for ours.
  */
 export const OWN_GROUP = 0x76646272;
-
-export const createBridge = (o: BridgeLink): Buffer =>
-  message(
-    RTM.NEWLINK,
-    CREATE,
-    header(o.up ? raised(true) : {}),
-    attrStr(IFLA.IFNAME, o.name),
-    attr(IFLA.ADDRESS, macOf(o.mac)),
-    attrU32(IFLA.MTU, o.mtu),
-    attrU32(IFLA.GROUP, OWN_GROUP),
-    nested(IFLA.LINKINFO, attrStr(IFLA_INFO.KIND, 'bridge')),
-  );
-
-/**
- * Both ends in one message. The near end is up at once: it has no carrier before its peer is up, and its port then
- * forwards without a further change. `peerNs` is an open descriptor of the peer's namespace.
- */
-export const createVeth = (o: VethLink, masterIndex: number, peerNs: number): Buffer =>
-  message(
-    RTM.NEWLINK,
-    CREATE,
-    header(raised(true)),
-    attrStr(IFLA.IFNAME, o.name),
-    attrU32(IFLA.MTU, o.mtu),
-    ...(masterIndex > 0 ? [attrU32(IFLA.MASTER, masterIndex)] : []),
-    nested(
-      IFLA.LINKINFO,
-      attrStr(IFLA_INFO.KIND, 'veth'),
-      nested(
-        IFLA_INFO.DATA,
-        attr(
-          VETH_INFO_PEER,
-          header(),
-          attrStr(IFLA.IFNAME, o.peerName),
-          attr(IFLA.ADDRESS, macOf(o.peerMac)),
-          attrU32(IFLA.MTU, o.mtu),
-          attrU32(IFLA.NET_NS_FD, peerNs),
-        ),
-      ),
-    ),
-  );
-
-/** Hairpin and isolation of a bridge's port; only an existing port takes them, so they are a message of their own. */
-export const setBridgePort = (name: string, port: { hairpin: boolean; isolated: boolean }): Buffer =>
-  message(
-    RTM.NEWLINK,
-    NLM_F.ACK,
-    header(),
-    attrStr(IFLA.IFNAME, name),
-    nested(
-      IFLA.LINKINFO,
-      attrStr(IFLA_INFO.SLAVE_KIND, 'bridge'),
-      nested(
-        IFLA_INFO.SLAVE_DATA,
-        attrU8(IFLA_BRPORT.MODE, port.hairpin ? 1 : 0),
-        attrU8(IFLA_BRPORT.ISOLATED, port.isolated ? 1 : 0),
-      ),
-    ),
-  );
 
 /** No link-local address of the kernel's making: the host's end of a veth is a port, not a host. */
 export const setNoIpv6Address = (name: string): Buffer =>
   message(
     RTM.SETLINK,
     NLM_F.ACK,
-    header(),
+    linkHeader(),
     attrStr(IFLA.IFNAME, name),
     nested(IFLA.AF_SPEC, nested(AF.INET6, attrU8(IFLA_INET6_ADDR_GEN_MODE, 1))),
   );
@@ -147,18 +81,18 @@ export const changeLink = (which: string | number, change: LinkChange): Buffer =
   if (change.mtu !== undefined) attributes.push(attrU32(IFLA.MTU, change.mtu));
   if (change.master !== undefined) attributes.push(attrU32(IFLA.MASTER, change.master));
   if (change.group !== undefined) attributes.push(attrU32(IFLA.GROUP, change.group));
-  return message(RTM.SETLINK, NLM_F.ACK, header({ ...found, ...flags }), ...attributes);
+  return message(RTM.SETLINK, NLM_F.ACK, linkHeader({ ...found, ...flags }), ...attributes);
 };
 
-export const deleteLink = (index: number): Buffer => message(RTM.DELLINK, NLM_F.ACK, header({ index }));
+export const deleteLink = (index: number): Buffer => message(RTM.DELLINK, NLM_F.ACK, linkHeader({ index }));
 /** Deletes every link of the group in one go: one wait for RCU, however many they are. ENODEV: none is in it. */
 export const deleteGroup = (group: number): Buffer =>
-  message(RTM.DELLINK, NLM_F.ACK, header(), attrU32(IFLA.GROUP, group));
+  message(RTM.DELLINK, NLM_F.ACK, linkHeader(), attrU32(IFLA.GROUP, group));
 
 const skipStatistics = attrU32(IFLA.EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 export const getLink = (name: string): Buffer =>
-  message(RTM.GETLINK, NLM_F.ACK, header(), attrStr(IFLA.IFNAME, name), skipStatistics);
-export const dumpLinks = (): Buffer => message(RTM.GETLINK, 0, header(), skipStatistics);
+  message(RTM.GETLINK, NLM_F.ACK, linkHeader(), attrStr(IFLA.IFNAME, name), skipStatistics);
+export const dumpLinks = (): Buffer => message(RTM.GETLINK, 0, linkHeader(), skipStatistics);
 
 export interface DumpedLink {
   readonly index: number;
@@ -170,14 +104,19 @@ export interface DumpedLink {
   readonly mac: string;
   /** 0: none */
   readonly master: number;
-  /** of a veth: its peer's index in the peer's namespace; 0: none */
+  /** index of a veth's peer, or of the interface that another link lies on, in that one's namespace; 0: none */
   readonly peer: number;
   readonly group: number;
   readonly hairpin: boolean;
   readonly isolated: boolean;
+  /** `peer` is an index of another namespace than the link's own */
+  readonly peerElsewhere: boolean;
+  /** IFLA_INFO_DATA: what is the type's own, unread */
+  readonly data: Buffer;
 }
 
 const NONE: ReadonlyMap<number, Buffer> = new Map();
+const EMPTY = Buffer.alloc(0);
 const u32 = (b: Buffer | undefined): number => b?.readUInt32LE() ?? 0;
 
 /** Only the index of such a message: reading it whole takes 20 µs. */
@@ -203,5 +142,7 @@ export const parseLink = (m: Buffer): DumpedLink => {
     group: u32(attributes.get(IFLA.GROUP)),
     hairpin: port.get(IFLA_BRPORT.MODE)?.readUInt8() === 1,
     isolated: port.get(IFLA_BRPORT.ISOLATED)?.readUInt8() === 1,
+    peerElsewhere: attributes.has(IFLA.LINK_NETNSID),
+    data: linkinfo.get(IFLA_INFO.DATA) ?? EMPTY,
   };
 };

@@ -26,6 +26,7 @@ export const IFLA = {
   GROUP: 27,
   NET_NS_FD: 28,
   EXT_MASK: 29,
+  LINK_NETNSID: 37,
 } as const;
 /** Inside IFLA_LINKINFO. */
 export const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
@@ -33,6 +34,15 @@ export const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as c
 export const IFLA_BRPORT = { MODE: 4, ISOLATED: 33 } as const;
 /** Inside IFLA_INFO_DATA of a veth. */
 export const VETH_INFO_PEER = 1;
+/** Inside IFLA_INFO_DATA of a macvlan: `enum macvlan_mode`. */
+export const IFLA_MACVLAN_MODE = 1;
+export const MACVLAN_MODE = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
+/** Inside IFLA_INFO_DATA of an ipvlan: `enum ipvlan_mode`, IPVLAN_F_PRIVATE, IPVLAN_F_VEPA. */
+export const IFLA_IPVLAN = { MODE: 1, FLAGS: 2 } as const;
+export const IPVLAN_MODE = { l2: 0, l3: 1, l3s: 2 } as const;
+export const IPVLAN_FLAG = { bridge: 0, private: 1, vepa: 2 } as const;
+/** Inside IFLA_INFO_DATA of a vlan; without IFLA_VLAN_PROTOCOL it is 802.1q. */
+export const IFLA_VLAN_ID = 1;
 /** Inside IFLA_AF_SPEC / AF_INET6; 1 is IN6_ADDR_GEN_MODE_NONE. */
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
 /** Leaves the statistics out of an answer. */

@@ -1,0 +1,50 @@
+/** Bridges. Invariant: a user's own bridge is raised but never made, changed or deleted. */
+import { KernelError } from '../../errors.js';
+import type { BridgeLink } from '../../plan/objects.js';
+import { changeLink, type DumpedLink } from '../rtnetlink/link.js';
+import { createBridge } from '../rtnetlink/link-types.js';
+import type { LinkContext, LinkRow } from './contract.js';
+import { ENODEV, make, raise } from './make.js';
+
+const present = (o: BridgeLink, found: DumpedLink): boolean =>
+  found.type === 'bridge' &&
+  (o.owned ? found.up === o.up && found.mtu === o.mtu && found.mac === o.mac : found.up || !o.up);
+
+const createOwn = (context: LinkContext, o: BridgeLink): void => {
+  const { session } = context;
+  const there = (): boolean => {
+    const found = session.link(o.ns, o.name);
+    return found !== undefined && present({ ...o, up: found.up }, found);
+  };
+  const names = [{ ns: o.ns, name: o.name }];
+  if (make(context, o, { message: () => createBridge(o), names, there }) === 'there') raise(session, o);
+};
+
+const useForeign = ({ session }: LinkContext, o: BridgeLink): void => {
+  const found = session.link(o.ns, o.name);
+  if (found?.type !== 'bridge')
+    throw new KernelError(ENODEV, `link use ${o.name}`, found ? 'not a bridge' : 'no such bridge');
+  if (o.up && !found.up) raise(session, o);
+};
+
+export const bridge: LinkRow<BridgeLink> = {
+  create: (context, o) => (o.owned ? createOwn(context, o) : useForeign(context, o)),
+  replace(context, o, before) {
+    if (!o.owned) {
+      useForeign(context, o);
+      return;
+    }
+    const { session } = context;
+    const change = {
+      ...(o.mtu === before.mtu ? {} : { mtu: o.mtu }),
+      ...(o.mac === before.mac ? {} : { mac: o.mac }),
+    };
+    if (Object.keys(change).length > 0)
+      session.socket(o.ns).request([changeLink(o.name, change)], `link change ${o.name}`);
+    if (o.up !== before.up) raise(session, o);
+  },
+  delete({ session, reaper }, o, found) {
+    if (o.owned) reaper.cut(session, { ns: o.ns, name: o.name, index: found.index });
+  },
+  present: (_, o, found) => present(o, found),
+};

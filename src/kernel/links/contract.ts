@@ -1,0 +1,28 @@
+/** What a type of link brings to the table in `index.ts`, and what a plan as a whole tells of its links. */
+import type { LinkObject, VethLink } from '../../plan/objects.js';
+import type { Reaper } from '../reaper.js';
+import type { DumpedLink } from '../rtnetlink/link.js';
+import type { Session } from '../session.js';
+
+export interface LinkContext {
+  readonly session: Session;
+  readonly reaper: Reaper;
+  /** namespaces that the plan drops: their links die with them */
+  readonly dropped: ReadonlySet<string>;
+  /** names of the veths that the plan made: their near ends are up already */
+  readonly fresh: Set<string>;
+  /** bare addresses that the plan gives the peer */
+  readonly given: (link: VethLink) => readonly string[];
+}
+
+export interface LinkRow<L extends LinkObject> {
+  /** Makes it, up or down as it says. One that is there in the same state is a success. */
+  create(context: LinkContext, o: L): void;
+  replace(context: LinkContext, o: L, before: L): void;
+  /** `found` is of this name and of any type: what is not ours stays. */
+  delete(context: LinkContext, o: L, found: DumpedLink): void;
+  /** `found` is of this name and of any type. */
+  present(session: Session, o: L, found: DumpedLink): boolean;
+  /** `present` for the host's end alone: what a container does to its own end is its own affair. Absent: `present`. */
+  nearPresent?(session: Session, o: L, found: DumpedLink): boolean;
+}

@@ -1,0 +1,73 @@
+/** Makes, changes, deletes and recognises links: a row for each type. A type without a row does not compile. */
+import { KernelError } from '../../errors.js';
+import { isMade } from '../../plan/depend.js';
+import type { LinkObject, LinkOf, LinkType } from '../../plan/objects.js';
+import { GROUP } from '../reaper.js';
+import type { DumpedLink } from '../rtnetlink/link.js';
+import type { Session } from '../session.js';
+import { bridge } from './bridge.js';
+import type { LinkContext, LinkRow } from './contract.js';
+import { dummy, vlan } from './parents.js';
+import { ipvlan, macvlan } from './stacked.js';
+import { veth } from './veth.js';
+
+export type { LinkContext } from './contract.js';
+
+const ROWS: { readonly [T in LinkType]: LinkRow<LinkOf<T>> } = {
+  bridge,
+  veth,
+  macvlan,
+  ipvlan,
+  vlan,
+  dummy,
+};
+
+/** The table pairs each type with the row of exactly that type. */
+const rowOf = (o: LinkObject): LinkRow<LinkObject> => ROWS[o.type] as LinkRow<LinkObject>;
+
+export const createLink = (context: LinkContext, o: LinkObject): void => rowOf(o).create(context, o);
+
+export const replaceLink = (context: LinkContext, o: LinkObject, before: LinkObject): void =>
+  rowOf(o).replace(context, o, before);
+
+const ENOENT = 2;
+
+/** undefined where the namespace itself is gone, too. */
+const livingLink = (session: Session, o: LinkObject): DumpedLink | undefined => {
+  try {
+    const found = session.link(o.ns, o.name);
+    return found?.group === GROUP ? undefined : found;
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === ENOENT) return undefined;
+    throw error;
+  }
+};
+
+/** A link that is gone, or dying already, is success. */
+export const deleteLink = (context: LinkContext, o: LinkObject): void => {
+  if (!isMade(o)) return;
+  const { session, reaper } = context;
+  const found = livingLink(session, o);
+  if (!found || reaper.owns(o.ns, found.index)) return;
+  session.forget(o.ns, o.name);
+  rowOf(o).delete(context, o, found);
+};
+
+/** Is the link there, in exactly this state? */
+export const linkPresent = (session: Session, o: LinkObject): boolean => {
+  try {
+    const found = livingLink(session, o);
+    return found !== undefined && rowOf(o).present(session, o, found);
+  } catch (error) {
+    // The namespace of its other end is gone.
+    if (error instanceof KernelError && error.errno === ENOENT) return false;
+    throw error;
+  }
+};
+
+/** `linkPresent` as far as the host sees it. */
+export const nearPresent = (session: Session, o: LinkObject): boolean => {
+  const found = livingLink(session, o);
+  const row = rowOf(o);
+  return found !== undefined && (row.nearPresent ?? row.present)(session, o, found);
+};

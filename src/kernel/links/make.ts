@@ -1,0 +1,52 @@
+/** Sends the request that makes a link, and raises or lowers links. */
+import { KernelError } from '../../errors.js';
+import type { LinkObject, Netns } from '../../plan/objects.js';
+import { changeLink } from '../rtnetlink/link.js';
+import type { Session } from '../session.js';
+import type { LinkContext } from './contract.js';
+
+export const EEXIST = 17;
+export const ENODEV = 19;
+
+/** Names can be held by one dying link at each end, and each can die between our look and our request. */
+const ATTEMPTS = 6;
+
+export interface Making {
+  readonly message: () => Buffer;
+  /** the names that the link takes */
+  readonly names: readonly { readonly ns: Netns; readonly name: string }[];
+  /** true where a link in the wanted state, up or down, is there */
+  readonly there: () => boolean;
+  /** the error for a refusal that a user can do something about */
+  readonly explain?: (errno: number, acknowledgement: string) => Error | undefined;
+}
+
+/** Sends a create; frees the names that dying links still hold, and takes an identical link for a success. */
+export const make = (
+  { session, reaper }: LinkContext,
+  o: LinkObject,
+  { message, names, there, explain }: Making,
+): 'made' | 'there' => {
+  const operation = `link create ${o.name}`;
+  let acknowledgement = '';
+  // A link of the host's that lies below is what the request is sent to: it knows its index.
+  const socket = session.socket('parent' in o ? 'host' : o.ns);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const [outcome] = socket.attempt([message()], operation);
+    if (!outcome?.errno) return 'made';
+    acknowledgement = outcome.acknowledgement;
+    if (outcome.errno !== EEXIST)
+      throw (
+        explain?.(outcome.errno, acknowledgement) ??
+        new KernelError(outcome.errno, operation, acknowledgement)
+      );
+    const freed = names.filter(({ ns, name }) => reaper.evict(session, ns, name));
+    if (freed.length < names.length) break;
+  }
+  if (there()) return 'there';
+  throw new KernelError(EEXIST, operation, acknowledgement || 'another link has this name');
+};
+
+export const raise = (session: Session, { ns, name, up }: Pick<LinkObject, 'ns' | 'name' | 'up'>): void => {
+  session.socket(ns).request([changeLink(name, { up })], `link ${up ? 'up' : 'down'} ${name}`);
+};

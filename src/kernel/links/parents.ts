@@ -1,0 +1,95 @@
+/**
+ * Interfaces of the host that others lie on: 802.1q sub-interfaces and dummies. Invariant: one that somebody else made
+ * (it has not our link group) is used as it is, and never changed nor deleted.
+ */
+import { invalid } from '../../errors.js';
+import type { DummyLink, VlanLink } from '../../plan/objects.js';
+import { changeLink, type DumpedLink, deleteLink, OWN_GROUP } from '../rtnetlink/link.js';
+import { createDummy, createVlan, vlanId } from '../rtnetlink/link-types.js';
+import type { Session } from '../session.js';
+import type { LinkContext, LinkRow } from './contract.js';
+import { explainRefusal } from './lower.js';
+import { make, raise } from './make.js';
+
+type Parent = VlanLink | DummyLink;
+
+const isOurs = ({ group }: DumpedLink): boolean => group === OWN_GROUP;
+
+const sameBelow = (session: Session, o: Parent, found: DumpedLink): boolean =>
+  o.type === 'dummy' || (found.peer === session.index('host', o.parent) && vlanId(found.data) === o.vlan);
+
+const present = (session: Session, o: Parent, found: DumpedLink): boolean =>
+  !isOurs(found) ||
+  (found.type === o.type &&
+    found.up === o.up &&
+    (o.mtu === 0 || found.mtu === o.mtu) &&
+    sameBelow(session, o, found));
+
+/** A sub-interface goes down, and comes up, with its parent: that is no drift of its own. */
+const nearPresent = (session: Session, o: Parent, found: DumpedLink): boolean => {
+  const follows = o.type === 'vlan' && !found.up && session.link('host', o.parent)?.up === false;
+  return present(session, follows ? { ...o, up: false } : o, found);
+};
+
+const belowOf = (session: Session, { parent, name }: VlanLink): DumpedLink => {
+  const found = session.link('host', parent);
+  if (!found) throw invalid(`-o parent interface was not found on the host: ${parent} (for ${name})`);
+  return found;
+};
+
+const ENETDOWN = 100;
+
+/** The kernel raises no sub-interface of an interface that is down. */
+const setUp = (session: Session, o: Parent): void => {
+  const operation = `link ${o.up ? 'up' : 'down'} ${o.name}`;
+  if (!o.up || o.type === 'dummy') {
+    raise(session, o);
+    return;
+  }
+  const [outcome] = session.socket('host').attempt([changeLink(o.name, { up: true })], operation);
+  if (outcome?.errno === ENETDOWN)
+    throw invalid(
+      `failed to enable the parent link ${o.name}: ${o.parent} is down, raise it first (ip link set ${o.parent} up)`,
+    );
+  if (outcome?.errno) raise(session, o);
+};
+
+const create = (context: LinkContext, o: Parent): void => {
+  const { session } = context;
+  const found = session.link(o.ns, o.name);
+  const dying = found !== undefined && context.reaper.evict(session, o.ns, o.name);
+  if (found && !dying && !isOurs(found)) return;
+  const below = o.type === 'vlan' ? belowOf(session, o).index : 0;
+  const done = make(context, o, {
+    message: () => (o.type === 'vlan' ? createVlan(o, below) : createDummy(o)),
+    names: [{ ns: o.ns, name: o.name }],
+    there: () => {
+      const now = session.link(o.ns, o.name);
+      return now !== undefined && present(session, { ...o, up: now.up }, now);
+    },
+    explain: (errno) => explainRefusal(o, errno),
+  });
+  if (o.up || done === 'there') setUp(session, o);
+};
+
+const replace = ({ session }: LinkContext, o: Parent, before: Parent): void => {
+  const found = session.link(o.ns, o.name);
+  if (found && !isOurs(found)) return;
+  if (o.mtu !== before.mtu && o.mtu > 0)
+    session.socket(o.ns).request([changeLink(o.name, { mtu: o.mtu })], `link change ${o.name}`);
+  if (o.up !== before.up) setUp(session, o);
+};
+
+/**
+ * A sub-interface is deleted at once, although that waits for RCU (16–32 ms): until then its VLAN is taken on the parent.
+ * It goes once, with the last network on it.
+ */
+const remove = ({ session, reaper }: LinkContext, o: Parent, found: DumpedLink): void => {
+  if (!isOurs(found)) return;
+  if (o.type === 'dummy') reaper.cut(session, { ns: o.ns, name: o.name, index: found.index });
+  else session.socket(o.ns).attempt([deleteLink(found.index)], `link delete ${o.name}`);
+};
+
+const row: LinkRow<Parent> = { create, replace, delete: remove, present, nearPresent };
+export const vlan: LinkRow<VlanLink> = row;
+export const dummy: LinkRow<DummyLink> = row;

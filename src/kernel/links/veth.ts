@@ -1,0 +1,146 @@
+/** Veth pairs. Invariant: the near end is up from the start and its peer decides whether it carries traffic. */
+import { existsSync } from 'node:fs';
+import { KernelError } from '../../errors.js';
+import type { VethLink } from '../../plan/objects.js';
+import { type Announcement, announce } from '../announce.js';
+import { NAMESPACE_LINGERS } from '../reaper.js';
+import { carriesIpv6, changeLink, type DumpedLink, getLink, setNoIpv6Address } from '../rtnetlink/link.js';
+import { createVeth, setBridgePort } from '../rtnetlink/link-types.js';
+import type { Session } from '../session.js';
+import type { LinkContext, LinkRow } from './contract.js';
+import { ENODEV, make, raise } from './make.js';
+
+let ipv6: boolean | undefined;
+const hasIpv6 = (): boolean => {
+  ipv6 ??= existsSync('/proc/sys/net/ipv6');
+  return ipv6;
+};
+
+const portPresent = (session: Session, o: VethLink, near: DumpedLink): boolean => {
+  const master = o.master === '' ? 0 : (session.link(o.ns, o.master)?.index ?? -1);
+  return (
+    near.master === master &&
+    near.hairpin === (o.master !== '' && o.hairpin) &&
+    near.isolated === (o.master !== '' && o.isolated)
+  );
+};
+
+const present = (session: Session, o: VethLink, near: DumpedLink): boolean => {
+  const far = session.link(o.peerNs, o.peerName);
+  if (!far || near.type !== 'veth' || near.peer !== far.index || far.peer !== near.index) return false;
+  return (
+    far.mac === o.peerMac &&
+    near.mtu === o.mtu &&
+    far.mtu === o.mtu &&
+    (near.up && far.up) === o.up &&
+    portPresent(session, o, near)
+  );
+};
+
+const masterIndex = (session: Session, o: VethLink): number => {
+  if (o.master === '') return 0;
+  const index = session.index(o.ns, o.master);
+  if (index === 0) throw new KernelError(ENODEV, `link create ${o.name}`, `no bridge ${o.master}`);
+  return index;
+};
+
+const there = (session: Session, o: VethLink): boolean => {
+  const near = session.link(o.ns, o.name);
+  return (
+    near !== undefined &&
+    (present(session, { ...o, up: false }, near) || present(session, { ...o, up: true }, near))
+  );
+};
+
+/** Raises or lowers both ends. The neighbours hear of the new addresses just before the peer can answer for them. */
+const setUp = ({ session, given, fresh }: LinkContext, o: VethLink): void => {
+  if (o.up && o.master !== '') announce(session, announcement(o, given(o)));
+  if (!o.up || !fresh.has(o.name)) raise(session, o);
+  const operation = `link ${o.up ? 'up' : 'down'} ${o.name} peer ${o.peerName}`;
+  session.socket(o.peerNs).request([changeLink(o.peerName, { up: o.up })], operation);
+  if (o.up) settleCarrier(session, o);
+};
+
+/**
+ * The bridge hears of the new carrier by a work item that waits for the rtnl lock, and drops frames until then: a lost
+ * ARP request costs a second. Asking for a link makes the kernel (≥ 6.8, `linkwatch_sync_dev`) do it now: for the peer,
+ * whose IPv6 waits for it, for the port, and for the bridge, whose own carrier follows its first port.
+ */
+const settleCarrier = (session: Session, o: VethLink): void => {
+  const names = o.master === '' ? [o.name] : [o.name, o.master];
+  session.socket(o.peerNs).attempt([getLink(o.peerName)], `link get ${o.peerName}`);
+  session.socket(o.ns).attempt(names.map(getLink), `link get ${o.name}`);
+};
+
+const announcement = (o: VethLink, addresses: readonly string[]): Announcement => ({
+  ns: o.ns,
+  bridge: o.master,
+  mac: o.peerMac,
+  addresses,
+});
+
+const create = (context: LinkContext, o: VethLink): void => {
+  const { session } = context;
+  const master = masterIndex(session, o);
+  const known =
+    make(context, o, {
+      message: () => createVeth(o, master, session.descriptor(o.peerNs)),
+      names: [
+        { ns: o.ns, name: o.name },
+        { ns: o.peerNs, name: o.peerName },
+      ],
+      there: () => there(session, o),
+    }) === 'there';
+  try {
+    const operation = `link create ${o.name}`;
+    if (o.master !== '' && (o.hairpin || o.isolated))
+      session.socket(o.ns).request([setBridgePort(o.name, o)], operation);
+    // A kernel that will not hear of it gives a link-local address too many; no reason to refuse the container.
+    if (carriesIpv6(o.mtu) && hasIpv6()) session.socket(o.ns).attempt([setNoIpv6Address(o.name)], operation);
+    if (!known) context.fresh.add(o.name);
+    if (o.up || known) setUp(context, o);
+  } catch (error) {
+    const made = known ? undefined : session.link(o.ns, o.name);
+    if (made) remove(context, o, made);
+    throw error;
+  }
+};
+
+const portChanged = (o: VethLink, before: VethLink): boolean =>
+  o.master !== '' &&
+  (o.hairpin !== before.hairpin || o.isolated !== before.isolated || o.master !== before.master);
+
+const replace = (context: LinkContext, o: VethLink, before: VethLink): void => {
+  const { session } = context;
+  const change = {
+    ...(o.mtu === before.mtu ? {} : { mtu: o.mtu }),
+    ...(o.master === before.master ? {} : { master: masterIndex(session, o) }),
+  };
+  const messages = Object.keys(change).length > 0 ? [changeLink(o.name, change)] : [];
+  if (portChanged(o, before)) messages.push(setBridgePort(o.name, o));
+  if (messages.length > 0) session.socket(o.ns).request(messages, `link change ${o.name}`);
+  if (change.mtu !== undefined)
+    session.socket(o.peerNs).request([changeLink(o.peerName, { mtu: o.mtu })], `link change ${o.peerName}`);
+  if (o.up !== before.up) setUp(context, o);
+};
+
+/** One whose peer's namespace is dropped is left to the kernel first. */
+const remove = (
+  { session, reaper, dropped, fresh }: LinkContext,
+  o: VethLink,
+  { index }: DumpedLink,
+): void => {
+  fresh.delete(o.name);
+  session.forget(o.peerNs, o.peerName);
+  const peer = { ns: o.peerNs, name: o.peerName };
+  reaper.cut(session, { ns: o.ns, name: o.name, index, peer }, dropped.has(o.peerNs) ? NAMESPACE_LINGERS : 0);
+};
+
+export const veth: LinkRow<VethLink> = {
+  create,
+  replace,
+  delete: remove,
+  present,
+  nearPresent: (session, o, found) =>
+    found.type === 'veth' && found.mtu === o.mtu && (found.up || !o.up) && portPresent(session, o, found),
+};

@@ -1,0 +1,161 @@
+/** How each type of link is made, and what is its own (IFLA_INFO_DATA), as rtnetlink messages. Pure. */
+import type {
+  BridgeLink,
+  DummyLink,
+  IpvlanLink,
+  LinkObject,
+  MacvlanLink,
+  VethLink,
+  VlanLink,
+} from '../../plan/objects.js';
+import {
+  attr,
+  attrStr,
+  attrU8,
+  attrU16,
+  attrU32,
+  message,
+  NLM_F,
+  nested,
+  parseAttributes,
+} from '../netlink.js';
+import { macOf } from './inet.js';
+import { linkHeader, OWN_GROUP, raised } from './link.js';
+import {
+  IFLA,
+  IFLA_BRPORT,
+  IFLA_INFO,
+  IFLA_IPVLAN,
+  IFLA_MACVLAN_MODE,
+  IFLA_VLAN_ID,
+  IPVLAN_FLAG,
+  IPVLAN_MODE,
+  MACVLAN_MODE,
+  RTM,
+  VETH_INFO_PEER,
+} from './numbers.js';
+
+const CREATE = NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL;
+
+export const createBridge = (o: BridgeLink): Buffer =>
+  message(
+    RTM.NEWLINK,
+    CREATE,
+    linkHeader(o.up ? raised(true) : {}),
+    attrStr(IFLA.IFNAME, o.name),
+    attr(IFLA.ADDRESS, macOf(o.mac)),
+    attrU32(IFLA.MTU, o.mtu),
+    attrU32(IFLA.GROUP, OWN_GROUP),
+    nested(IFLA.LINKINFO, attrStr(IFLA_INFO.KIND, 'bridge')),
+  );
+
+/**
+ * Both ends in one message. The near end is up at once: it has no carrier before its peer is up, and its port then
+ * forwards without a further change. `peerNs` is an open descriptor of the peer's namespace.
+ */
+export const createVeth = (o: VethLink, masterIndex: number, peerNs: number): Buffer =>
+  message(
+    RTM.NEWLINK,
+    CREATE,
+    linkHeader(raised(true)),
+    attrStr(IFLA.IFNAME, o.name),
+    attrU32(IFLA.MTU, o.mtu),
+    ...(masterIndex > 0 ? [attrU32(IFLA.MASTER, masterIndex)] : []),
+    nested(
+      IFLA.LINKINFO,
+      attrStr(IFLA_INFO.KIND, 'veth'),
+      nested(
+        IFLA_INFO.DATA,
+        attr(
+          VETH_INFO_PEER,
+          linkHeader(),
+          attrStr(IFLA.IFNAME, o.peerName),
+          attr(IFLA.ADDRESS, macOf(o.peerMac)),
+          attrU32(IFLA.MTU, o.mtu),
+          attrU32(IFLA.NET_NS_FD, peerNs),
+        ),
+      ),
+    ),
+  );
+
+/** Hairpin and isolation of a bridge's port; only an existing port takes them, so they are a message of their own. */
+export const setBridgePort = (name: string, port: { hairpin: boolean; isolated: boolean }): Buffer =>
+  message(
+    RTM.NEWLINK,
+    NLM_F.ACK,
+    linkHeader(),
+    attrStr(IFLA.IFNAME, name),
+    nested(
+      IFLA.LINKINFO,
+      attrStr(IFLA_INFO.SLAVE_KIND, 'bridge'),
+      nested(
+        IFLA_INFO.SLAVE_DATA,
+        attrU8(IFLA_BRPORT.MODE, port.hairpin ? 1 : 0),
+        attrU8(IFLA_BRPORT.ISOLATED, port.isolated ? 1 : 0),
+      ),
+    ),
+  );
+
+/** Made down, with our mark; `parent` is an index of the namespace that is asked, `ns` a descriptor of the link's own. */
+const made = (
+  o: LinkObject,
+  info: readonly Buffer[],
+  { parent, ns }: { readonly parent?: number; readonly ns?: number } = {},
+): Buffer =>
+  message(
+    RTM.NEWLINK,
+    CREATE,
+    linkHeader(),
+    attrStr(IFLA.IFNAME, o.name),
+    attrU32(IFLA.GROUP, OWN_GROUP),
+    ...(o.mtu > 0 ? [attrU32(IFLA.MTU, o.mtu)] : []),
+    ...(parent === undefined ? [] : [attrU32(IFLA.LINK, parent)]),
+    ...(ns === undefined ? [] : [attrU32(IFLA.NET_NS_FD, ns)]),
+    ...('mac' in o ? [attr(IFLA.ADDRESS, macOf(o.mac))] : []),
+    nested(IFLA.LINKINFO, attrStr(IFLA_INFO.KIND, o.type), ...info),
+  );
+
+const macvlanData = ({ mode }: MacvlanLink): Buffer =>
+  nested(IFLA_INFO.DATA, attrU32(IFLA_MACVLAN_MODE, MACVLAN_MODE[mode]));
+const ipvlanData = ({ mode, flag }: IpvlanLink): Buffer =>
+  nested(
+    IFLA_INFO.DATA,
+    attrU16(IFLA_IPVLAN.MODE, IPVLAN_MODE[mode]),
+    attrU16(IFLA_IPVLAN.FLAGS, IPVLAN_FLAG[flag]),
+  );
+const data = (o: MacvlanLink | IpvlanLink): Buffer => (o.type === 'macvlan' ? macvlanData(o) : ipvlanData(o));
+
+/** Right in its namespace and under its last name: `eth0` there never meets `eth0` of the host. */
+export const createStacked = (o: MacvlanLink | IpvlanLink, parent: number, ns: number): Buffer =>
+  made(o, [data(o)], { parent, ns });
+/** Mode (and flag) of a link that is there. */
+export const setStackedMode = (o: MacvlanLink | IpvlanLink): Buffer =>
+  message(
+    RTM.NEWLINK,
+    NLM_F.ACK,
+    linkHeader(),
+    attrStr(IFLA.IFNAME, o.name),
+    nested(IFLA.LINKINFO, attrStr(IFLA_INFO.KIND, o.type), data(o)),
+  );
+export const createVlan = (o: VlanLink, parent: number): Buffer =>
+  made(o, [nested(IFLA_INFO.DATA, attrU16(IFLA_VLAN_ID, o.vlan))], { parent });
+export const createDummy = (o: DummyLink): Buffer => made(o, []);
+
+const nameOf = <N extends string>(
+  names: Readonly<Record<N, number>>,
+  value: number | undefined,
+): N | undefined =>
+  // Object.keys forgets the keys' type.
+  (Object.keys(names) as N[]).find((name) => names[name] === value);
+
+/** undefined: a mode that we never make (`source`). */
+export const macvlanMode = (infoData: Buffer): MacvlanLink['mode'] | undefined =>
+  nameOf(MACVLAN_MODE, parseAttributes(infoData).get(IFLA_MACVLAN_MODE)?.readUInt32LE());
+export const ipvlanMode = (infoData: Buffer): Pick<IpvlanLink, 'mode' | 'flag'> | undefined => {
+  const attributes = parseAttributes(infoData);
+  const mode = nameOf(IPVLAN_MODE, attributes.get(IFLA_IPVLAN.MODE)?.readUInt16LE());
+  const flag = nameOf(IPVLAN_FLAG, attributes.get(IFLA_IPVLAN.FLAGS)?.readUInt16LE());
+  return mode && flag && { mode, flag };
+};
+export const vlanId = (infoData: Buffer): number =>
+  parseAttributes(infoData).get(IFLA_VLAN_ID)?.readUInt16LE() ?? 0;

@@ -1,0 +1,90 @@
+/** Interfaces as plain data, a type of the kernel's each. What differs by type is one row of `link-traits.ts`. */
+import type { Netns } from './objects.js';
+
+export interface BridgeLink {
+  readonly kind: 'link';
+  readonly type: 'bridge';
+  readonly ns: Netns;
+  /** ≤ 15 bytes */
+  readonly name: string;
+  readonly mac: string;
+  /** bytes, 68–65535 */
+  readonly mtu: number;
+  readonly up: boolean;
+  /** false: the user's own bridge (`--bridge`), never created nor deleted by us */
+  readonly owned: boolean;
+}
+
+/** A veth pair; the near end is in `ns`, the peer in `peerNs`. Both are made (and die) together. */
+export interface VethLink {
+  readonly kind: 'link';
+  readonly type: 'veth';
+  readonly ns: Netns;
+  readonly name: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  /** bridge that the near end is a port of */
+  readonly master: string;
+  /** hairpin mode of the bridge port */
+  readonly hairpin: boolean;
+  /** isolated mode of the bridge port */
+  readonly isolated: boolean;
+  readonly peerNs: Netns;
+  readonly peerName: string;
+  readonly peerMac: string;
+}
+
+/** On top of another interface of the host's; dies with it. */
+interface Stacked {
+  readonly kind: 'link';
+  readonly name: string;
+  /** bytes, 68–65535; 0: the parent's, whatever that is */
+  readonly mtu: number;
+  readonly up: boolean;
+  /** name of the interface below, in the host's namespace */
+  readonly parent: string;
+}
+
+/** A sandbox's interface with a MAC of its own on the parent's wire; made right in its namespace. */
+export interface MacvlanLink extends Stacked {
+  readonly type: 'macvlan';
+  readonly ns: Netns;
+  readonly mac: string;
+  /** `passthru`: the only one on its parent, whose MAC it takes over */
+  readonly mode: 'bridge' | 'private' | 'vepa' | 'passthru';
+}
+
+/** A sandbox's interface that shares the parent's MAC; made right in its namespace. */
+export interface IpvlanLink extends Stacked {
+  readonly type: 'ipvlan';
+  readonly ns: Netns;
+  /** mode and flag are the parent's: all ipvlan interfaces on it have the same */
+  readonly mode: 'l2' | 'l3' | 'l3s';
+  readonly flag: 'bridge' | 'private' | 'vepa';
+}
+
+/**
+ * An 802.1q sub-interface of the host. Where somebody made an interface of this name, that is used as it is, whatever it
+ * is: the kernel layer knows ours by their link group.
+ */
+export interface VlanLink extends Stacked {
+  readonly type: 'vlan';
+  readonly ns: 'host';
+  /** 1–4094 */
+  readonly vlan: number;
+}
+
+/** An interface of the host that leads nowhere, as parent of networks without one. */
+export interface DummyLink {
+  readonly kind: 'link';
+  readonly type: 'dummy';
+  readonly ns: 'host';
+  readonly name: string;
+  /** bytes; 0: the kernel's default */
+  readonly mtu: number;
+  readonly up: boolean;
+}
+
+export type LinkObject = BridgeLink | VethLink | MacvlanLink | IpvlanLink | VlanLink | DummyLink;
+export type LinkType = LinkObject['type'];
+export type LinkOf<T extends LinkType> = Extract<LinkObject, { type: T }>;

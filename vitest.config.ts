@@ -1,8 +1,12 @@
 /**
- * Five projects. unit, golden and property need no root and run in parallel; kernel and e2e need root and run one file
+ * Six projects. unit, golden and property need no root and run in parallel; kernel and e2e need root and run one file
  * at a time: kernel files each in a process and a network namespace of its own, e2e files each with a daemon of its own.
+ * vm runs only inside the guest of `npm run test:vm`, one file at a time too.
  */
 import { defineConfig } from 'vitest/config';
+
+/** Time limits are for a real processor; an emulated one (the VM lane) says by how much it is slower. */
+const PATIENCE = Number(process.env.TEST_PATIENCE ?? 1);
 
 const rootless = (name: string, testTimeout: number) => ({
   extends: true as const,
@@ -30,8 +34,8 @@ export default defineConfig({
           isolate: true,
           maxWorkers: 1,
           fileParallelism: false,
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          testTimeout: 30_000 * PATIENCE,
+          hookTimeout: 30_000 * PATIENCE,
           sequence: { groupOrder: 1 },
         },
       },
@@ -45,9 +49,23 @@ export default defineConfig({
           isolate: true,
           maxWorkers: 1,
           fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 60_000 * PATIENCE,
+          hookTimeout: 120_000 * PATIENCE,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          globalSetup: ['test/support/e2e-setup.ts'],
+          isolate: true,
+          maxWorkers: 1,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

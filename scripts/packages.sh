@@ -6,6 +6,9 @@
 run_packages='nftables conmon crun skopeo buildah containers-storage iproute2 busybox-static nginx-light curl iputils-ping ca-certificates'
 # What the tests and the benchmark use besides: Debian's own docker as client and as the benchmark's peer, Compose, probes.
 test_packages='docker.io docker-compose runc iptables conntrack socat netcat-openbsd tcpdump procps'
+# The VM lane: what boots the guest; and what is inside it besides the packages above.
+vm_packages='qemu-system-x86 squashfs-tools kmod'
+guest_packages='kmod mount mawk'
 
 installed() { dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^.i'; }
 available() { apt-cache show "$1" >/dev/null 2>&1; }

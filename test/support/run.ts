@@ -1,6 +1,9 @@
 /** Running programs from tests: always with a time limit, always with everything they said in the error. */
 import { spawn } from 'node:child_process';
 
+/** Factor on every time limit: more than 1 where the processor is an emulated one (`npm run test:vm`). */
+export const PATIENCE = Number(process.env.TEST_PATIENCE ?? 1);
+
 export interface Result {
   /** exit code; 128 + signal where one ended it */
   readonly code: number;
@@ -31,8 +34,8 @@ export const attempt = (
     const said = (): string => `${Buffer.concat(out)}${Buffer.concat(err)}`;
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
-      reject(new Error(`${shown}: not done after ${timeoutMs} ms\n${said()}`));
-    }, timeoutMs);
+      reject(new Error(`${shown}: not done after ${timeoutMs * PATIENCE} ms\n${said()}`));
+    }, timeoutMs * PATIENCE);
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
     child.stdin.on('error', () => {}); // it may end without reading
@@ -68,11 +71,11 @@ export const until = async <T>(
   ask: () => Promise<T | undefined | false> | T | undefined | false,
   timeoutMs = 10_000,
 ): Promise<T> => {
-  const end = performance.now() + timeoutMs;
+  const end = performance.now() + timeoutMs * PATIENCE;
   for (;;) {
     const answer = await ask();
     if (answer !== undefined && answer !== false) return answer;
-    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    if (performance.now() > end) throw new Error(`not within ${timeoutMs * PATIENCE} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 };

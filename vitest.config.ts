@@ -58,8 +58,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'vm',
+          retry: AGAIN,
           include: ['test/vm/**/*.test.ts'],
-          globalSetup: ['test/support/e2e-setup.ts'],
+          globalSetup: ['test/support/vm-setup.ts', 'test/support/e2e-setup.ts'],
           isolate: true,
           maxWorkers: 1,
           fileParallelism: false,

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Every test: sets itself up, then the rootless checks, the kernel tests and the end-to-end tests. Within 45 minutes.
+# Every test: sets itself up, then the rootless checks, the kernel tests, the end-to-end tests and those of
+# another kernel in QEMU. Within 45 minutes.
 . "$(dirname "$0")/say.sh"
 . scripts/packages.sh
 . scripts/prepare.sh
 need_root test
 need_debian test
 need_node test
-say "Viaduct's tests: packages, build, images; then rootless checks, kernel tests, end-to-end tests"
+say "Viaduct's tests: packages, build, images; then rootless checks, kernel tests, end-to-end tests, tests on Debian's kernel"
 note "Everything runs in network namespaces of its own; the host's interfaces and firewall are not touched."
 # shellcheck disable=SC2086
 install_packages $run_packages $test_packages $(client_package)
@@ -32,6 +33,7 @@ stage() {
 stage check sh scripts/check.sh
 stage kernel npx --no-install vitest run --project kernel
 stage e2e npx --no-install vitest run --project e2e
+stage vm sh scripts/test-vm.sh
 
 say "Summary"
 printf '%s' "$results" | sed 's/^/    /'

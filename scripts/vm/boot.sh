@@ -26,7 +26,7 @@ qemu_guest() {
   # shellcheck disable=SC2086
   exec qemu-system-x86_64 -accel "$(accelerator)" -accel tcg,thread=multi -cpu max -smp 2 -m "${VM_MEMORY:-3072}" \
     -nodefaults -display none -no-reboot -kernel "$vm/vmlinuz" -initrd "$vm/initrd" \
-    -append "console=ttyS0 quiet mitigations=off panic=-1 oops=panic $arguments" $drives "$@"
+    -append "viaduct.guest console=ttyS0 quiet mitigations=off panic=-1 oops=panic $arguments" $drives "$@"
 }
 
 boot_shell() {
@@ -64,6 +64,7 @@ boot_tests() {
   watch_guest "$guest"
   trap - EXIT INT TERM
   code=$(verdict ended)
+  [ -z "${VERDICTS:-}" ] || sed -n 's/^verdict //p' "$vm/verdict" >>"$VERDICTS"
   [ "$code" = 0 ] && return 0
   printf '%s\n' "" "The guest's console ($vm/console.log):"
   tail -n 200 "$vm/console.log"

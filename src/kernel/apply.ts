@@ -9,7 +9,8 @@ import { failpoint } from '../failpoints.js';
 import { inverseStep } from '../plan/inverse.js';
 import { type KernelObject, objectKey, type VethLink } from '../plan/objects.js';
 import type { Plan, Step } from '../plan/plan.js';
-import type { CallExecutor, Context, Executors, MessageExecutor } from './executors.js';
+import type { Calls, Context, Executors, MessageExecutor } from './executors.js';
+import { inNamespace } from './netns.js';
 import type { ElementChange, Nftables } from './nftables.contract.js';
 import type { Reaper } from './reaper.js';
 import { Session } from './session.js';
@@ -38,7 +39,7 @@ export const leftDirty = (error: unknown): boolean =>
   error instanceof Error && error.cause instanceof UndoError;
 
 interface Run {
-  readonly by: 'batch' | 'message' | 'call';
+  readonly by: 'batch' | 'message' | 'visit' | 'call';
   readonly ns: string;
   readonly steps: Step[];
 }
@@ -61,11 +62,11 @@ const describe = (step: Step): string => {
   return `${kind} ${step.op} ${rest.join(' ')}`;
 };
 
-/** The executor of an object's kind. The table pairs each kind with the executor of exactly that kind. */
+/** Executors by kind; the table pairs each kind with the executor of exactly that kind. */
 const messageExecutor = (executors: Executors, o: KernelObject): MessageExecutor<KernelObject> =>
   executors[o.kind] as MessageExecutor<KernelObject>;
-const callExecutor = (executors: Executors, o: KernelObject): CallExecutor<KernelObject> =>
-  executors[o.kind] as CallExecutor<KernelObject>;
+const callExecutor = (executors: Executors, o: KernelObject): Calls<KernelObject> =>
+  executors[o.kind] as Calls<KernelObject>;
 
 export class Applier {
   constructor(private readonly parts: ApplyParts) {}
@@ -103,11 +104,17 @@ export class Applier {
   #run(run: Run, context: Context, applied: Step[]): void {
     if (run.by === 'batch') this.#batch(run.steps, applied);
     else if (run.by === 'message') this.#messages(run, context, applied);
-    else
-      for (const step of run.steps) {
-        this.#call(step, context);
-        applied.push(step);
-      }
+    // To delete is to leave as it is, or to go back to what is known: no reason to go where there may be nothing more.
+    else if (run.by === 'visit' && run.steps.some((step) => step.op !== 'delete'))
+      inNamespace(run.ns, () => this.#calls(run.steps, context, applied));
+    else this.#calls(run.steps, context, applied);
+  }
+
+  #calls(steps: readonly Step[], context: Context, applied: Step[]): void {
+    for (const step of steps) {
+      this.#call(step, context);
+      applied.push(step);
+    }
   }
 
   #batch(steps: readonly Step[], applied: Step[]): void {
@@ -171,6 +178,7 @@ export class Applier {
       reaper: this.parts.reaper,
       dropped,
       fresh: new Set(),
+      made: new Set(),
       given: (link: VethLink) => given.get(`${link.peerNs} ${link.peerName}`) ?? [],
       formerValues: new Map(),
     };

@@ -44,12 +44,18 @@ export interface MessageExecutor<T> {
   delete(object: T, index: number): Buffer;
   present(session: Session, object: T): boolean;
 }
-/** Each step is a call. */
-export interface CallExecutor<T> {
-  readonly by: 'call';
+export interface Calls<T> {
   create(object: T, context: Context): void;
   replace(object: T, before: T, context: Context): void;
   delete(object: T, context: Context): void;
+}
+/** Each step is a call. */
+export interface CallExecutor<T> extends Calls<T> {
+  readonly by: 'call';
+}
+/** Each step is a call made inside the object's namespace; neighbouring steps share the visit. */
+export interface VisitExecutor<T> extends Calls<T> {
+  readonly by: 'visit';
 }
 /** Neighbouring steps are one atomic nftables batch. */
 export interface BatchExecutor {
@@ -61,7 +67,9 @@ export type Executors = {
     ? BatchExecutor
     : K extends 'address' | 'route' | 'neighbour' | 'fdb'
       ? MessageExecutor<ObjectOf<K>>
-      : CallExecutor<ObjectOf<K>>;
+      : K extends 'sysctl'
+        ? VisitExecutor<ObjectOf<K>>
+        : CallExecutor<ObjectOf<K>>;
 };
 
 /** A SystemError of a call as KernelError, named after what was tried. */
@@ -89,12 +97,22 @@ const local = <T extends KernelObject>(objects: LocalObjects<T>): CallExecutor<T
   delete: (o) => objects.delete(o),
 });
 
+/** `net/ipv4/conf/eth0/arp_notify`: the link it is of; empty for one of the namespace. */
+const linkOfSysctl = (path: string): string => path.split('/').at(-2) ?? '';
+
 const sysctlKey = (o: SysctlObject): string => `${o.ns} ${o.path}`;
 
-/** A sysctl cannot be absent: to delete one is to leave it, or, in an inverse, to write back what it was. */
-const sysctl: CallExecutor<SysctlObject> = {
-  by: 'call',
-  create: (o, { formerValues }) => {
+/**
+ * A sysctl cannot be absent: to delete one is to leave it, or, in an inverse, to write back what it was; one of a link
+ * that the plan made goes with the link.
+ */
+const sysctl: VisitExecutor<SysctlObject> = {
+  by: 'visit',
+  create: (o, { formerValues, made }) => {
+    if (made.has(`${o.ns} ${linkOfSysctl(o.path)}`)) {
+      writeSysctl(o.ns, o.path, o.value);
+      return;
+    }
     const former = exchangeSysctl(o.ns, o.path, o.value);
     if (former !== undefined) formerValues.set(sysctlKey(o), former);
   },

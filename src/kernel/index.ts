@@ -114,7 +114,7 @@ class LinuxKernel implements Kernel {
     this.#expected.adopt(observeLinks({ namespaces: this.parts.namespaces, bridges: this.#bridges() }));
     this.#watch = new Watch({
       expected: this.#expected,
-      isOurs: (name) => isOwnName(name, this.#bridges()),
+      isOurs: (name) => isOwnName(name, () => this.#bridges()),
       onDrift,
     });
   }

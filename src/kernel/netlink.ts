@@ -112,13 +112,23 @@ export class NetlinkSocket {
     replies: Buffer[],
   ): readonly Outcome[] {
     const outcomes = new Array<Outcome | undefined>(messages.length);
-    for (let m = this.receive(operation); m; m = this.receive(operation))
-      for (const one of splitMessages(m)) {
+    let awaited =
+      messages.reduce((sum, m) => sum + (messageFlags(m) & NLM_F.ACK ? 1 : 0), 0) || messages.length;
+    // What follows a refusal (of an nftables batch) is read as well; all acknowledged, nothing follows.
+    while (awaited > 0) {
+      const datagram = this.receive(operation);
+      if (!datagram) break;
+      for (const one of splitMessages(datagram)) {
         const index = (one.readUInt32LE(8) - first) >>> 0;
         if (index >= messages.length) continue;
-        if (messageType(one) === NLMSG.ERROR) outcomes[index] = worse(outcomes[index], outcomeOf(one));
-        else replies.push(Buffer.from(one));
+        if (messageType(one) === NLMSG.ERROR) {
+          const known = outcomes[index];
+          const outcome = worse(known, outcomeOf(one));
+          outcomes[index] = outcome;
+          if (!known && !outcome.errno) awaited -= 1;
+        } else replies.push(Buffer.from(one));
       }
+    }
     const refused = outcomes.some((o) => o !== undefined && o.errno !== 0);
     return messages.map((m, index) => {
       const outcome = outcomes[index];

@@ -15,20 +15,28 @@ const homeNamespace = (): number => {
   return home;
 };
 
-/** Runs `work` inside the namespace at `path` (`host`: where we are). Never asynchronous. */
+/** Where the thread is: a visit of the place one is in costs nothing. */
+let here = 'host';
+/** An open descriptor of it; the home namespace's is kept for good. */
+let hereFd = -1;
+
+/** Runs `work` inside the namespace at `path` (`host`: the one the process was started in). Never asynchronous. */
 export const inNamespace = <T>(path: string, work: () => NotPromise<T>): NotPromise<T> => {
-  if (path === 'host') return work();
-  const back = homeNamespace();
-  const fd = ffi.open(path, ffi.O.RDONLY);
+  if (path === here) return work();
+  const before = here;
+  const back = before === 'host' ? homeNamespace() : hereFd;
+  const fd = path === 'host' ? homeNamespace() : ffi.open(path, ffi.O.RDONLY);
   try {
     ffi.setns(fd, ffi.CLONE.NEWNET);
+    [here, hereFd] = [path, fd];
     try {
       return work();
     } finally {
       ffi.setns(back, ffi.CLONE.NEWNET);
+      [here, hereFd] = [before, back];
     }
   } finally {
-    ffi.close(fd);
+    if (path !== 'host') ffi.close(fd);
   }
 };
 

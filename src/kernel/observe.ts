@@ -50,12 +50,12 @@ interface Place {
 }
 
 /** True for the names that links of ours have on the host. */
-export const isOwnName = (name: string, bridges: readonly NamedBridge[]): boolean =>
-  OWN_BRIDGE.test(name) || OWN_VETH.test(name) || bridges.some((b) => b.name === name);
+export const isOwnName = (name: string, bridges: () => readonly NamedBridge[]): boolean =>
+  OWN_BRIDGE.test(name) || OWN_VETH.test(name) || bridges().some((b) => b.name === name);
 
 /** By name, and where Docker's could have the name too, by the mark they were made with. */
 const isOwn = (link: DumpedLink, bridges: readonly NamedBridge[]): boolean =>
-  isOwnName(link.name, bridges)
+  isOwnName(link.name, () => bridges)
     ? !OWN_BRIDGE.test(link.name) || link.group === OWN_GROUP
     : marked(link, 'host', () => '') !== undefined;
 

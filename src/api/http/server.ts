@@ -69,7 +69,10 @@ async function serve(
 ): Promise<void> {
   const url = splitUrl(request);
   const gone = new AbortController();
-  const leave = (): void => gone.abort();
+  // Aborting makes an exception with its stack: only for whoever still waits for something.
+  const leave = (): void => {
+    if (taken !== undefined || !response.writableFinished) gone.abort();
+  };
   (taken?.socket ?? response).once('close', leave);
   options.closing.addEventListener('abort', leave, { once: true });
   setHeaders(options, response);

@@ -143,8 +143,19 @@ export const readOptions = ({ options, internal }: NetworkOptions): BridgeOption
   };
 };
 
-/** `--icc` and `--ip-masq` are the default bridge's only, as Docker's. */
+/** Records are never mutated, and every endpoint of a network asks: what was read of one stays read. */
+const known = new WeakMap<Network, { readonly host: HostView; readonly settings: BridgeSettings }>();
+
 export const bridgeSettings = (network: Network, host: HostView): BridgeSettings => {
+  const read = known.get(network);
+  if (read?.host === host) return read.settings;
+  const settings = settingsOf(network, host);
+  known.set(network, { host, settings });
+  return settings;
+};
+
+/** `--icc` and `--ip-masq` are the default bridge's only, as Docker's. */
+const settingsOf = (network: Network, host: HostView): BridgeSettings => {
   const { name, ...options } = readOptions(network);
   const users = options.defaultBridge && host.userBridge !== '';
   const own = name ?? (options.defaultBridge ? DEFAULT_BRIDGE : `br-${shortId(network.id)}`);

@@ -11,6 +11,8 @@ export interface LinkContext {
   readonly dropped: ReadonlySet<string>;
   /** names of the veths that the plan made: their near ends are up already */
   readonly fresh: Set<string>;
+  /** `<namespace> <name>` of every link that the plan made, both ends of a veth */
+  readonly made: Set<string>;
   /** bare addresses that the plan gives the peer */
   readonly given: (link: VethLink) => readonly string[];
 }

@@ -23,7 +23,7 @@ export interface Making {
 
 /** Sends a create; frees the names that dying links still hold, and takes an identical link for a success. */
 export const make = (
-  { session, reaper }: LinkContext,
+  { session, reaper, made }: LinkContext,
   o: LinkObject,
   { message, names, there, explain }: Making,
 ): 'made' | 'there' => {
@@ -33,7 +33,10 @@ export const make = (
   const socket = session.socket('parent' in o ? 'host' : o.ns);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const [outcome] = socket.attempt([message()], operation);
-    if (!outcome?.errno) return 'made';
+    if (!outcome?.errno) {
+      for (const { ns, name } of names) made.add(`${ns} ${name}`);
+      return 'made';
+    }
     acknowledgement = outcome.acknowledgement;
     if (outcome.errno !== EEXIST)
       throw (

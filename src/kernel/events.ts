@@ -10,6 +10,7 @@ import { internal } from '../errors.js';
 import type { Drift } from './contract.js';
 import type { Expected } from './expected.js';
 import * as ffi from './ffi.js';
+import { Heard, isPortMessage, linkName } from './heard.js';
 import {
   HEADER,
   hostSocket,
@@ -20,7 +21,7 @@ import {
   splitMessages,
 } from './netlink.js';
 import { parseAddress } from './rtnetlink/address.js';
-import { dumpLinks, parseLink } from './rtnetlink/link.js';
+import { dumpLinks, linkIndex, parseLink } from './rtnetlink/link.js';
 import { RTM } from './rtnetlink/numbers.js';
 import { parseRoute } from './rtnetlink/route.js';
 import { Session } from './session.js';
@@ -51,6 +52,7 @@ type RawSocket = InstanceType<typeof netlink.RawNetlinkSocket>;
 export class Watch {
   /** names of the host's links by index: addresses and routes name them by index */
   readonly #names = new Map<number, string>();
+  readonly #heard = new Heard((name) => this.#indexOf(name));
   readonly #touchedLinks = new Set<string>();
   readonly #touchedAddresses = new Set<string>();
   readonly #sockets: { readonly socket: RawSocket; readonly fd: number }[] = [];
@@ -121,17 +123,23 @@ export class Watch {
 
   /** A renamed link is suspect under both names. Messages of family AF_BRIDGE tell of ports too. */
   #link(m: Buffer, gone: boolean): void {
-    const { index, name } = parseLink(m);
+    const [index, name] = [linkIndex(m), linkName(m)];
     const known = this.#names.get(index);
-    if (m.readUInt8(HEADER) === 0) {
+    if (!isPortMessage(m)) {
       if (gone) this.#names.delete(index);
       else this.#names.set(index, name);
     }
     for (const suspect of new Set([name, known])) {
       if (suspect === undefined || !this.parts.isOurs(suspect)) continue;
       this.#touchedLinks.add(suspect);
+      this.#heard.add(suspect, m, gone || suspect !== name);
       this.#compareSoon();
     }
+  }
+
+  #indexOf(name: string): number {
+    for (const [index, known] of this.#names) if (known === name) return index;
+    return 0;
   }
 
   #address(m: Buffer): void {
@@ -176,7 +184,8 @@ export class Watch {
     const found: Drift[] = [];
     try {
       for (const name of this.#touchedLinks)
-        if (expected.linkDrifted(session, name)) found.push({ kind: 'link', ns: 'host', name });
+        if (this.#soundsWrong(name) && expected.linkDrifted(session, name))
+          found.push({ kind: 'link', ns: 'host', name });
       for (const name of this.#touchedAddresses)
         if (
           !found.some((d) => d.kind === 'link' && d.name === name) &&
@@ -189,12 +198,19 @@ export class Watch {
     if (this.#routes) found.push({ kind: 'route' });
     if (this.#tables) found.push({ kind: 'nftables' });
     this.#touchedLinks.clear();
+    this.#heard.clear();
     this.#touchedAddresses.clear();
     this.#routes = this.#tables = this.#lost = false;
     return found;
   }
 
+  /** The kernel is asked where it did not tell, and before anything is called drift. */
+  #soundsWrong(name: string): boolean {
+    return !this.#heard.knows(name) || this.parts.expected.linkDrifted(this.#heard, name);
+  }
+
   #suspectEverything(): void {
+    this.#heard.clear();
     this.#learnNames();
     for (const name of [...this.#names.values(), ...this.parts.expected.linkNames]) {
       if (!this.parts.isOurs(name)) continue;

@@ -8,7 +8,7 @@ import type { Plan } from '../plan/plan.js';
 import { nearPresent } from './links/index.js';
 import { addressPresent } from './look.js';
 import { GROUP } from './reaper.js';
-import type { Session } from './session.js';
+import type { Look, Session } from './session.js';
 
 export class Expected {
   readonly #links = new Map<string, LinkObject>();
@@ -32,10 +32,10 @@ export class Expected {
   }
 
   /** True where the link is not as planned; a name of ours that no plan has must not be there. */
-  linkDrifted(session: Session, name: string): boolean {
+  linkDrifted(look: Look, name: string): boolean {
     const planned = this.#links.get(name);
-    if (planned) return !nearPresent(session, planned);
-    const found = session.link('host', name);
+    if (planned) return !nearPresent(look, planned);
+    const found = look.link('host', name);
     return found !== undefined && found.group !== GROUP;
   }
 

@@ -89,6 +89,16 @@ export const listAttributes = (from: Buffer): readonly Attribute[] => {
   }
   return found;
 };
+/** The value of one attribute of a message whose attributes begin at `start`; no other is looked into. */
+export const readAttribute = (m: Buffer, start: number, type: number): Buffer | undefined => {
+  for (let at = start; at + 4 <= m.length; ) {
+    const length = m.readUInt16LE(at);
+    if (length < 4 || at + length > m.length) return undefined;
+    if ((m.readUInt16LE(at + 2) & NLA_TYPE) === type) return m.subarray(at + 4, at + length);
+    at += padded(length);
+  }
+  return undefined;
+};
 /** Attributes by type; of a repeated one the last. */
 export const parseAttributes = (from: Buffer): ReadonlyMap<number, Buffer> =>
   new Map(listAttributes(from).map(({ type, value }) => [type, value]));

@@ -12,7 +12,15 @@ const ENOENT = 2;
 const EINVAL = 22;
 const ENODEV = 19;
 
-export class Session {
+/** What is asked about links, of the kernel or of what it told already. */
+export interface Look {
+  /** undefined: not there */
+  link(ns: Netns, name: string): DumpedLink | undefined;
+  /** 0: no such link */
+  index(ns: Netns, name: string): number;
+}
+
+export class Session implements Look {
   readonly #sockets = new Map<Netns, NetlinkSocket>();
   readonly #descriptors = new Map<Netns, number>();
   readonly #indexes = new Map<string, number>();

@@ -2,7 +2,7 @@
 import type { LinkObject, VethLink } from '../../plan/objects.js';
 import type { Reaper } from '../reaper.js';
 import type { DumpedLink } from '../rtnetlink/link.js';
-import type { Session } from '../session.js';
+import type { Look, Session } from '../session.js';
 
 export interface LinkContext {
   readonly session: Session;
@@ -24,7 +24,7 @@ export interface LinkRow<L extends LinkObject> {
   /** `found` is of this name and of any type: what is not ours stays. */
   delete(context: LinkContext, o: L, found: DumpedLink): void;
   /** `found` is of this name and of any type. */
-  present(session: Session, o: L, found: DumpedLink): boolean;
+  present(look: Look, o: L, found: DumpedLink): boolean;
   /** `present` for the host's end alone: what a container does to its own end is its own affair. Absent: `present`. */
-  nearPresent?(session: Session, o: L, found: DumpedLink): boolean;
+  nearPresent?(look: Look, o: L, found: DumpedLink): boolean;
 }

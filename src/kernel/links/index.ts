@@ -4,7 +4,7 @@ import { isMade } from '../../plan/depend.js';
 import type { LinkObject, LinkOf, LinkType } from '../../plan/objects.js';
 import { GROUP } from '../reaper.js';
 import type { DumpedLink } from '../rtnetlink/link.js';
-import type { Session } from '../session.js';
+import type { Look, Session } from '../session.js';
 import { bridge } from './bridge.js';
 import type { LinkContext, LinkRow } from './contract.js';
 import { dummy, vlan } from './parents.js';
@@ -33,9 +33,9 @@ export const replaceLink = (context: LinkContext, o: LinkObject, before: LinkObj
 const ENOENT = 2;
 
 /** undefined where the namespace itself is gone, too. */
-const livingLink = (session: Session, o: LinkObject): DumpedLink | undefined => {
+const livingLink = (look: Look, o: LinkObject): DumpedLink | undefined => {
   try {
-    const found = session.link(o.ns, o.name);
+    const found = look.link(o.ns, o.name);
     return found?.group === GROUP ? undefined : found;
   } catch (error) {
     if (error instanceof KernelError && error.errno === ENOENT) return undefined;
@@ -66,8 +66,8 @@ export const linkPresent = (session: Session, o: LinkObject): boolean => {
 };
 
 /** `linkPresent` as far as the host sees it. */
-export const nearPresent = (session: Session, o: LinkObject): boolean => {
-  const found = livingLink(session, o);
+export const nearPresent = (look: Look, o: LinkObject): boolean => {
+  const found = livingLink(look, o);
   const row = rowOf(o);
-  return found !== undefined && (row.nearPresent ?? row.present)(session, o, found);
+  return found !== undefined && (row.nearPresent ?? row.present)(look, o, found);
 };

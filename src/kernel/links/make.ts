@@ -13,6 +13,8 @@ const ATTEMPTS = 6;
 
 export interface Making {
   readonly message: () => Buffer;
+  /** what the kernel should do next in the same breath; a refusal is no reason to refuse the link */
+  readonly alongside?: readonly Buffer[];
   /** the names that the link takes */
   readonly names: readonly { readonly ns: Netns; readonly name: string }[];
   /** true where a link in the wanted state, up or down, is there */
@@ -25,14 +27,14 @@ export interface Making {
 export const make = (
   { session, reaper, made }: LinkContext,
   o: LinkObject,
-  { message, names, there, explain }: Making,
+  { message, alongside = [], names, there, explain }: Making,
 ): 'made' | 'there' => {
   const operation = `link create ${o.name}`;
   let acknowledgement = '';
   // A link of the host's that lies below is what the request is sent to: it knows its index.
   const socket = session.socket('parent' in o ? 'host' : o.ns);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const [outcome] = socket.attempt([message()], operation);
+    const [outcome] = socket.attempt([message(), ...alongside], operation);
     if (!outcome?.errno) {
       for (const { ns, name } of names) made.add(`${ns} ${name}`);
       return 'made';

@@ -6,7 +6,7 @@ import { invalid } from '../../errors.js';
 import type { DummyLink, VlanLink } from '../../plan/objects.js';
 import { changeLink, type DumpedLink, deleteLink, OWN_GROUP } from '../rtnetlink/link.js';
 import { createDummy, createVlan, vlanId } from '../rtnetlink/link-types.js';
-import type { Session } from '../session.js';
+import type { Look, Session } from '../session.js';
 import type { LinkContext, LinkRow } from './contract.js';
 import { explainRefusal } from './lower.js';
 import { make, raise } from './make.js';
@@ -15,20 +15,20 @@ type Parent = VlanLink | DummyLink;
 
 const isOurs = ({ group }: DumpedLink): boolean => group === OWN_GROUP;
 
-const sameBelow = (session: Session, o: Parent, found: DumpedLink): boolean =>
-  o.type === 'dummy' || (found.peer === session.index('host', o.parent) && vlanId(found.data) === o.vlan);
+const sameBelow = (look: Look, o: Parent, found: DumpedLink): boolean =>
+  o.type === 'dummy' || (found.peer === look.index('host', o.parent) && vlanId(found.data) === o.vlan);
 
-const present = (session: Session, o: Parent, found: DumpedLink): boolean =>
+const present = (look: Look, o: Parent, found: DumpedLink): boolean =>
   !isOurs(found) ||
   (found.type === o.type &&
     found.up === o.up &&
     (o.mtu === 0 || found.mtu === o.mtu) &&
-    sameBelow(session, o, found));
+    sameBelow(look, o, found));
 
 /** A sub-interface goes down, and comes up, with its parent: that is no drift of its own. */
-const nearPresent = (session: Session, o: Parent, found: DumpedLink): boolean => {
-  const follows = o.type === 'vlan' && !found.up && session.link('host', o.parent)?.up === false;
-  return present(session, follows ? { ...o, up: false } : o, found);
+const nearPresent = (look: Look, o: Parent, found: DumpedLink): boolean => {
+  const follows = o.type === 'vlan' && !found.up && look.link('host', o.parent)?.up === false;
+  return present(look, follows ? { ...o, up: false } : o, found);
 };
 
 const belowOf = (session: Session, { parent, name }: VlanLink): DumpedLink => {

@@ -8,7 +8,7 @@ import type { IpvlanLink, MacvlanLink } from '../../plan/objects.js';
 import { deleteAddress, dumpAddresses, parseAddress } from '../rtnetlink/address.js';
 import { changeLink, type DumpedLink, deleteLink, getLink, OWN_GROUP } from '../rtnetlink/link.js';
 import { createStacked, ipvlanMode, macvlanMode, setStackedMode } from '../rtnetlink/link-types.js';
-import type { Session } from '../session.js';
+import type { Look, Session } from '../session.js';
 import type { LinkContext, LinkRow } from './contract.js';
 import { explainRefusal, parentOf } from './lower.js';
 import { make, raise } from './make.js';
@@ -21,12 +21,12 @@ const sameMode = (o: Stacked, found: DumpedLink): boolean => {
   return now?.mode === o.mode && now.flag === o.flag;
 };
 
-const present = (session: Session, o: Stacked, found: DumpedLink): boolean =>
+const present = (look: Look, o: Stacked, found: DumpedLink): boolean =>
   found.type === o.type &&
   found.group === OWN_GROUP &&
   found.up === o.up &&
   (o.mtu === 0 || found.mtu === o.mtu) &&
-  found.peer === session.index('host', o.parent) &&
+  found.peer === look.index('host', o.parent) &&
   sameMode(o, found);
 
 /** A parent is used by one passthru interface, by macvlan or by ipvlan ones, never by a mixture. */

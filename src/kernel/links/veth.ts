@@ -6,7 +6,7 @@ import { type Announcement, announce } from '../announce.js';
 import { NAMESPACE_LINGERS } from '../reaper.js';
 import { carriesIpv6, changeLink, type DumpedLink, getLink, setNoIpv6Address } from '../rtnetlink/link.js';
 import { createVeth, setBridgePort } from '../rtnetlink/link-types.js';
-import type { Session } from '../session.js';
+import type { Look, Session } from '../session.js';
 import type { LinkContext, LinkRow } from './contract.js';
 import { ENODEV, make, raise } from './make.js';
 
@@ -16,8 +16,8 @@ const hasIpv6 = (): boolean => {
   return ipv6;
 };
 
-const portPresent = (session: Session, o: VethLink, near: DumpedLink): boolean => {
-  const master = o.master === '' ? 0 : (session.link(o.ns, o.master)?.index ?? -1);
+const portPresent = (look: Look, o: VethLink, near: DumpedLink): boolean => {
+  const master = o.master === '' ? 0 : look.index(o.ns, o.master) || -1;
   return (
     near.master === master &&
     near.hairpin === (o.master !== '' && o.hairpin) &&
@@ -25,15 +25,15 @@ const portPresent = (session: Session, o: VethLink, near: DumpedLink): boolean =
   );
 };
 
-const present = (session: Session, o: VethLink, near: DumpedLink): boolean => {
-  const far = session.link(o.peerNs, o.peerName);
+const present = (look: Look, o: VethLink, near: DumpedLink): boolean => {
+  const far = look.link(o.peerNs, o.peerName);
   if (!far || near.type !== 'veth' || near.peer !== far.index || far.peer !== near.index) return false;
   return (
     far.mac === o.peerMac &&
     near.mtu === o.mtu &&
     far.mtu === o.mtu &&
     (near.up && far.up) === o.up &&
-    portPresent(session, o, near)
+    portPresent(look, o, near)
   );
 };
 
@@ -57,18 +57,19 @@ const setUp = ({ session, given, fresh }: LinkContext, o: VethLink): void => {
   if (o.up && o.master !== '') announce(session, announcement(o, given(o)));
   if (!o.up || !fresh.has(o.name)) raise(session, o);
   const operation = `link ${o.up ? 'up' : 'down'} ${o.name} peer ${o.peerName}`;
-  session.socket(o.peerNs).request([changeLink(o.peerName, { up: o.up })], operation);
+  const change = changeLink(o.peerName, { up: o.up });
+  session.socket(o.peerNs).request(o.up ? [change, getLink(o.peerName)] : [change], operation);
   if (o.up) settleCarrier(session, o);
 };
 
 /**
  * The bridge hears of the new carrier by a work item that waits for the rtnl lock, and drops frames until then: a lost
  * ARP request costs a second. Asking for a link makes the kernel (≥ 6.8, `linkwatch_sync_dev`) do it now: for the peer,
- * whose IPv6 waits for it, for the port, and for the bridge, whose own carrier follows its first port.
+ * whose IPv6 waits for it (asked when it was raised), for the port, and for the bridge, whose own carrier follows its
+ * first port.
  */
 const settleCarrier = (session: Session, o: VethLink): void => {
   const names = o.master === '' ? [o.name] : [o.name, o.master];
-  session.socket(o.peerNs).attempt([getLink(o.peerName)], `link get ${o.peerName}`);
   session.socket(o.ns).attempt(names.map(getLink), `link get ${o.name}`);
 };
 
@@ -90,13 +91,12 @@ const create = (context: LinkContext, o: VethLink): void => {
         { ns: o.peerNs, name: o.peerName },
       ],
       there: () => there(session, o),
+      // Without it the near end would have a link-local address until its IPv6 is switched off.
+      alongside: carriesIpv6(o.mtu) && hasIpv6() ? [setNoIpv6Address(o.name)] : [],
     }) === 'there';
   try {
-    const operation = `link create ${o.name}`;
     if (o.master !== '' && (o.hairpin || o.isolated))
-      session.socket(o.ns).request([setBridgePort(o.name, o)], operation);
-    // A kernel that will not hear of it gives a link-local address too many; no reason to refuse the container.
-    if (carriesIpv6(o.mtu) && hasIpv6()) session.socket(o.ns).attempt([setNoIpv6Address(o.name)], operation);
+      session.socket(o.ns).request([setBridgePort(o.name, o)], `link create ${o.name}`);
     if (!known) context.fresh.add(o.name);
     if (o.up || known) setUp(context, o);
   } catch (error) {
@@ -141,6 +141,6 @@ export const veth: LinkRow<VethLink> = {
   replace,
   delete: remove,
   present,
-  nearPresent: (session, o, found) =>
-    found.type === 'veth' && found.mtu === o.mtu && (found.up || !o.up) && portPresent(session, o, found),
+  nearPresent: (look, o, found) =>
+    found.type === 'veth' && found.mtu === o.mtu && (found.up || !o.up) && portPresent(look, o, found),
 };

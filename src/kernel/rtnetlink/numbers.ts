@@ -21,6 +21,7 @@ export const IFLA = {
   MTU: 4,
   LINK: 5,
   MASTER: 10,
+  PROTINFO: 12,
   LINKINFO: 18,
   AF_SPEC: 26,
   GROUP: 27,

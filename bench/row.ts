@@ -4,9 +4,13 @@ import { median } from './statistics.js';
 
 export type Unit = 'ms' | '1/s' | 'MB' | '%' | 'processes';
 
-/** `most` and `least` bound Viaduct's median; `timesDockerd` is the least ratio of the medians. */
+/**
+ * `most` and `least` bound Viaduct's median; `timesDockerd` is the least ratio of the medians. `dockerdThen` is dockerd's
+ * median on the machine for which the target was set, the same day (shared/KERNEL.md, "dockerd 20.10"): what dockerd takes
+ * here beside it says how slow this machine is.
+ */
 export type Target =
-  | { readonly kind: 'most'; readonly value: number }
+  | { readonly kind: 'most'; readonly value: number; readonly dockerdThen?: number }
   | { readonly kind: 'least'; readonly value: number }
   | { readonly kind: 'timesDockerd'; readonly value: number };
 
@@ -21,7 +25,11 @@ export interface Row {
   readonly note?: string;
 }
 
-export const most = (value: number): Target => ({ kind: 'most', value });
+export const most = (value: number, dockerdThen?: number): Target => ({
+  kind: 'most',
+  value,
+  ...(dockerdThen === undefined ? {} : { dockerdThen }),
+});
 export const least = (value: number): Target => ({ kind: 'least', value });
 export const timesDockerd = (value: number): Target => ({ kind: 'timesDockerd', value });
 
@@ -42,6 +50,20 @@ export const isMet = (row: Row): boolean | undefined => {
   if (target.kind === 'least') return value >= target.value;
   const times = ratio(row);
   return times === undefined ? undefined : times >= target.value;
+};
+
+/** The target at this machine's pace: as much more as dockerd takes more here. Undefined where nobody knows. */
+export const pacedTarget = ({ target, samples }: Row): number | undefined => {
+  if (target?.kind !== 'most' || target.dockerdThen === undefined || samples.dockerd.length === 0)
+    return undefined;
+  return (target.value * median(samples.dockerd)) / target.dockerdThen;
+};
+
+export const isMetAtPace = (row: Row): boolean | undefined => {
+  const paced = pacedTarget(row);
+  return paced === undefined || row.samples.viaduct.length === 0
+    ? undefined
+    : median(row.samples.viaduct) <= paced;
 };
 
 export const targetText = ({ target, unit }: Row): string => {

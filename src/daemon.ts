@@ -39,7 +39,7 @@ const hostView = (config: DaemonConfig): HostView => ({
 export const startDaemon = async (config: DaemonConfig, log: Logger, release: string): Promise<Daemon> => {
   const { store, quarantined } = openStore(
     join(config.dataRoot, 'intent.mdb'),
-    join(config.execRoot, 'intent.tail'),
+    join(config.dataRoot, 'intent.tail'),
     (message) => log.error({}, message),
   );
   if (quarantined)

@@ -43,7 +43,8 @@ const measure = async (bench: Bench): Promise<readonly Row[]> => {
       title: 'docker run --rm alpine true',
       unit: 'ms',
       better: 'less',
-      target: most(42),
+      // 165 to 234 ms in the runs of that day
+      target: most(42, 200),
       samples: samples.get('run'),
     },
     {

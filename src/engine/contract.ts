@@ -170,6 +170,8 @@ export interface VolumeCommands {
 
 export interface Engine {
   readonly config: DaemonConfig;
+  /** Resolves when what was commanded so far outlives a power cut; undefined: it does. Rejects where the disk refuses. */
+  written(): Promise<void> | undefined;
   /** random, kept in the data root */
   readonly id: string;
   readonly networks: NetworkCommands;

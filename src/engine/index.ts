@@ -87,6 +87,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
       rooms.events.publish({ type: 'daemon', action: 'reload', actor: { id, attributes } });
     },
     id,
+    written: () => store.written(),
     networks: createNetworkCommands(parts, createAttaching(parts, lifecycle)),
     containers: createContainerCommands(parts, lifecycle),
     execs: createExecCommands(parts),

@@ -1,7 +1,8 @@
 /**
- * The one writer: turns a list of record changes into a plan, makes the intent durable, then lets the kernel follow.
- * Intent is on disk before the kernel is touched, so a crash in between is repaired by restoring towards the intent;
- * a refused plan takes the intent back. Everything here is synchronous, so no two commands ever interleave.
+ * The one writer: turns a list of record changes into a plan, writes the intent down, then lets the kernel follow. Intent
+ * outlives the daemon before the kernel is touched, so a crash in between is repaired by restoring towards the intent; it
+ * outlives the machine before the client is answered (`Store.written`). A refused plan takes the intent back. Everything
+ * here is synchronous, so no two commands ever interleave.
  */
 import { failpoint } from '../failpoints.js';
 import type { Kernel } from '../kernel/contract.js';

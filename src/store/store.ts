@@ -1,8 +1,9 @@
 /**
- * Durable intent: one lmdb file with one JSON value a record, and a tail of commits that have not waited for the disk.
- * A durable commit is one transaction, torn-write safe (0.3 ms and more: the disk's); the others cost a line in the tail
- * (0.02 ms), outlive the daemon, and go into the database with the next durable one or after `FLUSH_MS`. A file that
- * cannot be read is set aside, never silently replaced.
+ * Durable intent: one lmdb file with one JSON value a record, and a tail of the commits since it was last written. A
+ * commit is a line in the tail (0.05 ms) and outlives the daemon at once; a durable one is on the disk, and outlives the
+ * machine, when `written` says so: whoever answers a client waits for that, while the kernel's objects are made. The
+ * tail goes into the database, in one transaction, after `FLUSH_MS`. A file that cannot be read is set aside, never
+ * silently replaced.
  */
 import {
   chmodSync,
@@ -20,7 +21,7 @@ import { failpoint } from '../failpoints.js';
 import type { Container } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { Network } from '../model/network.js';
-import { openTail } from './tail.js';
+import { openTail, RESERVE } from './tail.js';
 
 export interface Records {
   readonly network: Network;
@@ -39,11 +40,13 @@ export type Change = {
 
 export interface Store {
   load(): Iterable<Change>;
-  /**
-   * Outlives the daemon's death when it returns and, with `durable`, the machine's too. What is not durable is so after
-   * `FLUSH_MS` at the latest.
-   */
+  /** Outlives the daemon's death when it returns, the machine's after `FLUSH_MS` at the latest. */
   commit(changes: readonly Change[], durable: boolean): void;
+  /**
+   * Resolves when every `durable` commit so far outlives the machine's death too; undefined: they do. Rejects where the
+   * disk refuses.
+   */
+  written(): Promise<void> | undefined;
   /** A small daemon-wide value (its own id, for one). */
   setting(key: string, fresh: () => string): string;
   close(): Promise<void>;
@@ -173,7 +176,7 @@ const readAll = (
   return records;
 };
 
-/** `path`: the database, on a disk; `tailPath`: better on a tmpfs. */
+/** `path`: the database; `tailPath`: on the same disk. */
 export const openStore = (
   path: string,
   tailPath: string,
@@ -246,12 +249,13 @@ export const openStore = (
     load: () => loaded.values(),
     // What is refused (a full disk) has changed nothing: neither `pending` nor what the next flush writes.
     commit(changes, durable) {
-      if (durable) persist(new Map([...pending, ...keyed(changes)]).values());
-      else tail.append(changes.map(lineOf));
-      if (!durable) for (const [key, change] of keyed(changes)) pending.set(key, change);
-      if (!durable) timer ??= setTimeout(flushInTime, FLUSH_MS).unref();
+      tail.append(changes.map(lineOf), durable);
+      for (const [key, change] of keyed(changes)) pending.set(key, change);
       learn(changes);
+      timer ??= setTimeout(flushInTime, FLUSH_MS).unref();
+      if (tail.length > RESERVE) flushInTime();
     },
+    written: () => tail.written(),
     setting(key, fresh) {
       const known = db.get(`setting/${key}`);
       if (typeof known === 'string') return known;

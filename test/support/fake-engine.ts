@@ -266,6 +266,7 @@ export function createFakeEngine(
   };
 
   const engine: Engine = {
+    written: () => undefined,
     config: CONFIG,
     id: 'fake-engine',
     runtime: { name: 'crun', version: '1.8.1' },

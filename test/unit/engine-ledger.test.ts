@@ -24,6 +24,7 @@ const memoryStore = () => {
         if (c.value === null) records.delete(`${c.table}/${c.id}`);
         else records.set(`${c.table}/${c.id}`, c);
     },
+    written: () => undefined,
     setting: (_key, fresh) => fresh(),
     close: async () => {},
   };

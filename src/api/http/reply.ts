@@ -1,18 +1,37 @@
 /** Ways to answer: JSON, nothing, and streams of JSON lines whose headers go out at once. */
-import { PortError } from '../../errors.js';
+import { internal, PortError } from '../../errors.js';
 import { BuildError } from '../../images/contract.js';
 import type { Exchange } from './exchange.js';
 import { describeFailure } from './status.js';
 
 export function sendJson(exchange: Exchange, status: number, value: unknown): void {
   const body = Buffer.from(`${JSON.stringify(value)}\n`);
-  exchange.response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length });
-  exchange.response.end(body);
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
+  whenWritten(exchange, () => exchange.response.writeHead(status, headers).end(body));
 }
 
 export function sendEmpty(exchange: Exchange, status = 204): void {
-  exchange.response.writeHead(status, status === 204 || status === 304 ? {} : { 'Content-Length': 0 });
-  exchange.response.end();
+  const headers = status === 204 || status === 304 ? {} : { 'Content-Length': 0 };
+  whenWritten(exchange, () => exchange.response.writeHead(status, headers).end());
+}
+
+/** What a client is told is not forgotten: the answer leaves when all that was commanded before it is on the disk. */
+function whenWritten(exchange: Exchange, send: () => void): void {
+  const waiting = exchange.engine.written();
+  if (waiting === undefined) send();
+  else
+    void waiting
+      .then(send, (cause: unknown) => refuse(exchange, internal('could not write to the disk', cause)))
+      // A handler that failed behind its own answer has answered already.
+      .catch(() => exchange.response.destroy());
+}
+
+function refuse(exchange: Exchange, failure: Error): void {
+  exchange.logger.error({ err: failure, url: exchange.request.url }, failure.message);
+  const { status, message } = describeFailure(failure);
+  exchange.response
+    .writeHead(status, { 'Content-Type': 'application/json' })
+    .end(JSON.stringify({ message }));
 }
 
 /** Sends `{"message": …}`; where the answer has begun, all that is left is to break it off. */

@@ -10,12 +10,14 @@ import { createHostFacts, hasIpv6, hostAddress } from './engine/host-facts.js';
 import { loadModel, Model, type RunningEngine, startEngine } from './engine/index.js';
 import { createNames } from './engine/names.js';
 import type { Logger } from './engine/parts.js';
+import { movedLinks } from './engine/plugins/part.js';
 import { createVolumes } from './engine/volumes.js';
 import { relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
 import { createKernel } from './kernel/index.js';
 import { createNftables, foreignDrops, sandboxRedirect } from './kernel/nftables/index.js';
 import type { NamedBridge } from './kernel/observe.js';
+import { createPlugins } from './plugins/index.js';
 import { createPorts } from './ports/index.js';
 import { createRuntime } from './runtime/index.js';
 import { openStore } from './store/store.js';
@@ -58,6 +60,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     resolvers: resolver,
     namespaces: join(config.execRoot, 'netns'),
     bridges: () => namedBridges(model, config),
+    moved: () => movedLinks(model),
   });
   const runtime = createRuntime({
     stateDir: join(config.execRoot, 'containers'),
@@ -85,6 +88,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     model,
     kernel,
     drivers: DRIVERS,
+    plugins: createPlugins(config.pluginDirectories),
     daemon: relayElements(ports.relayPort()),
     images,
     runtime,

@@ -51,4 +51,6 @@ export interface DaemonConfig {
   readonly liveRestore: boolean;
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
+  /** where third-party plugins are looked for; absolute paths */
+  readonly pluginDirectories: { readonly sockets: string; readonly specs: readonly string[] };
 }

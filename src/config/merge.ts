@@ -13,6 +13,8 @@ export const DEFAULTS = {
   pidFile: '/run/viaduct.pid',
   group: 'docker',
   tlsDirectory: '/etc/docker',
+  pluginSockets: '/run/docker/plugins',
+  pluginSpecs: ['/etc/docker/plugins', '/usr/lib/docker/plugins'],
   shutdownTimeoutSeconds: 15,
 } as const;
 
@@ -136,5 +138,11 @@ export const configOf = (s: Settings, configFile: string): DaemonConfig => {
     liveRestore: s.liveRestore ?? false,
     insecureRegistries: (s.insecureRegistries ?? []).map((each) => registry('insecure registry', each)),
     registryMirrors: (s.registryMirrors ?? []).map(mirror),
+    pluginDirectories: {
+      sockets: values.absolutePath('plugin-socket-dir', s.pluginSockets ?? DEFAULTS.pluginSockets),
+      specs: (s.pluginSpecs ?? DEFAULTS.pluginSpecs).map((each) =>
+        values.absolutePath('plugin-spec-dir', each),
+      ),
+    },
   };
 };

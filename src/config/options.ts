@@ -144,6 +144,19 @@ export const OPTIONS = {
   }),
   registryMirrors: obeyed(listKind, 'registry-mirror', 'Mirror of Docker Hub', { key: 'registry-mirrors' }),
 
+  // Third-party plugins
+  pluginSockets: obeyed(
+    textKind,
+    'plugin-socket-dir',
+    'Directory of the plugins’ sockets (default /run/docker/plugins)',
+  ),
+  pluginSpecs: obeyed(
+    listKind,
+    'plugin-spec-dir',
+    'Directory of the plugins’ .spec and .json files (default /etc/docker/plugins, /usr/lib/docker/plugins)',
+    { key: 'plugin-spec-dirs' },
+  ),
+
   // Networking that is done another way here
   iptables: refused(
     switchKind,

@@ -8,6 +8,7 @@ import { bridge } from './bridge/index.js';
 import type { Driver } from './contract.js';
 import { host } from './host.js';
 import { nullDriver } from './null.js';
+import { remote } from './remote.js';
 
 export const DRIVERS: ReadonlyMap<string, Driver> = new Map(
   [bridge, host, nullDriver].map((driver) => [driver.name, driver]),
@@ -19,3 +20,6 @@ export const driverOf = (name: string): Driver => {
   if (!driver) throw notFound(`could not find plugin ${shown(name)} in v1 plugin registry: plugin not found`);
   return driver;
 };
+
+/** Of every network whose driver is not built in. Nobody asks for it by name. */
+export { remote };

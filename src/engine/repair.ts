@@ -5,7 +5,7 @@
 import type { Drift, Kernel } from '../kernel/contract.js';
 import { diff } from '../plan/diff.js';
 import { type KernelObject, objectKey, type Slice } from '../plan/objects.js';
-import { allSlices } from './derive.js';
+import { allSlices, lacksLink } from './derive.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
 import type { Logger } from './parts.js';
@@ -47,10 +47,16 @@ const slicesFor = (parts: Repairing, drift: readonly Drift[]): readonly Slice[] 
 };
 
 /** Sysctls are checked one by one: they carry no owner, so they are never among what is observed. */
-const stateOf = (kernel: Kernel, wanted: readonly KernelObject[]): readonly KernelObject[] => {
+const stateOf = (
+  kernel: Kernel,
+  observed: readonly KernelObject[],
+  wanted: readonly KernelObject[],
+): readonly KernelObject[] => {
   const keys = new Set(wanted.map(objectKey));
-  const observed = kernel.observe().filter((o) => keys.has(objectKey(o)));
-  return [...observed, ...wanted.filter((o) => o.kind === 'sysctl' && kernel.present(o))];
+  return [
+    ...observed.filter((o) => keys.has(objectKey(o))),
+    ...wanted.filter((o) => o.kind === 'sysctl' && kernel.present(o)),
+  ];
 };
 
 /** Answers how many steps it took; 0 when all was as it should be. */
@@ -58,8 +64,12 @@ export const repair = (parts: Repairing, drift: readonly Drift[]): number => {
   const slices = slicesFor(parts, drift);
   if (slices.length === 0) return 0;
   if (drift.some((d) => d.kind === 'nftables')) parts.kernel.ensureTables();
-  const wanted = slices.flatMap((slice) => parts.derive(parts.model, slice));
-  const plan = diff(stateOf(parts.kernel, wanted), wanted);
+  const observed = parts.kernel.observe();
+  const wanted = slices
+    .map((slice) => parts.derive(parts.model, slice))
+    .filter((objects) => !lacksLink(objects, observed))
+    .flat();
+  const plan = diff(stateOf(parts.kernel, observed, wanted), wanted);
   if (plan.length === 0) return 0;
   parts.log.warn({ steps: plan.length, drift: drift.length }, 'repairing what was changed from outside');
   parts.kernel.apply(plan);

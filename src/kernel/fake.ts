@@ -8,7 +8,7 @@ import { formatPrefix, parsePrefix } from '../model/address.js';
 import { hostedBy, interfaceKey, interfacesOf, isMade, livesIn, lowerOf } from '../plan/depend.js';
 import { same } from '../plan/equal.js';
 import { inverseStep } from '../plan/inverse.js';
-import { type KernelObject, type LinkObject, objectKey } from '../plan/objects.js';
+import { type ForeignObject, type KernelObject, type LinkObject, objectKey } from '../plan/objects.js';
 import type { Plan, Step } from '../plan/plan.js';
 import type { Drift, Kernel } from './contract.js';
 import { ERRNO, refusal } from './fake-rules.js';
@@ -141,11 +141,18 @@ class Fake implements FakeKernel {
     if (o.kind === 'link' && !isMade(o) && known?.kind === 'link')
       this.#objects.set(objectKey(o), { ...known, up: known.up || o.up });
     else this.#objects.set(canonicalKey(o), o);
+    if (o.kind === 'link' && o.type === 'moved') this.#objects.delete(objectKey(onHost(o.source)));
   }
 
   #delete(o: KernelObject): boolean {
     if ((o.kind === 'link' && !isMade(o)) || this.#isForeign(o) || o.kind === 'foreign') return false;
-    return this.#remove(o);
+    const there = this.#objects.get(objectKey(o));
+    const gone = this.#remove(o);
+    if (gone && there?.kind === 'link' && there.type === 'moved') {
+      const back = onHost(there.source);
+      this.#objects.set(objectKey(back), back);
+    }
+    return gone;
   }
 
   /** Somebody else made an interface where a sub-interface or a dummy was to be: it is used as it is. */
@@ -192,6 +199,9 @@ class Fake implements FakeKernel {
     if (found) throw refused(found.errno, op, o, found.why);
   }
 }
+
+/** What is moved into a sandbox was somebody else's before, and is again afterwards. */
+const onHost = (name: string): ForeignObject => ({ kind: 'foreign', ns: 'host', name, missing: '' });
 
 const refused = (errno: number, op: string, o: KernelObject, why: string): KernelError =>
   new KernelError(errno, `${op} ${objectKey(o)}`, why);

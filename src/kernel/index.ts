@@ -1,6 +1,6 @@
 /** The kernel layer put together: `Kernel` of `contract.ts` on Linux, for the namespace the process is in. */
 import { KernelError } from '../errors.js';
-import type { HostPortObject, KernelObject, ResolverObject } from '../plan/objects.js';
+import type { HostPortObject, KernelObject, MovedLink, ResolverObject } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
 import { Applier } from './apply.js';
 import { forgetFlows } from './conntrack.js';
@@ -25,6 +25,8 @@ export interface KernelParts {
   readonly namespaces: string;
   /** bridges of ours, and used by us, that are not called `br-` and twelve digits; asked anew each time */
   readonly bridges?: () => readonly NamedBridge[];
+  /** links of plugins that are, or were when the daemon was killed, moved into sandboxes; asked anew each time */
+  readonly moved?: () => readonly MovedLink[];
 }
 
 const withSession = <T>(work: (session: Session) => T): T => {
@@ -75,7 +77,7 @@ class LinuxKernel implements Kernel {
   observe(): readonly KernelObject[] {
     const { namespaces, nftables, hostPorts, resolvers } = this.parts;
     return [
-      ...observeLinks({ namespaces, bridges: this.#bridges() }),
+      ...observeLinks({ namespaces, bridges: this.#bridges(), moved: this.#moved() }),
       ...nftables.elements(),
       ...hostPorts.list(),
       ...resolvers.list(),
@@ -111,7 +113,9 @@ class LinuxKernel implements Kernel {
 
   watch(onDrift: (drift: readonly Drift[]) => void): void {
     this.#watch?.close();
-    this.#expected.adopt(observeLinks({ namespaces: this.parts.namespaces, bridges: this.#bridges() }));
+    this.#expected.adopt(
+      observeLinks({ namespaces: this.parts.namespaces, bridges: this.#bridges(), moved: [] }),
+    );
     this.#watch = new Watch({
       expected: this.#expected,
       isOurs: (name) => isOwnName(name, this.#bridges()),
@@ -131,6 +135,10 @@ class LinuxKernel implements Kernel {
     this.#watch?.close();
     await this.#reaper.close();
     this.parts.nftables.close();
+  }
+
+  #moved(): readonly MovedLink[] {
+    return this.parts.moved?.() ?? [];
   }
 
   #bridges(): readonly NamedBridge[] {

@@ -9,6 +9,7 @@ import type {
   BridgeLink,
   FdbObject,
   KernelObject,
+  MovedLink,
   NeighbourObject,
   Netns,
   NetnsObject,
@@ -17,6 +18,7 @@ import type {
 } from '../plan/objects.js';
 import { AF } from './ffi.js';
 import { marked } from './links/marked.js';
+import { aliasOf } from './links/moved.js';
 import { routesIn } from './look.js';
 import type { NetlinkSocket } from './netlink.js';
 import { isNamespace } from './netns.js';
@@ -40,6 +42,8 @@ export interface ObserveParts {
   /** absolute path of the directory with the sandboxes' namespaces */
   readonly namespaces: string;
   readonly bridges: readonly NamedBridge[];
+  /** links of others that we move, as they are wanted: a container could give its own ones our alias */
+  readonly moved: readonly MovedLink[];
 }
 
 /** The links of one namespace that are ours, by index. */
@@ -170,7 +174,11 @@ const contents = (place: Place): readonly KernelObject[] =>
       ];
 
 /** Everything of ours in the kernel, without the tables' elements and the daemon's own objects. */
-export const observeLinks = ({ namespaces, bridges }: ObserveParts): readonly KernelObject[] => {
+export const observeLinks = ({
+  namespaces,
+  bridges,
+  moved: wantedMoves,
+}: ObserveParts): readonly KernelObject[] => {
   const session = new Session();
   try {
     const sandboxes = namespacesIn(namespaces);
@@ -196,6 +204,15 @@ export const observeLinks = ({ namespaces, bridges }: ObserveParts): readonly Ke
         return object ?? [];
       }),
     );
+    const moved = places.flatMap(({ ns, all }) =>
+      all.flatMap((link) => {
+        const wanted = wantedMoves.find(
+          (o) => o.ns === ns && o.name === link.name && link.alias === aliasOf(o.source),
+        );
+        if (wanted) add(ns, link);
+        return wanted ? [{ ...wanted, up: link.up, mac: wanted.mac === '' ? '' : link.mac }] : [];
+      }),
+    );
     return [
       ...sandboxes,
       ...ours
@@ -204,6 +221,7 @@ export const observeLinks = ({ namespaces, bridges }: ObserveParts): readonly Ke
       ...ours.flatMap((l) => marked(l, 'host', nameOf) ?? []),
       ...veths.map((v) => v.object),
       ...stacked,
+      ...moved,
       ...contents({
         ns: 'host',
         socket: session.socket('host'),

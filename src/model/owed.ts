@@ -19,4 +19,6 @@ export interface Owed {
   readonly of: 'network' | 'endpoint';
   /** in the order in which they are to be made */
   readonly calls: readonly OwedCall[];
+  /** the plugin's link that was in a sandbox when the endpoint's record went: a killed daemon may not have moved it back */
+  readonly link?: { readonly netns: string; readonly name: string; readonly source: string };
 }

@@ -85,6 +85,26 @@ export interface DummyLink {
   readonly up: boolean;
 }
 
-export type LinkObject = BridgeLink | VethLink | MacvlanLink | IpvlanLink | VlanLink | DummyLink;
+/**
+ * A link that somebody else made on the host (a plugin), moved into a sandbox under another name. To delete it is to move
+ * it back to the host under its own; while it is moved its alias is `viaduct:` and that name.
+ */
+export interface MovedLink {
+  readonly kind: 'link';
+  readonly type: 'moved';
+  /** the sandbox */
+  readonly ns: Netns;
+  /** in the sandbox */
+  readonly name: string;
+  /** on the host */
+  readonly source: string;
+  /** empty: the one it came with */
+  readonly mac: string;
+  /** the one it came with */
+  readonly mtu: 0;
+  readonly up: boolean;
+}
+
+export type LinkObject = BridgeLink | VethLink | MacvlanLink | IpvlanLink | VlanLink | DummyLink | MovedLink;
 export type LinkType = LinkObject['type'];
 export type LinkOf<T extends LinkType> = Extract<LinkObject, { type: T }>;

@@ -70,6 +70,12 @@ const TRAITS: { readonly [T in LinkType]: LinkTraits<LinkOf<T>> } = {
     type: ({ vlan }) => `type vlan id ${vlan}`,
     changes: () => [],
   },
+  moved: {
+    fixed: ({ source }) => [source],
+    before: ({ source, mac }) => `moved from ${source}${mac === '' ? '' : ` address ${mac}`}`,
+    type: () => '',
+    changes: (link, before) => changed(link, before, 'mac', (mac) => `address ${mac}`),
+  },
   dummy: { fixed: () => [], before: () => '', type: () => 'type dummy', changes: () => [] },
 };
 

@@ -14,6 +14,7 @@ export type {
   LinkOf,
   LinkType,
   MacvlanLink,
+  MovedLink,
   VethLink,
   VlanLink,
 } from './link-objects.js';

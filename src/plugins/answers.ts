@@ -37,15 +37,20 @@ const readable = <T>(what: string, read: (text: string) => T | undefined) =>
   });
 
 const cidr = (family?: Family) =>
-  readable(family === undefined ? 'an address with prefix length' : `an IPv${family} address with prefix length`, (value) => {
-    const prefix = parsePrefix(value);
-    return prefix && (family === undefined || prefix.family === family) ? formatPrefix(prefix) : undefined;
-  });
+  readable(
+    family === undefined ? 'an address with prefix length' : `an IPv${family} address with prefix length`,
+    (value) => {
+      const prefix = parsePrefix(value);
+      return prefix && (family === undefined || prefix.family === family) ? formatPrefix(prefix) : undefined;
+    },
+  );
 
 const bareAddress = (family?: Family) =>
   readable(family === undefined ? 'an IP address' : `an IPv${family} address`, (value) => {
     const address = parseAddress(value);
-    return address && (family === undefined || address.family === family) ? formatAddress(address) : undefined;
+    return address && (family === undefined || address.family === family)
+      ? formatAddress(address)
+      : undefined;
   });
 
 const subnet = readable('a subnet', (value) => {

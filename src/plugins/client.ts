@@ -49,7 +49,11 @@ const parsed = (text: string): unknown => {
 
 const LONGEST_MESSAGE = 1_000;
 /** An error's text as the plugin wrote it, on one line, without control characters. */
-const printable = (text: string): string => text.slice(0, LONGEST_MESSAGE).replace(/[^\x20-\x7e]+/g, ' ').trim();
+const printable = (text: string): string =>
+  text
+    .slice(0, LONGEST_MESSAGE)
+    .replace(/[^\x20-\x7e]+/g, ' ')
+    .trim();
 
 const read = <T>(name: string, method: string, { status, body }: Answer, schema: z.ZodType<T>): T => {
   const value = parsed(body);

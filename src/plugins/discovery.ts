@@ -65,7 +65,8 @@ const isFile = (path: string): boolean => {
 };
 
 const content = (path: string): string => {
-  if ((stat(path)?.size ?? 0) > LONGEST_FILE) throw invalid(`${path} is too long to be a plugin’s specification`);
+  if ((stat(path)?.size ?? 0) > LONGEST_FILE)
+    throw invalid(`${path} is too long to be a plugin’s specification`);
   return readFileSync(path, 'utf8');
 };
 

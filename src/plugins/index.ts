@@ -5,12 +5,15 @@
 import { type ErrorKind, invalid, notFound, ViaductError } from '../errors.js';
 import { shown } from '../model/address.js';
 import { MANIFEST, NOTHING } from './answers.js';
-import { type Client, createClient } from './client.js';
+import { type Client, createClient, StatusError } from './client.js';
 import type { IpamPlugin, NetworkPlugin, PluginKind, Plugins } from './contract.js';
 import { type Location, locatePlugin, locationText, type PluginDirectories } from './discovery.js';
 import { createIpamPlugin } from './ipam-driver.js';
 import { createNetworkPlugin } from './network-driver.js';
 import { LIMITS, type Limits } from './transport.js';
+
+/** Plugins older than the call answer 404, and are right. */
+const OPTIONAL: ReadonlySet<string> = new Set(['NetworkDriver.RevokeExternalConnectivity']);
 
 interface Activated {
   readonly client: Client;
@@ -24,7 +27,8 @@ interface Known {
   readonly activated: Promise<Activated>;
 }
 
-const isKind = (error: unknown, kind: ErrorKind): boolean => error instanceof ViaductError && error.kind === kind;
+const isKind = (error: unknown, kind: ErrorKind): boolean =>
+  error instanceof ViaductError && error.kind === kind;
 
 const activate = async (client: Client): Promise<Activated> => {
   const { Implements } = await client.call('Plugin.Activate', undefined, MANIFEST);
@@ -75,7 +79,11 @@ class Registry implements Plugins {
 
   async tell({ plugin, method, body }: Parameters<Plugins['tell']>[0]): Promise<void> {
     const { client } = await this.#activated(plugin, { ...this.limits, retryMs: 0 });
-    await client.once(method, body, NOTHING);
+    try {
+      await client.once(method, body, NOTHING);
+    } catch (error) {
+      if (!(OPTIONAL.has(method) && error instanceof StatusError && error.status === 404)) throw error;
+    }
   }
 
   active(kind: PluginKind): readonly string[] {
@@ -104,7 +112,9 @@ class Registry implements Plugins {
     const known = this.#known.get(name);
     const location = locatePlugin(name, this.directories) ?? known?.location;
     if (!location)
-      return Promise.reject(notFound(`could not find plugin ${shown(name)} in v1 plugin registry: plugin not found`));
+      return Promise.reject(
+        notFound(`could not find plugin ${shown(name)} in v1 plugin registry: plugin not found`),
+      );
     if (known && locationText(known.location) === locationText(location)) return known.activated;
     const forget = (): void => {
       if (this.#known.get(name)?.activated === activated) this.#known.delete(name);

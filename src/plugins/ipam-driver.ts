@@ -10,7 +10,8 @@ const capabilities = async ({ call }: Client) => {
   try {
     return await call('IpamDriver.GetCapabilities', undefined, IPAM_CAPABILITIES);
   } catch (error) {
-    if (error instanceof ViaductError && error.kind === 'unavailable') throw unavailable(error.message, error);
+    if (error instanceof ViaductError && error.kind === 'unavailable')
+      throw unavailable(error.message, error);
     return { RequiresMACAddress: false, RequiresRequestReplay: false };
   }
 };
@@ -23,7 +24,9 @@ const gatewayIn = (data: Readonly<Record<string, string>>, subnet: string): stri
   if (!text) return undefined;
   const [gateway, pool] = [parsePrefix(text), parsePrefix(subnet)];
   if (!gateway || !pool || !contains(pool, gateway))
-    throw internal(`failed to parse gateway address (${text.slice(0, 64)}) returned by ipam driver: not an address in ${subnet}`);
+    throw internal(
+      `failed to parse gateway address (${text.slice(0, 64)}) returned by ipam driver: not an address in ${subnet}`,
+    );
   return text;
 };
 
@@ -42,7 +45,8 @@ export const createIpamPlugin = async (client: Client): Promise<IpamPlugin> => {
       const answer = await call('IpamDriver.RequestPool', body, REQUESTED_POOL);
       const subnet = answer.Pool;
       if (subnet === undefined) throw internal('ipam driver answered no pool');
-      if (subnet.includes(':') !== v6) throw internal(`ipam driver answered ${subnet} for an IPv${v6 ? 6 : 4} pool`);
+      if (subnet.includes(':') !== v6)
+        throw internal(`ipam driver answered ${subnet} for an IPv${v6 ? 6 : 4} pool`);
       const gateway = gatewayIn(answer.Data, subnet);
       return { id: answer.PoolID, subnet, ...(gateway === undefined ? {} : { gateway }) };
     },

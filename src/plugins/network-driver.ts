@@ -19,17 +19,20 @@ interface Route {
 }
 
 const staticRoute = ({ Destination, RouteType, NextHop }: Route): StaticRoute => {
-  if (Destination === undefined) throw internal('remote driver answered a static route without a destination');
+  if (Destination === undefined)
+    throw internal('remote driver answered a static route without a destination');
   if (RouteType === ROUTE_TYPE.connected) return { destination: Destination };
-  if (NextHop === undefined) throw internal(`remote driver answered no next hop for the route to ${Destination}`);
+  if (NextHop === undefined)
+    throw internal(`remote driver answered no next hop for the route to ${Destination}`);
   if (parseAddress(NextHop)?.family !== parsePrefix(Destination)?.family)
     throw internal(`remote driver answered next hop ${NextHop} for the route to ${Destination}`);
   return { destination: Destination, via: NextHop };
 };
 
 /** One route a destination: the kernel would refuse the second, and the container would not start. */
-const distinct = (routes: readonly StaticRoute[]): readonly StaticRoute[] =>
-  [...new Map(routes.map((route) => [route.destination, route])).values()];
+const distinct = (routes: readonly StaticRoute[]): readonly StaticRoute[] => [
+  ...new Map(routes.map((route) => [route.destination, route])).values(),
+];
 
 /** What was given may be repeated, not changed. */
 const added = (given: PluginInterface, answered: PluginInterface): PluginInterface => {

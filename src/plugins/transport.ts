@@ -18,10 +18,18 @@ export interface Limits {
 }
 
 /** Docker's own: tries for 30 s after 1, 2, 4… s. No answer is nearly as long as a mebibyte. */
-export const LIMITS: Limits = { answerMs: 30_000, retryMs: 30_000, firstPauseMs: 1_000, answerBytes: 1_048_576 };
+export const LIMITS: Limits = {
+  answerMs: 30_000,
+  retryMs: 30_000,
+  firstPauseMs: 1_000,
+  answerBytes: 1_048_576,
+};
 
 /** Sent by moby; the first is what its documentation says, the second what it does. */
-const MIME = { sent: 'application/vnd.docker.plugins.v1.1+json', accepted: 'application/vnd.docker.plugins.v1.2+json' };
+const MIME = {
+  sent: 'application/vnd.docker.plugins.v1.1+json',
+  accepted: 'application/vnd.docker.plugins.v1.2+json',
+};
 /** moby's Host header where the address names none. */
 const NO_HOST = 'plugin.moby.localhost';
 
@@ -43,7 +51,9 @@ export class TransportError extends Error {
 }
 
 const optionsOf = (location: Location, method: string, body: string): RequestOptions => ({
-  ...(location.kind === 'unix' ? { socketPath: location.path } : { host: location.host, port: location.port }),
+  ...(location.kind === 'unix'
+    ? { socketPath: location.path }
+    : { host: location.host, port: location.port }),
   method: 'POST',
   path: `/${method}`,
   agent: false,
@@ -89,8 +99,11 @@ export const post = (location: Location, method: string, body: string, limits: L
       request.destroy();
     };
     const timer = setTimeout(() => fail(`no answer within ${limits.answerMs / 1000} s`), limits.answerMs);
-    const begun = location.kind === 'tcp' && location.tls ? 'secureConnect' : 'connect';
-    request.once('socket', (socket) => socket.once(begun, () => void (connected = true)));
+    request.once('socket', (socket) => {
+      socket.once('connect', () => {
+        connected = true;
+      });
+    });
     request.once('error', (error) => fail(error.message, error));
     request.once('response', (answer) => {
       void collect(answer, limits.answerBytes, fail).then((text) => {

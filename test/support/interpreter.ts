@@ -16,6 +16,7 @@ const refuseRemaking = (before: KernelObject, after: KernelObject): void => {
     ...('parent' in l ? [l.parent] : []),
     ...(l.type === 'vlan' ? [l.vlan] : []),
     l.type === 'macvlan' && l.mode === 'passthru',
+    ...(l.type === 'moved' ? [l.source] : []),
   ];
   if (!same(fixed(before), fixed(after))) throw new Error(`${objectKey(after)}: has to be made anew`);
 };

@@ -7,6 +7,7 @@ import type { DumpedLink } from '../rtnetlink/link.js';
 import type { Session } from '../session.js';
 import { bridge } from './bridge.js';
 import type { LinkContext, LinkRow } from './contract.js';
+import { moved } from './moved.js';
 import { dummy, vlan } from './parents.js';
 import { ipvlan, macvlan } from './stacked.js';
 import { veth } from './veth.js';
@@ -20,6 +21,7 @@ const ROWS: { readonly [T in LinkType]: LinkRow<LinkOf<T>> } = {
   ipvlan,
   vlan,
   dummy,
+  moved,
 };
 
 /** The table pairs each type with the row of exactly that type. */

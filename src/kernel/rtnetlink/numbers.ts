@@ -22,6 +22,7 @@ export const IFLA = {
   LINK: 5,
   MASTER: 10,
   LINKINFO: 18,
+  IFALIAS: 20,
   AF_SPEC: 26,
   GROUP: 27,
   NET_NS_FD: 28,

@@ -7,7 +7,7 @@
 import { KernelError, ViaductError } from '../errors.js';
 import { failpoint } from '../failpoints.js';
 import { inverseStep } from '../plan/inverse.js';
-import { type KernelObject, objectKey, type VethLink } from '../plan/objects.js';
+import { type KernelObject, objectKey } from '../plan/objects.js';
 import type { Plan, Step } from '../plan/plan.js';
 import type { CallExecutor, Context, Executors, MessageExecutor } from './executors.js';
 import type { ElementChange, Nftables } from './nftables.contract.js';
@@ -171,7 +171,7 @@ export class Applier {
       reaper: this.parts.reaper,
       dropped,
       fresh: new Set(),
-      given: (link: VethLink) => given.get(`${link.peerNs} ${link.peerName}`) ?? [],
+      given: (ns, name) => given.get(`${ns} ${name}`) ?? [],
       formerValues: new Map(),
     };
   }

@@ -1,5 +1,5 @@
 /** What a type of link brings to the table in `index.ts`, and what a plan as a whole tells of its links. */
-import type { LinkObject, VethLink } from '../../plan/objects.js';
+import type { LinkObject, Netns } from '../../plan/objects.js';
 import type { Reaper } from '../reaper.js';
 import type { DumpedLink } from '../rtnetlink/link.js';
 import type { Session } from '../session.js';
@@ -11,8 +11,8 @@ export interface LinkContext {
   readonly dropped: ReadonlySet<string>;
   /** names of the veths that the plan made: their near ends are up already */
   readonly fresh: Set<string>;
-  /** bare addresses that the plan gives the peer */
-  readonly given: (link: VethLink) => readonly string[];
+  /** bare addresses that the plan gives the interface */
+  readonly given: (ns: Netns, name: string) => readonly string[];
 }
 
 export interface LinkRow<L extends LinkObject> {

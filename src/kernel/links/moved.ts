@@ -4,7 +4,8 @@
  */
 import { KernelError } from '../../errors.js';
 import type { MovedLink } from '../../plan/objects.js';
-import { changeLink, type DumpedLink, getLink, moveLink } from '../rtnetlink/link.js';
+import { announce } from '../announce.js';
+import { changeLink, type DumpedLink, getLink, moveLink, parseLink } from '../rtnetlink/link.js';
 import type { Session } from '../session.js';
 import type { LinkContext, LinkRow } from './contract.js';
 import { EEXIST, ENODEV, raise } from './make.js';
@@ -18,16 +19,26 @@ const isOurs = (o: MovedLink, found: DumpedLink | undefined): found is DumpedLin
 const present = (_: Session, o: MovedLink, found: DumpedLink): boolean =>
   isOurs(o, found) && found.up === o.up && (o.mac === '' || found.mac === o.mac);
 
-/** Its MAC is set while it is down; asking for the link makes the kernel settle its carrier now. */
-const settle = (session: Session, o: MovedLink): void => {
-  const socket = session.socket(o.ns);
-  if (o.mac !== '') socket.request([changeLink(o.name, { mac: o.mac })], `link change ${o.name}`);
-  if (!o.up) return;
+/**
+ * A link that is up reaches nobody until the bridge that the plugin put its other end on has heard of the carrier (see
+ * `veth.ts`). Asking for the links makes the kernel tell it now; then the neighbours hear of the addresses' new MAC.
+ */
+const setUp = ({ session, given }: LinkContext, o: MovedLink): void => {
   raise(session, o);
-  socket.attempt([getLink(o.name)], `link get ${o.name}`);
+  if (!o.up) return;
+  const found = session.link(o.ns, o.name);
+  const operation = `link get ${o.name}`;
+  if (found?.type === 'veth' && found.peerElsewhere) {
+    const replies: Buffer[] = [];
+    session.socket('host').attempt([getLink(found.peer)], operation, replies);
+    const master = replies[0] === undefined ? 0 : parseLink(replies[0]).master;
+    if (master > 0) session.socket('host').attempt([getLink(master)], operation);
+  }
+  if (found) announce(session, { ns: o.ns, bridge: o.name, mac: found.mac, addresses: given(o.ns, o.name) });
 };
 
-const create = ({ session }: LinkContext, o: MovedLink): void => {
+const create = (context: LinkContext, o: MovedLink): void => {
+  const { session } = context;
   const there = session.link(o.ns, o.name);
   const operation = `link move ${o.source} to ${o.name}`;
   if (there && !isOurs(o, there)) throw new KernelError(EEXIST, operation, 'another link has this name');
@@ -40,15 +51,14 @@ const create = ({ session }: LinkContext, o: MovedLink): void => {
     session.forget('host', o.source);
     session.forget(o.ns, o.name);
   }
-  settle(session, o);
+  if (o.mac !== '') session.socket(o.ns).request([changeLink(o.name, { mac: o.mac })], operation);
+  if (o.up) setUp(context, o);
 };
 
-const replace = ({ session }: LinkContext, o: MovedLink, before: MovedLink): void => {
+const replace = (context: LinkContext, o: MovedLink, before: MovedLink): void => {
   if (o.mac !== before.mac && o.mac !== '')
-    session.socket(o.ns).request([changeLink(o.name, { mac: o.mac })], `link change ${o.name}`);
-  if (o.up === before.up) return;
-  raise(session, o);
-  session.socket(o.ns).attempt([getLink(o.name)], `link get ${o.name}`);
+    context.session.socket(o.ns).request([changeLink(o.name, { mac: o.mac })], `link change ${o.name}`);
+  if (o.up !== before.up) setUp(context, o);
 };
 
 /** Where its name on the host was taken meanwhile it stays, and ends with the sandbox. */

@@ -54,7 +54,7 @@ const there = (session: Session, o: VethLink): boolean => {
 
 /** Raises or lowers both ends. The neighbours hear of the new addresses just before the peer can answer for them. */
 const setUp = ({ session, given, fresh }: LinkContext, o: VethLink): void => {
-  if (o.up && o.master !== '') announce(session, announcement(o, given(o)));
+  if (o.up && o.master !== '') announce(session, announcement(o, given(o.peerNs, o.peerName)));
   if (!o.up || !fresh.has(o.name)) raise(session, o);
   const operation = `link ${o.up ? 'up' : 'down'} ${o.name} peer ${o.peerName}`;
   session.socket(o.peerNs).request([changeLink(o.peerName, { up: o.up })], operation);

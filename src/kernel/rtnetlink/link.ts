@@ -104,8 +104,11 @@ export const deleteGroup = (group: number): Buffer =>
   message(RTM.DELLINK, NLM_F.ACK, linkHeader(), attrU32(IFLA.GROUP, group));
 
 const skipStatistics = attrU32(IFLA.EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-export const getLink = (name: string): Buffer =>
-  message(RTM.GETLINK, NLM_F.ACK, linkHeader(), attrStr(IFLA.IFNAME, name), skipStatistics);
+/** By name or by index. */
+export const getLink = (which: string | number): Buffer =>
+  typeof which === 'string'
+    ? message(RTM.GETLINK, NLM_F.ACK, linkHeader(), attrStr(IFLA.IFNAME, which), skipStatistics)
+    : message(RTM.GETLINK, NLM_F.ACK, linkHeader({ index: which }), skipStatistics);
 export const dumpLinks = (): Buffer => message(RTM.GETLINK, 0, linkHeader(), skipStatistics);
 
 export interface DumpedLink {

@@ -45,6 +45,8 @@ export interface DaemonConfig {
   readonly dns: readonly string[];
   readonly dnsOptions: readonly string[];
   readonly dnsSearch: readonly string[];
+  /** db.sock and the bridges' management sockets; default /run/openvswitch */
+  readonly ovsRunDirectory: string;
   readonly hostGatewayIps: readonly string[];
   readonly labels: readonly string[];
   readonly shutdownTimeout: number;

@@ -11,6 +11,7 @@ export const DEFAULTS = {
   dataRoot: '/var/lib/viaduct',
   execRoot: '/run/viaduct',
   pidFile: '/run/viaduct.pid',
+  ovsRunDirectory: '/run/openvswitch',
   group: 'docker',
   tlsDirectory: '/etc/docker',
   pluginSockets: '/run/docker/plugins',
@@ -127,6 +128,7 @@ export const configOf = (s: Settings, configFile: string): DaemonConfig => {
     dns: (s.dns ?? []).map((each) => values.address('dns', each.trim())),
     dnsOptions: s.dnsOptions ?? [],
     dnsSearch: (s.dnsSearch ?? []).map(values.searchDomain),
+    ovsRunDirectory: values.absolutePath('ovs-run-dir', s.ovsRunDirectory ?? DEFAULTS.ovsRunDirectory),
     hostGatewayIps: values.hostGatewayIps(s.hostGatewayIps ?? []),
     labels: values.labels(s.label ?? []),
     shutdownTimeout: values.within(

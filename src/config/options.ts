@@ -135,6 +135,11 @@ export const OPTIONS = {
   dns: obeyed(listKind, 'dns', 'DNS server of containers'),
   dnsOptions: obeyed(listKind, 'dns-opt', 'Option for resolv.conf', { key: 'dns-opts' }),
   dnsSearch: obeyed(listKind, 'dns-search', 'DNS search domain of containers'),
+  ovsRunDirectory: obeyed(
+    textKind,
+    'ovs-run-dir',
+    'Directory of Open vSwitch’s sockets (default /run/openvswitch)',
+  ),
   hostGatewayIps: obeyed(oneAsListKind, 'host-gateway-ip', 'What "host-gateway" in --add-host means', {
     key: 'host-gateway-ips',
   }),

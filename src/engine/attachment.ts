@@ -121,7 +121,12 @@ export const canonicalSettings = (settings: EndpointSettings): EndpointSettings 
 };
 
 /** Docker's rules on what may be asked of an endpoint, before anything is taken. */
-export const checkSettings = (network: Network, settings: EndpointSettings): void => {
+export const checkSettings = (
+  network: Network,
+  settings: EndpointSettings,
+  driver: Driver | undefined,
+): void => {
+  driver?.checkEndpoint?.(settings.driverOptions);
   const fixed = settings.ipv4 !== undefined || settings.ipv6 !== undefined;
   if (network.predefined && settings.aliases.length > 0)
     throw invalid('network-scoped aliases are only supported for containers in user defined networks');

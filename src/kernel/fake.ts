@@ -76,6 +76,9 @@ class Fake implements FakeKernel {
     const known = this.#objects.get(canonicalKey(object));
     return known !== undefined && sameState(known, object);
   }
+  reachable(): boolean {
+    return true;
+  }
   watch(onDrift: (drift: readonly Drift[]) => void): void {
     this.#watcher = onDrift;
   }
@@ -228,6 +231,10 @@ const driftOf = (o: KernelObject): Drift => {
       return { kind: 'address', ns: 'host', name: o.link };
     case 'element':
       return { kind: 'nftables' };
+    case 'ovs-bridge':
+    case 'ovs-port':
+    case 'ovs-flow':
+      return { kind: 'ovs' };
     default:
       return { kind: 'route' };
   }

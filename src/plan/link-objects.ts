@@ -105,6 +105,33 @@ export interface MovedLink {
   readonly up: boolean;
 }
 
-export type LinkObject = BridgeLink | VethLink | MacvlanLink | IpvlanLink | VlanLink | DummyLink | MovedLink;
+/**
+ * The host's own interface on an Open vSwitch bridge: an internal port. With the name of its bridge it is the bridge's
+ * local port, which comes and goes with the bridge.
+ */
+export interface OvsLink {
+  readonly kind: 'link';
+  readonly type: 'ovs';
+  readonly ns: Netns;
+  readonly name: string;
+  readonly bridge: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  /** VLAN 1–4094 whose untagged member it is; 0: none */
+  readonly tag: number;
+  /** id of the network, kept in OVSDB as the mark of ours */
+  readonly network: string;
+}
+
+export type LinkObject =
+  | BridgeLink
+  | VethLink
+  | MacvlanLink
+  | IpvlanLink
+  | VlanLink
+  | DummyLink
+  | MovedLink
+  | OvsLink;
 export type LinkType = LinkObject['type'];
 export type LinkOf<T extends LinkType> = Extract<LinkObject, { type: T }>;

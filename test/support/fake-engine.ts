@@ -49,6 +49,7 @@ export const CONFIG: DaemonConfig = {
   dns: [],
   dnsOptions: [],
   dnsSearch: [],
+  ovsRunDirectory: '/run/openvswitch',
   hostGatewayIps: [],
   labels: [],
   shutdownTimeout: 15,

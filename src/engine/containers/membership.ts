@@ -102,7 +102,7 @@ const attachingOf = (
   settings: EndpointSettings,
   taken: ReadonlySet<string>,
 ): Attaching => {
-  checkSettings(network, settings);
+  checkSettings(network, settings, parts.drivers.get(network.driver));
   const driver = driverOf(parts, network);
   const linkedTo = linkedPorts(linkTargets(parts, container, network));
   return { container, network, settings, sandbox, taken, driver, linkedTo };
@@ -252,7 +252,7 @@ export const connecting = (
   container: Container,
   settings: EndpointSettings,
 ): Attaching | undefined => {
-  checkSettings(network, settings);
+  checkSettings(network, settings, parts.drivers.get(network.driver));
   checkConnectable(container, network);
   const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
   return sandbox && attachingTo(parts, sandbox, container, network, settings);

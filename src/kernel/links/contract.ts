@@ -1,5 +1,6 @@
 /** What a type of link brings to the table in `index.ts`, and what a plan as a whole tells of its links. */
 import type { LinkObject, Netns } from '../../plan/objects.js';
+import type { OpenVswitch } from '../ovs/index.js';
 import type { Reaper } from '../reaper.js';
 import type { DumpedLink } from '../rtnetlink/link.js';
 import type { Session } from '../session.js';
@@ -7,6 +8,7 @@ import type { Session } from '../session.js';
 export interface LinkContext {
   readonly session: Session;
   readonly reaper: Reaper;
+  readonly ovs: OpenVswitch;
   /** namespaces that the plan drops: their links die with them */
   readonly dropped: ReadonlySet<string>;
   /** names of the veths that the plan made: their near ends are up already */
@@ -21,6 +23,8 @@ export interface LinkRow<L extends LinkObject> {
   replace(context: LinkContext, o: L, before: L): void;
   /** `found` is of this name and of any type: what is not ours stays. */
   delete(context: LinkContext, o: L, found: DumpedLink): void;
+  /** A deletion where the kernel has no such link, for types that somebody beside the kernel knows of too. */
+  gone?(context: LinkContext, o: L): void;
   /** `found` is of this name and of any type. */
   present(session: Session, o: L, found: DumpedLink): boolean;
   /** `present` for the host's end alone: what a container does to its own end is its own affair. Absent: `present`. */

@@ -9,6 +9,7 @@ import { createVeth, setBridgePort } from '../rtnetlink/link-types.js';
 import type { Session } from '../session.js';
 import type { LinkContext, LinkRow } from './contract.js';
 import { ENODEV, make, raise } from './make.js';
+import { OVS_SYSTEM } from './ovs.js';
 
 let ipv6: boolean | undefined;
 const hasIpv6 = (): boolean => {
@@ -16,10 +17,15 @@ const hasIpv6 = (): boolean => {
   return ipv6;
 };
 
+/** Being plugged into Open vSwitch, whose kernel datapath is a master too, is said by an object of its own. */
+const masterPresent = (session: Session, o: VethLink, near: DumpedLink): boolean => {
+  if (o.master !== '') return near.master === (session.link(o.ns, o.master)?.index ?? -1);
+  return near.master === 0 || near.master === session.link(o.ns, OVS_SYSTEM)?.index;
+};
+
 const portPresent = (session: Session, o: VethLink, near: DumpedLink): boolean => {
-  const master = o.master === '' ? 0 : (session.link(o.ns, o.master)?.index ?? -1);
   return (
-    near.master === master &&
+    masterPresent(session, o, near) &&
     near.hairpin === (o.master !== '' && o.hairpin) &&
     near.isolated === (o.master !== '' && o.isolated)
   );

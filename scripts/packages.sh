@@ -5,7 +5,7 @@
 # What the daemon calls, and the programs from which the test images are made.
 run_packages='nftables conmon crun skopeo buildah containers-storage iproute2 busybox-static nginx-light curl iputils-ping ca-certificates'
 # What the tests and the benchmark use besides: Debian's own docker as client and as the benchmark's peer, Compose, probes.
-test_packages='docker.io docker-compose runc iptables conntrack socat netcat-openbsd tcpdump procps'
+test_packages='docker.io docker-compose runc iptables conntrack socat netcat-openbsd tcpdump procps openvswitch-switch iperf3'
 # The VM lane: what boots the guest; and what is inside it besides the packages above.
 vm_packages='qemu-system-x86 squashfs-tools kmod'
 guest_packages='kmod mount mawk'
@@ -46,10 +46,14 @@ with_quiet_services() {
 # A service that a package brought must not come up at the next boot and take our socket or port 80.
 keep_off() {
   command -v systemctl >/dev/null || return 0
-  for unit in docker.service docker.socket containerd.service nginx.service; do
+  for unit in docker.service docker.socket containerd.service nginx.service openvswitch-switch.service; do
     case " $1 " in
       *" docker.io "*) ;;
       *) case "$unit" in docker* | containerd*) continue ;; esac ;;
+    esac
+    case " $1 " in
+      *" openvswitch-switch "*) ;;
+      *) [ "$unit" = openvswitch-switch.service ] && continue ;;
     esac
     case " $1 " in
       *" nginx-light "*) ;;

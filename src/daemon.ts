@@ -6,16 +6,18 @@ import { createResolver } from './dns/index.js';
 import type { HostView } from './drivers/contract.js';
 import { DRIVERS } from './drivers/index.js';
 import { createEvents } from './engine/events.js';
-import { createHostFacts, hasIpv6, hostAddress } from './engine/host-facts.js';
+import { createHostFacts, hasIpv6, hasOvsModule, hostAddress } from './engine/host-facts.js';
 import { loadModel, Model, type RunningEngine, startEngine } from './engine/index.js';
 import { createNames } from './engine/names.js';
 import type { Logger } from './engine/parts.js';
+import { movedLinks } from './engine/plugins/part.js';
 import { createVolumes } from './engine/volumes.js';
 import { relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
 import { createKernel } from './kernel/index.js';
 import { createNftables, foreignDrops, sandboxRedirect } from './kernel/nftables/index.js';
 import type { NamedBridge } from './kernel/observe.js';
+import { createPlugins } from './plugins/index.js';
 import { createPorts } from './ports/index.js';
 import { createRuntime } from './runtime/index.js';
 import { openStore } from './store/store.js';
@@ -33,6 +35,7 @@ const hostView = (config: DaemonConfig): HostView => ({
   hostIp: config.ip,
   userBridge: config.bridge === 'none' ? '' : config.bridge,
   ipv6: hasIpv6(),
+  ovsDatapath: hasOvsModule() ? 'system' : 'netdev',
 });
 
 /** `release`: Viaduct's own version, shown by the API. */
@@ -58,6 +61,11 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     resolvers: resolver,
     namespaces: join(config.execRoot, 'netns'),
     bridges: () => namedBridges(model, config),
+    moved: () => movedLinks(model),
+    ovs: {
+      runDirectory: config.ovsRunDirectory,
+      wanted: () => [...model.networks.values()].some((n) => n.driver === 'ovs'),
+    },
   });
   const runtime = createRuntime({
     stateDir: join(config.execRoot, 'containers'),
@@ -85,6 +93,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     model,
     kernel,
     drivers: DRIVERS,
+    plugins: createPlugins(config.pluginDirectories),
     daemon: relayElements(ports.relayPort()),
     images,
     runtime,
@@ -130,7 +139,9 @@ const bridgeGateways = (model: Model): readonly string[] => {
 const bridgeNames = (model: Model): ReadonlySet<string> =>
   new Set(
     [...model.networks.values()].map(
-      (n) => n.options['com.docker.network.bridge.name'] ?? `br-${n.id.slice(0, 12)}`,
+      (n) =>
+        n.options['com.docker.network.bridge.name'] ??
+        (n.driver === 'ovs' ? `ovs-${n.id.slice(0, 11)}` : `br-${n.id.slice(0, 12)}`),
     ),
   );
 

@@ -23,7 +23,10 @@ export type Failpoint =
   | 'runtime-removed'
   | 'rootfs-released'
   | 'rootfs-discarded'
-  | 'container-removed';
+  | 'container-removed'
+  | 'plugin-owed'
+  | 'plugin-answered'
+  | 'plugin-told';
 
 const file = process.env.VIADUCT_FAILPOINTS ?? '';
 let armed = '';

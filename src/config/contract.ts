@@ -45,10 +45,14 @@ export interface DaemonConfig {
   readonly dns: readonly string[];
   readonly dnsOptions: readonly string[];
   readonly dnsSearch: readonly string[];
+  /** db.sock and the bridges' management sockets; default /run/openvswitch */
+  readonly ovsRunDirectory: string;
   readonly hostGatewayIps: readonly string[];
   readonly labels: readonly string[];
   readonly shutdownTimeout: number;
   readonly liveRestore: boolean;
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
+  /** where third-party plugins are looked for; absolute paths */
+  readonly pluginDirectories: { readonly sockets: string; readonly specs: readonly string[] };
 }

@@ -11,8 +11,11 @@ export const DEFAULTS = {
   dataRoot: '/var/lib/viaduct',
   execRoot: '/run/viaduct',
   pidFile: '/run/viaduct.pid',
+  ovsRunDirectory: '/run/openvswitch',
   group: 'docker',
   tlsDirectory: '/etc/docker',
+  pluginSockets: '/run/docker/plugins',
+  pluginSpecs: ['/etc/docker/plugins', '/usr/lib/docker/plugins'],
   shutdownTimeoutSeconds: 15,
 } as const;
 
@@ -125,6 +128,7 @@ export const configOf = (s: Settings, configFile: string): DaemonConfig => {
     dns: (s.dns ?? []).map((each) => values.address('dns', each.trim())),
     dnsOptions: s.dnsOptions ?? [],
     dnsSearch: (s.dnsSearch ?? []).map(values.searchDomain),
+    ovsRunDirectory: values.absolutePath('ovs-run-dir', s.ovsRunDirectory ?? DEFAULTS.ovsRunDirectory),
     hostGatewayIps: values.hostGatewayIps(s.hostGatewayIps ?? []),
     labels: values.labels(s.label ?? []),
     shutdownTimeout: values.within(
@@ -136,5 +140,11 @@ export const configOf = (s: Settings, configFile: string): DaemonConfig => {
     liveRestore: s.liveRestore ?? false,
     insecureRegistries: (s.insecureRegistries ?? []).map((each) => registry('insecure registry', each)),
     registryMirrors: (s.registryMirrors ?? []).map(mirror),
+    pluginDirectories: {
+      sockets: values.absolutePath('plugin-socket-dir', s.pluginSockets ?? DEFAULTS.pluginSockets),
+      specs: (s.pluginSpecs ?? DEFAULTS.pluginSpecs).map((each) =>
+        values.absolutePath('plugin-spec-dir', each),
+      ),
+    },
   };
 };

@@ -135,6 +135,11 @@ export const OPTIONS = {
   dns: obeyed(listKind, 'dns', 'DNS server of containers'),
   dnsOptions: obeyed(listKind, 'dns-opt', 'Option for resolv.conf', { key: 'dns-opts' }),
   dnsSearch: obeyed(listKind, 'dns-search', 'DNS search domain of containers'),
+  ovsRunDirectory: obeyed(
+    textKind,
+    'ovs-run-dir',
+    'Directory of Open vSwitch’s sockets (default /run/openvswitch)',
+  ),
   hostGatewayIps: obeyed(oneAsListKind, 'host-gateway-ip', 'What "host-gateway" in --add-host means', {
     key: 'host-gateway-ips',
   }),
@@ -143,6 +148,19 @@ export const OPTIONS = {
     key: 'insecure-registries',
   }),
   registryMirrors: obeyed(listKind, 'registry-mirror', 'Mirror of Docker Hub', { key: 'registry-mirrors' }),
+
+  // Third-party plugins
+  pluginSockets: obeyed(
+    textKind,
+    'plugin-socket-dir',
+    'Directory of the plugins’ sockets (default /run/docker/plugins)',
+  ),
+  pluginSpecs: obeyed(
+    listKind,
+    'plugin-spec-dir',
+    'Directory of the plugins’ .spec and .json files (default /etc/docker/plugins, /usr/lib/docker/plugins)',
+    { key: 'plugin-spec-dirs' },
+  ),
 
   // Networking that is done another way here
   iptables: refused(

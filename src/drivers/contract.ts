@@ -17,6 +17,8 @@ export interface HostView {
   readonly userBridge: string;
   /** the host kernel has IPv6 */
   readonly ipv6: boolean;
+  /** what Open vSwitch forwards with where nobody says: the kernel's module, or (also where absent) its own process */
+  readonly ovsDatapath?: 'system' | 'netdev';
 }
 
 export interface NetworkView {
@@ -59,6 +61,8 @@ export interface Driver {
    * Pure: same input, same answer.
    */
   validate(network: Network, others: readonly Network[], host: HostView): void;
+  /** Checks what a user asks of an endpoint of this driver by driver options; throws ViaductError. Absent: takes all. */
+  checkEndpoint?(driverOptions: Readonly<Record<string, string>>): void;
   /**
    * For which families an endpoint can be its container's way out, so that it may be chosen for the default route; it may
    * be chosen without any router being known. Absent: for both. Never asked of internal networks.

@@ -8,9 +8,11 @@ import { bridge } from './bridge/index.js';
 import type { Driver } from './contract.js';
 import { host } from './host.js';
 import { nullDriver } from './null.js';
+import { ovs } from './ovs/index.js';
+import { remote } from './remote.js';
 
 export const DRIVERS: ReadonlyMap<string, Driver> = new Map(
-  [bridge, host, nullDriver].map((driver) => [driver.name, driver]),
+  [bridge, host, nullDriver, ovs].map((driver) => [driver.name, driver]),
 );
 
 /** Throws not-found with moby's text for a driver that is neither built in nor (yet) a plugin. */
@@ -19,3 +21,6 @@ export const driverOf = (name: string): Driver => {
   if (!driver) throw notFound(`could not find plugin ${shown(name)} in v1 plugin registry: plugin not found`);
   return driver;
 };
+
+/** Of every network whose driver is not built in. Nobody asks for it by name. */
+export { remote };

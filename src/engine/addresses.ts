@@ -8,6 +8,7 @@ import type { Endpoint } from '../model/endpoint.js';
 import type { Family, Network, Pool } from '../model/network.js';
 import type { Model } from './model.js';
 import { bare } from './model.js';
+import { isOwnIpam } from './plugins/part.js';
 
 interface Space {
   readonly pool: Pool;
@@ -18,7 +19,7 @@ export class Addresses {
   readonly #spaces = new Map<string, readonly Space[]>();
 
   constructor(model: Model) {
-    for (const network of model.networks.values()) this.open(network);
+    for (const network of model.networks.values()) if (isOwnIpam(network.ipam.driver)) this.open(network);
     for (const endpoint of model.endpoints.values()) this.#adopt(endpoint);
   }
 

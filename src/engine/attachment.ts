@@ -29,13 +29,19 @@ export interface Attaching {
 const PREFIX_OPTION = 'com.docker.network.container_iface_prefix';
 const IFNAME_OPTION = 'com.docker.network.endpoint.ifname';
 
-const interfaceName = (network: Network, settings: EndpointSettings, taken: ReadonlySet<string>): string => {
+/** `wanted`: what a plugin wants names to begin with. */
+export const interfaceName = (
+  network: Network,
+  settings: EndpointSettings,
+  taken: ReadonlySet<string>,
+  wanted?: string,
+): string => {
   const asked = settings.driverOptions[IFNAME_OPTION];
   if (asked) {
     if (taken.has(asked)) throw invalid(`interface name ${asked} is already in use in this container`);
     return asked;
   }
-  const prefix = network.options[PREFIX_OPTION] || 'eth';
+  const prefix = wanted ?? (network.options[PREFIX_OPTION] || 'eth');
   for (let n = 0; ; n += 1) if (!taken.has(`${prefix}${n}`)) return `${prefix}${n}`;
 };
 
@@ -46,31 +52,41 @@ const dnsNames = (container: Container, network: Network, settings: EndpointSett
   return [...new Set(names.filter((name) => name !== ''))];
 };
 
+/** All of an endpoint that does not depend on its addresses or interface. */
+export const endpointRecord = (
+  { container, network, settings, sandbox, linkedTo }: Attaching,
+  id: EndpointId,
+): Omit<Endpoint, 'ifname' | 'hostIfname' | 'mac'> => ({
+  id,
+  networkId: network.id,
+  sandboxId: sandbox.id,
+  containerId: container.id,
+  containerName: container.name,
+  linkLocal: settings.linkLocal,
+  dnsNames: dnsNames(container, network, settings),
+  aliases: settings.aliases,
+  driverOptions: settings.driverOptions,
+  gwPriority: settings.gwPriority,
+  exposed: exposedPorts(container.config, container.hostConfig),
+  bindings: [],
+  linkedTo,
+});
+
+/** The MAC that goes with an endpoint's addresses. */
+export const ownMac = (ipv4: string | undefined, ipv6: string | undefined): string =>
+  macFromAddress(bare(ipv4 ?? ipv6 ?? ''));
+
 /** Takes addresses; give them back with `releaseAddresses` when the endpoint does not come to be. */
 export const buildEndpoint = (attaching: Attaching, addresses: Addresses): Endpoint => {
-  const { container, network, settings, sandbox, driver } = attaching;
+  const { network, settings, driver } = attaching;
   const id = freshId<EndpointId>();
-  const common = {
-    id,
-    networkId: network.id,
-    sandboxId: sandbox.id,
-    containerId: container.id,
-    containerName: container.name,
-    linkLocal: settings.linkLocal,
-    dnsNames: dnsNames(container, network, settings),
-    aliases: settings.aliases,
-    driverOptions: settings.driverOptions,
-    gwPriority: settings.gwPriority,
-    exposed: exposedPorts(container.config, container.hostConfig),
-    bindings: [],
-    linkedTo: attaching.linkedTo,
-  };
+  const common = endpointRecord(attaching, id);
   if (!driver.capabilities.interfaces) return { ...common, ifname: '', hostIfname: '', mac: '' };
   const ifname = interfaceName(network, settings, attaching.taken);
   const ipv4 = network.ipv4 ? addresses.take(network, 4, settings.ipv4) : undefined;
   try {
     const ipv6 = network.ipv6 ? addresses.take(network, 6, settings.ipv6) : undefined;
-    const mac = driver.capabilities.mac ? settings.mac || macFromAddress(bare(ipv4 ?? ipv6 ?? '')) : '';
+    const mac = driver.capabilities.mac ? settings.mac || ownMac(ipv4, ipv6) : '';
     const hostIfname = driver.capabilities.hostEnd ? `veth${id.slice(0, 11)}` : '';
     return { ...common, ifname, hostIfname, mac, ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}) };
   } catch (error) {
@@ -105,7 +121,12 @@ export const canonicalSettings = (settings: EndpointSettings): EndpointSettings 
 };
 
 /** Docker's rules on what may be asked of an endpoint, before anything is taken. */
-export const checkSettings = (network: Network, settings: EndpointSettings): void => {
+export const checkSettings = (
+  network: Network,
+  settings: EndpointSettings,
+  driver: Driver | undefined,
+): void => {
+  driver?.checkEndpoint?.(settings.driverOptions);
   const fixed = settings.ipv4 !== undefined || settings.ipv6 !== undefined;
   if (network.predefined && settings.aliases.length > 0)
     throw invalid('network-scoped aliases are only supported for containers in user defined networks');

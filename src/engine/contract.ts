@@ -47,8 +47,9 @@ export interface NetworkCreateRequest {
 }
 
 export interface NetworkCommands {
-  create(request: NetworkCreateRequest): { id: NetworkId; warning: string };
-  remove(reference: string): void;
+  create(request: NetworkCreateRequest): Promise<{ id: NetworkId; warning: string }>;
+  /** `force`: also where a plugin that should be told is not on this host any more. */
+  remove(reference: string, force?: boolean): Promise<void>;
   list(): readonly Network[];
   /** Full id, then name, then id prefix; `default` is the bridge; ambiguous prefix: invalid. Throws not-found `network X not found`. */
   get(reference: string): Network;
@@ -57,7 +58,7 @@ export interface NetworkCommands {
   connect(reference: string, container: string, settings: EndpointSettings): Promise<void>;
   disconnect(reference: string, container: string, force: boolean): Promise<void>;
   /** Names of the removed. `keep` decides by label and age. */
-  prune(selected: (network: Network) => boolean): readonly string[];
+  prune(selected: (network: Network) => boolean): Promise<readonly string[]>;
 }
 
 export interface ContainerCreateRequest {
@@ -186,6 +187,8 @@ export interface Engine {
     past(): readonly EngineEvent[];
   };
   readonly runtime: { readonly name: string; readonly version: string };
+  /** names of the network drivers there are: built in, and plugins in use */
+  networkDrivers(): readonly string[];
 }
 
 export type { Exit };

@@ -1,5 +1,7 @@
 /** Slice → the kernel objects it must have, by asking the network's driver. Pure over the model. */
 import type { Driver, HostView } from '../drivers/contract.js';
+import { remote } from '../drivers/index.js';
+import type { Network } from '../model/network.js';
 import { type KernelObject, objectKey, type Slice } from '../plan/objects.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
@@ -22,6 +24,9 @@ const sharedObjects = (model: Model, { host, drivers }: DeriveContext): readonly
   return [...objects.values()];
 };
 
+/** What is not built in is a plugin's. */
+const driverOf = ({ driver }: Network, { drivers }: DeriveContext): Driver => drivers.get(driver) ?? remote;
+
 const hostSlice = (model: Model, context: DeriveContext): readonly KernelObject[] => {
   const { host, daemon } = context;
   const forward = (path: string): KernelObject => ({ kind: 'sysctl', ns: 'host', path, value: '1' });
@@ -36,8 +41,9 @@ const hostSlice = (model: Model, context: DeriveContext): readonly KernelObject[
 
 const networkSlice = (model: Model, id: string, context: DeriveContext): readonly KernelObject[] => {
   const network = model.networks.get(id);
-  const driver = network && context.drivers.get(network.driver);
-  return !network || !driver || network.configOnly ? [] : driver.network({ host: context.host, network });
+  return !network || network.configOnly
+    ? []
+    : driverOf(network, context).network({ host: context.host, network });
 };
 
 const sandboxSlice = (model: Model, id: string): readonly KernelObject[] => {
@@ -53,9 +59,8 @@ const endpointSlice = (model: Model, id: string, context: DeriveContext): readon
   const endpoint = model.endpoints.get(id);
   const network = endpoint && model.networks.get(endpoint.networkId);
   const sandbox = endpoint && model.sandboxes.get(endpoint.sandboxId);
-  const driver = network && context.drivers.get(network.driver);
-  return endpoint && network && sandbox && driver
-    ? driver.endpoint({ host: context.host, network, endpoint, sandbox })
+  return endpoint && network && sandbox
+    ? driverOf(network, context).endpoint({ host: context.host, network, endpoint, sandbox })
     : [];
 };
 
@@ -75,3 +80,12 @@ export const allSlices = (model: Model): Slice[] => [
   ...[...model.sandboxes.keys()].map((id): Slice => `sandbox/${id}`),
   ...[...model.endpoints.keys()].map((id): Slice => `endpoint/${id}`),
 ];
+
+/** Do the objects hang on a link of a plugin's that is not (or no longer) in its sandbox? We cannot make it again. */
+export const lacksLink = (objects: readonly KernelObject[], observed: readonly KernelObject[]): boolean =>
+  objects.some(
+    (o) =>
+      o.kind === 'link' &&
+      o.type === 'moved' &&
+      !observed.some((found) => found.kind === 'link' && objectKey(found) === objectKey(o)),
+  );

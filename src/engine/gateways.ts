@@ -3,7 +3,7 @@
  * Order, as Docker's: highest gw-priority, internal networks never, dual-stack first, then by network name.
  */
 import type { Driver } from '../drivers/contract.js';
-import type { Endpoint } from '../model/endpoint.js';
+import type { Endpoint, RemoteEndpoint } from '../model/endpoint.js';
 import type { EndpointId } from '../model/ids.js';
 import type { Family, Network } from '../model/network.js';
 import type { PortBinding } from '../model/port.js';
@@ -19,11 +19,19 @@ export interface Gateways {
   readonly gateway6: EndpointId | null;
 }
 
-const leadsOut = ({ network, driver }: Member, family: Family): boolean => {
+const leadsOut = ({ network, driver, endpoint }: Member, family: Family): boolean => {
   if (network.internal) return false;
+  if (endpoint.remote) return leadsRemotely(endpoint.remote, family);
   const families = driver.leadsOut?.(network);
   return families === undefined || (family === 4 ? families.ipv4 : families.ipv6);
 };
+
+const DEFAULT: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
+
+/** A plugin says by each endpoint whether it leads out: by a gateway, or by a default route among its static ones. */
+const leadsRemotely = ({ gateway4, gateway6, routes }: RemoteEndpoint, family: Family): boolean =>
+  (family === 4 ? gateway4 : gateway6) !== undefined ||
+  routes.some(({ destination }) => destination === DEFAULT[family]);
 
 const dualStack = ({ network }: Member): boolean => network.ipv4 && network.ipv6;
 

@@ -1,6 +1,6 @@
 /** Facts of the host, read from /proc and /etc when they are needed and kept for a tenth of a second. */
 import { existsSync, readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
+import { networkInterfaces, release } from 'node:os';
 import { hostSubnets, type Subnets } from '../ipam/subnets.js';
 import type { HostFacts } from './parts.js';
 
@@ -86,6 +86,18 @@ export const hostAddress = (): string | undefined =>
   Object.values(networkInterfaces())
     .flat()
     .find((a) => a && !a.internal && a.family === 'IPv4')?.address;
+
+/**
+ * Does the kernel have Open vSwitch's module, loaded or to be loaded by whoever starts Open vSwitch? Asked of the machine
+ * rather than of Open vSwitch, so that the answer stays the same whenever that is started.
+ */
+export const hasOvsModule = (): boolean => {
+  if (existsSync('/sys/module/openvswitch')) return true;
+  const directory = `/lib/modules/${release()}`;
+  return ['modules.dep', 'modules.builtin'].some((file) =>
+    read(`${directory}/${file}`).includes('/openvswitch.ko'),
+  );
+};
 
 /** Does the kernel have IPv6, not switched off by `ipv6.disable=1`? */
 export const hasIpv6 = (): boolean => existsSync('/proc/net/if_inet6');

@@ -6,11 +6,13 @@ import type { Images } from '../images/contract.js';
 import { Subnets } from '../ipam/subnets.js';
 import type { Kernel } from '../kernel/contract.js';
 import type { KernelObject } from '../plan/objects.js';
+import type { Plugins } from '../plugins/contract.js';
 import type { Runtime } from '../runtime/contract.js';
 import type { Store } from '../store/store.js';
 import { Addresses } from './addresses.js';
 import { createAttaching, createContainerCommands } from './containers/commands.js';
 import { Lifecycle } from './containers/lifecycle.js';
+import { Locks } from './containers/locks.js';
 import type { Engine } from './contract.js';
 import { createDerive } from './derive.js';
 import { createExecCommands } from './execs.js';
@@ -18,6 +20,9 @@ import { Ledger } from './ledger.js';
 import { Model } from './model.js';
 import { createNetworkCommands } from './networks.js';
 import type { EngineVolumes, HostFacts, Logger, Parts } from './parts.js';
+import { Debts } from './plugins/debts.js';
+import { isOwnIpam } from './plugins/part.js';
+import { replayAddresses } from './plugins/replay.js';
 import { predefinedNetworks } from './predefined.js';
 import { watchDrift } from './repair.js';
 import { converge, loadModel, retire, settleContainers } from './restore.js';
@@ -31,6 +36,7 @@ export interface EngineRooms {
   readonly model: Model;
   readonly kernel: Kernel;
   readonly drivers: ReadonlyMap<string, Driver>;
+  readonly plugins: Plugins;
   /** kernel objects of the daemon itself */
   readonly daemon: readonly KernelObject[];
   readonly images: Images;
@@ -63,15 +69,24 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
       return config;
     },
     ledger,
+    debts: new Debts({ model, ledger, plugins: rooms.plugins, log }),
+    networkLocks: new Locks(),
+    beingMade: new Set(),
     addresses: new Addresses(model),
-    subnets: new Subnets([...model.networks.values()].flatMap((n) => n.pools.map((p) => p.subnet))),
+    subnets: new Subnets(
+      [...model.networks.values()]
+        .filter((n) => isOwnIpam(n.ipam.driver))
+        .flatMap((n) => n.pools.map((p) => p.subnet)),
+    ),
     seed: id,
   };
   const lifecycle = new Lifecycle(parts);
   const revive = await settleContainers(parts, lifecycle);
   establishPredefined(parts);
-  const steps = converge(kernel, model, derive);
+  const steps = converge(kernel, model, derive, log);
   ledger.follow();
+  parts.debts.open();
+  const replay = replayAddresses(parts);
   log.info({ steps, containers: model.containers.size, networks: model.networks.size }, 'restored');
   watchDrift({ kernel, model, derive, log });
   for (const container of revive)
@@ -95,8 +110,11 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     images: rooms.images,
     events: rooms.events,
     runtime: { name: rooms.runtime.name, version: rooms.runtime.version },
+    networkDrivers: () => [...new Set([...rooms.drivers.keys(), ...rooms.plugins.active('NetworkDriver')])],
     async close() {
       lifecycle.close();
+      replay.close();
+      parts.debts.close();
       retire(kernel, model, derive);
       await kernel.settled();
     },

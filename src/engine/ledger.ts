@@ -87,6 +87,8 @@ export class Ledger {
  */
 const outlivesReboot = (change: Change, undo: Change | undefined): boolean => {
   if (change.table === 'network') return true;
+  // A plugin keeps its networks over a reboot (a central database), as we keep ours.
+  if (change.table === 'owed') return change.value?.of === 'network';
   if (change.table !== 'container') return false;
   const before = undo?.table === 'container' ? undo.value : null;
   const after = change.value;

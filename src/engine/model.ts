@@ -6,6 +6,7 @@ import { invalid, notFound, type ViaductError } from '../errors.js';
 import type { Container } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { Network } from '../model/network.js';
+import type { Owed } from '../model/owed.js';
 import type { Change } from '../store/store.js';
 
 /** Values grouped under a text, each with an identity of its own: `network id → endpoints`, `name → endpoints`. */
@@ -35,6 +36,7 @@ export class Model {
   readonly endpoints = new Map<string, Endpoint>();
   readonly sandboxes = new Map<string, Sandbox>();
   readonly containers = new Map<string, Container>();
+  readonly owed = new Map<string, Owed>();
   readonly #networksByName = new Map<string, Network>();
   readonly #containersByName = new Map<string, Container>();
   readonly #endpointsByNetwork = new Groups<Endpoint>();
@@ -71,6 +73,11 @@ export class Model {
         if (before) this.#index(before, 'remove');
         if (value) this.#index(value, 'add');
         set(this.endpoints, id, value);
+        return { table, id, value: before };
+      }
+      case 'owed': {
+        const before = this.owed.get(id) ?? null;
+        set(this.owed, id, value);
         return { table, id, value: before };
       }
     }

@@ -4,11 +4,14 @@ import type { Driver, HostView } from '../drivers/contract.js';
 import type { Images } from '../images/contract.js';
 import type { Subnets } from '../ipam/subnets.js';
 import type { Kernel } from '../kernel/contract.js';
+import type { Plugins } from '../plugins/contract.js';
 import type { Runtime } from '../runtime/contract.js';
 import type { Addresses } from './addresses.js';
+import type { Locks } from './containers/locks.js';
 import type { Engine, VolumeCommands } from './contract.js';
 import type { Ledger } from './ledger.js';
 import type { Model } from './model.js';
+import type { Debts } from './plugins/debts.js';
 import type { PickPort } from './publish.js';
 
 export interface Logger {
@@ -46,7 +49,14 @@ export interface Parts {
   readonly addresses: Addresses;
   /** subnets of all networks, kept with every create and remove */
   readonly subnets: Subnets;
+  /** the built-in ones; every other name is a plugin's */
   readonly drivers: ReadonlyMap<string, Driver>;
+  readonly plugins: Plugins;
+  readonly debts: Debts;
+  /** one attachment or removal at a time on a network that plugins have a part in */
+  readonly networkLocks: Locks;
+  /** names of networks that plugins are being asked for */
+  readonly beingMade: Set<string>;
   readonly images: Images;
   readonly runtime: Runtime;
   readonly volumes: EngineVolumes;

@@ -3,12 +3,14 @@
  * are looked at again; foreign objects are never touched.
  */
 import type { Drift, Kernel } from '../kernel/contract.js';
+import { inOvs } from '../plan/depend.js';
 import { diff } from '../plan/diff.js';
 import { type KernelObject, objectKey, type Slice } from '../plan/objects.js';
-import { allSlices } from './derive.js';
+import { allSlices, lacksLink } from './derive.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
 import type { Logger } from './parts.js';
+import { reachable } from './reachable.js';
 
 interface Repairing {
   readonly kernel: Kernel;
@@ -39,27 +41,48 @@ const slicesOn = ({ model, derive }: Repairing, names: ReadonlySet<string>): rea
   return [...slices];
 };
 
+/** Of Open vSwitch's, all slices that have something there: one transaction may have changed any. */
+const slicesInOvs = ({ model, derive }: Repairing): readonly Slice[] =>
+  allSlices(model).filter((slice) => derive(model, slice).some(inOvs));
+
 const slicesFor = (parts: Repairing, drift: readonly Drift[]): readonly Slice[] => {
   if (drift.some((d) => d.kind === 'nftables')) return allSlices(parts.model);
   const names = new Set(drift.flatMap((d) => (d.kind === 'link' || d.kind === 'address' ? [d.name] : [])));
   const routes = drift.some((d) => d.kind === 'route');
-  return routes && names.size === 0 ? [] : slicesOn(parts, names);
+  const ovs = drift.some((d) => d.kind === 'ovs') ? slicesInOvs(parts) : [];
+  return [...new Set([...(routes && names.size === 0 ? [] : slicesOn(parts, names)), ...ovs])];
 };
 
-/** Sysctls are checked one by one: they carry no owner, so they are never among what is observed. */
-const stateOf = (kernel: Kernel, wanted: readonly KernelObject[]): readonly KernelObject[] => {
+/**
+ * Sysctls are checked one by one: they carry no owner, so they are never among what is observed. `ownOvs`: with what of
+ * ours in Open vSwitch nobody wants any more, e.g. of a container that went while Open vSwitch was down.
+ */
+const stateOf = (
+  kernel: Kernel,
+  observed: readonly KernelObject[],
+  wanted: readonly KernelObject[],
+  ownOvs: boolean,
+): readonly KernelObject[] => {
   const keys = new Set(wanted.map(objectKey));
-  const observed = kernel.observe().filter((o) => keys.has(objectKey(o)));
-  return [...observed, ...wanted.filter((o) => o.kind === 'sysctl' && kernel.present(o))];
+  const unlisted = (o: KernelObject): boolean => o.kind === 'sysctl' || o.kind === 'offload';
+  return [
+    ...observed.filter((o) => keys.has(objectKey(o)) || (ownOvs && inOvs(o))),
+    ...wanted.filter((o) => unlisted(o) && kernel.present(o)),
+  ];
 };
 
 /** Answers how many steps it took; 0 when all was as it should be. */
 export const repair = (parts: Repairing, drift: readonly Drift[]): number => {
   const slices = slicesFor(parts, drift);
-  if (slices.length === 0) return 0;
+  const ownOvs = drift.some((d) => d.kind === 'ovs');
+  if (slices.length === 0 && !ownOvs) return 0;
   if (drift.some((d) => d.kind === 'nftables')) parts.kernel.ensureTables();
-  const wanted = slices.flatMap((slice) => parts.derive(parts.model, slice));
-  const plan = diff(stateOf(parts.kernel, wanted), wanted);
+  const observed = parts.kernel.observe();
+  const whole = slices
+    .map((slice) => ({ slice, objects: parts.derive(parts.model, slice) }))
+    .filter(({ objects }) => !lacksLink(objects, observed));
+  const { wanted, left } = reachable(parts.kernel, whole);
+  const plan = diff(stateOf(parts.kernel, observed, wanted, ownOvs && left.size === 0), wanted);
   if (plan.length === 0) return 0;
   parts.log.warn({ steps: plan.length, drift: drift.length }, 'repairing what was changed from outside');
   parts.kernel.apply(plan);

@@ -1,5 +1,5 @@
 /** The firewall: a pure function from what drivers know of networks and endpoints to elements of static tables. */
-export { endpointElements } from './endpoint.js';
+export { endpointElements, linkLocalOf } from './endpoint.js';
 export { networkElements } from './network.js';
 export { printRuleset, printTable } from './print.js';
 export { relayElements } from './relay.js';

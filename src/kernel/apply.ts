@@ -7,11 +7,12 @@
 import { KernelError, ViaductError } from '../errors.js';
 import { failpoint } from '../failpoints.js';
 import { inverseStep } from '../plan/inverse.js';
-import { type KernelObject, objectKey, type VethLink } from '../plan/objects.js';
+import { type KernelObject, objectKey } from '../plan/objects.js';
 import type { Plan, Step } from '../plan/plan.js';
-import type { Calls, Context, Executors, MessageExecutor } from './executors.js';
+import type { Calls, Context, Executors, MessageExecutor, RunExecutor } from './executors.js';
 import { inNamespace } from './netns.js';
 import type { ElementChange, Nftables } from './nftables.contract.js';
+import type { OpenVswitch } from './ovs/index.js';
 import type { Reaper } from './reaper.js';
 import { Session } from './session.js';
 
@@ -27,6 +28,7 @@ export interface ApplyParts {
   readonly executors: Executors;
   readonly nftables: Nftables;
   readonly reaper: Reaper;
+  readonly ovs: OpenVswitch;
 }
 
 /** Thrown beside the refusal (as its `cause`) where inverses were refused too: the slices concerned are dirty. */
@@ -39,7 +41,7 @@ export const leftDirty = (error: unknown): boolean =>
   error instanceof Error && error.cause instanceof UndoError;
 
 interface Run {
-  readonly by: 'batch' | 'message' | 'visit' | 'call';
+  readonly by: 'batch' | 'message' | 'visit' | 'call' | 'run';
   readonly ns: string;
   readonly steps: Step[];
 }
@@ -51,7 +53,8 @@ const runsOf = (plan: Plan, executors: Executors): readonly Run[] => {
     const { by } = executors[step.object.kind];
     const ns = 'ns' in step.object ? step.object.ns : '';
     const last = runs.at(-1);
-    if (last && by !== 'call' && last.by === by && last.ns === ns) last.steps.push(step);
+    const joins = by !== 'run' || last?.steps[0]?.object.kind === step.object.kind;
+    if (last && by !== 'call' && last.by === by && last.ns === ns && joins) last.steps.push(step);
     else runs.push({ by, ns, steps: [step] });
   }
   return runs;
@@ -67,6 +70,8 @@ const messageExecutor = (executors: Executors, o: KernelObject): MessageExecutor
   executors[o.kind] as MessageExecutor<KernelObject>;
 const callExecutor = (executors: Executors, o: KernelObject): Calls<KernelObject> =>
   executors[o.kind] as Calls<KernelObject>;
+
+const runExecutor = (executors: Executors, o: KernelObject): RunExecutor => executors[o.kind] as RunExecutor;
 
 export class Applier {
   constructor(private readonly parts: ApplyParts) {}
@@ -104,6 +109,7 @@ export class Applier {
   #run(run: Run, context: Context, applied: Step[]): void {
     if (run.by === 'batch') this.#batch(run.steps, applied);
     else if (run.by === 'message') this.#messages(run, context, applied);
+    else if (run.by === 'run') this.#together(run.steps, applied);
     // To delete is to leave as it is, or to go back to what is known: no reason to go where there may be nothing more.
     else if (run.by === 'visit' && run.steps.some((step) => step.op !== 'delete'))
       inNamespace(run.ns, () => this.#calls(run.steps, context, applied));
@@ -119,6 +125,12 @@ export class Applier {
 
   #batch(steps: readonly Step[], applied: Step[]): void {
     this.parts.nftables.apply(steps.flatMap(elementChanges));
+    applied.push(...steps);
+  }
+
+  #together(steps: readonly Step[], applied: Step[]): void {
+    const [first] = steps;
+    if (first) runExecutor(this.parts.executors, first.object).run(steps);
     applied.push(...steps);
   }
 
@@ -176,10 +188,11 @@ export class Applier {
     return {
       session: new Session(),
       reaper: this.parts.reaper,
+      ovs: this.parts.ovs,
       dropped,
       fresh: new Set(),
       made: new Set(),
-      given: (link: VethLink) => given.get(`${link.peerNs} ${link.peerName}`) ?? [],
+      given: (ns, name) => given.get(`${ns} ${name}`) ?? [],
       formerValues: new Map(),
     };
   }

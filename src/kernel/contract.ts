@@ -18,6 +18,11 @@ export interface Kernel {
   /** True where the object is there in exactly this state; cheap, for the repair of one slice. */
   present(object: KernelObject): boolean;
   /**
+   * False where the object is kept by a service beside the kernel (Open vSwitch) that does not answer now: it can neither
+   * be made nor looked at. Such services are looked at again when they answer (`watch`).
+   */
+  reachable(object: KernelObject): boolean;
+  /**
    * Calls back (coalesced, within 50 ms) with what is not as the plans made it, or not as it was when watching began:
    * link names, `nftables`. Our own plans are not told of.
    */
@@ -34,6 +39,8 @@ export type Drift =
   | { readonly kind: 'link'; readonly ns: Netns; readonly name: string }
   | { readonly kind: 'address'; readonly ns: 'host'; readonly name: string }
   | { readonly kind: 'route' }
+  /** something in Open vSwitch, or Open vSwitch itself came back */
+  | { readonly kind: 'ovs' }
   | { readonly kind: 'nftables' };
 
 /** Executors for objects that live in the daemon itself (held ports, resolver sockets); injected by `main`. */

@@ -8,14 +8,18 @@ import type {
   HostPortObject,
   KernelKind,
   KernelObject,
+  OffloadObject,
   ResolverObject,
   SysctlObject,
 } from '../plan/objects.js';
+import type { Step } from '../plan/plan.js';
 import type { LocalObjects } from './contract.js';
 import { SystemError } from './ffi.js';
 import { createLink, deleteLink, type LinkContext, replaceLink } from './links/index.js';
 import { addressPresent, fdbPresent, neighbourPresent, routePresent } from './look.js';
 import { createNamespace, removeNamespace } from './netns.js';
+import { setOffload } from './offload.js';
+import type { OpenVswitch } from './ovs/index.js';
 import { createAddress, deleteAddress } from './rtnetlink/address.js';
 import {
   createFdb,
@@ -57,6 +61,11 @@ export interface CallExecutor<T> extends Calls<T> {
 export interface VisitExecutor<T> extends Calls<T> {
   readonly by: 'visit';
 }
+/** Neighbouring steps of the kind go together, all or nothing. */
+export interface RunExecutor {
+  readonly by: 'run';
+  run(steps: readonly Step[]): void;
+}
 /** Neighbouring steps are one atomic nftables batch. */
 export interface BatchExecutor {
   readonly by: 'batch';
@@ -67,9 +76,11 @@ export type Executors = {
     ? BatchExecutor
     : K extends 'address' | 'route' | 'neighbour' | 'fdb'
       ? MessageExecutor<ObjectOf<K>>
-      : K extends 'sysctl'
-        ? VisitExecutor<ObjectOf<K>>
-        : CallExecutor<ObjectOf<K>>;
+      : K extends 'ovs-port' | 'ovs-flow'
+        ? RunExecutor
+        : K extends 'sysctl'
+          ? VisitExecutor<ObjectOf<K>>
+          : CallExecutor<ObjectOf<K>>;
 };
 
 /** A SystemError of a call as KernelError, named after what was tried. */
@@ -133,9 +144,18 @@ const foreign: CallExecutor<ForeignObject> = {
   delete: () => {},
 };
 
+/** It goes with its interface; as an inverse it needs no undoing either. */
+const offload: CallExecutor<OffloadObject> = {
+  by: 'call',
+  create: setOffload,
+  replace: setOffload,
+  delete: () => {},
+};
+
 export const createExecutors = (
   hostPorts: LocalObjects<HostPortObject>,
   resolvers: LocalObjects<ResolverObject>,
+  ovs: OpenVswitch,
 ): Executors => ({
   netns: {
     by: 'call',
@@ -180,4 +200,13 @@ export const createExecutors = (
   element: { by: 'batch' },
   hostport: local(hostPorts),
   resolver: local(resolvers),
+  offload,
+  'ovs-bridge': {
+    by: 'call',
+    create: (o) => ovs.createBridge(o),
+    replace: (o) => ovs.createBridge(o),
+    delete: (o) => ovs.deleteBridge(o),
+  },
+  'ovs-port': { by: 'run', run: (steps) => ovs.runPorts(steps) },
+  'ovs-flow': { by: 'run', run: (steps) => ovs.runFlows(steps) },
 });

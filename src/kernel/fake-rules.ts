@@ -10,6 +10,7 @@ import {
   type HostPortObject,
   type KernelObject,
   type LinkObject,
+  type MovedLink,
   type NeighbourObject,
   type Netns,
   objectKey,
@@ -101,9 +102,10 @@ const linkRefusal = (world: World, o: LinkObject): Refusal | undefined =>
   nameRefusal(o.name) ??
   (o.type === 'veth' ? nameRefusal(o.peerName) : undefined) ??
   (o.type === 'veth' ? macRefusal(o.peerMac) : undefined) ??
-  ('mac' in o ? macRefusal(o.mac) : undefined) ??
+  ('mac' in o && !(o.type === 'moved' && o.mac === '') ? macRefusal(o.mac) : undefined) ??
   mtuRefusal(o) ??
   ('parent' in o ? stackedRefusal(world, o) : undefined) ??
+  (o.type === 'moved' ? movedRefusal(world, o) : undefined) ??
   (o.type === 'veth' ? vethRefusal(world, o) : nameTaken(world, o, o.ns, o.name));
 
 /** 0, of some types, is what the parent or the kernel gives. */
@@ -131,6 +133,12 @@ const stackedRefusal = (world: World, o: Extract<LinkObject, { parent: string }>
   }
   return undefined;
 };
+
+/** What is moved must be on the host, if it is not in the sandbox already. */
+const movedRefusal = (world: World, o: MovedLink): Refusal | undefined =>
+  linkNamed(world, o.ns, o.name)?.type === 'moved' || onHost(world, o.source)
+    ? undefined
+    : no('ENODEV', 'no such interface on the host');
 
 /** The same link in another state is no clash of names here. */
 const nameTaken = (world: World, o: LinkObject, ns: Netns, name: string): Refusal | undefined => {

@@ -8,7 +8,7 @@ import { formatPrefix, parsePrefix } from '../model/address.js';
 import { hostedBy, interfaceKey, interfacesOf, isMade, livesIn, lowerOf } from '../plan/depend.js';
 import { same } from '../plan/equal.js';
 import { inverseStep } from '../plan/inverse.js';
-import { type KernelObject, type LinkObject, objectKey } from '../plan/objects.js';
+import { type ForeignObject, type KernelObject, type LinkObject, objectKey } from '../plan/objects.js';
 import type { Plan, Step } from '../plan/plan.js';
 import type { Drift, Kernel } from './contract.js';
 import { ERRNO, refusal } from './fake-rules.js';
@@ -76,6 +76,9 @@ class Fake implements FakeKernel {
     const known = this.#objects.get(canonicalKey(object));
     return known !== undefined && sameState(known, object);
   }
+  reachable(): boolean {
+    return true;
+  }
   watch(onDrift: (drift: readonly Drift[]) => void): void {
     this.#watcher = onDrift;
   }
@@ -141,11 +144,18 @@ class Fake implements FakeKernel {
     if (o.kind === 'link' && !isMade(o) && known?.kind === 'link')
       this.#objects.set(objectKey(o), { ...known, up: known.up || o.up });
     else this.#objects.set(canonicalKey(o), o);
+    if (o.kind === 'link' && o.type === 'moved') this.#objects.delete(objectKey(onHost(o.source)));
   }
 
   #delete(o: KernelObject): boolean {
     if ((o.kind === 'link' && !isMade(o)) || this.#isForeign(o) || o.kind === 'foreign') return false;
-    return this.#remove(o);
+    const there = this.#objects.get(objectKey(o));
+    const gone = this.#remove(o);
+    if (gone && there?.kind === 'link' && there.type === 'moved') {
+      const back = onHost(there.source);
+      this.#objects.set(objectKey(back), back);
+    }
+    return gone;
   }
 
   /** Somebody else made an interface where a sub-interface or a dummy was to be: it is used as it is. */
@@ -193,6 +203,9 @@ class Fake implements FakeKernel {
   }
 }
 
+/** What is moved into a sandbox was somebody else's before, and is again afterwards. */
+const onHost = (name: string): ForeignObject => ({ kind: 'foreign', ns: 'host', name, missing: '' });
+
 const refused = (errno: number, op: string, o: KernelObject, why: string): KernelError =>
   new KernelError(errno, `${op} ${objectKey(o)}`, why);
 
@@ -218,6 +231,10 @@ const driftOf = (o: KernelObject): Drift => {
       return { kind: 'address', ns: 'host', name: o.link };
     case 'element':
       return { kind: 'nftables' };
+    case 'ovs-bridge':
+    case 'ovs-port':
+    case 'ovs-flow':
+      return { kind: 'ovs' };
     default:
       return { kind: 'route' };
   }

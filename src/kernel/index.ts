@@ -1,6 +1,15 @@
 /** The kernel layer put together: `Kernel` of `contract.ts` on Linux, for the namespace the process is in. */
+import { existsSync } from 'node:fs';
 import { KernelError } from '../errors.js';
-import type { HostPortObject, KernelObject, ResolverObject } from '../plan/objects.js';
+import { inOvs } from '../plan/depend.js';
+import { same } from '../plan/equal.js';
+import {
+  type HostPortObject,
+  type KernelObject,
+  type MovedLink,
+  objectKey,
+  type ResolverObject,
+} from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
 import { Applier } from './apply.js';
 import { forgetFlows } from './conntrack.js';
@@ -13,6 +22,12 @@ import { addressPresent, fdbPresent, neighbourPresent, routePresent } from './lo
 import { isNamespace } from './netns.js';
 import type { Nftables } from './nftables.contract.js';
 import { isOwnName, type NamedBridge, observeLinks } from './observe.js';
+import { hasOffload } from './offload.js';
+import { ExpectedOvs } from './ovs/expected.js';
+import { OpenVswitch } from './ovs/index.js';
+import type { OvsInternal } from './ovs/state.js';
+import { takeUplink } from './ovs/uplink.js';
+import { OvsWatch } from './ovs/watch.js';
 import { Reaper } from './reaper.js';
 import { Session } from './session.js';
 import { hasSysctl } from './sysctl.js';
@@ -25,7 +40,15 @@ export interface KernelParts {
   readonly namespaces: string;
   /** bridges of ours, and used by us, that are not called `br-` and twelve digits; asked anew each time */
   readonly bridges?: () => readonly NamedBridge[];
+  /** links of plugins that are, or were when the daemon was killed, moved into sandboxes; asked anew each time */
+  readonly moved?: () => readonly MovedLink[];
+  /** where Open vSwitch has its sockets, and whether any network of ours is on it; absent: nowhere, none */
+  readonly ovs?: { readonly runDirectory: string; readonly wanted: () => boolean };
 }
+
+export const OVS_RUN_DIRECTORY = '/run/openvswitch';
+
+const NO_OVS = { internals: new Map<string, OvsInternal>(), bridges: [], ports: [], flows: [] };
 
 const withSession = <T>(work: (session: Session) => T): T => {
   const session = new Session();
@@ -54,17 +77,27 @@ class LinuxKernel implements Kernel {
   readonly #reaper = new Reaper();
   readonly #expected = new Expected();
   readonly #applier: Applier;
+  readonly #ovs: OpenVswitch;
+  readonly #expectedOvs = new ExpectedOvs();
   #watch: Watch | undefined;
+  #ovsWatch: OvsWatch | undefined;
 
   constructor(private readonly parts: KernelParts) {
-    const executors = createExecutors(parts.hostPorts, parts.resolvers);
-    this.#applier = new Applier({ executors, nftables: parts.nftables, reaper: this.#reaper });
+    this.#ovs = new OpenVswitch(parts.ovs?.runDirectory ?? OVS_RUN_DIRECTORY, takeUplink);
+    const executors = createExecutors(parts.hostPorts, parts.resolvers, this.#ovs);
+    this.#applier = new Applier({
+      executors,
+      nftables: parts.nftables,
+      reaper: this.#reaper,
+      ovs: this.#ovs,
+    });
     this.#reaper.sweep();
   }
 
   apply(plan: Plan): void {
     this.#applier.apply(plan);
     this.#expected.follow(plan);
+    this.#expectedOvs.follow(plan);
     forgetMovedFlows(plan);
   }
 
@@ -73,9 +106,9 @@ class LinuxKernel implements Kernel {
   }
 
   observe(): readonly KernelObject[] {
-    const { namespaces, nftables, hostPorts, resolvers } = this.parts;
+    const { nftables, hostPorts, resolvers } = this.parts;
     return [
-      ...observeLinks({ namespaces, bridges: this.#bridges() }),
+      ...this.#observeLinks(this.#moved()),
       ...nftables.elements(),
       ...hostPorts.list(),
       ...resolvers.list(),
@@ -106,17 +139,30 @@ class LinuxKernel implements Kernel {
         return this.parts.hostPorts.has(o);
       case 'resolver':
         return this.parts.resolvers.has(o);
+      case 'offload':
+        return hasOffload(o);
+      case 'ovs-bridge':
+      case 'ovs-port':
+      case 'ovs-flow':
+        return this.#observeOvs().some((found) => objectKey(found) === objectKey(o) && same(found, o));
     }
   }
 
   watch(onDrift: (drift: readonly Drift[]) => void): void {
     this.#watch?.close();
-    this.#expected.adopt(observeLinks({ namespaces: this.parts.namespaces, bridges: this.#bridges() }));
+    const there = this.#observeLinks([]);
+    this.#expected.adopt(there);
+    this.#expectedOvs.adopt(there);
     this.#watch = new Watch({
       expected: this.#expected,
       isOurs: (name) => isOwnName(name, () => this.#bridges()),
       onDrift,
     });
+    this.#watchOvs(onDrift);
+  }
+
+  reachable(o: KernelObject): boolean {
+    return !inOvs(o) || this.#ovs.reachable();
   }
 
   ensureTables(): void {
@@ -129,8 +175,47 @@ class LinuxKernel implements Kernel {
 
   async close(): Promise<void> {
     this.#watch?.close();
+    this.#ovsWatch?.close();
     await this.#reaper.close();
     this.parts.nftables.close();
+  }
+
+  #moved(): readonly MovedLink[] {
+    return this.parts.moved?.() ?? [];
+  }
+
+  /** Links, and what Open vSwitch has of ours. */
+  #observeLinks(moved: readonly MovedLink[]): readonly KernelObject[] {
+    const { namespaces } = this.parts;
+    const wanted = this.#usesOvs();
+    const { internals, bridges, ports, flows } = wanted ? this.#ovs.observe() : NO_OVS;
+    return [
+      ...bridges,
+      ...observeLinks({ namespaces, bridges: this.#bridges(), internals, moved }),
+      ...ports,
+      ...flows,
+    ];
+  }
+
+  #observeOvs(): readonly KernelObject[] {
+    const { bridges, ports, flows } = this.#ovs.observe();
+    return [...bridges, ...ports, ...flows];
+  }
+
+  #usesOvs(): boolean {
+    return !this.#expectedOvs.empty || existsSync(this.#ovs.runDirectory);
+  }
+
+  #watchOvs(onDrift: (drift: readonly Drift[]) => void): void {
+    const wanted = this.parts.ovs?.wanted ?? (() => false);
+    this.#ovsWatch?.close();
+    this.#ovsWatch = new OvsWatch({
+      runDirectory: this.#ovs.runDirectory,
+      wanted: () => wanted() || !this.#expectedOvs.empty,
+      drifted: (state) => this.#expectedOvs.drifted(state),
+      flows: () => this.#expectedOvs.flowCounts,
+      onDrift: () => onDrift([{ kind: 'ovs' }]),
+    });
   }
 
   #bridges(): readonly NamedBridge[] {

@@ -9,17 +9,22 @@ import type {
   BridgeLink,
   FdbObject,
   KernelObject,
+  MovedLink,
   NeighbourObject,
   Netns,
   NetnsObject,
+  OvsLink,
   RouteObject,
   VethLink,
 } from '../plan/objects.js';
 import { AF } from './ffi.js';
 import { marked } from './links/marked.js';
+import { aliasOf } from './links/moved.js';
+import { OVS_SYSTEM, OVS_TYPES } from './links/ovs.js';
 import { routesIn } from './look.js';
 import type { NetlinkSocket } from './netlink.js';
 import { isNamespace } from './netns.js';
+import type { OvsInternal } from './ovs/state.js';
 import { GROUP } from './reaper.js';
 import { dumpAddresses, isAutomatic, parseAddress } from './rtnetlink/address.js';
 import { type DumpedLink, dumpLinks, OWN_GROUP, parseLink } from './rtnetlink/link.js';
@@ -29,6 +34,7 @@ import { Session } from './session.js';
 
 const OWN_BRIDGE = /^br-[0-9a-f]{12}$/;
 const OWN_VETH = /^veth[0-9a-f]{11}$/;
+const OWN_OVS = /^ovs-[0-9a-f]{11}$/;
 
 /** A bridge whose name does not show whose it is: `docker0`, `com.docker.network.bridge.name`, `--bridge`. */
 export interface NamedBridge {
@@ -40,6 +46,10 @@ export interface ObserveParts {
   /** absolute path of the directory with the sandboxes' namespaces */
   readonly namespaces: string;
   readonly bridges: readonly NamedBridge[];
+  /** links of others that we move, as they are wanted: a container could give its own ones our alias */
+  readonly moved: readonly MovedLink[];
+  /** interfaces of ours that Open vSwitch makes, by name */
+  readonly internals: ReadonlyMap<string, OvsInternal>;
 }
 
 /** The links of one namespace that are ours, by index. */
@@ -51,13 +61,18 @@ interface Place {
 
 /** True for the names that links of ours have on the host. */
 export const isOwnName = (name: string, bridges: () => readonly NamedBridge[]): boolean =>
-  OWN_BRIDGE.test(name) || OWN_VETH.test(name) || bridges().some((b) => b.name === name);
+  OWN_BRIDGE.test(name) ||
+  OWN_VETH.test(name) ||
+  OWN_OVS.test(name) ||
+  bridges().some((b) => b.name === name);
 
 /** By name, and where Docker's could have the name too, by the mark they were made with. */
-const isOwn = (link: DumpedLink, bridges: readonly NamedBridge[]): boolean =>
-  isOwnName(link.name, () => bridges)
+const isOwn = (link: DumpedLink, { bridges, internals }: ObserveParts): boolean => {
+  if (OWN_OVS.test(link.name)) return internals.has(link.name) && OVS_TYPES.has(link.type);
+  return isOwnName(link.name, () => bridges)
     ? !OWN_BRIDGE.test(link.name) || link.group === OWN_GROUP
     : marked(link, 'host', () => '') !== undefined;
+};
 
 const linksOf = (socket: NetlinkSocket): readonly DumpedLink[] =>
   socket.dump(dumpLinks(), 'link dump').map(parseLink);
@@ -79,6 +94,19 @@ const bridgeObject = (link: DumpedLink, owned: boolean): BridgeLink => ({
   mtu: link.mtu,
   up: link.up,
   owned,
+});
+
+const ovsObject = ({ name, mtu, mac, up }: DumpedLink, { bridge, tag, network }: OvsInternal): OvsLink => ({
+  kind: 'link',
+  type: 'ovs',
+  ns: 'host',
+  name,
+  bridge,
+  mac,
+  mtu,
+  up,
+  tag,
+  network,
 });
 
 interface Far {
@@ -158,6 +186,12 @@ const fdbOf = ({ ns, socket, links }: Place): readonly FdbObject[] =>
       ];
     });
 
+/** Being plugged into Open vSwitch is said by a port of its own. */
+const masterOf = (nameOf: (index: number) => string, { master }: DumpedLink): string => {
+  const name = nameOf(master);
+  return name === OVS_SYSTEM ? '' : name;
+};
+
 /** Bridge ports, and so FDB entries, are the host's alone. */
 const contents = (place: Place): readonly KernelObject[] =>
   place.links.size === 0
@@ -170,7 +204,8 @@ const contents = (place: Place): readonly KernelObject[] =>
       ];
 
 /** Everything of ours in the kernel, without the tables' elements and the daemon's own objects. */
-export const observeLinks = ({ namespaces, bridges }: ObserveParts): readonly KernelObject[] => {
+export const observeLinks = (parts: ObserveParts): readonly KernelObject[] => {
+  const { namespaces, bridges, internals, moved: wantedMoves } = parts;
   const session = new Session();
   try {
     const sandboxes = namespacesIn(namespaces);
@@ -178,12 +213,12 @@ export const observeLinks = ({ namespaces, bridges }: ObserveParts): readonly Ke
     const places = sandboxes.map(({ path }) => ({ ns: path, all: linksOf(session.socket(path)) }));
     const names = new Map(host.map((l) => [l.index, l.name]));
     const nameOf = (index: number): string => names.get(index) ?? '';
-    const ours = host.filter((l) => l.group !== GROUP && isOwn(l, bridges));
+    const ours = host.filter((l) => l.group !== GROUP && isOwn(l, parts));
     const veths = ours
       .filter((l) => l.type === 'veth')
       .map((near) => {
         const far = peerOf(near, places);
-        return { far, object: vethObject(near, far, nameOf(near.master)) };
+        return { far, object: vethObject(near, far, masterOf(nameOf, near)) };
       });
     const inside = new Map<Netns, Map<number, DumpedLink>>();
     const add = (ns: Netns, link: DumpedLink): void =>
@@ -196,6 +231,15 @@ export const observeLinks = ({ namespaces, bridges }: ObserveParts): readonly Ke
         return object ?? [];
       }),
     );
+    const moved = places.flatMap(({ ns, all }) =>
+      all.flatMap((link) => {
+        const wanted = wantedMoves.find(
+          (o) => o.ns === ns && o.name === link.name && link.alias === aliasOf(o.source),
+        );
+        if (wanted) add(ns, link);
+        return wanted ? [{ ...wanted, up: link.up, mac: wanted.mac === '' ? '' : link.mac }] : [];
+      }),
+    );
     return [
       ...sandboxes,
       ...ours
@@ -204,6 +248,11 @@ export const observeLinks = ({ namespaces, bridges }: ObserveParts): readonly Ke
       ...ours.flatMap((l) => marked(l, 'host', nameOf) ?? []),
       ...veths.map((v) => v.object),
       ...stacked,
+      ...moved,
+      ...ours.flatMap((l) => {
+        const internal = internals.get(l.name);
+        return internal ? [ovsObject(l, internal)] : [];
+      }),
       ...contents({
         ns: 'host',
         socket: session.socket('host'),

@@ -32,6 +32,29 @@ export interface Endpoint {
   readonly bindings: readonly PortBinding[];
   /** with ICC off: what this endpoint may reach, from `--link` */
   readonly linkedTo: readonly LinkedPort[];
+  /** the third-party IPAM driver's pools that its addresses are from; a replay may give a pool another name */
+  readonly poolIds?: { readonly ipv4?: string; readonly ipv6?: string };
+  /** present where the network's driver is a plugin */
+  readonly remote?: RemoteEndpoint;
+}
+
+/** What a third-party network driver answered for an endpoint. */
+export interface RemoteEndpoint {
+  /** the link on the host that is moved into the sandbox as `ifname`; absent: the driver makes none */
+  readonly source?: string;
+  /** bare addresses; absent: no default route of the family leads through it */
+  readonly gateway4?: string;
+  readonly gateway6?: string;
+  readonly routes: readonly RemoteRoute[];
+  /** it was told that it carries the container's published ports */
+  readonly external: boolean;
+}
+
+export interface RemoteRoute {
+  /** CIDR without host bits */
+  readonly destination: string;
+  /** bare address; absent: on-link */
+  readonly via?: string;
 }
 
 /** One permitted flow from the carrying endpoint to a linked container. */

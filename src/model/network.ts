@@ -22,12 +22,14 @@ export interface Pool {
   readonly gateway?: string;
   /** name → bare address, never given out */
   readonly auxiliary: Readonly<Record<string, string>>;
+  /** the name by which a third-party IPAM driver knows it; absent: the pool is ours */
+  readonly pluginId?: string;
 }
 
 export interface Network {
   readonly id: NetworkId;
   readonly name: string;
-  /** `bridge`, `host`, `null`, later `macvlan`, `overlay`, a plugin's name… */
+  /** a built-in driver's name, or a plugin's */
   readonly driver: string;
   readonly scope: 'local' | 'global' | 'swarm';
   /** RFC 3339 with nanoseconds */
@@ -42,8 +44,11 @@ export interface Network {
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly ipam: {
+    /** `default`, `null` (no addresses) or a plugin's name */
     readonly driver: string;
     readonly options: Readonly<Record<string, string>>;
+    /** the third-party IPAM driver's address space; absent: the pools are ours */
+    readonly addressSpace?: string;
     /** as `inspect` shows it: subnets and gateways filled in */
     readonly config: readonly IpamConfig[];
   };

@@ -24,6 +24,7 @@ export const hostedBy = (o: KernelObject): string | undefined => {
     case 'route':
     case 'neighbour':
     case 'fdb':
+    case 'offload':
       return interfaceKey(o.ns, o.link);
     case 'sysctl': {
       const name = sysctlLink(o.path);
@@ -51,12 +52,20 @@ export const livesIn = (o: KernelObject): Netns | undefined => {
     case 'route':
     case 'neighbour':
     case 'fdb':
+    case 'offload':
     case 'sysctl':
       return o.ns;
     default:
       return undefined;
   }
 };
+
+/** Kept by Open vSwitch, beside the kernel. */
+export const inOvs = (o: KernelObject): boolean =>
+  o.kind === 'ovs-bridge' ||
+  o.kind === 'ovs-port' ||
+  o.kind === 'ovs-flow' ||
+  (o.kind === 'link' && o.type === 'ovs');
 
 /** A user's own bridge is there before and after us, so nothing on it dies by our hand. */
 export const isMade = (link: LinkObject): boolean => link.type !== 'bridge' || link.owned;

@@ -17,22 +17,30 @@ const PHASE = {
   closeNeighbour: 4,
   closeAddress: 5,
   closeSysctl: 6,
-  closeLink: 7,
-  closeForeign: 8,
-  closeNetns: 9,
-  openNetns: 10,
-  openGuard: 11,
-  openLink: 12,
-  openForeign: 13,
-  openSysctl: 14,
-  openAddress: 15,
-  openNeighbour: 16,
-  openHostport: 17,
-  openElement: 18,
-  linkUp: 19,
-  openRoute: 20,
-  openResolver: 21,
-  closeGuard: 22,
+  // A port is unplugged before the flows that confine it go, and a switch goes when nothing is plugged in.
+  closePort: 7,
+  closeFlow: 8,
+  closeLink: 9,
+  closeSwitch: 10,
+  closeForeign: 11,
+  closeNetns: 12,
+  openNetns: 13,
+  openGuard: 14,
+  openSwitch: 15,
+  openLink: 16,
+  openForeign: 17,
+  // A container's end comes up last: neither port nor flow carries anything before.
+  openPort: 18,
+  openFlow: 19,
+  openSysctl: 20,
+  openAddress: 21,
+  openNeighbour: 22,
+  openHostport: 23,
+  openElement: 24,
+  linkUp: 25,
+  openRoute: 26,
+  openResolver: 27,
+  closeGuard: 28,
 } as const;
 
 type Phase = (typeof PHASE)[keyof typeof PHASE];
@@ -60,6 +68,14 @@ const opening = (o: KernelObject): Phase => {
       return PHASE.openRoute;
     case 'resolver':
       return PHASE.openResolver;
+    case 'offload':
+      return PHASE.openSysctl;
+    case 'ovs-bridge':
+      return PHASE.openSwitch;
+    case 'ovs-port':
+      return PHASE.openPort;
+    case 'ovs-flow':
+      return PHASE.openFlow;
   }
 };
 
@@ -86,6 +102,14 @@ const closing = (o: KernelObject): Phase => {
       return PHASE.closeRoute;
     case 'resolver':
       return PHASE.closeResolver;
+    case 'offload':
+      return PHASE.closeSysctl;
+    case 'ovs-bridge':
+      return PHASE.closeSwitch;
+    case 'ovs-port':
+      return PHASE.closePort;
+    case 'ovs-flow':
+      return PHASE.closeFlow;
   }
 };
 

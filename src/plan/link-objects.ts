@@ -85,6 +85,53 @@ export interface DummyLink {
   readonly up: boolean;
 }
 
-export type LinkObject = BridgeLink | VethLink | MacvlanLink | IpvlanLink | VlanLink | DummyLink;
+/**
+ * A link that somebody else made on the host (a plugin), moved into a sandbox under another name. To delete it is to move
+ * it back to the host under its own; while it is moved its alias is `viaduct:` and that name.
+ */
+export interface MovedLink {
+  readonly kind: 'link';
+  readonly type: 'moved';
+  /** the sandbox */
+  readonly ns: Netns;
+  /** in the sandbox */
+  readonly name: string;
+  /** on the host */
+  readonly source: string;
+  /** empty: the one it came with */
+  readonly mac: string;
+  /** the one it came with */
+  readonly mtu: 0;
+  readonly up: boolean;
+}
+
+/**
+ * The host's own interface on an Open vSwitch bridge: an internal port. With the name of its bridge it is the bridge's
+ * local port, which comes and goes with the bridge.
+ */
+export interface OvsLink {
+  readonly kind: 'link';
+  readonly type: 'ovs';
+  readonly ns: Netns;
+  readonly name: string;
+  readonly bridge: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  /** VLAN 1–4094 whose untagged member it is; 0: none */
+  readonly tag: number;
+  /** id of the network, kept in OVSDB as the mark of ours */
+  readonly network: string;
+}
+
+export type LinkObject =
+  | BridgeLink
+  | VethLink
+  | MacvlanLink
+  | IpvlanLink
+  | VlanLink
+  | DummyLink
+  | MovedLink
+  | OvsLink;
 export type LinkType = LinkObject['type'];
 export type LinkOf<T extends LinkType> = Extract<LinkObject, { type: T }>;

@@ -37,7 +37,7 @@ const TRAITS: { readonly [T in LinkType]: LinkTraits<LinkOf<T>> } = {
   veth: {
     fixed: ({ peerNs, peerName, peerMac }) => [peerNs, peerName, peerMac],
     ends: ({ peerNs, peerName }) => [{ ns: peerNs, name: peerName }],
-    before: ({ master }) => `master ${master}`,
+    before: ({ master }) => (master === '' ? '' : `master ${master}`),
     type: ({ hairpin, isolated, peerName, peerNs, peerMac }) =>
       `${flag('hairpin', hairpin)}${flag('isolated', isolated)} type veth peer ${peerName} netns ${peerNs} address ${peerMac}`.trimStart(),
     changes: (link, before) => [
@@ -69,6 +69,22 @@ const TRAITS: { readonly [T in LinkType]: LinkTraits<LinkOf<T>> } = {
     before: ({ parent }) => `link ${parent}`,
     type: ({ vlan }) => `type vlan id ${vlan}`,
     changes: () => [],
+  },
+  moved: {
+    fixed: ({ source }) => [source],
+    before: ({ source, mac }) => `moved from ${source}${mac === '' ? '' : ` address ${mac}`}`,
+    type: () => '',
+    changes: (link, before) => changed(link, before, 'mac', (mac) => `address ${mac}`),
+  },
+  ovs: {
+    fixed: ({ bridge }) => [bridge],
+    before: ({ mac }) => `address ${mac}`,
+    type: ({ name, bridge, tag }) =>
+      `type ovs ${name === bridge ? 'local' : `on ${bridge}`}${tag === 0 ? '' : ` tag ${tag}`}`,
+    changes: (link, before) => [
+      ...changed(link, before, 'mac', (mac) => `address ${mac}`),
+      ...changed(link, before, 'tag', (tag) => `tag ${tag}`),
+    ],
   },
   dummy: { fixed: () => [], before: () => '', type: () => 'type dummy', changes: () => [] },
 };

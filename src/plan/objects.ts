@@ -14,6 +14,8 @@ export type {
   LinkOf,
   LinkType,
   MacvlanLink,
+  MovedLink,
+  OvsLink,
   VethLink,
   VlanLink,
 } from './link-objects.js';
@@ -120,6 +122,81 @@ export interface ResolverObject {
   readonly sandboxId: string;
 }
 
+/** Whether an interface leaves checksums and segmentation to whoever receives (as by `ethtool -K … tx`). */
+export interface OffloadObject {
+  readonly kind: 'offload';
+  readonly ns: Netns;
+  readonly link: string;
+  readonly transmit: boolean;
+}
+
+/** An Open vSwitch bridge as a switch: what is plugged into it, its flows and the host's interface are objects too. */
+export interface OvsBridgeObject {
+  readonly kind: 'ovs-bridge';
+  readonly name: string;
+  readonly datapath: 'system' | 'netdev';
+  /** the local port's */
+  readonly mac: string;
+  /** the local port's, bytes */
+  readonly mtu: number;
+  /** id of the network, or the bridge's name where networks share it: the mark of ours */
+  readonly owner: string;
+  /** true: the user named it; where somebody else made it, it is used and never changed nor deleted */
+  readonly named: boolean;
+}
+
+export interface OvsTunnel {
+  readonly type: 'vxlan' | 'gre';
+  /** bare address of the peer */
+  readonly remote: string;
+  /** bare address to send from */
+  readonly local?: string;
+  /** VNI (24 bits) or GRE key (32 bits) */
+  readonly key?: number;
+  /** UDP port of the peers (vxlan) */
+  readonly port?: number;
+}
+
+/** A port of an Open vSwitch bridge other than its internal ones: a container's veth, an uplink, a tunnel. */
+export interface OvsPortObject {
+  readonly kind: 'ovs-port';
+  /** of the interface; for a tunnel, which has no interface of its own, of the port alone */
+  readonly name: string;
+  readonly bridge: string;
+  readonly role: 'endpoint' | 'uplink' | 'tunnel';
+  /** 1–4094: what arrives untagged belongs to this VLAN, whose frames leave untagged; absent: no VLAN */
+  readonly tag?: number;
+  /** VLANs that pass tagged; absent: with a tag none, without one all */
+  readonly trunks?: readonly number[];
+  /** frames never go from one protected port to another */
+  readonly protected: boolean;
+  readonly tunnel?: OvsTunnel;
+  /** egress shaping by linux-htb, kbit/s */
+  readonly shaping?: { readonly max: number; readonly min?: number };
+  /** bytes; absent: as the interface has it */
+  readonly mtu?: number;
+  /** in OVSDB, on port and interface: `viaduct` (the network's id) is the mark of ours */
+  readonly externalIds: Readonly<Record<string, string>>;
+}
+
+/** An OpenFlow rule. Its identity is bridge, table, priority and match, as OpenFlow has it. */
+export interface OvsFlowObject {
+  readonly kind: 'ovs-flow';
+  readonly bridge: string;
+  /** 0–253 */
+  readonly table: number;
+  /** 0–65535, higher wins */
+  readonly priority: number;
+  /** 16 hex digits: our mark, and which network or endpoint it is for */
+  readonly cookie: string;
+  /** field → value as `ovs-ofctl` writes them (`in_port` is a port's name, `10.0.0.0/8`, `0x50/0xfff0`) */
+  readonly match: Readonly<Record<string, string>>;
+  /** before the action: what is over the limit is dropped */
+  readonly meter?: { readonly kbps: number; readonly burst: number };
+  /** `NORMAL` is the learning switch with VLANs */
+  readonly action: 'NORMAL' | 'drop' | `goto_table:${number}`;
+}
+
 export type KernelObject =
   | NetnsObject
   | LinkObject
@@ -131,12 +208,23 @@ export type KernelObject =
   | ElementObject
   | HostPortObject
   | ForeignObject
-  | ResolverObject;
+  | ResolverObject
+  | OffloadObject
+  | OvsBridgeObject
+  | OvsPortObject
+  | OvsFlowObject;
 
 export type KernelKind = KernelObject['kind'];
 
 /** Who owns an object. Slices are diffed one by one, never the world. */
 export type Slice = 'host' | `network/${string}` | `sandbox/${string}` | `endpoint/${string}`;
+
+/** `arp,in_port=veth…,arp_spa=10.0.0.2` in one order, whatever the order of the fields. */
+export const matchText = (match: Readonly<Record<string, string>>): string =>
+  Object.keys(match)
+    .sort()
+    .map((field) => `${field}=${match[field]}`)
+    .join(',');
 
 /** The kernel's own identity of an object, as one text. */
 export const objectKey = (o: KernelObject): string => {
@@ -163,5 +251,13 @@ export const objectKey = (o: KernelObject): string => {
       return `foreign ${o.ns} ${o.name}`;
     case 'resolver':
       return `resolver ${o.ns}`;
+    case 'offload':
+      return `offload ${o.ns} ${o.link}`;
+    case 'ovs-bridge':
+      return `ovs-bridge ${o.name}`;
+    case 'ovs-port':
+      return `ovs-port ${o.name}`;
+    case 'ovs-flow':
+      return `ovs-flow ${o.bridge} ${o.table} ${o.priority} ${matchText(o.match)}`;
   }
 };

@@ -1,6 +1,17 @@
 /** A plan as people read it: `ip`, `sysctl` and `nft` commands, one step a line. For dry runs, goldens and logs. */
 import { traitsOf } from './link-traits.js';
-import type { ElementObject, KernelObject, LinkObject, Netns, RouteObject } from './objects.js';
+import {
+  type ElementObject,
+  type KernelObject,
+  type LinkObject,
+  matchText,
+  type Netns,
+  type OvsBridgeObject,
+  type OvsFlowObject,
+  type OvsPortObject,
+  type OvsTunnel,
+  type RouteObject,
+} from './objects.js';
 import type { Plan, Step } from './plan.js';
 
 const ip = (ns: Netns): string => (ns === 'host' ? 'ip' : `ip -n ${ns}`);
@@ -36,6 +47,39 @@ const element = (verb: string, e: ElementObject): string => {
   return `nft ${verb} element ${e.family} viaduct ${e.set} { ${e.key.join(' . ')}${data} }`;
 };
 
+const ovsBridge = (op: Step['op'], { name, datapath, named }: OvsBridgeObject): string =>
+  op === 'delete'
+    ? `ovs-vsctl del-br ${name}${named ? '  # if it is ours' : ''}`
+    : `ovs-vsctl ${named ? '--may-exist ' : ''}add-br ${name} -- set bridge ${name} datapath_type=${datapath}${named ? '' : ' fail_mode=secure'}`;
+
+const tunnelOptions = ({ type, remote, local, key, port }: OvsTunnel): string =>
+  ` type=${type} options:remote_ip=${remote}${local ? ` options:local_ip=${local}` : ''}${key === undefined ? '' : ` options:key=${key}`}${port === undefined ? '' : ` options:dst_port=${port}`}`;
+
+const ovsPort = (op: Step['op'], p: OvsPortObject): string => {
+  if (op === 'delete') return `ovs-vsctl del-port ${p.bridge} ${p.name}`;
+  const { tag, trunks, shaping, tunnel } = p;
+  const columns = [
+    ...(tag === undefined ? [] : [`tag=${tag}`]),
+    ...(trunks === undefined ? [] : [`trunks=${trunks.join(',')}`]),
+    ...(p.protected ? ['protected=true'] : []),
+    ...(shaping
+      ? [
+          `qos=linux-htb,max-rate=${shaping.max}kbit${shaping.min === undefined ? '' : `,min-rate=${shaping.min}kbit`}`,
+        ]
+      : []),
+  ];
+  const set = [...columns.map((c) => ` ${c}`)].join('');
+  return `ovs-vsctl ${op === 'create' ? 'add' : 'set'}-port ${p.bridge} ${p.name}${set}${tunnel ? ` -- set interface ${p.name}${tunnelOptions(tunnel)}` : ''}`;
+};
+
+const ovsFlow = (op: Step['op'], f: OvsFlowObject): string => {
+  const match = matchText(f.match);
+  const selector = `table=${f.table},priority=${f.priority}${match === '' ? '' : `,${match}`}`;
+  if (op === 'delete') return `ovs-ofctl --strict del-flows ${f.bridge} ${selector}`;
+  const meter = f.meter ? `meter:${f.meter.kbps}kbps/${f.meter.burst}kb,` : '';
+  return `ovs-ofctl ${op === 'create' ? 'add-flow' : '--strict mod-flows'} ${f.bridge} ${selector},actions=${meter}${f.action}`;
+};
+
 const VERBS = { create: 'add', delete: 'del', replace: 'replace' } as const;
 
 const line = (op: Step['op'], o: KernelObject, before?: KernelObject): string => {
@@ -65,6 +109,14 @@ const line = (op: Step['op'], o: KernelObject, before?: KernelObject): string =>
     }
     case 'foreign':
       return `${op === 'delete' ? 'leave' : 'use'} ${o.name}`;
+    case 'offload':
+      return `${o.ns === 'host' ? '' : `ip netns exec ${o.ns} `}ethtool -K ${o.link} tx ${o.transmit ? 'on' : 'off'}`;
+    case 'ovs-bridge':
+      return ovsBridge(op, o);
+    case 'ovs-port':
+      return ovsPort(op, o);
+    case 'ovs-flow':
+      return ovsFlow(op, o);
     case 'resolver':
       return `${op === 'delete' ? 'close' : 'open'} resolver in ${o.ns}`;
   }

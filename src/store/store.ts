@@ -21,6 +21,7 @@ import { failpoint } from '../failpoints.js';
 import type { Container } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { Network } from '../model/network.js';
+import type { Owed } from '../model/owed.js';
 import { openTail, RESERVE } from './tail.js';
 
 export interface Records {
@@ -28,10 +29,11 @@ export interface Records {
   readonly endpoint: Endpoint;
   readonly sandbox: Sandbox;
   readonly container: Container;
+  readonly owed: Owed;
 }
 
 export type Table = keyof Records;
-export const TABLES: readonly Table[] = ['network', 'endpoint', 'sandbox', 'container'];
+export const TABLES: readonly Table[] = ['network', 'endpoint', 'sandbox', 'container', 'owed'];
 
 /** One record set (`value`) or removed (`null`). */
 export type Change = {

@@ -159,6 +159,8 @@ const startIn = async (world: World, upstream: Upstream, options: StartOptions):
     flags = again ?? flags;
     const [program = '', ...enter] = world.enter;
     const places = ['--data-root', dataRoot, '--exec-root', execRoot, '--pidfile', join(base, 'pid')];
+    if (IS_VIADUCT)
+      places.push('--plugin-socket-dir', join(base, 'plugins'), '--plugin-spec-dir', join(base, 'specs'));
     const args = [...enter, ENGINE, '-H', `unix://${socket}`, ...places, '--config-file', configFile];
     const started = spawn(program, [...args, ...flags], {
       env: { ...process.env, ...env },

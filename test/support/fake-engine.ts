@@ -49,11 +49,13 @@ export const CONFIG: DaemonConfig = {
   dns: [],
   dnsOptions: [],
   dnsSearch: [],
+  ovsRunDirectory: '/run/openvswitch',
   hostGatewayIps: [],
   labels: [],
   shutdownTimeout: 15,
   liveRestore: true,
   insecureRegistries: [],
+  pluginDirectories: { sockets: '/run/docker/plugins', specs: [] },
   registryMirrors: [],
 };
 
@@ -270,9 +272,10 @@ export function createFakeEngine(
     config: CONFIG,
     id: 'fake-engine',
     runtime: { name: 'crun', version: '1.8.1' },
+    networkDrivers: () => ['bridge', 'host', 'null'],
     events,
     networks: {
-      create(request) {
+      async create(request) {
         if (request.name === '') throw invalid('network name cannot be empty');
         if (['bridge', 'host', 'none', 'default'].includes(request.name)) {
           throw forbidden(`operation is not permitted on predefined ${request.name} network `);
@@ -288,7 +291,7 @@ export function createFakeEngine(
         });
         return { id: network.id, warning: '' };
       },
-      remove(reference) {
+      async remove(reference) {
         const network = getNetwork(reference);
         if (network.predefined) {
           throw forbidden(`${network.name} is a pre-defined network and cannot be removed`);
@@ -313,7 +316,7 @@ export function createFakeEngine(
         const found = getContainer(container);
         change(found.id, { networks: found.networks.filter((each) => each.networkId !== network.id) });
       },
-      prune(selected) {
+      async prune(selected) {
         const chosen = [...networks.values()].filter(selected);
         for (const network of chosen) networks.delete(network.id);
         return chosen.map((network) => network.name);

@@ -16,6 +16,7 @@ const refuseRemaking = (before: KernelObject, after: KernelObject): void => {
     ...('parent' in l ? [l.parent] : []),
     ...(l.type === 'vlan' ? [l.vlan] : []),
     l.type === 'macvlan' && l.mode === 'passthru',
+    ...(l.type === 'moved' ? [l.source] : []),
   ];
   if (!same(fixed(before), fixed(after))) throw new Error(`${objectKey(after)}: has to be made anew`);
 };
@@ -93,10 +94,17 @@ export class Interpreter {
           refuse(`${upper.name} lies on it already`);
       if (o.type === 'veth') {
         namespace(o.peerNs);
-        if (!this.#objects.has(`link ${o.ns} ${o.master}`)) refuse('no such bridge');
+        if (o.master !== '' && !this.#objects.has(`link ${o.ns} ${o.master}`)) refuse('no such bridge');
       }
     }
     if (o.kind === 'resolver') namespace(o.ns);
+    const inSwitch =
+      o.kind === 'ovs-port' || o.kind === 'ovs-flow' || (o.kind === 'link' && o.type === 'ovs');
+    if (inSwitch && !this.#objects.has(`ovs-bridge ${o.bridge}`)) refuse('no such bridge');
+    const port = o.kind === 'ovs-flow' ? o.match.in_port : undefined;
+    if (port !== undefined && !this.#objects.has(`ovs-port ${port}`)) refuse('no such port');
+    if (o.kind === 'ovs-port' && o.role === 'endpoint' && !this.#link(`host ${o.name}`))
+      refuse('no such link');
   }
 
   #checkIpv6(ns: string, link: string, refuse: (why: string) => never): void {

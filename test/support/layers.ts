@@ -17,6 +17,7 @@ const INJECTED = [
   'images/contract',
   'dns/contract',
   'config/contract',
+  'plugins/contract',
 ];
 
 export const LAYERS: Readonly<Record<string, Layer>> = {
@@ -32,6 +33,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   drivers: {
     may: ['model', 'errors', 'plan', 'firewall', 'ipam'],
     because: 'a driver is a total, pure function from the model to kernel objects',
+  },
+  plugins: {
+    may: ['model', 'errors', 'ipam', 'drivers/options'],
+    because: 'the plugin protocol knows what may be said, not what is made of it',
   },
   config: { may: ['model', 'errors', 'ipam'], because: 'settings are checked before anything else exists' },
   store: {

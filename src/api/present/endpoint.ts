@@ -29,10 +29,13 @@ function presentAddresses(attachment: Attachment): Record<string, unknown> {
   const [ipv4, length4] = split(endpoint?.ipv4);
   const [ipv6, length6] = split(endpoint?.ipv6);
   // An internal network leads nowhere: Docker shows no gateway for it.
+  // A plugin names the gateway with each endpoint.
+  const known = (family: 4 | 6): string | undefined =>
+    endpoint?.remote
+      ? endpoint.remote[`gateway${family}`]
+      : network?.pools.find((pool) => pool.family === family)?.gateway;
   const gateway = (family: 4 | 6, address: string): string =>
-    address === '' || network === undefined || network.internal
-      ? ''
-      : (network.pools.find((pool) => pool.family === family)?.gateway ?? '');
+    address === '' || network === undefined || network.internal ? '' : (known(family) ?? '');
   return {
     MacAddress: endpoint?.mac ?? '',
     NetworkID:

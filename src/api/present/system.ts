@@ -30,6 +30,7 @@ export interface DaemonFacts {
   readonly runtime: { readonly name: string; readonly version: string };
   readonly containers: readonly ContainerStatus[];
   readonly images: number;
+  readonly networkDrivers: readonly string[];
   readonly eventListeners: number;
 }
 
@@ -84,7 +85,7 @@ export function presentInfo(host: HostFacts, daemon: DaemonFacts): Record<string
     DriverStatus: [['Backing Store', 'containers-storage']],
     Plugins: {
       Volume: ['local'],
-      Network: ['bridge', 'host', 'null'],
+      Network: [...daemon.networkDrivers].sort(),
       Authorization: null,
       Log: ['json-file', 'none'],
     },

@@ -11,7 +11,7 @@ import { decode } from '../read/decode.js';
 import { NO_SETTINGS, readEndpoint } from '../read/endpoint.js';
 import { type Filters, parseFilters, pruneLabels } from '../read/filters.js';
 import { connectSchema, disconnectSchema, readNetworkCreate } from '../read/network.js';
-import { text } from '../read/query.js';
+import { flag, text } from '../read/query.js';
 import { milliseconds, parseUntil } from '../read/time.js';
 
 const LIST_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'];
@@ -79,7 +79,7 @@ function inspect(exchange: Exchange): void {
 
 async function create(exchange: Exchange): Promise<void> {
   const request = readNetworkCreate(await readJson(exchange), exchange.minor);
-  const { id, warning } = exchange.engine.networks.create(request);
+  const { id, warning } = await exchange.engine.networks.create(request);
   sendJson(exchange, 201, { Id: id, Warning: warning });
 }
 
@@ -98,11 +98,11 @@ async function disconnect(exchange: Exchange): Promise<void> {
   sendEmpty(exchange, 200);
 }
 
-function prune(exchange: Exchange): void {
+async function prune(exchange: Exchange): Promise<void> {
   const { engine } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), PRUNE_FILTERS);
   const until = readUntil(filters);
-  const removed = engine.networks.prune(
+  const removed = await engine.networks.prune(
     (network) =>
       isDangling(engine, network) &&
       pruneLabels(filters, network.labels) &&
@@ -126,8 +126,9 @@ export const NETWORK_ROUTES = [
   route('POST', '/networks/prune', prune),
   route('POST', '/networks/:id/connect', connect),
   route('POST', '/networks/:id/disconnect', disconnect),
-  route('DELETE', '/networks/:id', (exchange) => {
-    exchange.engine.networks.remove(param(exchange, 'id'));
+  // moby knows no `force` here (its client's is its own affair): it removes without the plugin that should be told.
+  route('DELETE', '/networks/:id', async (exchange) => {
+    await exchange.engine.networks.remove(param(exchange, 'id'), flag(exchange, 'force'));
     sendEmpty(exchange);
   }),
 ];

@@ -27,6 +27,7 @@ function daemonFacts(exchange: Exchange): DaemonFacts {
     runtime: engine.runtime,
     containers: engine.containers.list().map((container) => container.state.status),
     images: engine.images.list().length,
+    networkDrivers: engine.networkDrivers(),
     eventListeners: 0,
   };
 }

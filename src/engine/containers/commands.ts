@@ -10,8 +10,9 @@ import type { Parts } from '../parts.js';
 import { interfaceCounters } from './counters.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
 import { etcJoined, etcLeft, followLinks, pathsOf } from './etc.js';
+import { connectAny, disconnectAny } from './joining.js';
 import type { Lifecycle } from './lifecycle.js';
-import { connect, disconnect, usesHost } from './membership.js';
+import { usesHost } from './membership.js';
 import { containerEvent, isRunning } from './state.js';
 import { afterLogs, allLogs } from './streams.js';
 
@@ -233,7 +234,7 @@ export const createAttaching = (
     const settings = canonicalSettings(asked);
     const { id } = parts.model.getContainer(container);
     await lifecycle.exclusive(id, async () => {
-      const made = connect(parts, parts.model.getNetwork(reference), parts.model.getContainer(id), settings);
+      const made = await connectAny(parts, parts.model.getNetwork(reference), id, settings);
       if (made) etcJoined(parts, parts.model.getContainer(id), made);
       followLinks(parts, parts.model.getContainer(id));
     });
@@ -246,7 +247,7 @@ export const createAttaching = (
       throw notFound(`No such container: ${container}`);
     }
     await lifecycle.exclusive(found.id, async () => {
-      const gone = disconnect(parts, network, parts.model.getContainer(found.id));
+      const gone = await disconnectAny(parts, network, parts.model.getContainer(found.id));
       if (gone) etcLeft(parts, parts.model.getContainer(found.id), gone);
     });
   },

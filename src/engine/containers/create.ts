@@ -251,7 +251,7 @@ const resolveNetworks = (parts: Parts, request: ContainerCreateRequest): Contain
   const seen = new Set<string>();
   return names.flatMap(({ name, settings }) => {
     const found = parts.model.findNetwork(name);
-    if (found) checkSettings(found, settings); // one that is made later is checked at the start
+    if (found) checkSettings(found, settings, parts.drivers.get(found.driver)); // one that is made later is checked at the start
     const key = found?.id ?? name;
     if (seen.has(key)) return [];
     seen.add(key);

@@ -11,9 +11,10 @@ import { Attachments } from './attachments.js';
 import { NEVER } from './create.js';
 import { followLinks, removeEtc, writeEtc } from './etc.js';
 import { HealthMonitor } from './health.js';
+import { joinAll } from './joining.js';
 import { linkEnvironment } from './links.js';
 import { Locks } from './locks.js';
-import { join, leave, linkTargets, sharesWith, usesHost } from './membership.js';
+import { leave, linkTargets, sharesWith, usesHost } from './membership.js';
 import { mountVolumes, unmountVolumes } from './mounts.js';
 import { restartDelay, restartsAfterExit } from './restart.js';
 import { signalNumber } from './signals.js';
@@ -73,7 +74,7 @@ export class Lifecycle {
     failpoint('rootfs-mounted');
     mountVolumes(parts, container, rootfs);
     failpoint('volumes-mounted');
-    const joined = join(parts, container);
+    const joined = await joinAll(parts, container);
     const etc = writeEtc(parts, joined);
     failpoint('etc-written');
     const { pid } = await parts.runtime.create({

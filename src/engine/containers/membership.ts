@@ -1,15 +1,17 @@
 /** A container's sandbox and endpoints coming and going: join at start, leave at exit, connect and disconnect between. */
 import type { Driver } from '../../drivers/contract.js';
+import { remote } from '../../drivers/index.js';
 import { forbidden, internal, invalid, notFound, PortError } from '../../errors.js';
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Endpoint, Sandbox, SandboxDns } from '../../model/endpoint.js';
 import { freshId, type SandboxId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
 import type { Change } from '../../store/store.js';
-import { arrange, buildEndpoint, checkSettings, releaseAddresses } from '../attachment.js';
+import { type Attaching, arrange, buildEndpoint, checkSettings, releaseAddresses } from '../attachment.js';
 import type { Member } from '../gateways.js';
 import { networkEvent } from '../networks.js';
 import type { Parts } from '../parts.js';
+import { owedForEndpoint } from '../plugins/part.js';
 import { resolveBindings } from '../publish.js';
 import { dnsOf } from './etc.js';
 import { type LinkTarget, linkedPorts, parseLink } from './links.js';
@@ -22,17 +24,13 @@ export const sharesWith = (container: Container): string | undefined =>
 
 export const usesHost = (container: Container): boolean => container.hostConfig.NetworkMode === 'host';
 
-const driverOf = (parts: Parts, network: Network): Driver => {
-  const driver = parts.drivers.get(network.driver);
-  if (!driver)
-    throw notFound(`could not find plugin ${network.driver} in v1 plugin registry: plugin not found`);
-  return driver;
-};
+/** What is not built in is a plugin's. */
+const driverOf = (parts: Parts, network: Network): Driver => parts.drivers.get(network.driver) ?? remote;
 
 const publishes = (parts: Parts, network: Network): boolean =>
   parts.drivers.get(network.driver)?.capabilities.ports === true;
 
-const networkOf = (parts: Parts, entry: Container['networks'][number]): Network => {
+export const networkOf = (parts: Parts, entry: Container['networks'][number]): Network => {
   const network = parts.model.networks.get(entry.networkId) ?? parts.model.findNetwork(entry.name);
   if (!network) throw notFound(`network ${entry.name} not found`);
   return network;
@@ -95,18 +93,19 @@ const newSandbox = (parts: Parts, container: Container, networks: readonly Netwo
   };
 };
 
-const endpointFor = (
+/** What an endpoint is made from; `taken`: the sandbox's interface names. */
+const attachingOf = (
   parts: Parts,
   sandbox: Sandbox,
   container: Container,
   network: Network,
   settings: EndpointSettings,
   taken: ReadonlySet<string>,
-): Endpoint => {
-  checkSettings(network, settings);
+): Attaching => {
+  checkSettings(network, settings, parts.drivers.get(network.driver));
   const driver = driverOf(parts, network);
   const linkedTo = linkedPorts(linkTargets(parts, container, network));
-  return buildEndpoint({ container, network, settings, sandbox, taken, driver, linkedTo }, parts.addresses);
+  return { container, network, settings, sandbox, taken, driver, linkedTo };
 };
 
 /** A user's MAC of `docker run --mac-address` belongs to the first network. */
@@ -132,7 +131,8 @@ export const join = (parts: Parts, container: Container): Container => {
     networks.forEach((network, index) => {
       const taken = new Set(members.map((m) => m.endpoint.ifname));
       const settings = settingsOf(container, index);
-      const endpoint = endpointFor(parts, sandbox, container, network, settings, taken);
+      const attaching = attachingOf(parts, sandbox, container, network, settings, taken);
+      const endpoint = buildEndpoint(attaching, parts.addresses);
       members.push({ network, endpoint, driver: driverOf(parts, network) });
     });
     const resolved = container.networks.every((entry, i) => entry.networkId === networks[i]?.id)
@@ -174,9 +174,26 @@ export const leaving = (parts: Parts, container: Container): readonly Change[] =
   if (!own || own.containerId !== container.id) return [];
   const endpoints = parts.model.endpointsOfSandbox(own.id);
   return [
-    ...endpoints.map((e): Change => ({ table: 'endpoint', id: e.id, value: null })),
+    ...endpoints.flatMap((e) => withoutEndpoint(parts, e)),
     { table: 'sandbox', id: own.id, value: null },
   ];
+};
+
+/** An endpoint's record goes; what plugins hold for it is owed from then on. */
+const withoutEndpoint = (parts: Parts, endpoint: Endpoint): readonly Change[] => {
+  const { id } = endpoint;
+  const network = parts.model.networks.get(endpoint.networkId);
+  const owed = network && owedForEndpoint(parts, network, endpoint);
+  return [
+    { table: 'endpoint', id, value: null },
+    ...(owed ? [{ table: 'owed', id, value: owed } as const] : []),
+  ];
+};
+
+/** After the commit: addresses are free, plugins are told in their own time. */
+const released = (parts: Parts, endpoint: Endpoint): void => {
+  releaseAddresses(endpoint, parts.addresses);
+  if (parts.model.owed.has(endpoint.id)) void parts.debts.settle(endpoint.id);
 };
 
 /** Takes the sandbox down together with `container`'s new record, then frees the addresses. */
@@ -186,7 +203,7 @@ export const leave = (parts: Parts, before: Container, after: Container | null):
   const value = after && { ...after, sandboxId: null, endpointIds: [] };
   parts.ledger.commit([...changes, { table: 'container', id: before.id, value }]);
   for (const endpoint of endpoints) {
-    releaseAddresses(endpoint, parts.addresses);
+    released(parts, endpoint);
     const network = parts.model.networks.get(endpoint.networkId);
     if (network) networkEvent(parts, network, 'disconnect', before.id);
   }
@@ -195,8 +212,7 @@ export const leave = (parts: Parts, before: Container, after: Container | null):
 const members = (parts: Parts, sandboxId: string): Member[] =>
   parts.model.endpointsOfSandbox(sandboxId).flatMap((endpoint) => {
     const network = parts.model.networks.get(endpoint.networkId);
-    const driver = network && parts.drivers.get(network.driver);
-    return network && driver ? [{ endpoint, network, driver }] : [];
+    return network ? [{ endpoint, network, driver: driverOf(parts, network) }] : [];
   });
 
 const checkConnectable = (container: Container, network: Network): void => {
@@ -226,36 +242,107 @@ const withNetwork = (
   { networkId: network.id, name: network.name, settings },
 ];
 
+/**
+ * What an endpoint of the network would be made from; undefined while the container does not run. Throws where it cannot
+ * be connected.
+ */
+export const connecting = (
+  parts: Parts,
+  network: Network,
+  container: Container,
+  settings: EndpointSettings,
+): Attaching | undefined => {
+  checkSettings(network, settings, parts.drivers.get(network.driver));
+  checkConnectable(container, network);
+  const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
+  return sandbox && attachingTo(parts, sandbox, container, network, settings);
+};
+
+const attachingTo = (
+  parts: Parts,
+  sandbox: Sandbox,
+  container: Container,
+  network: Network,
+  settings: EndpointSettings,
+): Attaching => {
+  const taken = new Set(members(parts, sandbox.id).map((m) => m.endpoint.ifname));
+  return attachingOf(parts, sandbox, container, network, settings, taken);
+};
+
+/** Adds an endpoint to a sandbox that is there. What plugins hold for it is its own from then on. */
+const admit = (parts: Parts, sandbox: Sandbox, container: Container, member: Member): void => {
+  const { endpoint, network } = member;
+  const endpointIds = [...container.endpointIds, endpoint.id];
+  const owed: readonly Change[] = parts.model.owed.has(endpoint.id)
+    ? [{ table: 'owed', id: endpoint.id, value: null }]
+    : [];
+  parts.ledger.commit([
+    ...arrange(sandbox, [...members(parts, sandbox.id), member]),
+    { table: 'container', id: container.id, value: { ...container, endpointIds } },
+    ...owed,
+  ]);
+  networkEvent(parts, network, 'connect', container.id);
+};
+
+/** `made`: the endpoint, where plugins had to be asked for it; otherwise it is made here. */
 export const connect = (
   parts: Parts,
   network: Network,
   container: Container,
   settings: EndpointSettings,
+  made?: Endpoint,
 ): Endpoint | undefined => {
-  checkSettings(network, settings);
-  checkConnectable(container, network);
+  const attaching = connecting(parts, network, container, settings);
   const networks = withNetwork(container, network, settings);
-  const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
-  if (!sandbox) {
+  if (!attaching) {
     parts.ledger.commit([{ table: 'container', id: container.id, value: { ...container, networks } }]);
     return undefined;
   }
-  const present = members(parts, sandbox.id);
-  const taken = new Set(present.map((m) => m.endpoint.ifname));
-  const endpoint = endpointFor(parts, sandbox, container, network, settings, taken);
+  const { sandbox, driver } = attaching;
+  const endpoint = made ?? buildEndpoint(attaching, parts.addresses);
   const dns = sandboxDns(parts, { ...container, networks }, sandbox.dns.embedded || !network.predefined);
-  const endpointIds = [...container.endpointIds, endpoint.id];
   try {
-    parts.ledger.commit([
-      ...arrange({ ...sandbox, dns }, [...present, { endpoint, network, driver: driverOf(parts, network) }]),
-      { table: 'container', id: container.id, value: { ...container, networks, endpointIds } },
-    ]);
+    admit(parts, { ...sandbox, dns }, { ...container, networks }, { endpoint, network, driver });
   } catch (error) {
     releaseAddresses(endpoint, parts.addresses);
     throw error;
   }
-  networkEvent(parts, network, 'connect', container.id);
   return endpoint;
+};
+
+/** A sandbox without endpoints for a container that starts; plugins are told of its namespace before they make any. */
+export const joinNothing = (parts: Parts, container: Container): Container => {
+  const networks = container.networks.map((entry) => networkOf(parts, entry));
+  const sandbox = newSandbox(parts, container, networks);
+  const resolved = container.networks.map((entry, i) => ({ ...entry, networkId: networks[i]?.id ?? '' }));
+  const empty: Container = { ...container, networks: resolved, sandboxId: sandbox.id, endpointIds: [] };
+  parts.ledger.commit([...arrange(sandbox, []), { table: 'container', id: empty.id, value: empty }]);
+  return empty;
+};
+
+/** What the `index`-th endpoint of a container with a sandbox is made from. */
+export const attachingAt = (parts: Parts, container: Container, index: number): Attaching => {
+  const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
+  const entry = container.networks[index];
+  if (!sandbox || !entry) throw internal(`container ${container.name} has no sandbox for network ${index}`);
+  return attachingTo(parts, sandbox, container, networkOf(parts, entry), settingsOf(container, index));
+};
+
+/** Adds the endpoint of `attaching` to its sandbox as both are now; `made` as in `connect`. */
+export const joinNext = (parts: Parts, attaching: Attaching, made?: Endpoint): void => {
+  const { network, driver } = attaching;
+  const endpoint = made ?? buildEndpoint(attaching, parts.addresses);
+  const container = parts.model.getContainer(attaching.container.id);
+  try {
+    admit(parts, parts.model.sandboxes.get(attaching.sandbox.id) ?? attaching.sandbox, container, {
+      endpoint,
+      network,
+      driver,
+    });
+  } catch (error) {
+    releaseAddresses(endpoint, parts.addresses);
+    throw namingEndpoint(error, container, [{ endpoint, network, driver }]);
+  }
 };
 
 /** Answers the endpoint removed, where there was one. */
@@ -278,8 +365,8 @@ export const disconnect = (parts: Parts, network: Network, container: Container)
     return undefined;
   }
   const stay = members(parts, sandbox.id).filter((m) => m.endpoint.id !== gone.id);
-  parts.ledger.commit([{ table: 'endpoint', id: gone.id, value: null }, ...arrange(sandbox, stay), record]);
-  releaseAddresses(gone, parts.addresses);
+  parts.ledger.commit([...withoutEndpoint(parts, gone), ...arrange(sandbox, stay), record]);
+  released(parts, gone);
   networkEvent(parts, network, 'disconnect', container.id);
   return gone;
 };

@@ -1,5 +1,6 @@
 /** What a type of link brings to the table in `index.ts`, and what a plan as a whole tells of its links. */
-import type { LinkObject, VethLink } from '../../plan/objects.js';
+import type { LinkObject, Netns } from '../../plan/objects.js';
+import type { OpenVswitch } from '../ovs/index.js';
 import type { Reaper } from '../reaper.js';
 import type { DumpedLink } from '../rtnetlink/link.js';
 import type { Look, Session } from '../session.js';
@@ -7,14 +8,15 @@ import type { Look, Session } from '../session.js';
 export interface LinkContext {
   readonly session: Session;
   readonly reaper: Reaper;
+  readonly ovs: OpenVswitch;
   /** namespaces that the plan drops: their links die with them */
   readonly dropped: ReadonlySet<string>;
   /** names of the veths that the plan made: their near ends are up already */
   readonly fresh: Set<string>;
   /** `<namespace> <name>` of every link that the plan made, both ends of a veth */
   readonly made: Set<string>;
-  /** bare addresses that the plan gives the peer */
-  readonly given: (link: VethLink) => readonly string[];
+  /** bare addresses that the plan gives the interface */
+  readonly given: (ns: Netns, name: string) => readonly string[];
 }
 
 export interface LinkRow<L extends LinkObject> {
@@ -23,6 +25,8 @@ export interface LinkRow<L extends LinkObject> {
   replace(context: LinkContext, o: L, before: L): void;
   /** `found` is of this name and of any type: what is not ours stays. */
   delete(context: LinkContext, o: L, found: DumpedLink): void;
+  /** A deletion where the kernel has no such link, for types that somebody beside the kernel knows of too. */
+  gone?(context: LinkContext, o: L): void;
   /** `found` is of this name and of any type. */
   present(look: Look, o: L, found: DumpedLink): boolean;
   /** `present` for the host's end alone: what a container does to its own end is its own affair. Absent: `present`. */

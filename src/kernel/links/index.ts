@@ -7,6 +7,8 @@ import type { DumpedLink } from '../rtnetlink/link.js';
 import type { Look, Session } from '../session.js';
 import { bridge } from './bridge.js';
 import type { LinkContext, LinkRow } from './contract.js';
+import { moved } from './moved.js';
+import { ovs } from './ovs.js';
 import { dummy, vlan } from './parents.js';
 import { ipvlan, macvlan } from './stacked.js';
 import { veth } from './veth.js';
@@ -20,6 +22,8 @@ const ROWS: { readonly [T in LinkType]: LinkRow<LinkOf<T>> } = {
   ipvlan,
   vlan,
   dummy,
+  moved,
+  ovs,
 };
 
 /** The table pairs each type with the row of exactly that type. */
@@ -48,6 +52,7 @@ export const deleteLink = (context: LinkContext, o: LinkObject): void => {
   if (!isMade(o)) return;
   const { session, reaper } = context;
   const found = livingLink(session, o);
+  if (!found) rowOf(o).gone?.(context, o);
   if (!found || reaper.owns(o.ns, found.index)) return;
   session.forget(o.ns, o.name);
   rowOf(o).delete(context, o, found);

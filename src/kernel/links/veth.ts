@@ -9,6 +9,7 @@ import { createVeth, setBridgePort } from '../rtnetlink/link-types.js';
 import type { Look, Session } from '../session.js';
 import type { LinkContext, LinkRow } from './contract.js';
 import { ENODEV, make, raise } from './make.js';
+import { OVS_SYSTEM } from './ovs.js';
 
 let ipv6: boolean | undefined;
 const hasIpv6 = (): boolean => {
@@ -16,10 +17,15 @@ const hasIpv6 = (): boolean => {
   return ipv6;
 };
 
+/** Being plugged into Open vSwitch, whose kernel datapath is a master too, is said by an object of its own. */
+const masterPresent = (look: Look, o: VethLink, near: DumpedLink): boolean => {
+  if (near.master === 0) return o.master === '';
+  return near.master === look.index(o.ns, o.master === '' ? OVS_SYSTEM : o.master);
+};
+
 const portPresent = (look: Look, o: VethLink, near: DumpedLink): boolean => {
-  const master = o.master === '' ? 0 : look.index(o.ns, o.master) || -1;
   return (
-    near.master === master &&
+    masterPresent(look, o, near) &&
     near.hairpin === (o.master !== '' && o.hairpin) &&
     near.isolated === (o.master !== '' && o.isolated)
   );
@@ -54,7 +60,7 @@ const there = (session: Session, o: VethLink): boolean => {
 
 /** Raises or lowers both ends. The neighbours hear of the new addresses just before the peer can answer for them. */
 const setUp = ({ session, given, fresh }: LinkContext, o: VethLink): void => {
-  if (o.up && o.master !== '') announce(session, announcement(o, given(o)));
+  if (o.up && o.master !== '') announce(session, announcement(o, given(o.peerNs, o.peerName)));
   if (!o.up || !fresh.has(o.name)) raise(session, o);
   const operation = `link ${o.up ? 'up' : 'down'} ${o.name} peer ${o.peerName}`;
   const change = changeLink(o.peerName, { up: o.up });

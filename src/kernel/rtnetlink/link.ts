@@ -84,14 +84,31 @@ export const changeLink = (which: string | number, change: LinkChange): Buffer =
   return message(RTM.SETLINK, NLM_F.ACK, linkHeader({ ...found, ...flags }), ...attributes);
 };
 
+/** Moves a link to another namespace, under another name. It is down there, without addresses. Empty alias: none. */
+export const moveLink = (
+  index: number,
+  { fd, name, alias }: { readonly fd: number; readonly name: string; readonly alias: string },
+): Buffer =>
+  message(
+    RTM.SETLINK,
+    NLM_F.ACK,
+    linkHeader({ index }),
+    attrU32(IFLA.NET_NS_FD, fd),
+    attrStr(IFLA.IFNAME, name),
+    attr(IFLA.IFALIAS, Buffer.from(alias)),
+  );
+
 export const deleteLink = (index: number): Buffer => message(RTM.DELLINK, NLM_F.ACK, linkHeader({ index }));
 /** Deletes every link of the group in one go: one wait for RCU, however many they are. ENODEV: none is in it. */
 export const deleteGroup = (group: number): Buffer =>
   message(RTM.DELLINK, NLM_F.ACK, linkHeader(), attrU32(IFLA.GROUP, group));
 
 const skipStatistics = attrU32(IFLA.EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-export const getLink = (name: string): Buffer =>
-  message(RTM.GETLINK, NLM_F.ACK, linkHeader(), attrStr(IFLA.IFNAME, name), skipStatistics);
+/** By name or by index. */
+export const getLink = (which: string | number): Buffer =>
+  typeof which === 'string'
+    ? message(RTM.GETLINK, NLM_F.ACK, linkHeader(), attrStr(IFLA.IFNAME, which), skipStatistics)
+    : message(RTM.GETLINK, NLM_F.ACK, linkHeader({ index: which }), skipStatistics);
 export const dumpLinks = (): Buffer => message(RTM.GETLINK, 0, linkHeader(), skipStatistics);
 
 export interface DumpedLink {
@@ -107,6 +124,8 @@ export interface DumpedLink {
   /** index of a veth's peer, or of the interface that another link lies on, in that one's namespace; 0: none */
   readonly peer: number;
   readonly group: number;
+  /** IFLA_IFALIAS, empty: none */
+  readonly alias: string;
   readonly hairpin: boolean;
   readonly isolated: boolean;
   /** `peer` is an index of another namespace than the link's own */
@@ -140,6 +159,7 @@ export const parseLink = (m: Buffer): DumpedLink => {
     master: u32(attributes.get(IFLA.MASTER)),
     peer: u32(attributes.get(IFLA.LINK)),
     group: u32(attributes.get(IFLA.GROUP)),
+    alias: attrText(attributes.get(IFLA.IFALIAS) ?? EMPTY),
     hairpin: port.get(IFLA_BRPORT.MODE)?.readUInt8() === 1,
     isolated: port.get(IFLA_BRPORT.ISOLATED)?.readUInt8() === 1,
     peerElsewhere: attributes.has(IFLA.LINK_NETNSID),

@@ -23,6 +23,7 @@ export const IFLA = {
   MASTER: 10,
   PROTINFO: 12,
   LINKINFO: 18,
+  IFALIAS: 20,
   AF_SPEC: 26,
   GROUP: 27,
   NET_NS_FD: 28,

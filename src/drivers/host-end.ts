@@ -1,0 +1,183 @@
+/**
+ * The host's end of a network that the host routes (a Linux bridge, Open vSwitch): the addresses and sysctls of its own
+ * interface there, its place in the firewall, and what containers publish through it. The links are the driver's. Pure.
+ */
+import type { FirewallFamily, FirewallNetwork, GatewayMode } from '../firewall/contract.js';
+import { endpointElements, networkElements } from '../firewall/index.js';
+import { bare } from '../model/address.js';
+import type { Endpoint, Sandbox } from '../model/endpoint.js';
+import type { Family, Network, Pool } from '../model/network.js';
+import type {
+  AddressObject,
+  ElementObject,
+  HostPortObject,
+  KernelObject,
+  SysctlObject,
+} from '../plan/objects.js';
+import type { EndpointView, NetworkView } from './contract.js';
+import { MIN_MTU_IPV6 } from './sandbox-end.js';
+
+/** What a driver's settings say of the host's own interface on the network. */
+export interface HostEnd {
+  /** the interface's name: the bridge's */
+  readonly bridge: string;
+  /** bytes */
+  readonly mtu: number;
+  readonly masquerade: boolean;
+  readonly icc: boolean;
+  readonly inhibitIpv4: boolean;
+  readonly modes: Readonly<Record<Family, GatewayMode>>;
+  readonly snat: Readonly<Partial<Record<Family, string>>>;
+  readonly trusted: readonly string[];
+}
+
+export const poolOf = (network: Network, family: Family): Pool | undefined =>
+  (family === 4 ? network.ipv4 : network.ipv6) ? network.pools.find((p) => p.family === family) : undefined;
+
+/** The bridge's own address of the family, bare; undefined where it has none. */
+const bridgeAddress = (pool: Pool, settings: HostEnd): string | undefined =>
+  settings.modes[pool.family] === 'isolated' || (pool.family === 4 && settings.inhibitIpv4)
+    ? undefined
+    : pool.gateway;
+
+const firewallFamily = (pool: Pool, settings: HostEnd): FirewallFamily => {
+  const { family, subnet } = pool;
+  const gateway = bridgeAddress(pool, settings);
+  const snat = settings.snat[family];
+  return {
+    family,
+    subnet,
+    mode: settings.modes[family],
+    masquerade: settings.masquerade,
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(snat === undefined ? {} : { snat }),
+  };
+};
+
+const pools = (network: Network): Pool[] =>
+  ([4, 6] as const).flatMap((family) => poolOf(network, family) ?? []);
+
+export const firewallNetwork = (network: Network, settings: HostEnd): FirewallNetwork => ({
+  bridge: settings.bridge,
+  internal: network.internal,
+  icc: settings.icc,
+  ...(settings.trusted.length > 0 ? { trusted: settings.trusted } : {}),
+  families: pools(network).map((pool) => firewallFamily(pool, settings)),
+});
+
+export const hostAddresses = (network: Network, settings: HostEnd): AddressObject[] =>
+  pools(network).flatMap((pool) => {
+    const address = bridgeAddress(pool, settings);
+    const bits = pool.subnet.slice(pool.subnet.indexOf('/') + 1);
+    return address === undefined
+      ? []
+      : [{ kind: 'address', ns: 'host', link: settings.bridge, address: `${address}/${bits}` }];
+  });
+
+/**
+ * The bridge's link-local address is usable at once. While it is tentative (up to two seconds) the kernel sends no
+ * neighbour solicitation for packets it forwards, so a published IPv6 port would be dead for as long.
+ */
+const WITHOUT_DAD: [string, string] = ['ipv6/conf/%/accept_dad', '0'];
+
+/**
+ * Without IPv6 the bridge has no IPv6 address at all, not even a link-local one, and never listens to router
+ * advertisements of containers. Nothing to say where the kernel has no IPv6, or takes it away (small MTU).
+ */
+const ipv6Sysctls = ({ network, host }: NetworkView, settings: HostEnd): [string, string][] => {
+  if (!host.ipv6 || settings.mtu < MIN_MTU_IPV6) return [];
+  const on = network.ipv6 && settings.modes[6] !== 'isolated';
+  return [
+    ['ipv6/conf/%/disable_ipv6', on ? '0' : '1'],
+    ['ipv6/conf/%/accept_ra', '0'],
+    ...(on ? [WITHOUT_DAD] : []),
+  ];
+};
+
+/** Publishing on 127.0.0.1 needs answers to loopback addresses routed back from the bridge; the firewall guards 127/8. */
+const ipv4Sysctls = ({ network }: NetworkView, { modes }: HostEnd): [string, string][] =>
+  network.ipv4 && !network.internal && modes[4] !== 'routed' ? [['ipv4/conf/%/route_localnet', '1']] : [];
+
+export const hostSysctls = (view: NetworkView, settings: HostEnd): SysctlObject[] =>
+  [...ipv6Sysctls(view, settings), ...ipv4Sysctls(view, settings)].map(([path, value]) => ({
+    kind: 'sysctl',
+    ns: 'host',
+    path: `net/${path.replace('%', settings.bridge)}`,
+    value,
+  }));
+
+/** The firewall's elements of a network confine it: they are there before its bridge and outlive it. */
+export const hostGuards = (view: NetworkView, settings: HostEnd): KernelObject[] =>
+  networkElements(firewallNetwork(view.network, settings)).map((element) => ({ ...element, guard: true }));
+
+/** The bridge's address, or a router beside the bridge (`--default-gateway`); an isolated bridge has none. */
+export const routerOf = (network: Network, { modes }: HostEnd, family: Family): string | undefined => {
+  const pool = poolOf(network, family);
+  return modes[family] === 'isolated'
+    ? undefined
+    : (pool?.auxiliary[`DefaultGatewayIPv${family}`] ?? pool?.gateway);
+};
+
+/** The host's end is a bridge port and never speaks for itself. */
+export const portSysctls = (
+  { endpoint, host }: EndpointView,
+  { mtu }: Pick<HostEnd, 'mtu'>,
+): SysctlObject[] =>
+  host.ipv6 && mtu >= MIN_MTU_IPV6
+    ? [
+        {
+          kind: 'sysctl',
+          ns: 'host',
+          path: `net/ipv6/conf/${endpoint.hostIfname}/disable_ipv6`,
+          value: '1',
+        },
+      ]
+    : [];
+
+const familyOf = (address: string): Family => (address.includes(':') ? 6 : 4);
+
+/** Where a relay sends what NAT cannot carry: the container's address of the family if it has one, else the other. */
+const relayTarget = ({ ipv4, ipv6 }: Endpoint, family: Family): string | undefined =>
+  family === 4 ? (ipv4 ?? ipv6) : (ipv6 ?? ipv4);
+
+/** Routed networks publish the container's own port: no port of the host is taken. */
+export const hostPorts = ({ endpoint, network }: EndpointView, { modes }: HostEnd): HostPortObject[] =>
+  network.internal
+    ? []
+    : endpoint.bindings.flatMap(({ protocol, hostIp, hostPort, containerPort, count }) => {
+        const family = familyOf(hostIp);
+        const target = relayTarget(endpoint, family);
+        if (target === undefined || (poolOf(network, family) && modes[family] === 'routed')) return [];
+        return [
+          {
+            kind: 'hostport',
+            protocol,
+            address: hostIp,
+            port: hostPort,
+            count,
+            target: { address: bare(target), port: containerPort },
+          },
+        ];
+      });
+
+/** What confines the port: all of the bridge table but the flows that links open. */
+const confines = ({ family, set }: ElementObject): boolean => family === 'bridge' && !set.startsWith('links');
+
+/** Who asks for forwarding in the container says that it is a router: it may send others' packets. */
+const forwards = ({ sysctls }: Sandbox): boolean =>
+  sysctls['net.ipv4.ip_forward'] === '1' || sysctls['net.ipv6.conf.all.forwarding'] === '1';
+
+export const portElements = (
+  { endpoint, network, sandbox }: EndpointView,
+  settings: HostEnd,
+): ElementObject[] =>
+  endpointElements({
+    network: firewallNetwork(network, settings),
+    hostIfname: endpoint.hostIfname,
+    mac: endpoint.mac,
+    addresses: [endpoint.ipv4, endpoint.ipv6, ...endpoint.linkLocal].flatMap((a) => (a ? [bare(a)] : [])),
+    exposed: endpoint.exposed,
+    bindings: endpoint.bindings,
+    linkedTo: endpoint.linkedTo,
+    forwards: forwards(sandbox),
+  }).map((e) => (confines(e) ? { ...e, guard: true } : e));

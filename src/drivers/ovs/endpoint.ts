@@ -1,0 +1,80 @@
+/** Slice of an Open vSwitch endpoint: a veth pair whose near end is plugged into the switch, its rules, its sandbox end. Pure. */
+import type { KernelObject, OvsPortObject, VethLink } from '../../plan/objects.js';
+import type { EndpointView } from '../contract.js';
+import { hostPorts, portElements, portSysctls, routerOf } from '../host-end.js';
+import { sandboxEnd } from '../sandbox-end.js';
+import { endpointFlows } from './flows.js';
+import type { PortOptions } from './options.js';
+import { type OvsSettings, ovsSettings, portSettings } from './settings.js';
+
+const veth = ({ endpoint, sandbox }: EndpointView, mtu: number): VethLink => ({
+  kind: 'link',
+  type: 'veth',
+  ns: 'host',
+  name: endpoint.hostIfname,
+  mtu,
+  up: true,
+  master: '',
+  hairpin: false,
+  isolated: false,
+  peerNs: sandbox.netns,
+  peerName: endpoint.ifname,
+  peerMac: endpoint.mac,
+});
+
+/** `iface-id` and `attached-mac` are what Open vSwitch's own documents ask of who plugs something in. */
+const port = (
+  { endpoint, network }: EndpointView,
+  { bridge, icc }: OvsSettings,
+  { vlan, trunks, egress }: PortOptions,
+): OvsPortObject => ({
+  kind: 'ovs-port',
+  name: endpoint.hostIfname,
+  bridge,
+  role: 'endpoint',
+  ...(vlan === undefined ? {} : { tag: vlan }),
+  ...(trunks === undefined ? {} : { trunks }),
+  protected: !icc,
+  ...(egress ? { shaping: egress } : {}),
+  externalIds: {
+    viaduct: network.id,
+    'viaduct-endpoint': endpoint.id,
+    'iface-id': endpoint.id,
+    'attached-mac': endpoint.mac,
+  },
+});
+
+/** A router of our own, or one on the physical network whose address the user named as gateway. */
+const published = (view: EndpointView, { gateway }: OvsSettings): readonly KernelObject[] =>
+  gateway
+    ? [
+        ...hostPorts(view, gateway),
+        // The nftables bridge family never sees these frames: OpenFlow guards the port.
+        ...portElements(view, gateway).filter(({ family }) => family === 'inet'),
+      ]
+    : [];
+
+export const endpoint = (view: EndpointView): readonly KernelObject[] => {
+  const settings = ovsSettings(view.network, view.host);
+  const options = portSettings(settings, view.endpoint.driverOptions);
+  const { mtu, bridge, datapath, gateway } = settings;
+  const { sandbox, network } = view;
+  const { ifname } = view.endpoint;
+  return [
+    veth(view, mtu),
+    port(view, settings, options),
+    ...endpointFlows({ bridge, endpoint: view.endpoint, sandbox, options }),
+    ...portSysctls(view, { mtu }),
+    ...(datapath === 'netdev'
+      ? [{ kind: 'offload', ns: sandbox.netns, link: ifname, transmit: false } as const]
+      : []),
+    ...sandboxEnd(view, {
+      mtu,
+      router: (family) =>
+        gateway
+          ? routerOf(network, gateway, family)
+          : network.pools.find((pool) => pool.family === family)?.gateway,
+    }),
+    ...published(view, settings),
+  ];
+};

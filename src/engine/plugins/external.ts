@@ -1,0 +1,57 @@
+/**
+ * Tells network plugins which of their endpoints is its container's way out, and so carries its published ports, and
+ * which is no longer: `ProgramExternalConnectivity` and `RevokeExternalConnectivity`, as libnetwork does after each join
+ * and leave. The record says so first: a daemon killed in between revokes once too often, never once too little.
+ */
+import { ViaductError } from '../../errors.js';
+import type { Endpoint, RemoteEndpoint } from '../../model/endpoint.js';
+import type { Parts } from '../parts.js';
+import { sandboxOptions } from './options.js';
+import { networkCall } from './part.js';
+
+const note = (parts: Parts, { id }: Endpoint, external: boolean): void => {
+  const current = parts.model.endpoints.get(id);
+  if (!current?.remote) return;
+  const remote: RemoteEndpoint = { ...current.remote, external };
+  parts.ledger.commit([{ table: 'endpoint', id, value: { ...current, remote } }]);
+};
+
+const program = async (parts: Parts, endpoint: Endpoint, driver: string): Promise<void> => {
+  const container = parts.model.getContainer(endpoint.containerId);
+  note(parts, endpoint, true);
+  try {
+    const plugin = await parts.plugins.network(driver);
+    await plugin.programExternalConnectivity(endpoint.networkId, endpoint.id, sandboxOptions(container));
+  } catch (error) {
+    if (!(error instanceof ViaductError)) throw error;
+    const message = `driver failed programming external connectivity on endpoint ${container.name} (${endpoint.id}): ${error.message}`;
+    throw new ViaductError(error.kind, message, { cause: error });
+  }
+};
+
+const revoke = async (parts: Parts, endpoint: Endpoint, driver: string): Promise<void> => {
+  const { id, networkId } = endpoint;
+  note(parts, endpoint, false);
+  try {
+    await parts.plugins.tell(
+      networkCall(driver, 'RevokeExternalConnectivity', { NetworkID: networkId, EndpointID: id }),
+    );
+  } catch (error) {
+    parts.log.warn(
+      { plugin: driver, endpoint: id, error: String(error) },
+      'external connectivity not revoked',
+    );
+  }
+};
+
+/** After every change of a sandbox's endpoints. Throws what a plugin refused to program. */
+export const announceGateways = async (parts: Parts, sandboxId: string): Promise<void> => {
+  for (const endpoint of parts.model.endpointsOfSandbox(sandboxId)) {
+    const sandbox = parts.model.sandboxes.get(sandboxId);
+    const network = parts.model.networks.get(endpoint.networkId);
+    if (!sandbox || !network || !endpoint.remote) continue;
+    const leadsOut = sandbox.gateway4 === endpoint.id || sandbox.gateway6 === endpoint.id;
+    if (leadsOut === endpoint.remote.external) continue;
+    await (leadsOut ? program : revoke)(parts, endpoint, network.driver);
+  }
+};

@@ -1,0 +1,117 @@
+/** Which networks third-party plugins have a part in, and what the plugins of a record are told when it goes. Pure. */
+import type { Endpoint } from '../../model/endpoint.js';
+import type { Network, Pool } from '../../model/network.js';
+import type { Owed, OwedCall } from '../../model/owed.js';
+import type { MovedLink } from '../../plan/objects.js';
+import type { Model } from '../model.js';
+import type { Parts } from '../parts.js';
+
+/** Of our own: addresses from the pools of this daemon, and none at all. */
+const OWN_IPAM: readonly string[] = ['', 'default', 'null'];
+
+export const isOwnIpam = (driver: string): boolean => OWN_IPAM.includes(driver);
+
+interface Drivers {
+  readonly driver: string;
+  readonly ipam: { readonly driver: string };
+}
+
+export const usesPlugins = ({ drivers }: Pick<Parts, 'drivers'>, { driver, ipam }: Drivers): boolean =>
+  !drivers.has(driver) || !isOwnIpam(ipam.driver);
+
+export const ipamCall = (plugin: string, method: string, body: OwedCall['body']): OwedCall => ({
+  plugin,
+  method: `IpamDriver.${method}`,
+  body,
+});
+
+export const networkCall = (plugin: string, method: string, body: OwedCall['body']): OwedCall => ({
+  plugin,
+  method: `NetworkDriver.${method}`,
+  body,
+});
+
+const bare = (address: string): string => address.split('/', 1)[0] ?? '';
+
+/** Gives back an address of a plugin's pool. */
+export const releaseAddress = (plugin: string, poolId: string, address: string): OwedCall =>
+  ipamCall(plugin, 'ReleaseAddress', { PoolID: poolId, Address: bare(address) });
+
+export const releasePool = (plugin: string, poolId: string): OwedCall =>
+  ipamCall(plugin, 'ReleasePool', { PoolID: poolId });
+
+const poolCalls = (plugin: string, { pluginId, gateway, auxiliary }: Pool): readonly OwedCall[] =>
+  pluginId === undefined
+    ? []
+    : [
+        ...[...(gateway === undefined ? [] : [gateway]), ...Object.values(auxiliary)].map((address) =>
+          releaseAddress(plugin, pluginId, address),
+        ),
+        releasePool(plugin, pluginId),
+      ];
+
+/** What the plugins of a network that goes are owed; undefined: none has a part in it. */
+export const owedForNetwork = (parts: Parts, network: Network): Owed | undefined => {
+  if (network.configOnly || !usesPlugins(parts, network)) return undefined;
+  const { id, driver, ipam, pools } = network;
+  const calls = [
+    ...(parts.drivers.has(driver) ? [] : [networkCall(driver, 'DeleteNetwork', { NetworkID: id })]),
+    ...pools.flatMap((pool) => poolCalls(ipam.driver, pool)),
+  ];
+  return { id, networkId: id, of: 'network', calls };
+};
+
+/** Which pool of the plugin an address was asked of, by address with prefix length. */
+const pluginPools = (
+  network: Network,
+  { ipv4, ipv6, poolIds }: Endpoint,
+): readonly (readonly [string, string])[] =>
+  [ipv4, ipv6].flatMap((address, i) => {
+    const poolId = poolIds?.[i === 0 ? 'ipv4' : 'ipv6'];
+    return address === undefined || poolId === undefined || isOwnIpam(network.ipam.driver)
+      ? []
+      : [[address, poolId]];
+  });
+
+/** What the plugins of an endpoint that goes are owed, in libnetwork's order; undefined: none has a part in it. */
+export const owedForEndpoint = (parts: Parts, network: Network, endpoint: Endpoint): Owed | undefined => {
+  if (!usesPlugins(parts, network)) return undefined;
+  const { driver, ipam } = network;
+  const body = { NetworkID: network.id, EndpointID: endpoint.id };
+  const driverCalls = parts.drivers.has(driver)
+    ? []
+    : [
+        ...(endpoint.remote?.external ? [networkCall(driver, 'RevokeExternalConnectivity', body)] : []),
+        networkCall(driver, 'Leave', body),
+        networkCall(driver, 'DeleteEndpoint', body),
+      ];
+  const addresses = pluginPools(network, endpoint).map(([address, poolId]) =>
+    releaseAddress(ipam.driver, poolId, address),
+  );
+  const { id, ifname, remote, sandboxId } = endpoint;
+  const netns = parts.model.sandboxes.get(sandboxId)?.netns;
+  const link = netns && remote?.source ? { link: { netns, name: ifname, source: remote.source } } : {};
+  return { id, networkId: network.id, of: 'endpoint', calls: [...driverCalls, ...addresses], ...link };
+};
+
+/** The links of plugins that are in sandboxes, or were when a record went: what the kernel is searched for. */
+export const movedLinks = (model: Model): readonly MovedLink[] => {
+  const moved = (ns: string, name: string, source: string, mac: string): MovedLink => ({
+    kind: 'link',
+    type: 'moved',
+    ns,
+    name,
+    source,
+    mac,
+    mtu: 0,
+    up: true,
+  });
+  const wanted = [...model.endpoints.values()].flatMap(({ remote, ifname, mac, sandboxId }) => {
+    const netns = model.sandboxes.get(sandboxId)?.netns;
+    return netns && remote?.source ? [moved(netns, ifname, remote.source, mac)] : [];
+  });
+  const left = [...model.owed.values()].flatMap(({ link }) =>
+    link ? [moved(link.netns, link.name, link.source, '')] : [],
+  );
+  return [...wanted, ...left];
+};

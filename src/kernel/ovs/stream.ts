@@ -1,0 +1,143 @@
+/**
+ * A blocking connection to a unix socket that never waits beyond its deadline. Plans are carried out synchronously (ADR
+ * 2), so Open vSwitch is spoken to as the kernel is.
+ */
+import { unavailable, type ViaductError } from '../../errors.js';
+import * as ffi from '../ffi.js';
+
+const SOL_SOCKET = 1;
+const SO = { RCVTIMEO: 20, SNDTIMEO: 21 } as const;
+const EAGAIN = 11;
+/** `sun_path` of `struct sockaddr_un`, with its NUL */
+const LONGEST_PATH = 108;
+
+/** Nothing listens, nobody answers in time, or the connection broke: all that a later attempt may find otherwise. */
+export class OvsSilent extends Error {
+  override readonly name = 'OvsSilent';
+  constructor(
+    readonly path: string,
+    readonly why: 'absent' | 'late' | 'broken',
+    cause?: unknown,
+  ) {
+    super(`${path}: ${why}`, { cause });
+  }
+}
+
+const SAYS: Record<OvsSilent['why'], string> = {
+  absent: 'is not running: nothing listens on',
+  late: 'does not answer on',
+  broken: 'broke the connection on',
+};
+
+/** What the user reads. */
+export const silence = ({ path, why }: OvsSilent): ViaductError =>
+  unavailable(
+    `Open vSwitch ${SAYS[why]} ${path} (install it with "apt install openvswitch-switch", start it with "systemctl start openvswitch-switch")`,
+  );
+
+const unixAddress = (path: string): Buffer => {
+  const bytes = Buffer.from(path);
+  if (bytes.length >= LONGEST_PATH) throw new OvsSilent(path, 'absent');
+  const out = Buffer.alloc(2 + LONGEST_PATH);
+  out.writeUInt16LE(ffi.AF.UNIX, 0);
+  bytes.copy(out, 2);
+  return out;
+};
+
+/** `struct timeval` of two 64-bit words; zero would mean for ever. */
+const timeval = (ms: number): Buffer => {
+  const out = Buffer.alloc(16);
+  const whole = Math.max(1, Math.ceil(ms));
+  out.writeBigInt64LE(BigInt(Math.floor(whole / 1000)), 0);
+  out.writeBigInt64LE(BigInt((whole % 1000) * 1000), 8);
+  return out;
+};
+
+export class Stream {
+  readonly #fd: number;
+  readonly #buffer = Buffer.alloc(1 << 16);
+
+  /** Throws OvsSilent. `deadline` as `performance.now()` tells it. */
+  constructor(
+    private readonly path: string,
+    private readonly deadline: number,
+  ) {
+    this.#fd = ffi.socket(ffi.AF.UNIX, ffi.SOCK.STREAM);
+    try {
+      this.#limit(SO.SNDTIMEO);
+      ffi.connect(this.#fd, unixAddress(path));
+    } catch (error) {
+      ffi.close(this.#fd);
+      throw this.#silent(error, 'absent');
+    }
+  }
+
+  write(data: Buffer): void {
+    for (let rest = data; rest.length > 0; ) {
+      try {
+        this.#limit(SO.SNDTIMEO);
+        rest = rest.subarray(ffi.send(this.#fd, rest, MSG_NOSIGNAL));
+      } catch (error) {
+        throw this.#silent(error, 'broken');
+      }
+    }
+  }
+
+  /** The next bytes, at least one. */
+  read(): Buffer {
+    try {
+      this.#limit(SO.RCVTIMEO);
+      const n = ffi.recv(this.#fd, this.#buffer);
+      if (n < 0) throw new OvsSilent(this.path, 'late');
+      if (n === 0) throw new OvsSilent(this.path, 'broken');
+      return Buffer.from(this.#buffer.subarray(0, n));
+    } catch (error) {
+      throw this.#silent(error, 'broken');
+    }
+  }
+
+  close(): void {
+    ffi.close(this.#fd);
+  }
+
+  #limit(option: number): void {
+    const left = this.deadline - performance.now();
+    if (left <= 0) throw new OvsSilent(this.path, 'late');
+    ffi.setsockopt(this.#fd, SOL_SOCKET, option, timeval(left));
+  }
+
+  #silent(error: unknown, why: OvsSilent['why']): unknown {
+    if (!(error instanceof ffi.SystemError)) return error;
+    return new OvsSilent(this.path, error.errno === EAGAIN ? 'late' : why, error);
+  }
+}
+
+const MSG_NOSIGNAL = 0x4000;
+
+/** How long a healthy Open vSwitch may take, and how long it is waited for once it was too late. */
+const LIMIT_MS = { healthy: 1_000, late: 50 } as const;
+
+/**
+ * Keeps a hanging Open vSwitch from holding everybody up each time: after one answer that was too late, the next attempts
+ * wait only a moment, until one is answered.
+ */
+export class Patience {
+  #late = false;
+
+  /** Runs `work` with a deadline. What throws OvsSilent comes out as unavailable, with the OvsSilent as its cause. */
+  attempt<T>(work: (deadline: number) => T): T {
+    try {
+      const result = work(performance.now() + (this.#late ? LIMIT_MS.late : LIMIT_MS.healthy));
+      this.#late = false;
+      return result;
+    } catch (error) {
+      if (!(error instanceof OvsSilent)) throw error;
+      this.#late ||= error.why === 'late';
+      throw Object.assign(silence(error), { cause: error });
+    }
+  }
+}
+
+/** True for what a later attempt may find otherwise: Open vSwitch was not there, or did not answer. */
+export const isSilence = (error: unknown): boolean =>
+  error instanceof Error && error.cause instanceof OvsSilent;

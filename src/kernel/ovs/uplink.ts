@@ -1,0 +1,23 @@
+/** Whether an interface of the host may become a switch's uplink: only one that nobody uses. It is raised, and left up. */
+import { conflict, invalid } from '../../errors.js';
+import { NETLINK, withSocket } from '../netlink.js';
+import { dumpAddresses, isAutomatic, parseAddress } from '../rtnetlink/address.js';
+import { changeLink } from '../rtnetlink/link.js';
+import { findLink } from '../session.js';
+
+/** Throws invalid where there is no such interface, conflict where it carries addresses or belongs to a bridge or bond. */
+export const takeUplink = (name: string): void =>
+  withSocket(NETLINK.ROUTE, 'host', (socket) => {
+    const link = findLink(socket, name);
+    if (!link) throw invalid(`there is no interface ${name} on this host to be the uplink`);
+    if (link.master !== 0) throw conflict(`the interface ${name} belongs to a bridge or bond already`);
+    const used = socket
+      .dump(dumpAddresses(link.index), `address dump ${name}`)
+      .map(parseAddress)
+      .find((a) => a.index === link.index && !isAutomatic(a, link.mac));
+    if (used)
+      throw conflict(
+        `the interface ${name} has the address ${used.address}: as an uplink the host could no longer use it`,
+      );
+    socket.request([changeLink(name, { up: true })], `link up ${name}`);
+  });

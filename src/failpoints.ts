@@ -25,7 +25,6 @@ export type Failpoint =
   | 'rootfs-discarded'
   | 'container-removed'
   | 'plugin-owed'
-  | 'plugin-answered'
   | 'plugin-told';
 
 const file = process.env.VIADUCT_FAILPOINTS ?? '';

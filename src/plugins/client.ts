@@ -52,7 +52,7 @@ const LONGEST_MESSAGE = 1_000;
 const printable = (text: string): string =>
   text
     .slice(0, LONGEST_MESSAGE)
-    .replace(/[^\x20-\x7e]+/g, ' ')
+    .replace(/[^\x21-\x7e]+/g, ' ')
     .trim();
 
 const read = <T>(name: string, method: string, { status, body }: Answer, schema: z.ZodType<T>): T => {

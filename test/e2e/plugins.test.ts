@@ -1,45 +1,14 @@
 /** Third-party plugins: the example in examples/plugin as network and IPAM driver, killed, stopped, gone. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ROOT } from '../support/daemon.js';
+import { expect, test } from 'vitest';
+import { examplePluginFor } from '../support/example-plugin.js';
 import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
 import { until } from '../support/run.js';
 
 const d = daemonForThisFile();
 const { inspect, inside, sleeper, ping, addressOf, refusal } = phrasesFor(d);
 
-let plugin: ChildProcess | undefined;
-const pools = (): string => join(d.world.base, 'pools.json');
-
-const startPlugin = async (): Promise<void> => {
-  const [program = '', ...enter] = d.world.enter;
-  const script = join(ROOT, 'examples/plugin/plugin.mjs');
-  const args = [process.execPath, script, 'example', join(d.world.base, 'plugins'), pools()];
-  const child = spawn(program, [...enter, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-  plugin = child;
-  await new Promise((resolve) => child.stdout.once('data', resolve));
-};
-const endPlugin = (signal: NodeJS.Signals): Promise<void> =>
-  new Promise((resolve) => {
-    if (!plugin || plugin.exitCode !== null || plugin.signalCode !== null) return resolve();
-    plugin.once('exit', () => resolve());
-    plugin.kill(signal);
-  });
-
-beforeAll(startPlugin);
-afterAll(() => endPlugin('SIGKILL'));
-
-const taken = (): Record<string, { taken: string[] }> =>
-  existsSync(pools()) ? JSON.parse(readFileSync(pools(), 'utf8')) : {};
-/** What the plugin made and was not told to take away. */
-const held = async (): Promise<string[]> => {
-  const links = await d.host("ip -o link | awk -F'[ :@]+' '{print $2}' | grep ^ex || true");
-  return [...links.split('\n').filter((line) => line !== ''), ...Object.keys(taken())];
-};
-const nothingHeld = () =>
-  until('the plugin was told of all that is gone', async () => (await held()).length === 0, 5_000);
+const plugin = examplePluginFor(d);
+const { held, nothingHeld } = plugin;
 
 test('D9 N6 a plugin makes networks and gives addresses; two containers reach each other by name', async () => {
   await d.docker('network', 'create', '-d', 'example', '--ipam-driver', 'example', 'net');
@@ -65,11 +34,11 @@ test('D9 N6 a plugin makes networks and gives addresses; two containers reach ea
 test('D9 the plugin killed and started again: networks and containers go on, and new ones come', async () => {
   await d.docker('network', 'create', '-d', 'example', '--ipam-driver', 'example', 'net');
   await sleeper('one', '--network', 'net');
-  await endPlugin('SIGKILL');
+  await plugin.end('SIGKILL');
   expect((await d.docker('network', 'ls')).includes('net')).toBe(true);
   // A start meets a plugin on its way: it waits for it.
   const starting = sleeper('two', '--network', 'net');
-  await startPlugin();
+  await plugin.start();
   await starting;
   expect((await ping('one', 'two')).code).toBe(0);
   await d.clear();
@@ -79,18 +48,18 @@ test('D9 the plugin killed and started again: networks and containers go on, and
 test('D9 what a plugin that is away is owed, it is told when it is back, also by a daemon started anew', async () => {
   await d.docker('network', 'create', '-d', 'example', '--ipam-driver', 'example', 'net');
   await sleeper('one', '--network', 'net');
-  await endPlugin('SIGKILL');
+  await plugin.end('SIGKILL');
   await d.docker('rm', '-f', 'one');
   await d.kill9();
   await d.start();
   expect((await held()).length).toBeGreaterThan(0);
-  await startPlugin();
+  await plugin.start();
   await until(
     'the endpoint is gone',
     async () => !(await held()).some((name) => /^ex[oi]/.test(name)),
     10_000,
   );
-  expect(taken()['10.90.0.0/24']?.taken).toEqual(['10.90.0.1']);
+  expect(plugin.pools()['10.90.0.0/24']?.taken).toEqual(['10.90.0.1']);
   await d.clear();
   await nothingHeld();
 });
@@ -112,7 +81,7 @@ test('D9 the daemon killed: a restarted one finds the container connected, and l
 
 test('D9 a plugin that hangs holds up its own networks and nothing else', { timeout: 60_000 }, async () => {
   await d.docker('network', 'create', '-d', 'example', 'net');
-  plugin?.kill('SIGSTOP');
+  plugin.signal('SIGSTOP');
   try {
     const slow = d.docker.try(['run', '-d', '--name', 'slow', '--network', 'net', 'alpine', 'sleep', '600'], {
       timeoutMs: 50_000,
@@ -128,7 +97,7 @@ test('D9 a plugin that hangs holds up its own networks and nothing else', { time
     expect(stderr).toContain('failed to create endpoint slow on network net: plugin "example" at unix://');
     expect(stderr).toContain('no answer within 30 s');
   } finally {
-    plugin?.kill('SIGCONT');
+    plugin.signal('SIGCONT');
   }
   await d.docker('rm', 'slow');
   await until(
@@ -163,7 +132,7 @@ test('D9 unknown drivers are not found at once; a driver of the wrong kind is re
 
 test('D9 a network whose plugin is gone is not removed but by force, and the plugin is told when it comes back', async () => {
   await d.docker('network', 'create', '-d', 'example', 'net');
-  await endPlugin('SIGTERM');
+  await plugin.end('SIGTERM');
   await d.host(`rm -f ${d.world.base}/plugins/example.sock`);
   await d.restart(); // the daemon knows it from no former call
   const refused = await refusal('DELETE', '/networks/net');
@@ -171,7 +140,7 @@ test('D9 a network whose plugin is gone is not removed but by force, and the plu
   expect(refused.message).toContain('plugin not found: start the plugin, or remove the network without it');
   expect((await d.api('DELETE', '/networks/net?force=1')).status).toBe(204);
   expect(await d.docker('network', 'ls', '-q', '--filter', 'type=custom')).toBe('');
-  await startPlugin();
+  await plugin.start();
   await until('the plugin was told', async () => (await held()).length === 0, 15_000);
 });
 
@@ -180,7 +149,7 @@ test('N6 a third-party IPAM driver serves the bridge driver', async () => {
   await sleeper('one', '--network', 'net');
   await sleeper('two', '--network', 'net');
   expect(await addressOf('one', 'net')).toBe('10.95.0.2');
-  expect(taken()['10.95.0.0/24']?.taken).toEqual(['10.95.0.1', '10.95.0.2', '10.95.0.3']);
+  expect(plugin.pools()['10.95.0.0/24']?.taken).toEqual(['10.95.0.1', '10.95.0.2', '10.95.0.3']);
   expect((await ping('one', 'two')).code).toBe(0);
   const again = await d.docker.try([
     'run',
@@ -196,7 +165,7 @@ test('N6 a third-party IPAM driver serves the bridge driver', async () => {
   await d.docker('rm', '-f', 'one');
   await until(
     'it was given back',
-    () => taken()['10.95.0.0/24']?.taken.includes('10.95.0.2') === false,
+    () => plugin.pools()['10.95.0.0/24']?.taken.includes('10.95.0.2') === false,
     5_000,
   );
   await d.clear();

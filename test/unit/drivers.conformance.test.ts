@@ -1,7 +1,7 @@
 /** What every driver keeps, whatever it makes. A new driver in `DRIVERS` is tested by being there. */
 import { describe, expect, it } from 'vitest';
-import type { EndpointView } from '../../src/drivers/contract.js';
-import { DRIVERS } from '../../src/drivers/index.js';
+import type { Driver, EndpointView } from '../../src/drivers/contract.js';
+import { DRIVERS, remote } from '../../src/drivers/index.js';
 import { build, diff } from '../../src/plan/diff.js';
 import { inverse } from '../../src/plan/inverse.js';
 import { type KernelObject, objectKey } from '../../src/plan/objects.js';
@@ -9,19 +9,33 @@ import { print } from '../../src/plan/print.js';
 import { Interpreter } from '../support/interpreter.js';
 import { aNetwork, anEndpoint, aSandbox, aView, POOL4, POOL6 } from '../support/views.js';
 
-const views = (driver: string): EndpointView[] => {
-  const options = { driver, ...(DRIVERS.get(driver)?.capabilities.addresses ? {} : { pools: [] }) };
+/** What a plugin answered, for the driver of all plugins' networks. */
+const REMOTE = {
+  source: 'tap0',
+  gateway4: '172.18.0.1',
+  gateway6: 'fd00:1::1',
+  routes: [
+    { destination: '10.0.0.0/8', via: '172.18.0.9' },
+    { destination: '192.0.2.0/24' },
+    { destination: '172.18.0.0/16' },
+    { destination: '0.0.0.0/0', via: '172.18.0.9' },
+  ],
+  external: true,
+};
+
+const views = (of: Driver): EndpointView[] => {
+  const { name: driver, capabilities } = of;
+  const options = { driver, ...(capabilities.addresses ? {} : { pools: [] }) };
   const dual = { ipv6: true, ...options, ...(options.pools ? {} : { pools: [POOL4, POOL6] }) };
   const bindings = [
     { protocol: 'tcp' as const, hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, count: 1 },
     { protocol: 'udp' as const, hostIp: '::', hostPort: 5000, containerPort: 5000, count: 100 },
   ];
-  const endpoint = DRIVERS.get(driver)?.capabilities.interfaces
-    ? anEndpoint({ bindings, ipv6: 'fd00:1::2/64' })
+  const answered = of === remote ? { hostIfname: '', remote: REMOTE } : {};
+  const endpoint = capabilities.interfaces
+    ? anEndpoint({ bindings, ipv6: 'fd00:1::2/64', ...answered })
     : anEndpoint({ ifname: '', hostIfname: '', mac: '' });
-  const sandbox = DRIVERS.get(driver)?.capabilities.interfaces
-    ? aSandbox()
-    : aSandbox({ netns: '', mode: 'host' });
+  const sandbox = capabilities.interfaces ? aSandbox() : aSandbox({ netns: '', mode: 'host' });
   return [
     aView({ network: aNetwork(options), endpoint, sandbox }),
     aView({ network: aNetwork(dual), endpoint, sandbox }),
@@ -33,8 +47,8 @@ const views = (driver: string): EndpointView[] => {
 const sandboxSlice = ({ sandbox }: EndpointView): KernelObject[] =>
   sandbox.netns === '' ? [] : [{ kind: 'netns', path: sandbox.netns }];
 
-describe.each([...DRIVERS.values()])('driver $name', (driver) => {
-  const cases = views(driver.name);
+describe.each([...DRIVERS.values(), remote])('driver $name', (driver) => {
+  const cases = views(driver);
 
   it('answers the same for the same view, and never touches it', () => {
     for (const view of cases) {

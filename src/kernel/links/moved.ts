@@ -37,30 +37,6 @@ const setUp = ({ session, given }: LinkContext, o: MovedLink): void => {
   if (found) announce(session, { ns: o.ns, bridge: o.name, mac: found.mac, addresses: given(o.ns, o.name) });
 };
 
-const create = (context: LinkContext, o: MovedLink): void => {
-  const { session } = context;
-  const there = session.link(o.ns, o.name);
-  const operation = `link move ${o.source} to ${o.name}`;
-  if (there && !isOurs(o, there)) throw new KernelError(EEXIST, operation, 'another link has this name');
-  if (there) raise(session, { ...o, up: false });
-  else {
-    const found = session.link('host', o.source);
-    if (!found) throw new KernelError(ENODEV, operation, `no interface ${o.source} on the host`);
-    const to = { fd: session.descriptor(o.ns), name: o.name, alias: aliasOf(o.source) };
-    session.socket('host').request([moveLink(found.index, to)], operation);
-    session.forget('host', o.source);
-    session.forget(o.ns, o.name);
-  }
-  if (o.mac !== '') session.socket(o.ns).request([changeLink(o.name, { mac: o.mac })], operation);
-  if (o.up) setUp(context, o);
-};
-
-const replace = (context: LinkContext, o: MovedLink, before: MovedLink): void => {
-  if (o.mac !== before.mac && o.mac !== '')
-    context.session.socket(o.ns).request([changeLink(o.name, { mac: o.mac })], `link change ${o.name}`);
-  if (o.up !== before.up) setUp(context, o);
-};
-
 /** Where its name on the host was taken meanwhile it stays, and ends with the sandbox. */
 const remove = ({ session }: LinkContext, o: MovedLink, found: DumpedLink): void => {
   if (!isOurs(o, found)) return;
@@ -68,6 +44,39 @@ const remove = ({ session }: LinkContext, o: MovedLink, found: DumpedLink): void
   const down = changeLink(found.index, { up: false });
   session.socket(o.ns).attempt([down, moveLink(found.index, back)], `link move ${o.name} back`);
   session.forget('host', o.source);
+};
+
+const move = ({ session }: LinkContext, o: MovedLink, operation: string): void => {
+  const found = session.link('host', o.source);
+  if (!found) throw new KernelError(ENODEV, operation, `no interface ${o.source} on the host`);
+  const to = { fd: session.descriptor(o.ns), name: o.name, alias: aliasOf(o.source) };
+  session.socket('host').request([moveLink(found.index, to)], operation);
+  session.forget('host', o.source);
+  session.forget(o.ns, o.name);
+};
+
+/** One that a former, interrupted plan moved is taken over. */
+const create = (context: LinkContext, o: MovedLink): void => {
+  const { session } = context;
+  const there = session.link(o.ns, o.name);
+  const operation = `link move ${o.source} to ${o.name}`;
+  if (there && !isOurs(o, there)) throw new KernelError(EEXIST, operation, 'another link has this name');
+  if (there) raise(session, { ...o, up: false });
+  else move(context, o, operation);
+  try {
+    if (o.mac !== '') session.socket(o.ns).request([changeLink(o.name, { mac: o.mac })], operation);
+    if (o.up) setUp(context, o);
+  } catch (error) {
+    const found = session.link(o.ns, o.name);
+    if (found) remove(context, o, found);
+    throw error;
+  }
+};
+
+const replace = (context: LinkContext, o: MovedLink, before: MovedLink): void => {
+  if (o.mac !== before.mac && o.mac !== '')
+    context.session.socket(o.ns).request([changeLink(o.name, { mac: o.mac })], `link change ${o.name}`);
+  if (o.up !== before.up) setUp(context, o);
 };
 
 export const moved: LinkRow<MovedLink> = { create, replace, delete: remove, present };

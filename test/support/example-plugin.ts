@@ -1,0 +1,55 @@
+/** The plugin of examples/plugin, run on the host of a daemon's world. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import { ROOT, type TestDaemon } from './daemon.js';
+import { until } from './run.js';
+
+export interface ExamplePlugin {
+  start(): Promise<void>;
+  end(signal: NodeJS.Signals): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+  /** its pools, with the addresses given from them */
+  pools(): Readonly<Record<string, { readonly taken: readonly string[] }>>;
+  /** links and pools that it made and was not told to take away */
+  held(): Promise<readonly string[]>;
+  /** resolves when it was told of all that is gone */
+  nothingHeld(ms?: number): Promise<unknown>;
+}
+
+/** Runs for the whole file; a test may end it and start it again. */
+export const examplePluginFor = (d: TestDaemon): ExamplePlugin => {
+  let child: ChildProcess | undefined;
+  const state = (): string => join(d.world.base, 'pools.json');
+  const start = async (): Promise<void> => {
+    const [program = '', ...enter] = d.world.enter;
+    const script = join(ROOT, 'examples/plugin/plugin.mjs');
+    const args = [process.execPath, script, 'example', join(d.world.base, 'plugins'), state()];
+    const started = spawn(program, [...enter, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    child = started;
+    await new Promise((resolve) => started.stdout.once('data', resolve));
+  };
+  const end = (signal: NodeJS.Signals): Promise<void> =>
+    new Promise((resolve) => {
+      if (!child || child.exitCode !== null || child.signalCode !== null) return resolve();
+      child.once('exit', () => resolve());
+      child.kill(signal);
+    });
+  beforeAll(start);
+  afterAll(() => end('SIGKILL'));
+  const pools = () => (existsSync(state()) ? JSON.parse(readFileSync(state(), 'utf8')) : {});
+  const held = async (): Promise<readonly string[]> => {
+    const links = await d.host("ip -o link | awk -F'[ :@]+' '{print $2}' | grep ^ex || true");
+    return [...links.split('\n').filter((line) => line !== ''), ...Object.keys(pools())];
+  };
+  return {
+    start,
+    end,
+    signal: (signal) => void child?.kill(signal),
+    pools,
+    held,
+    nothingHeld: (ms = 8_000) =>
+      until('the plugin was told of all that is gone', async () => (await held()).length === 0, ms),
+  };
+};

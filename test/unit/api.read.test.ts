@@ -212,7 +212,7 @@ describe('container create', () => {
     );
   });
 
-  it('reads ten thousand ports in well under a tenth of a second', () => {
+  it('reads ten thousand ports without looking at each for each', () => {
     const ports = Array.from({ length: 10_000 }, (_, i) => 10_000 + i);
     const body: unknown = JSON.parse(
       JSON.stringify({
@@ -230,8 +230,8 @@ describe('container create', () => {
     const { request } = readCreate(body, { name: '', platform: '', minor: 50 });
     const took = performance.now() - begun;
     expect(Object.keys(request.hostConfig.PortBindings)).toHaveLength(10_000);
-    // 15–25 ms measured; the bound leaves room for a busy machine.
-    expect(took).toBeLessThan(100);
+    // 15–25 ms measured; to look at each for each takes many seconds.
+    expect(took).toBeLessThan(2000);
   });
 });
 
@@ -321,7 +321,7 @@ describe('patterns', () => {
     for (const pattern of ['(a+)+$', '(a|a)*b', '(a*)*c', '(.*)(.*)(.*)[^a]$']) {
       compilePattern(pattern)?.(`${'a'.repeat(4096)}!`);
     }
-    expect(performance.now() - begun).toBeLessThan(500);
+    expect(performance.now() - begun).toBeLessThan(5000);
   });
 
   it('reads globs as path.Match does', () => {

@@ -88,7 +88,7 @@ describe('references', () => {
     for (const piece of ['a', 'a-', 'a.', '_', '/', ':', '@', 'a/']) {
       const began = performance.now();
       expect(() => parseReference(piece.repeat(65_536 / piece.length))).toThrow();
-      expect(performance.now() - began).toBeLessThan(10);
+      expect(performance.now() - began).toBeLessThan(1000);
     }
   });
 });

@@ -111,6 +111,6 @@ describe('an allocator', () => {
       expect(allocator.next()).toBe('172.18.200.200');
       sparse.next();
     }
-    expect(performance.now() - start).toBeLessThan(500);
+    expect(performance.now() - start).toBeLessThan(3000);
   });
 });

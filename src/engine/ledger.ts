@@ -7,6 +7,7 @@
 import { failpoint } from '../failpoints.js';
 import type { Kernel } from '../kernel/contract.js';
 import { diff } from '../plan/diff.js';
+import { inverse } from '../plan/inverse.js';
 import type { KernelObject, Slice } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
 import type { Change, Store } from '../store/store.js';
@@ -29,8 +30,11 @@ export class Ledger {
     this.#derive = parts.derive;
   }
 
-  /** All or nothing: records, disk and kernel. Throws what the kernel or the store refused. */
-  commit(changes: readonly Change[]): void {
+  /**
+   * All or nothing: records, disk and kernel. Throws what the kernel or the store refused. `meanwhile` begins, as soon as
+   * new namespaces are there, what goes on outside this process while the rest is made; what it throws takes all back.
+   */
+  commit(changes: readonly Change[], meanwhile?: () => void): void {
     const slices = touched(this.#model, changes);
     const before = this.#objects(slices);
     const undo = changes.map((change) => this.#model.change(change)).reverse();
@@ -41,7 +45,7 @@ export class Ledger {
         changes.some((change, i) => outlivesReboot(change, undo.at(-1 - i))),
       );
       failpoint('intent-durable');
-      this.#apply(plan, undo);
+      this.#apply(plan, undo, meanwhile);
     } catch (error) {
       for (const change of undo) this.#model.change(change);
       throw error;
@@ -65,13 +69,28 @@ export class Ledger {
     }
   }
 
-  #apply(plan: Plan, undo: readonly Change[]): void {
-    if (plan.length === 0 || !this.#kernelFollows) return;
+  #apply(plan: Plan, undo: readonly Change[], meanwhile?: () => void): void {
     try {
-      this.#kernel.apply(plan);
-      failpoint('kernel-applied');
+      if (!this.#kernelFollows) meanwhile?.();
+      else if (meanwhile) this.#applyInTwo(plan, meanwhile);
+      else if (plan.length > 0) this.#kernel.apply(plan);
+      if (this.#kernelFollows && plan.length > 0) failpoint('kernel-applied');
     } catch (error) {
       this.#store.commit(undo, true);
+      throw error;
+    }
+  }
+
+  /** A namespace builds on nothing else of the plan. */
+  #applyInTwo(plan: Plan, meanwhile: () => void): void {
+    const first = plan.filter(({ op, object }) => op === 'create' && object.kind === 'netns');
+    const rest = plan.filter((step) => !first.includes(step));
+    this.#kernel.apply(first);
+    try {
+      meanwhile();
+      if (rest.length > 0) this.#kernel.apply(rest);
+    } catch (error) {
+      this.#kernel.apply(inverse(first));
       throw error;
     }
   }

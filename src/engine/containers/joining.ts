@@ -55,13 +55,18 @@ const joinOneByOne = async (parts: Parts, container: Container): Promise<Contain
 
 /**
  * Makes the sandbox and all endpoints of a starting container. When it rejects, the container's record says what of it
- * is there, for `leave` to take away.
+ * is there, for `leave` to take away. `meanwhile` is called, where all is settled at once, as soon as the sandbox's
+ * namespace is there; where plugins are asked first it is not.
  */
-export const joinAll = (parts: Parts, container: Container): Container | Promise<Container> =>
+export const joinAll = (
+  parts: Parts,
+  container: Container,
+  meanwhile: (joined: Container) => void,
+): Container | Promise<Container> =>
   sharesWith(container) === undefined &&
   container.networks.some((entry) => usesPlugins(parts, networkOf(parts, entry)))
     ? joinOneByOne(parts, container)
-    : join(parts, container);
+    : join(parts, container, meanwhile);
 
 /** `membership.connect` for any network; `container`: its id. */
 export const connectAny = async (

@@ -9,13 +9,12 @@ import { type Exit, StartError } from '../../runtime/contract.js';
 import { type Parts, timestamp } from '../parts.js';
 import { Attachments } from './attachments.js';
 import { NEVER } from './create.js';
-import { followLinks, removeEtc, writeEtc } from './etc.js';
+import { followLinks, removeEtc } from './etc.js';
 import { HealthMonitor } from './health.js';
-import { joinAll } from './joining.js';
-import { linkEnvironment } from './links.js';
+import { launch } from './launch.js';
 import { Locks } from './locks.js';
-import { leave, linkTargets, sharesWith, usesHost } from './membership.js';
-import { mountVolumes, unmountVolumes } from './mounts.js';
+import { leave } from './membership.js';
+import { unmountVolumes } from './mounts.js';
 import { restartDelay, restartsAfterExit } from './restart.js';
 import { signalNumber } from './signals.js';
 import { containerEvent, isRunning } from './state.js';
@@ -68,27 +67,7 @@ export class Lifecycle {
 
   async #launch(container: Container): Promise<void> {
     const { parts } = this;
-    parts.runtime.foresee();
-    const image = parts.images.get(container.imageId);
-    const rootfs = parts.images.mount(container.id, container.imageId);
-    failpoint('rootfs-mounted');
-    mountVolumes(parts, container, rootfs);
-    failpoint('volumes-mounted');
-    const joined = await joinAll(parts, container);
-    const etc = writeEtc(parts, joined);
-    failpoint('etc-written');
-    const { pid } = await parts.runtime.create({
-      container: joined,
-      image,
-      rootfs,
-      etc,
-      netns: this.#namespace(joined),
-      env: this.#linkVariables(joined),
-      hostname: this.#hostname(joined),
-      domainname: joined.config.Domainname,
-      sysctls: joined.hostConfig.Sysctls ?? {},
-      ...this.#sharedNamespaces(joined),
-    });
+    const { pid } = await launch(parts, container);
     failpoint('runtime-created');
     parts.runtime.onExit(container.id, (exit) => void this.#exited(container.id, exit));
     this.attachments.join(container.id, () => parts.runtime.attach(container.id));
@@ -100,35 +79,6 @@ export class Lifecycle {
       ...current,
       state: { ...current.state, ...running(pid), finishedAt: current.state.finishedAt },
     });
-  }
-
-  #namespace(container: Container): string {
-    const sandbox = container.sandboxId ? this.parts.model.sandboxes.get(container.sandboxId) : undefined;
-    return sandbox?.netns ?? '';
-  }
-
-  #hostname(container: Container): string {
-    const shared = sharesWith(container);
-    const owner = shared === undefined ? container : this.parts.model.getContainer(shared);
-    return usesHost(owner) && owner.config.Hostname === '' ? '' : owner.config.Hostname;
-  }
-
-  #linkVariables(container: Container): readonly string[] {
-    const bridge = this.parts.model.networkNamed('bridge');
-    if (!bridge || !container.networks.some((n) => n.networkId === bridge.id)) return [];
-    return linkTargets(this.parts, container, bridge).flatMap((t) => linkEnvironment(container, t));
-  }
-
-  #sharedNamespaces({ hostConfig }: Container): { pidOf?: { pid?: number; ipc?: number } } {
-    const of = (mode: string | undefined): number | undefined => {
-      if (!mode?.startsWith('container:')) return undefined;
-      const target = this.parts.model.getContainer(mode.slice('container:'.length));
-      if (target.state.pid === 0) throw conflict(`container ${target.id} is not running`);
-      return target.state.pid;
-    };
-    const pid = of(hostConfig.PidMode);
-    const ipc = of(hostConfig.IpcMode);
-    return { pidOf: { ...(pid ? { pid } : {}), ...(ipc ? { ipc } : {}) } };
   }
 
   /** A start that failed: nothing of it stays but the reason. */

@@ -116,12 +116,19 @@ const settingsOf = (container: Container, index: number): EndpointSettings => {
   return mac && !settings.mac ? { ...settings, mac } : settings;
 };
 
-/** Makes the sandbox and all endpoints of a starting container. Answers the container's record with them. */
-export const join = (parts: Parts, container: Container): Container => {
+/**
+ * Makes the sandbox and all endpoints of a starting container. Answers the container's record with them. `meanwhile`: as
+ * of `Ledger.commit`.
+ */
+export const join = (
+  parts: Parts,
+  container: Container,
+  meanwhile: (joined: Container) => void,
+): Container => {
   const shared = sharesWith(container);
   if (shared !== undefined) {
     const guest: Container = { ...container, sandboxId: sharedSandbox(parts, shared), endpointIds: [] };
-    parts.ledger.commit([{ table: 'container', id: guest.id, value: guest }]);
+    parts.ledger.commit([{ table: 'container', id: guest.id, value: guest }], () => meanwhile(guest));
     return guest;
   }
   const networks = container.networks.map((entry) => networkOf(parts, entry));
@@ -140,7 +147,11 @@ export const join = (parts: Parts, container: Container): Container => {
       : container.networks.map((entry, i) => ({ ...entry, networkId: networks[i]?.id ?? '' }));
     const endpointIds = members.map((m) => m.endpoint.id);
     const joined: Container = { ...container, networks: resolved, sandboxId: sandbox.id, endpointIds };
-    parts.ledger.commit([...arrange(sandbox, members), { table: 'container', id: joined.id, value: joined }]);
+    const records: Change[] = [
+      ...arrange(sandbox, members),
+      { table: 'container', id: joined.id, value: joined },
+    ];
+    parts.ledger.commit(records, () => meanwhile(joined));
     for (const { network } of members) networkEvent(parts, network, 'connect', container.id);
     return joined;
   } catch (error) {

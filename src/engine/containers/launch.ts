@@ -1,0 +1,92 @@
+/**
+ * From a record to a process that waits to be started: files, namespaces, networks and the OCI runtime, which works while
+ * the networks are made. When it rejects, the record says what of it is there, for the caller to take away.
+ */
+import { conflict } from '../../errors.js';
+import { failpoint } from '../../failpoints.js';
+import type { Container } from '../../model/container.js';
+import type { StartRequest } from '../../runtime/contract.js';
+import type { Parts } from '../parts.js';
+import { writeEtc } from './etc.js';
+import { joinAll } from './joining.js';
+import { linkEnvironment } from './links.js';
+import { linkTargets, sharesWith, usesHost } from './membership.js';
+import { mountVolumes } from './mounts.js';
+
+const namespaceOf = (parts: Parts, container: Container): string => {
+  const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
+  return sandbox?.netns ?? '';
+};
+
+const hostnameOf = (parts: Parts, container: Container): string => {
+  const shared = sharesWith(container);
+  const owner = shared === undefined ? container : parts.model.getContainer(shared);
+  return usesHost(owner) && owner.config.Hostname === '' ? '' : owner.config.Hostname;
+};
+
+const linkVariables = (parts: Parts, container: Container): readonly string[] => {
+  const bridge = parts.model.networkNamed('bridge');
+  if (!bridge || !container.networks.some((n) => n.networkId === bridge.id)) return [];
+  return linkTargets(parts, container, bridge).flatMap((t) => linkEnvironment(container, t));
+};
+
+const sharedNamespaces = (parts: Parts, { hostConfig }: Container): Pick<StartRequest, 'pidOf'> => {
+  const of = (mode: string | undefined): number | undefined => {
+    if (!mode?.startsWith('container:')) return undefined;
+    const target = parts.model.getContainer(mode.slice('container:'.length));
+    if (target.state.pid === 0) throw conflict(`container ${target.id} is not running`);
+    return target.state.pid;
+  };
+  const pid = of(hostConfig.PidMode);
+  const ipc = of(hostConfig.IpcMode);
+  return { pidOf: { ...(pid ? { pid } : {}), ...(ipc ? { ipc } : {}) } };
+};
+
+/** Needs the namespace and the endpoints' addresses, nothing that the kernel has of them. */
+const runtimeCreate = (
+  parts: Parts,
+  joined: Container,
+  rootfs: string,
+): Promise<{ readonly pid: number }> => {
+  const etc = writeEtc(parts, joined);
+  failpoint('etc-written');
+  return parts.runtime.create({
+    container: joined,
+    image: parts.images.get(joined.imageId),
+    rootfs,
+    etc,
+    netns: namespaceOf(parts, joined),
+    env: linkVariables(parts, joined),
+    hostname: hostnameOf(parts, joined),
+    domainname: joined.config.Domainname,
+    sysctls: joined.hostConfig.Sysctls ?? {},
+    ...sharedNamespaces(parts, joined),
+  });
+};
+
+/** Settings of interfaces, or of those to come, are the OCI runtime's to make: the interfaces must be there by then. */
+const INTERFACE_SYSCTL = /^net\.ipv[46]\.(conf|neigh)\./;
+const setsInterfaces = ({ hostConfig }: Container): boolean =>
+  Object.keys(hostConfig.Sysctls ?? {}).some((name) => INTERFACE_SYSCTL.test(name.replaceAll('/', '.')));
+
+/** Resolves to the waiting process. */
+export const launch = async (parts: Parts, container: Container): Promise<{ readonly pid: number }> => {
+  parts.runtime.foresee();
+  const rootfs = parts.images.mount(container.id, container.imageId);
+  failpoint('rootfs-mounted');
+  mountVolumes(parts, container, rootfs);
+  failpoint('volumes-mounted');
+  let creating: Promise<{ readonly pid: number }> | undefined;
+  try {
+    const joined = await joinAll(parts, container, (placed) => {
+      if (setsInterfaces(placed)) return;
+      creating = runtimeCreate(parts, placed, rootfs);
+      creating.catch(() => {}); // awaited below, after the networks
+    });
+    return await (creating ?? runtimeCreate(parts, joined, rootfs));
+  } catch (error) {
+    // Nobody takes away what somebody is still making.
+    await creating?.catch(() => {});
+    throw error;
+  }
+};

@@ -16,7 +16,7 @@ accelerator() {
 }
 
 # One emulated processor: with two, QEMU 7.2 at times misses that the kernel on the one has changed code which the other
-# runs (each first or last netfilter hook does), and that one hangs for good. ADR 9 has the trace.
+# runs (each first or last netfilter hook does): that one then stays on the same instruction for good.
 processors() { case "$(accelerator)" in kvm*) echo 2 ;; *) echo 1 ;; esac; }
 
 # qemu_guest KERNEL_ARGUMENTS [further QEMU arguments]

@@ -26,7 +26,7 @@ import { hasOffload } from './offload.js';
 import { ExpectedOvs } from './ovs/expected.js';
 import { OpenVswitch } from './ovs/index.js';
 import type { OvsInternal } from './ovs/state.js';
-import { takeUplink } from './ovs/uplink.js';
+import { leaveUplink, takeUplink } from './ovs/uplink.js';
 import { OvsWatch } from './ovs/watch.js';
 import { Reaper } from './reaper.js';
 import { SandboxWatch } from './sandbox-events.js';
@@ -87,7 +87,10 @@ class LinuxKernel implements Kernel {
   #sandboxWatch: SandboxWatch | undefined;
 
   constructor(private readonly parts: KernelParts) {
-    this.#ovs = new OpenVswitch(parts.ovs?.runDirectory ?? OVS_RUN_DIRECTORY, takeUplink);
+    this.#ovs = new OpenVswitch(parts.ovs?.runDirectory ?? OVS_RUN_DIRECTORY, {
+      take: takeUplink,
+      leave: leaveUplink,
+    });
     const executors = createExecutors(parts.hostPorts, parts.resolvers, this.#ovs);
     this.#applier = new Applier({
       executors,
@@ -226,7 +229,7 @@ class LinuxKernel implements Kernel {
     this.#ovsWatch?.close();
     this.#ovsWatch = new OvsWatch({
       runDirectory: this.#ovs.runDirectory,
-      wanted: () => wanted() || !this.#expectedOvs.empty,
+      wanted: () => wanted() || this.#ovs.owes || !this.#expectedOvs.empty,
       drifted: (state) => this.#expectedOvs.drifted(state),
       flows: () => this.#expectedOvs.flowCounts,
       onDrift: () => onDrift([{ kind: 'ovs' }]),

@@ -106,7 +106,7 @@ describe('D10 a network on Open vSwitch', () => {
     await d.docker('network', 'connect', '--driver-opt', 'com.viaduct.ovs.egress_rate=20000', 'net', 'cc');
     const rate = async (from: string, to: string): Promise<number> => {
       const address = await addressOf(to, 'net');
-      const server = within(to, 'timeout', '10', 'iperf3', '-s', '-1');
+      const server = within(to, 'timeout', '25', 'iperf3', '-s', '-1');
       const said = await until('iperf3', async () =>
         within(from, 'iperf3', '-c', address, '-t', '3', '-J').catch(() => undefined),
       );

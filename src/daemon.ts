@@ -5,6 +5,7 @@ import type { DaemonConfig } from './config/contract.js';
 import { createResolver } from './dns/index.js';
 import type { HostView } from './drivers/contract.js';
 import { DRIVERS } from './drivers/index.js';
+import { parentNames } from './engine/derive.js';
 import { createEvents } from './engine/events.js';
 import { createHostFacts, hasIpv6, hasOvsModule, hostAddress } from './engine/host-facts.js';
 import { loadModel, Model, type RunningEngine, startEngine } from './engine/index.js';
@@ -47,6 +48,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
   );
   if (quarantined)
     log.error({ quarantined }, 'the record of networks and containers could not be read and was set aside');
+  const host = hostView(config);
   const model = new Model();
   loadModel(model, store);
   const ports = createPorts();
@@ -66,6 +68,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
       runDirectory: config.ovsRunDirectory,
       wanted: () => [...model.networks.values()].some((n) => n.driver === 'ovs'),
     },
+    parents: () => parentNames(model, { host, drivers: DRIVERS }),
   });
   const runtime = createRuntime({
     stateDir: join(config.execRoot, 'containers'),
@@ -84,7 +87,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
   });
   const engine = await startEngine({
     config,
-    host: hostView(config),
+    host,
     facts: createHostFacts({
       ours: () => bridgeNames(model),
       gateways: () => (config.hostGatewayIps.length > 0 ? config.hostGatewayIps : bridgeGateways(model)),

@@ -66,14 +66,16 @@ pack_initrd() {
   (cd "$early" && find . | busybox cpio -o -H newc 2>/dev/null) >"$vm/initrd"
 }
 
+# The package that a program is from, if any.
+owner_of() { dpkg-query -S "$(readlink -f "$(command -v "$1")")" 2>/dev/null | cut -d: -f1; }
+
 # Debian packages of the guest with everything they depend on, as far as installed here, and the essential ones.
 guest_packages() {
-  node_owner=$(dpkg-query -S "$(readlink -f "$(command -v node)")" 2>/dev/null | cut -d: -f1)
   {
     dpkg-query -W -f='${Package} ${Essential}\n' | awk '$2 == "yes" { print $1 }'
     # shellcheck disable=SC2086
     apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
-      --no-enhances $run_packages $test_packages $guest_packages $(client_package) $node_owner 2>/dev/null |
+      --no-enhances $run_packages $test_packages $guest_packages $(owner_of docker) $(owner_of node) 2>/dev/null |
       sed -n 's/^\([a-z0-9][a-z0-9.+-]*\)\(:[a-z0-9]*\)\{0,1\}$/\1/p'
   } | sort -u
 }
@@ -127,9 +129,11 @@ quote() {
   for word in "$@"; do printf " '%s'" "$(printf %s "$word" | sed "s/'/'\\\\''/g")"; done
 }
 
-# make_guest [vitest arguments]
+# make_guest [vitest arguments]: one at a time in a working tree, until the guest has ended.
 make_guest() {
   mkdir -p "$vm"
+  exec 9>"$vm/lock"
+  flock -n 9 || { note "another guest of this working tree is running: waiting for its end"; flock 9; }
   say "Guest: Debian's kernel, its packages and this working tree"
   image=$(kernel_version_package)
   [ -n "$image" ] || { apt-get update -q; image=$(kernel_version_package); }

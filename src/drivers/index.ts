@@ -1,5 +1,5 @@
 /**
- * Every built-in driver by name. A further one (macvlan, ipvlan, overlay, ovs, a plugin's) is a file or folder here that
+ * Every built-in driver by name. A further one is a file or folder here that
  * exports a `Driver`, and a line in this list; `test/unit/drivers.conformance.test.ts` then runs over it.
  */
 import { notFound } from '../errors.js';
@@ -7,12 +7,13 @@ import { shown } from '../model/address.js';
 import { bridge } from './bridge/index.js';
 import type { Driver } from './contract.js';
 import { host } from './host.js';
+import { macvlan } from './macvlan.js';
 import { nullDriver } from './null.js';
 import { ovs } from './ovs/index.js';
 import { remote } from './remote.js';
 
 export const DRIVERS: ReadonlyMap<string, Driver> = new Map(
-  [bridge, host, nullDriver, ovs].map((driver) => [driver.name, driver]),
+  [bridge, host, macvlan, nullDriver, ovs].map((driver) => [driver.name, driver]),
 );
 
 /** Throws not-found with moby's text for a driver that is neither built in nor (yet) a plugin. */

@@ -2,7 +2,8 @@
  * What every driver with an interface in a sandbox gives that interface: sysctls, addresses and the sandbox's default
  * routes where this endpoint is the way out. The link itself is the driver's. Pure.
  */
-import type { Family } from '../model/network.js';
+import { invalid } from '../errors.js';
+import type { Family, Network } from '../model/network.js';
 import type { AddressObject, KernelObject, RouteObject, SysctlObject } from '../plan/objects.js';
 import type { EndpointView } from './contract.js';
 import { endpointSysctls } from './endpoint-options.js';
@@ -10,8 +11,14 @@ import { endpointSysctls } from './endpoint-options.js';
 /** IPv6's least MTU (RFC 8200): below it an interface has no IPv6 and none of its sysctls. */
 export const MIN_MTU_IPV6 = 1280;
 
+/** Throws invalid where the network has IPv6 and its MTU (bytes; 0: not known) leaves none. */
+export const checkMtu = ({ ipv6 }: Network, mtu: number): void => {
+  if (ipv6 && mtu > 0 && mtu < MIN_MTU_IPV6)
+    throw invalid(`invalid MTU number: ${mtu}: IPv6 needs at least ${MIN_MTU_IPV6}`);
+};
+
 export interface SandboxEnd {
-  /** bytes */
+  /** bytes; 0: not known, taken to have room for IPv6 */
   readonly mtu: number;
   /**
    * Where a default route of the family leads: the router's bare address, or `on-link` (ipvlan in l3 mode). undefined:
@@ -26,7 +33,7 @@ export interface SandboxEnd {
  */
 const sysctls = ({ endpoint, sandbox, host }: EndpointView, mtu: number): SysctlObject[] => {
   const { ifname, ipv4, ipv6 } = endpoint;
-  const hasIpv6 = host.ipv6 && mtu >= MIN_MTU_IPV6;
+  const hasIpv6 = host.ipv6 && (mtu === 0 || mtu >= MIN_MTU_IPV6);
   const at = (path: string, value: string): SysctlObject => ({
     kind: 'sysctl',
     ns: sandbox.netns,

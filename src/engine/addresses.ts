@@ -2,7 +2,7 @@
  * Who has which address, per network and family. Rebuilt from the endpoints at start, so the allocator itself needs no
  * durable state: an address is taken exactly while a record says so.
  */
-import { invalid } from '../errors.js';
+import { invalid, ViaductError } from '../errors.js';
 import { type Allocator, createAllocator } from '../ipam/allocator.js';
 import type { Endpoint } from '../model/endpoint.js';
 import type { Family, Network, Pool } from '../model/network.js';
@@ -43,10 +43,7 @@ export class Addresses {
   /** An address with prefix length, or undefined where the network has none of the family. */
   take(network: Network, family: Family, requested?: string): string | undefined {
     const spaces = (this.#spaces.get(network.id) ?? []).filter(({ pool }) => pool.family === family);
-    if (requested === undefined) {
-      const space = spaces[0];
-      return space && withPrefix(space.allocator.next(), space.pool);
-    }
+    if (requested === undefined) return nextOf(spaces);
     const space = spaces.find(({ allocator }) => allocator.contains(requested));
     if (!space)
       throw invalid(`invalid endpoint settings:\nno configured subnet contains IP address ${requested}`);
@@ -59,5 +56,16 @@ export class Addresses {
       if (allocator.contains(bare(address))) allocator.release(bare(address));
   }
 }
+
+/** Of the first pool that has one left. */
+const nextOf = ([space, ...more]: readonly Space[]): string | undefined => {
+  if (!space) return undefined;
+  try {
+    return withPrefix(space.allocator.next(), space.pool);
+  } catch (error) {
+    if (more.length > 0 && error instanceof ViaductError) return nextOf(more);
+    throw error;
+  }
+};
 
 const withPrefix = (address: string, pool: Pool): string => `${address}/${pool.subnet.split('/')[1] ?? ''}`;

@@ -13,19 +13,38 @@ export interface DeriveContext {
   readonly daemon: readonly KernelObject[];
 }
 
+const networksOf = (model: Model, { name }: Driver): readonly Network[] =>
+  [...model.networks.values()].filter((n) => n.driver === name && !n.configOnly);
+
 /** What networks of one driver use together; two drivers may both name a parent, so each object is there once. */
 const sharedObjects = (model: Model, { host, drivers }: DeriveContext): readonly KernelObject[] => {
   const objects = new Map<string, KernelObject>();
-  for (const driver of drivers.values()) {
-    if (!driver.shared) continue;
-    const networks = [...model.networks.values()].filter((n) => n.driver === driver.name && !n.configOnly);
-    for (const o of driver.shared(networks, host)) objects.set(objectKey(o), o);
-  }
+  for (const driver of drivers.values())
+    for (const o of driver.shared?.(networksOf(model, driver), host) ?? []) objects.set(objectKey(o), o);
   return [...objects.values()];
 };
 
 /** What is not built in is a plugin's. */
 const driverOf = ({ driver }: Network, { drivers }: DeriveContext): Driver => drivers.get(driver) ?? remote;
+/** Names of the host's interfaces that networks lie on, whosever they are: the dummies, the shared ones and those below. */
+export const parentNames = (
+  model: Model,
+  context: Pick<DeriveContext, 'host' | 'drivers'>,
+): ReadonlySet<string> => {
+  const names = new Set<string>();
+  for (const driver of context.drivers.values()) {
+    const networks = driver.shared ? networksOf(model, driver) : [];
+    const objects = [
+      ...(driver.shared?.(networks, context.host) ?? []),
+      ...networks.flatMap((network) => driver.network({ host: context.host, network })),
+    ];
+    for (const o of objects) {
+      if (o.kind === 'foreign' || o.kind === 'link') names.add(o.name);
+      if (o.kind === 'link' && 'parent' in o) names.add(o.parent);
+    }
+  }
+  return names;
+};
 
 const hostSlice = (model: Model, context: DeriveContext): readonly KernelObject[] => {
   const { host, daemon } = context;

@@ -14,7 +14,8 @@ import { createAttaching, createContainerCommands } from './containers/commands.
 import { Lifecycle } from './containers/lifecycle.js';
 import { Locks } from './containers/locks.js';
 import type { Engine } from './contract.js';
-import { createDerive } from './derive.js';
+import { convergeAll } from './converge.js';
+import { allSlices, createDerive } from './derive.js';
 import { createExecCommands } from './execs.js';
 import { Ledger } from './ledger.js';
 import { Model } from './model.js';
@@ -25,7 +26,7 @@ import { isOwnIpam } from './plugins/part.js';
 import { replayAddresses } from './plugins/replay.js';
 import { predefinedNetworks } from './predefined.js';
 import { watchDrift } from './repair.js';
-import { converge, loadModel, retire, settleContainers } from './restore.js';
+import { loadModel, retire, settleContainers } from './restore.js';
 
 export interface EngineRooms {
   readonly config: DaemonConfig;
@@ -83,7 +84,8 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   const lifecycle = new Lifecycle(parts);
   const revive = await settleContainers(parts, lifecycle);
   establishPredefined(parts);
-  const steps = converge(kernel, model, derive, log);
+  const { steps, refusals } = convergeAll({ kernel, model, derive }, allSlices(model));
+  for (const { slice, error, message } of refusals) log.warn({ slice, error: String(error) }, message);
   ledger.follow();
   parts.debts.open();
   const replay = replayAddresses(parts);

@@ -4,13 +4,12 @@
  */
 import type { Drift, Kernel } from '../kernel/contract.js';
 import { inOvs } from '../plan/depend.js';
-import { diff } from '../plan/diff.js';
-import { type KernelObject, objectKey, type Slice } from '../plan/objects.js';
-import { allSlices, lacksLink } from './derive.js';
+import type { KernelObject, Slice } from '../plan/objects.js';
+import { convergeSlices } from './converge.js';
+import { allSlices } from './derive.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
 import type { Logger } from './parts.js';
-import { reachable } from './reachable.js';
 
 interface Repairing {
   readonly kernel: Kernel;
@@ -22,18 +21,45 @@ interface Repairing {
 /** Links of endpoints are ours by form; what is none of theirs may be a network's bridge. */
 const ENDPOINT_LINK = /^veth[0-9a-f]{11}$/;
 
-/** The slices whose objects live on one of the links: the network of a bridge with its endpoints, or one endpoint. */
-const slicesOn = ({ model, derive }: Repairing, names: ReadonlySet<string>): readonly Slice[] => {
+/** Endpoints whose interfaces, by the records, lie on one of these of the host's. */
+const endpointsAbove = ({ model, derive }: Repairing, names: ReadonlySet<string>): readonly Slice[] =>
+  [...model.endpoints.values()].flatMap((e) => {
+    const slice: Slice = `endpoint/${e.id}`;
+    const above =
+      e.hostIfname === '' &&
+      derive(model, slice).some((o) => o.kind === 'link' && 'parent' in o && names.has(o.parent));
+    return above ? [slice] : [];
+  });
+
+/** With the names of sub-interfaces that lie on one of them. */
+const withUpper = (host: readonly KernelObject[], names: ReadonlySet<string>): ReadonlySet<string> =>
+  new Set([
+    ...names,
+    ...host.flatMap((o) => (o.kind === 'link' && 'parent' in o && names.has(o.parent) ? [o.name] : [])),
+  ]);
+
+/** Slices that others' interfaces, sub-interfaces or dummies carry: what networks share, and endpoints on it. */
+const slicesAbove = (parts: Repairing, names: ReadonlySet<string>): readonly Slice[] => {
+  const host = parts.derive(parts.model, 'host');
+  const suspect = withUpper(host, names);
+  const shared = host.some((o) => (o.kind === 'link' || o.kind === 'foreign') && suspect.has(o.name));
+  return shared ? ['host', ...endpointsAbove(parts, suspect)] : [];
+};
+
+/** The slices whose objects live on one of the host's links: the network of a bridge with its endpoints, or one endpoint. */
+const slicesOn = (parts: Repairing, names: ReadonlySet<string>): readonly Slice[] => {
+  const { model, derive } = parts;
   const slices = new Set<Slice>();
-  const bridges = new Set<string>();
+  const others = new Set<string>();
   for (const name of names) {
     const endpoint = model.endpointOnLink(name);
     if (endpoint) slices.add(`endpoint/${endpoint.id}`);
-    else if (!ENDPOINT_LINK.test(name)) bridges.add(name);
+    else if (!ENDPOINT_LINK.test(name)) others.add(name);
   }
-  if (bridges.size === 0) return [...slices];
+  if (others.size === 0) return [...slices];
+  for (const slice of slicesAbove(parts, others)) slices.add(slice);
   for (const network of model.networks.values()) {
-    const owns = derive(model, `network/${network.id}`).some((o) => o.kind === 'link' && bridges.has(o.name));
+    const owns = derive(model, `network/${network.id}`).some((o) => o.kind === 'link' && others.has(o.name));
     if (!owns) continue;
     slices.add(`network/${network.id}`);
     for (const e of model.endpointsOfNetwork(network.id)) slices.add(`endpoint/${e.id}`);
@@ -41,55 +67,39 @@ const slicesOn = ({ model, derive }: Repairing, names: ReadonlySet<string>): rea
   return [...slices];
 };
 
+/** Links inside sandboxes: those of the sandbox's endpoints. */
+const slicesInside = ({ model }: Repairing, namespaces: ReadonlySet<string>): readonly Slice[] =>
+  [...model.sandboxes.values()]
+    .filter(({ netns }) => namespaces.has(netns))
+    .flatMap(({ id }) => model.endpointsOfSandbox(id).map((e): Slice => `endpoint/${e.id}`));
+
 /** Of Open vSwitch's, all slices that have something there: one transaction may have changed any. */
 const slicesInOvs = ({ model, derive }: Repairing): readonly Slice[] =>
   allSlices(model).filter((slice) => derive(model, slice).some(inOvs));
 
 const slicesFor = (parts: Repairing, drift: readonly Drift[]): readonly Slice[] => {
   if (drift.some((d) => d.kind === 'nftables')) return allSlices(parts.model);
-  const names = new Set(drift.flatMap((d) => (d.kind === 'link' || d.kind === 'address' ? [d.name] : [])));
-  const routes = drift.some((d) => d.kind === 'route');
+  const links = drift.flatMap((d) => (d.kind === 'link' || d.kind === 'address' ? [d] : []));
+  const names = new Set(links.filter(({ ns }) => ns === 'host').map(({ name }) => name));
+  const namespaces = new Set(links.filter(({ ns }) => ns !== 'host').map(({ ns }) => ns));
   const ovs = drift.some((d) => d.kind === 'ovs') ? slicesInOvs(parts) : [];
-  return [...new Set([...(routes && names.size === 0 ? [] : slicesOn(parts, names)), ...ovs])];
+  const onLinks = links.length === 0 ? [] : [...slicesOn(parts, names), ...slicesInside(parts, namespaces)];
+  return [...new Set([...onLinks, ...ovs])];
 };
 
-/**
- * Sysctls are checked one by one: they carry no owner, so they are never among what is observed. `ownOvs`: with what of
- * ours in Open vSwitch nobody wants any more, e.g. of a container that went while Open vSwitch was down.
- */
-const stateOf = (
-  kernel: Kernel,
-  observed: readonly KernelObject[],
-  wanted: readonly KernelObject[],
-  ownOvs: boolean,
-): readonly KernelObject[] => {
-  const keys = new Set(wanted.map(objectKey));
-  const unlisted = (o: KernelObject): boolean => o.kind === 'sysctl' || o.kind === 'offload';
-  return [
-    ...observed.filter((o) => keys.has(objectKey(o)) || (ownOvs && inOvs(o))),
-    ...wanted.filter((o) => unlisted(o) && kernel.present(o)),
-  ];
-};
-
-/** Answers how many steps it took; 0 when all was as it should be. */
+/** Answers how many steps it took; 0 when all was as it should be. Throws the first refusal; the rest is repaired. */
 export const repair = (parts: Repairing, drift: readonly Drift[]): number => {
   const slices = slicesFor(parts, drift);
   const ownOvs = drift.some((d) => d.kind === 'ovs');
   if (slices.length === 0 && !ownOvs) return 0;
   if (drift.some((d) => d.kind === 'nftables')) parts.kernel.ensureTables();
-  const observed = parts.kernel.observe();
-  const whole = slices
-    .map((slice) => ({ slice, objects: parts.derive(parts.model, slice) }))
-    .filter(({ objects }) => !lacksLink(objects, observed));
-  const { wanted, left } = reachable(parts.kernel, whole);
-  const plan = diff(stateOf(parts.kernel, observed, wanted, ownOvs && left.size === 0), wanted);
-  if (plan.length === 0) return 0;
-  parts.log.warn({ steps: plan.length, drift: drift.length }, 'repairing what was changed from outside');
-  parts.kernel.apply(plan);
-  return plan.length;
+  const { steps, refusals } = convergeSlices(parts, slices, ownOvs);
+  if (steps > 0) parts.log.warn({ steps, drift: drift.length }, 'repaired what was changed from outside');
+  if (refusals[0]) throw refusals[0].error;
+  return steps;
 };
 
-/** Watches for good; a repair that fails is tried again with the next event or after a second. */
+/** Watches for good; a repair that fails is tried again with the next event or after a moment. */
 export const watchDrift = (parts: Repairing): void => {
   const attempt = (drift: readonly Drift[], retries: number): void => {
     try {

@@ -6,15 +6,14 @@
 import type { Kernel } from '../kernel/contract.js';
 import type { Container } from '../model/container.js';
 import { diff } from '../plan/diff.js';
-import { type KernelObject, objectKey } from '../plan/objects.js';
+import type { KernelObject } from '../plan/objects.js';
 import type { Store } from '../store/store.js';
 import type { Lifecycle } from './containers/lifecycle.js';
 import { restartsWithDaemon } from './containers/restart.js';
-import { allSlices, lacksLink } from './derive.js';
+import { allSlices } from './derive.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
-import { type Logger, type Parts, timestamp } from './parts.js';
-import { reachable } from './reachable.js';
+import { type Parts, timestamp } from './parts.js';
 
 export const loadModel = (model: Model, store: Store): void => {
   for (const change of store.load()) model.change(change);
@@ -23,35 +22,6 @@ export const loadModel = (model: Model, store: Store): void => {
 /** Everything the model wants, in one list. */
 export const desired = (model: Model, derive: Derive): readonly KernelObject[] =>
   allSlices(model).flatMap((slice) => derive(model, slice));
-
-/**
- * Observed → desired, in one plan. Sysctls have no owner mark: they are simply written again. What lives in a service that
- * does not answer stays as it is, with all else of its slice, until the service is back. What hangs on a link of a
- * plugin's that is not in its sandbox comes last, each for itself: the link may be gone, and nobody else suffers for it.
- */
-export const converge = (kernel: Kernel, model: Model, derive: Derive, log: Logger): number => {
-  kernel.ensureTables();
-  const observed = kernel.observe();
-  const slices = allSlices(model).map((slice) => ({ slice, objects: derive(model, slice) }));
-  const missing = slices.filter(({ objects }) => lacksLink(objects, observed));
-  const { wanted, left } = reachable(
-    kernel,
-    slices.filter((s) => !missing.includes(s)),
-  );
-  const plan = diff(
-    observed.filter((o) => !left.has(objectKey(o))),
-    wanted,
-  );
-  if (plan.length > 0) kernel.apply(plan);
-  for (const { slice, objects } of missing) {
-    try {
-      kernel.apply(diff([], objects));
-    } catch (error) {
-      log.warn({ slice, error: String(error) }, 'the link that a plugin made is gone: restart the container');
-    }
-  }
-  return plan.length;
-};
 
 /**
  * An orderly stop with no container running leaves nothing in the kernel: what the records want comes back at the next

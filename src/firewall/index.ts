@@ -1,6 +1,6 @@
 /** The firewall: a pure function from what drivers know of networks and endpoints to elements of static tables. */
 export { endpointElements, linkLocalOf } from './endpoint.js';
-export { networkElements } from './network.js';
+export { networkElements, switchedElement } from './network.js';
 export { printRuleset, printTable } from './print.js';
 export { relayElements } from './relay.js';
 export { RULESET, setOf, TABLE } from './ruleset.js';

@@ -43,6 +43,7 @@ const setsOf = (family: 4 | 6): SetDeclaration[] => {
 
 const sets: readonly SetDeclaration[] = [
   set('bridges', 'our bridges', ['ifname']),
+  set('switched', 'ports of Open vSwitch’s own process, which has their packets already', ['ifname']),
   set('same_bridge', 'each bridge twice: in and out are one', ['ifname', 'ifname']),
   set('direct', 'from . to: everything passes', ['ifname', 'ifname']),
   set('trusted_marks', 'packets with these marks reach every container', ['mark']),
@@ -72,6 +73,7 @@ const loopbackGuard = s.baseChain(
   'filter',
   'prerouting',
   -300,
+  s.rule('Open vSwitch forwards it, not the host', s.inSet('switched', 'iifname'), s.drop),
   s.rule('only the host itself uses 127/8', notLoopback, v4, s.match('ip daddr', '127.0.0.0/8'), s.drop),
   s.rule('only the host itself uses 127/8', notLoopback, v4, s.match('ip saddr', '127.0.0.0/8'), s.drop),
   s.rule('only the host itself uses ::1', notLoopback, v6, s.match('ip6 daddr', '::1'), s.drop),

@@ -48,3 +48,9 @@ export const networkElements = (network: FirewallNetwork): ElementObject[] => {
   for (const incoming of icc ? [name, ...trusted] : trusted) found.push(inet('direct', incoming, name));
   return [...found, ...familyElements(network, 4), ...familyElements(network, 6)];
 };
+
+/**
+ * A port of Open vSwitch's userspace datapath. Its process taps the interface and the host's own stack would get every
+ * frame as well: route it past the switch, answer for it.
+ */
+export const switchedElement = (port: string): ElementObject => ({ ...inet('switched', port), guard: true });

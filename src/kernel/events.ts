@@ -1,12 +1,11 @@
 /**
- * Listens to what others change: links, addresses and routes of the host (rtnetlink groups) and nftables transactions.
+ * Listens to what others change: links, addresses and routes of the host (rtnetlink groups) and nftables transactions;
+ * for the links of sandboxes that have no end on the host see `sandbox-events.ts`.
  * Events are collected for 50 ms; then the links they name are compared with what our plans made of them (`expected.ts`),
  * so our own changes are not told of. Where events were lost, everything is compared, and routes and tables
  * are reported.
  */
-import { readdirSync } from 'node:fs';
 import netlink from 'netlink';
-import { internal } from '../errors.js';
 import type { Drift } from './contract.js';
 import type { Expected } from './expected.js';
 import * as ffi from './ffi.js';
@@ -20,6 +19,7 @@ import {
   parseAttributes,
   splitMessages,
 } from './netlink.js';
+import { type RawSocket, SOL_SOCKET, takeOver } from './raw-socket.js';
 import { parseAddress } from './rtnetlink/address.js';
 import { dumpLinks, linkIndex, parseLink } from './rtnetlink/link.js';
 import { RTM } from './rtnetlink/numbers.js';
@@ -33,21 +33,16 @@ const NFNLGRP_NFTABLES = 7;
 const NFT_MSG_NEWGEN = (10 << 8) | 15;
 const NFTA_GEN_PROC_PID = 2;
 const COALESCE_MS = 50;
-const SOL_SOCKET = 1;
-const SOL_NETLINK = 270;
-const SO = { RCVBUFFORCE: 33, PROTOCOL: 38, MEMINFO: 55 } as const;
-const NETLINK_NO_ENOBUFS = 5;
-/** Room for the notifications of a batch of tens of thousands of elements. */
-const RECEIVE_BUFFER = 32 << 20;
+const SO_MEMINFO = 55;
 
 export interface WatchParts {
   readonly expected: Expected;
   /** names that links of ours have on the host */
   readonly isOurs: (name: string) => boolean;
+  /** names of the host's interfaces that others' interfaces or ours lie on, whosever they are */
+  readonly isParent: (name: string) => boolean;
   readonly onDrift: (drift: readonly Drift[]) => void;
 }
-
-type RawSocket = InstanceType<typeof netlink.RawNetlinkSocket>;
 
 export class Watch {
   /** names of the host's links by index: addresses and routes name them by index */
@@ -55,12 +50,16 @@ export class Watch {
   readonly #heard = new Heard((name) => this.#indexOf(name));
   readonly #touchedLinks = new Set<string>();
   readonly #touchedAddresses = new Set<string>();
+  readonly #touchedParents = new Set<string>();
+  /** parents as we last saw them: `index up`; empty: not there */
+  readonly #parents = new Map<string, string>();
   readonly #sockets: { readonly socket: RawSocket; readonly fd: number }[] = [];
   #routes = false;
   #tables = false;
   /** messages lost when we last looked, and whether one was not understood */
   #dropped = 0;
   #lost = false;
+  #inside = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly parts: WatchParts) {
@@ -130,9 +129,11 @@ export class Watch {
       else this.#names.set(index, name);
     }
     for (const suspect of new Set([name, known])) {
-      if (suspect === undefined || !this.parts.isOurs(suspect)) continue;
-      this.#touchedLinks.add(suspect);
-      this.#heard.add(suspect, m, gone || suspect !== name);
+      if (suspect === undefined) continue;
+      const ours = this.parts.isOurs(suspect);
+      if (!ours && !this.parts.isParent(suspect)) continue;
+      (ours ? this.#touchedLinks : this.#touchedParents).add(suspect);
+      if (ours) this.#heard.add(suspect, m, gone || suspect !== name);
       this.#compareSoon();
     }
   }
@@ -169,6 +170,21 @@ export class Watch {
     this.#compareSoon();
   }
 
+  /** A link of ours that has no end on the host may be gone. */
+  suspectInside(): void {
+    this.#inside = true;
+    this.#compareSoon();
+  }
+
+  /** A parent that came, went, was made anew, raised or lowered; the first look at one counts as such. */
+  #parentChanged(session: Session, name: string): boolean {
+    const found = session.link('host', name);
+    const now = found ? `${found.index} ${found.up}` : '';
+    const before = this.#parents.get(name);
+    this.#parents.set(name, now);
+    return now !== before;
+  }
+
   #compareSoon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
@@ -192,6 +208,10 @@ export class Watch {
           expected.addressesDrifted(session, name)
         )
           found.push({ kind: 'address', ns: 'host', name });
+      for (const name of this.#touchedParents)
+        if (this.#parentChanged(session, name)) found.push({ kind: 'link', ns: 'host', name });
+      if (this.#inside)
+        for (const { ns, name } of expected.insideDrifted(session)) found.push({ kind: 'link', ns, name });
     } finally {
       session.close();
     }
@@ -200,7 +220,8 @@ export class Watch {
     this.#touchedLinks.clear();
     this.#heard.clear();
     this.#touchedAddresses.clear();
-    this.#routes = this.#tables = this.#lost = false;
+    this.#touchedParents.clear();
+    this.#routes = this.#tables = this.#lost = this.#inside = false;
     return found;
   }
 
@@ -212,7 +233,9 @@ export class Watch {
   #suspectEverything(): void {
     this.#heard.clear();
     this.#learnNames();
-    for (const name of [...this.#names.values(), ...this.parts.expected.linkNames]) {
+    this.#inside = true;
+    for (const name of [...this.#names.values(), ...this.parts.expected.linkNames, ...this.#parents.keys()]) {
+      if (this.parts.isParent(name)) this.#touchedParents.add(name);
       if (!this.parts.isOurs(name)) continue;
       this.#touchedLinks.add(name);
       this.#touchedAddresses.add(name);
@@ -221,40 +244,9 @@ export class Watch {
   }
 }
 
-/**
- * Gives the library's socket what the library cannot: a buffer beyond `net.core.rmem_max`, and no ENOBUFS, by which libuv
- * closes it and the library ends the process (0.3.0 makes a string of a null pointer). Loss is counted instead. The
- * descriptor is found by protocol and port, which only one socket of a namespace has.
- */
-const takeOver = (socket: RawSocket, protocol: number): number => {
-  const { port } = socket.address();
-  for (const entry of readdirSync('/proc/self/fd')) {
-    const fd = Number(entry);
-    if (!isNetlink(fd, protocol, port)) continue;
-    ffi.setsockoptInt(fd, SOL_SOCKET, SO.RCVBUFFORCE, RECEIVE_BUFFER);
-    ffi.setsockoptInt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, 1);
-    return fd;
-  }
-  throw internal('the netlink socket for events has no descriptor');
-};
-
-const isNetlink = (fd: number, protocol: number, port: number): boolean => {
-  try {
-    const name = ffi.getsockname(fd);
-    if (name.length < 12 || name.readUInt16LE() !== ffi.AF.NETLINK || name.readUInt32LE(4) !== port)
-      return false;
-    const value = Buffer.alloc(4);
-    ffi.getsockopt(fd, SOL_SOCKET, SO.PROTOCOL, value);
-    return value.readInt32LE() === protocol;
-  } catch (error) {
-    if (error instanceof ffi.SystemError) return false; // not a socket, or closed meanwhile
-    throw error;
-  }
-};
-
 /** How many messages the socket has lost so far: the last word of `SO_MEMINFO` (`SK_MEMINFO_DROPS`). */
 const dropped = (fd: number): number => {
   const words = Buffer.alloc(36);
-  ffi.getsockopt(fd, SOL_SOCKET, SO.MEMINFO, words);
+  ffi.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, words);
   return words.readUInt32LE(32);
 };

@@ -3,9 +3,9 @@
  * the kernel when somebody changed something, because notifications do not say reliably who caused them (before Linux 6.2
  * those of links never do, those of IPv6 addresses never).
  */
-import type { AddressObject, KernelObject, LinkObject } from '../plan/objects.js';
+import { type AddressObject, type KernelObject, type LinkObject, objectKey } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
-import { nearPresent } from './links/index.js';
+import { linkThere, nearPresent } from './links/index.js';
 import { addressPresent } from './look.js';
 import { GROUP } from './reaper.js';
 import type { Look, Session } from './session.js';
@@ -13,6 +13,8 @@ import type { Look, Session } from './session.js';
 export class Expected {
   readonly #links = new Map<string, LinkObject>();
   readonly #addresses = new Map<string, Map<string, AddressObject>>();
+  /** links of our making that lie in a sandbox, with no end on the host; by key */
+  readonly #inside = new Map<string, LinkObject>();
 
   /** What is there already when we begin to watch. */
   adopt(objects: readonly KernelObject[]): void {
@@ -44,8 +46,18 @@ export class Expected {
     return [...(this.#addresses.get(link)?.values() ?? [])].some((o) => !addressPresent(session, o));
   }
 
+  get hasInside(): boolean {
+    return this.#inside.size > 0;
+  }
+
+  /** Links of sandboxes that are gone. What a container changes of its own interface is its own affair. */
+  insideDrifted(session: Session): readonly LinkObject[] {
+    return [...this.#inside.values()].filter((o) => !linkThere(session, o));
+  }
+
   #make(o: KernelObject): void {
     if (o.kind === 'link' && o.ns === 'host') this.#links.set(o.name, o);
+    else if (o.kind === 'link' && 'parent' in o) this.#inside.set(objectKey(o), o);
     if (o.kind !== 'address' || o.ns !== 'host') return;
     const known = this.#addresses.get(o.link) ?? new Map<string, AddressObject>();
     this.#addresses.set(o.link, known.set(o.address, o));
@@ -53,6 +65,7 @@ export class Expected {
 
   #drop(o: KernelObject): void {
     if (o.kind === 'address' && o.ns === 'host') this.#addresses.get(o.link)?.delete(o.address);
+    if (o.kind === 'link') this.#inside.delete(objectKey(o));
     if (o.kind !== 'link' || o.ns !== 'host') return;
     this.#links.delete(o.name);
     this.#addresses.delete(o.name);

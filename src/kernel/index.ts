@@ -26,9 +26,10 @@ import { hasOffload } from './offload.js';
 import { ExpectedOvs } from './ovs/expected.js';
 import { OpenVswitch } from './ovs/index.js';
 import type { OvsInternal } from './ovs/state.js';
-import { takeUplink } from './ovs/uplink.js';
+import { leaveUplink, takeUplink } from './ovs/uplink.js';
 import { OvsWatch } from './ovs/watch.js';
 import { Reaper } from './reaper.js';
+import { SandboxWatch } from './sandbox-events.js';
 import { Session } from './session.js';
 import { hasSysctl } from './sysctl.js';
 
@@ -44,6 +45,8 @@ export interface KernelParts {
   readonly moved?: () => readonly MovedLink[];
   /** where Open vSwitch has its sockets, and whether any network of ours is on it; absent: nowhere, none */
   readonly ovs?: { readonly runDirectory: string; readonly wanted: () => boolean };
+  /** names of the host's interfaces that networks lie on, whosever they are; asked anew each time */
+  readonly parents?: () => ReadonlySet<string>;
 }
 
 export const OVS_RUN_DIRECTORY = '/run/openvswitch';
@@ -81,9 +84,13 @@ class LinuxKernel implements Kernel {
   readonly #expectedOvs = new ExpectedOvs();
   #watch: Watch | undefined;
   #ovsWatch: OvsWatch | undefined;
+  #sandboxWatch: SandboxWatch | undefined;
 
   constructor(private readonly parts: KernelParts) {
-    this.#ovs = new OpenVswitch(parts.ovs?.runDirectory ?? OVS_RUN_DIRECTORY, takeUplink);
+    this.#ovs = new OpenVswitch(parts.ovs?.runDirectory ?? OVS_RUN_DIRECTORY, {
+      take: takeUplink,
+      leave: leaveUplink,
+    });
     const executors = createExecutors(parts.hostPorts, parts.resolvers, this.#ovs);
     this.#applier = new Applier({
       executors,
@@ -98,6 +105,7 @@ class LinuxKernel implements Kernel {
     this.#applier.apply(plan);
     this.#expected.follow(plan);
     this.#expectedOvs.follow(plan);
+    this.#watchSandboxes();
     forgetMovedFlows(plan);
   }
 
@@ -156,9 +164,18 @@ class LinuxKernel implements Kernel {
     this.#watch = new Watch({
       expected: this.#expected,
       isOurs: (name) => isOwnName(name, () => this.#bridges()),
+      isParent: (name) => this.parts.parents?.().has(name) ?? false,
       onDrift,
     });
     this.#watchOvs(onDrift);
+    this.#watchSandboxes();
+  }
+
+  /** From the first link on that has no end on the host: who has none pays nothing. */
+  #watchSandboxes(): void {
+    const watch = this.#watch;
+    if (watch && this.#expected.hasInside)
+      this.#sandboxWatch ??= new SandboxWatch(() => this.#watch?.suspectInside());
   }
 
   reachable(o: KernelObject): boolean {
@@ -176,6 +193,7 @@ class LinuxKernel implements Kernel {
   async close(): Promise<void> {
     this.#watch?.close();
     this.#ovsWatch?.close();
+    this.#sandboxWatch?.close();
     await this.#reaper.close();
     this.parts.nftables.close();
   }
@@ -211,7 +229,7 @@ class LinuxKernel implements Kernel {
     this.#ovsWatch?.close();
     this.#ovsWatch = new OvsWatch({
       runDirectory: this.#ovs.runDirectory,
-      wanted: () => wanted() || !this.#expectedOvs.empty,
+      wanted: () => wanted() || this.#ovs.owes || !this.#expectedOvs.empty,
       drifted: (state) => this.#expectedOvs.drifted(state),
       flows: () => this.#expectedOvs.flowCounts,
       onDrift: () => onDrift([{ kind: 'ovs' }]),

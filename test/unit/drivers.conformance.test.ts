@@ -2,12 +2,18 @@
 import { describe, expect, it } from 'vitest';
 import type { Driver, EndpointView } from '../../src/drivers/contract.js';
 import { DRIVERS, remote } from '../../src/drivers/index.js';
+import type { Network } from '../../src/model/network.js';
 import { build, diff } from '../../src/plan/diff.js';
 import { inverse } from '../../src/plan/inverse.js';
 import { type KernelObject, objectKey } from '../../src/plan/objects.js';
 import { print } from '../../src/plan/print.js';
 import { Interpreter } from '../support/interpreter.js';
 import { aNetwork, anEndpoint, aSandbox, aView, POOL4, POOL6 } from '../support/views.js';
+
+/** Networks that several others share something with are tried too. */
+const OPTIONS: Readonly<Record<string, readonly Readonly<Record<string, string>>[]>> = {
+  macvlan: [{ parent: 'eth0' }, { parent: 'eth0.50', macvlan_mode: 'private' }],
+};
 
 /** What a plugin answered, for the driver of all plugins' networks. */
 const REMOTE = {
@@ -31,7 +37,10 @@ const views = (of: Driver): EndpointView[] => {
     { protocol: 'tcp' as const, hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, count: 1 },
     { protocol: 'udp' as const, hostIp: '::', hostPort: 5000, containerPort: 5000, count: 100 },
   ];
-  const answered = of === remote ? { hostIfname: '', remote: REMOTE } : {};
+  const answered = {
+    ...(capabilities.hostEnd ? {} : { hostIfname: '' }),
+    ...(of === remote ? { remote: REMOTE } : {}),
+  };
   const endpoint = capabilities.interfaces
     ? anEndpoint({ bindings, ipv6: 'fd00:1::2/64', ...answered })
     : anEndpoint({ ifname: '', hostIfname: '', mac: '' });
@@ -41,6 +50,9 @@ const views = (of: Driver): EndpointView[] => {
     aView({ network: aNetwork(dual), endpoint, sandbox }),
     aView({ network: aNetwork({ ...dual, internal: true }), endpoint, sandbox }),
     aView({ network: aNetwork(dual), endpoint, sandbox, host: { ipv6: false, mtu: 9000 } }),
+    ...(OPTIONS[driver] ?? []).map((given) =>
+      aView({ network: aNetwork({ ...dual, options: given }), endpoint, sandbox }),
+    ),
   ];
 };
 
@@ -49,10 +61,18 @@ const sandboxSlice = ({ sandbox }: EndpointView): KernelObject[] =>
 
 describe.each([...DRIVERS.values(), remote])('driver $name', (driver) => {
   const cases = views(driver);
+  const shared = ({ network, host }: EndpointView): readonly KernelObject[] =>
+    driver.shared?.([network], host) ?? [];
+  const all = (view: EndpointView): KernelObject[] => [
+    ...shared(view),
+    ...driver.network(view),
+    ...driver.endpoint(view),
+  ];
 
   it('answers the same for the same view, and never touches it', () => {
     for (const view of cases) {
       const copy = structuredClone(view);
+      expect(shared(view)).toEqual(shared(copy));
       expect(driver.network(view)).toEqual(driver.network(copy));
       expect(driver.endpoint(view)).toEqual(driver.endpoint(copy));
       expect(view).toEqual(copy);
@@ -61,7 +81,7 @@ describe.each([...DRIVERS.values(), remote])('driver $name', (driver) => {
 
   it('answers plain data, each object once, no object of both slices', () => {
     for (const view of cases) {
-      const objects = [...driver.network(view), ...driver.endpoint(view)];
+      const objects = all(view);
       expect(JSON.parse(JSON.stringify(objects))).toEqual(objects);
       expect(new Set(objects.map(objectKey)).size).toBe(objects.length);
     }
@@ -69,7 +89,7 @@ describe.each([...DRIVERS.values(), remote])('driver $name', (driver) => {
 
   it('touches only the host’s and the sandbox’s namespace, with names the kernel takes', () => {
     for (const view of cases)
-      for (const o of [...driver.network(view), ...driver.endpoint(view)]) {
+      for (const o of all(view)) {
         if ('ns' in o) expect(['host', view.sandbox.netns]).toContain(o.ns);
         if (o.kind === 'link') expect(o.name).toMatch(/^[^\s/:]{1,15}$/);
         if (o.kind === 'sysctl')
@@ -80,7 +100,7 @@ describe.each([...DRIVERS.values(), remote])('driver $name', (driver) => {
   it('keeps its word on interfaces, ports and addresses', () => {
     const { interfaces, ports, addresses } = driver.capabilities;
     for (const view of cases) {
-      const objects = [...driver.network(view), ...driver.endpoint(view)];
+      const objects = all(view);
       const some = (kind: KernelObject['kind']): boolean => objects.some((o) => o.kind === kind);
       expect(some('link')).toBe(interfaces);
       expect(some('address')).toBe(addresses);
@@ -91,7 +111,7 @@ describe.each([...DRIVERS.values(), remote])('driver $name', (driver) => {
   it('makes plans that can be carried out, undone at any step, and taken away without a trace', () => {
     for (const view of cases) {
       const before = sandboxSlice(view);
-      const after = [...before, ...driver.network(view), ...driver.endpoint(view)];
+      const after = [...before, ...all(view)];
       const plan = diff(before, after);
       for (let n = 0; n <= plan.length; n += 1) {
         const kernel = new Interpreter(before);
@@ -109,7 +129,7 @@ describe.each([...DRIVERS.values(), remote])('driver $name', (driver) => {
 
   it('prints one line a step', () => {
     for (const view of cases) {
-      const plan = build([...driver.network(view), ...driver.endpoint(view)]);
+      const plan = build(all(view));
       expect(print(plan).split('\n')).toHaveLength(plan.length + 1);
     }
   });
@@ -120,6 +140,17 @@ describe.each([...DRIVERS.values(), remote])('driver $name', (driver) => {
     for (const view of cases) {
       if (view.network.internal) expect(defaults(view)).toEqual([]);
       expect(defaults({ ...view, sandbox: { ...view.sandbox, gateway4: null, gateway6: null } })).toEqual([]);
+    }
+  });
+
+  it('shares between networks what each of them asks for, once, whatever their order', () => {
+    for (const { network, host } of cases) {
+      const other = aNetwork({ ...network, id: 'b2', name: 'other' });
+      const keys = (networks: readonly Network[]): string[] =>
+        (driver.shared?.(networks, host) ?? []).map(objectKey).sort();
+      expect(keys([network, other])).toEqual(keys([other, network]));
+      expect(new Set(keys([network, other]))).toEqual(new Set([...keys([network]), ...keys([other])]));
+      expect(keys([])).toEqual([]);
     }
   });
 

@@ -3,6 +3,7 @@ import type { EndpointSettings } from '../../model/container.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import { shortId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
+import { poolHolding } from '../../model/pool.js';
 
 export interface Attachment {
   readonly networkId: string;
@@ -30,12 +31,12 @@ function presentAddresses(attachment: Attachment): Record<string, unknown> {
   const [ipv6, length6] = split(endpoint?.ipv6);
   // An internal network leads nowhere: Docker shows no gateway for it.
   // A plugin names the gateway with each endpoint.
-  const known = (family: 4 | 6): string | undefined =>
+  const known = (family: 4 | 6, address: string): string | undefined =>
     endpoint?.remote
       ? endpoint.remote[`gateway${family}`]
-      : network?.pools.find((pool) => pool.family === family)?.gateway;
+      : network && poolHolding(network, address)?.gateway;
   const gateway = (family: 4 | 6, address: string): string =>
-    address === '' || network === undefined || network.internal ? '' : (known(family) ?? '');
+    address === '' || network === undefined || network.internal ? '' : (known(family, address) ?? '');
   return {
     MacAddress: endpoint?.mac ?? '',
     NetworkID:

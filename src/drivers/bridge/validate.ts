@@ -3,7 +3,8 @@ import { forbidden, invalid } from '../../errors.js';
 import { contains, masked, overlaps, type Prefix, parseAddress, parsePrefix } from '../../model/address.js';
 import type { Network, Pool } from '../../model/network.js';
 import type { HostView } from '../contract.js';
-import { MIN_MTU_IPV6 } from '../sandbox-end.js';
+import { checkPools } from '../pools.js';
+import { checkMtu } from '../sandbox-end.js';
 import { type BridgeSettings, bridgeSettings } from './settings.js';
 
 const constant = (text: string): Prefix => {
@@ -23,14 +24,11 @@ const checkIpv6Subnet = (pool: Pool): void => {
     throw invalid(`'${pool.subnet}' clashes with the Link-Local prefix 'fe80::/64'`);
 };
 
-const checkPools = (network: Network): void => {
-  for (const family of [4, 6] as const) {
-    const pools = network.pools.filter((pool) => pool.family === family);
-    if (pools.length > 1) throw forbidden("bridge driver doesn't support multiple subnets");
-    const on = family === 4 ? network.ipv4 : network.ipv6;
-    if (on && (pools.length === 0 || pools[0]?.subnet.endsWith('/0')))
-      throw invalid(`ipv${family} pool is empty`);
-  }
+const checkSubnets = (network: Network): void => {
+  for (const family of [4, 6] as const)
+    if (network.pools.filter((pool) => pool.family === family).length > 1)
+      throw forbidden("bridge driver doesn't support multiple subnets");
+  checkPools(network);
   for (const pool of network.pools) if (pool.family === 6) checkIpv6Subnet(pool);
 };
 
@@ -65,10 +63,9 @@ const conflictWith = (
 export const validate = (network: Network, others: readonly Network[], host: HostView): void => {
   const settings = bridgeSettings(network, host);
   if (!network.ipv4 && !network.ipv6) throw invalid('IPv4 or IPv6 must be enabled');
-  checkPools(network);
+  checkSubnets(network);
   checkDefaultGateways(network);
-  if (network.ipv6 && settings.mtu < MIN_MTU_IPV6)
-    throw invalid(`invalid MTU number: ${settings.mtu}: IPv6 needs at least ${MIN_MTU_IPV6}`);
+  checkMtu(network, settings.mtu);
   for (const other of others) {
     if (other.driver !== 'bridge' || other.configOnly || other.id === network.id) continue;
     const conflict = conflictWith(network, settings, other, host);

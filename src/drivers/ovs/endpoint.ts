@@ -1,4 +1,5 @@
 /** Slice of an Open vSwitch endpoint: a veth pair whose near end is plugged into the switch, its rules, its sandbox end. Pure. */
+import { switchedElement } from '../../firewall/index.js';
 import type { KernelObject, OvsPortObject, VethLink } from '../../plan/objects.js';
 import type { EndpointView } from '../contract.js';
 import { hostPorts, portElements, portSysctls, routerOf } from '../host-end.js';
@@ -44,6 +45,16 @@ const port = (
   },
 });
 
+/**
+ * With the userspace datapath Open vSwitch taps the port as a capture would: the container finishes its packets itself,
+ * and the host's own stack is kept off them. It would answer ARP for the gateway, and lead everything past the switch.
+ */
+const tapped = (hostIfname: string, ns: string, ifname: string): readonly KernelObject[] => [
+  { kind: 'offload', ns, link: ifname, transmit: false },
+  { kind: 'sysctl', ns: 'host', path: `net/ipv4/conf/${hostIfname}/arp_ignore`, value: '8' },
+  switchedElement(hostIfname),
+];
+
 /** A router of our own, or one on the physical network whose address the user named as gateway. */
 const published = (view: EndpointView, { gateway }: OvsSettings): readonly KernelObject[] =>
   gateway
@@ -65,9 +76,7 @@ export const endpoint = (view: EndpointView): readonly KernelObject[] => {
     port(view, settings, options),
     ...endpointFlows({ bridge, endpoint: view.endpoint, sandbox, options }),
     ...portSysctls(view, { mtu }),
-    ...(datapath === 'netdev'
-      ? [{ kind: 'offload', ns: sandbox.netns, link: ifname, transmit: false } as const]
-      : []),
+    ...(datapath === 'netdev' ? tapped(view.endpoint.hostIfname, sandbox.netns, ifname) : []),
     ...sandboxEnd(view, {
       mtu,
       router: (family) =>

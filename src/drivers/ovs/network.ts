@@ -1,4 +1,5 @@
 /** Slice of an Open vSwitch network, and what networks on one named bridge share: switch, uplink. Pure. */
+import { switchedElement } from '../../firewall/index.js';
 import { macFromText } from '../../model/mac.js';
 import type { Network } from '../../model/network.js';
 import { type KernelObject, type OvsLink, type OvsPortObject, objectKey } from '../../plan/objects.js';
@@ -51,10 +52,12 @@ const hostLink = ({ network }: NetworkView, settings: OvsSettings): OvsLink => (
 const switchObjects = (settings: OvsSettings, network: Network): KernelObject[] => {
   const bridge = bridgeObject(settings, network);
   const cookie = settings.named ? cookieOf('0'.repeat(12)) : cookieOf(network.id);
+  const { uplink: tapped, datapath } = settings;
   return [
     bridge,
     ...bridgeFlows(settings.bridge, cookie, !settings.named),
     ...uplink(settings, bridge.owner),
+    ...(datapath === 'netdev' && tapped !== undefined ? [switchedElement(tapped)] : []),
   ];
 };
 

@@ -94,11 +94,13 @@ const optionalInteger = (
   return value === undefined ? undefined : integer(word, value, min, max);
 };
 
-/** `10,20,30-32`: ascending, each once. */
+/**
+ * `10,20,30-32`: ascending, each once. `docker network connect --driver-opt` splits at commas, so semicolons do as well.
+ */
 const vlanList = (value: string): readonly number[] => {
   if (value.length > LONGEST_LIST) throw unreadable('trunks', value, 'too long');
   const found = new Set<number>();
-  for (const part of value.split(',')) {
+  for (const part of value.split(/[,;]/)) {
     const [first = '', last = first, ...more] = part.trim().split('-');
     const [from, to] = [integer('trunks', first, 1, MAX_VLAN), integer('trunks', last, 1, MAX_VLAN)];
     if (more.length > 0 || to < from) throw unreadable('trunks', value, 'a range is written 10-20');

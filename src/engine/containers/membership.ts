@@ -27,8 +27,9 @@ export const usesHost = (container: Container): boolean => container.hostConfig.
 /** What is not built in is a plugin's. */
 const driverOf = (parts: Parts, network: Network): Driver => parts.drivers.get(network.driver) ?? remote;
 
-const publishes = (parts: Parts, network: Network): boolean =>
-  parts.drivers.get(network.driver)?.capabilities.ports === true;
+/** Where the network wants interfaces (host and null networks have none). */
+const hasInterfaces = (parts: Parts, network: Network): boolean =>
+  parts.drivers.get(network.driver)?.capabilities.interfaces === true;
 
 export const networkOf = (parts: Parts, entry: Container['networks'][number]): Network => {
   const network = parts.model.networks.get(entry.networkId) ?? parts.model.findNetwork(entry.name);
@@ -82,8 +83,9 @@ const newSandbox = (parts: Parts, container: Container, networks: readonly Netwo
     mode: host ? 'host' : 'private',
     gateway4: null,
     gateway6: null,
+    // Also where no network publishes: one that does may be connected later.
     bindings:
-      !host && networks.some((n) => publishes(parts, n)) ? publishedBy(parts, container, networks) : [],
+      !host && networks.some((n) => hasInterfaces(parts, n)) ? publishedBy(parts, container, networks) : [],
     sysctls: container.hostConfig.Sysctls ?? {},
     dns: sandboxDns(
       parts,

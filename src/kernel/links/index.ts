@@ -70,6 +70,10 @@ export const linkPresent = (session: Session, o: LinkObject): boolean => {
   }
 };
 
+/** Is a link of this name and type there, in whichever state? */
+export const linkThere = (session: Session, o: LinkObject): boolean =>
+  livingLink(session, o)?.type === o.type;
+
 /** `linkPresent` as far as the host sees it. */
 export const nearPresent = (look: Look, o: LinkObject): boolean => {
   const found = livingLink(look, o);

@@ -8,6 +8,7 @@ import type { IpvlanLink, MacvlanLink } from '../../plan/objects.js';
 import { deleteAddress, dumpAddresses, parseAddress } from '../rtnetlink/address.js';
 import { changeLink, type DumpedLink, deleteLink, getLink, OWN_GROUP } from '../rtnetlink/link.js';
 import { createStacked, ipvlanMode, macvlanMode, setStackedMode } from '../rtnetlink/link-types.js';
+import { numberNamespace } from '../rtnetlink/nsid.js';
 import type { Look, Session } from '../session.js';
 import type { LinkContext, LinkRow } from './contract.js';
 import { explainRefusal, parentOf } from './lower.js';
@@ -56,6 +57,8 @@ const create = (context: LinkContext, o: Stacked): void => {
     },
     explain: (errno) => (BUSY.has(errno) ? busy(o) : explainRefusal(o, errno)),
   });
+  // Where its death inside the sandbox is to be heard of.
+  session.socket('host').attempt([numberNamespace(session.descriptor(o.ns))], `netns number ${o.ns}`);
   // A passthru interface begins with its parent's MAC, whichever was asked for.
   if (o.type === 'macvlan' && o.mode === 'passthru')
     session.socket(o.ns).request([changeLink(o.name, { mac: o.mac })], `link change ${o.name}`);

@@ -8,7 +8,7 @@ import { Bridges } from './bridges.js';
 import { Flows, flowSteps } from './flows.js';
 import { Ovsdb } from './ovsdb.js';
 import type { PortNumbers } from './oxm.js';
-import { Ports, portSteps } from './ports.js';
+import { Ports, portSteps, type Uplink } from './ports.js';
 import { COLUMNS, type OvsState, stateOf } from './state.js';
 import { isSilence, Patience } from './stream.js';
 
@@ -27,11 +27,12 @@ const numbersIn = (state: OvsState, bridge: string): PortNumbers => {
   return { nameOf: (n) => names.get(n), numberOf: (name) => byName.get(name) };
 };
 
-const unlessSilent = (work: () => void): void => {
+const unlessSilent = (work: () => void, silent: () => void = () => {}): void => {
   try {
     work();
   } catch (error) {
     if (!isSilence(error)) throw error;
+    silent();
   }
 };
 
@@ -43,16 +44,17 @@ export class OpenVswitch {
   readonly #bridges: Bridges;
   readonly #ports: Ports;
   readonly #flows: Flows;
+  #owes = false;
   #known: { at: number; reachable: boolean } | undefined;
 
   constructor(
     readonly runDirectory: string,
-    checkUplink: (name: string) => void,
+    uplink: Uplink,
   ) {
     const patience = new Patience();
     this.#db = new Ovsdb(runDirectory, patience);
     this.#bridges = new Bridges(this.#db);
-    this.#ports = new Ports(this.#db, checkUplink);
+    this.#ports = new Ports(this.#db, uplink, () => this.#owe());
     this.#flows = new Flows(runDirectory, patience, (bridge) => numbersIn(this.#state(), bridge));
   }
 
@@ -91,19 +93,34 @@ export class OpenVswitch {
     this.#bridges.create(o);
   }
   deleteBridge(o: OvsBridgeObject): void {
-    unlessSilent(() => this.#bridges.delete(o));
+    unlessSilent(
+      () => this.#bridges.delete(o),
+      () => this.#owe(),
+    );
   }
   createLink(o: OvsLink): void {
     this.#bridges.createLink(o);
   }
   deleteLink(o: OvsLink): void {
-    unlessSilent(() => this.#bridges.deleteLink(o));
+    unlessSilent(
+      () => this.#bridges.deleteLink(o),
+      () => this.#owe(),
+    );
   }
   runPorts(steps: readonly Step[]): void {
     this.#ports.run(portSteps(steps));
   }
   runFlows(steps: readonly Step[]): void {
     this.#flows.run(flowSteps(steps));
+  }
+
+  /** Was there anything that could not be taken away, so that it has to be looked for when Open vSwitch is back? */
+  get owes(): boolean {
+    return this.#owes;
+  }
+
+  #owe(): void {
+    this.#owes = true;
   }
 
   #state(): OvsState {

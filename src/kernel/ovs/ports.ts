@@ -151,11 +151,18 @@ interface PortStep {
 export const portSteps = (steps: readonly Step[]): readonly PortStep[] =>
   steps.flatMap(({ op, object }) => (object.kind === 'ovs-port' ? [{ op, object }] : []));
 
+/** An interface of the host, taken for a switch and given back. `take` throws where it is in use. */
+export interface Uplink {
+  take(name: string): void;
+  leave(name: string): void;
+}
+
 export class Ports {
   constructor(
     private readonly db: Ovsdb,
-    /** throws where an interface of the host cannot be an uplink */
-    private readonly checkUplink: (name: string) => void,
+    private readonly uplink: Uplink,
+    /** told of what could not be taken away */
+    private readonly owed: () => void,
   ) {}
 
   run(steps: readonly PortStep[]): void {
@@ -178,8 +185,10 @@ export class Ports {
         return row && isMarked(row) ? [...unplug(row), ...dropShaping(name)] : [];
       });
       if (operations.length > 0) this.db.change(operations);
+      for (const { role, name } of objects) if (role === 'uplink') this.uplink.leave(name);
     } catch (error) {
       if (!isSilence(error)) throw error;
+      this.owed();
     }
   }
 
@@ -189,7 +198,7 @@ export class Ports {
       const row = rows.get(object.name);
       if (op !== 'delete' && row && !isMarked(row))
         throw conflict(`${object.name} is plugged into Open vSwitch by somebody else`);
-      if (op !== 'delete' && object.role === 'uplink' && !row) this.checkUplink(object.name);
+      if (op !== 'delete' && object.role === 'uplink' && !row) this.uplink.take(object.name);
     }
     const operations = steps.flatMap(({ op, object }, n) => {
       const row = rows.get(object.name);

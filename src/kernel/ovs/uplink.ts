@@ -4,6 +4,7 @@ import { NETLINK, withSocket } from '../netlink.js';
 import { dumpAddresses, isAutomatic, parseAddress } from '../rtnetlink/address.js';
 import { changeLink } from '../rtnetlink/link.js';
 import { findLink } from '../session.js';
+import { readSysctl, writeSysctl } from '../sysctl.js';
 
 /** Throws invalid where there is no such interface, conflict where it carries addresses or belongs to a bridge or bond. */
 export const takeUplink = (name: string): void =>
@@ -19,5 +20,17 @@ export const takeUplink = (name: string): void =>
       throw conflict(
         `the interface ${name} has the address ${used.address}: as an uplink the host could no longer use it`,
       );
+    setArpIgnore(name, '8');
     socket.request([changeLink(name, { up: true })], `link up ${name}`);
   });
+
+/** The userspace datapath only taps the interface: the host itself must not answer for its addresses there. */
+const setArpIgnore = (name: string, value: string): void =>
+  writeSysctl('host', `net/ipv4/conf/${name}/arp_ignore`, value);
+
+/** The interface is the host's again, as one that just came up. Gone is success. */
+export const leaveUplink = (name: string): void => {
+  const usual = readSysctl('host', 'net/ipv4/conf/default/arp_ignore');
+  const now = readSysctl('host', `net/ipv4/conf/${name}/arp_ignore`);
+  if (now !== undefined && usual !== undefined) setArpIgnore(name, usual);
+};

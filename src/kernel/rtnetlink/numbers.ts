@@ -13,6 +13,7 @@ export const RTM = {
   NEWNEIGH: 28,
   DELNEIGH: 29,
   GETNEIGH: 30,
+  NEWNSID: 88,
 } as const;
 
 export const IFLA = {

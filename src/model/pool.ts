@@ -1,0 +1,13 @@
+/** Which pool of a network an address is of: a network may have several of a family. */
+import { bare, contains, parseAddress, parsePrefix } from './address.js';
+import type { Network, Pool } from './network.js';
+
+const holds = ({ subnet }: Pool, address: string): boolean => {
+  const prefix = parsePrefix(subnet);
+  const parsed = parseAddress(bare(address));
+  return prefix !== undefined && parsed !== undefined && contains(prefix, parsed);
+};
+
+/** `address` with or without prefix length; undefined: none, or of no pool. */
+export const poolHolding = ({ pools }: Network, address: string | undefined): Pool | undefined =>
+  address === undefined ? undefined : pools.find((pool) => holds(pool, address));

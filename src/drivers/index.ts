@@ -7,13 +7,14 @@ import { shown } from '../model/address.js';
 import { bridge } from './bridge/index.js';
 import type { Driver } from './contract.js';
 import { host } from './host.js';
+import { ipvlan } from './ipvlan.js';
 import { macvlan } from './macvlan.js';
 import { nullDriver } from './null.js';
 import { ovs } from './ovs/index.js';
 import { remote } from './remote.js';
 
 export const DRIVERS: ReadonlyMap<string, Driver> = new Map(
-  [bridge, host, macvlan, nullDriver, ovs].map((driver) => [driver.name, driver]),
+  [bridge, host, ipvlan, macvlan, nullDriver, ovs].map((driver) => [driver.name, driver]),
 );
 
 /** Throws not-found with moby's text for a driver that is neither built in nor (yet) a plugin. */

@@ -81,6 +81,8 @@ export const buildEndpoint = (attaching: Attaching, addresses: Addresses): Endpo
   const { network, settings, driver } = attaching;
   const id = freshId<EndpointId>();
   const common = endpointRecord(attaching, id);
+  if (!driver.capabilities.mac && driver.capabilities.interfaces && settings.mac !== '')
+    throw invalid(`${driver.name} interfaces do not support custom mac address assignment`);
   if (!driver.capabilities.interfaces) return { ...common, ifname: '', hostIfname: '', mac: '' };
   const ifname = interfaceName(network, settings, attaching.taken);
   const ipv4 = network.ipv4 ? addresses.take(network, 4, settings.ipv4) : undefined;

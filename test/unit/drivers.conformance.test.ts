@@ -12,6 +12,7 @@ import { aNetwork, anEndpoint, aSandbox, aView, POOL4, POOL6 } from '../support/
 
 /** Networks that several others share something with are tried too. */
 const OPTIONS: Readonly<Record<string, readonly Readonly<Record<string, string>>[]>> = {
+  ipvlan: [{ parent: 'eth0' }, { parent: 'eth0.50', ipvlan_mode: 'l3s', ipvlan_flag: 'private' }],
   macvlan: [{ parent: 'eth0' }, { parent: 'eth0.50', macvlan_mode: 'private' }],
 };
 

@@ -153,6 +153,33 @@ describe('E1 life', () => {
     await d.docker('unpause', 'c1');
     await until('it writes again', async () => (await now()) !== before);
   });
+  test('E1 health checks: starting, healthy, unhealthy, by a shell that the image need not name', async () => {
+    const check = ['--health-interval', '200ms', '--health-retries', '2', '--health-timeout', '5s'];
+    await d.docker(
+      'run',
+      '-d',
+      '--name',
+      'c1',
+      ...check,
+      '--health-cmd',
+      'test -e /well && echo fine',
+      'alpine',
+      'sleep',
+      '600',
+    );
+    expect(['starting', 'unhealthy']).toContain(await inspect('{{.State.Health.Status}}', 'c1'));
+    const becomes = (status: string) =>
+      until(status, async () => (await inspect('{{.State.Health.Status}}', 'c1')) === status);
+    await becomes('unhealthy');
+    expect(Number(await inspect('{{.State.Health.FailingStreak}}', 'c1'))).toBeGreaterThanOrEqual(2);
+    await inside('c1', 'touch /well');
+    await becomes('healthy');
+    expect(await inspect('{{(index .State.Health.Log 0).ExitCode}}', 'c1')).toMatch(/^[01]$/);
+    expect(await d.docker('ps', '--format', '{{.Status}}')).toContain('(healthy)');
+    expect(await d.docker('ps', '-q', '--filter', 'health=healthy')).not.toBe('');
+    await inside('c1', 'rm /well');
+    await becomes('unhealthy');
+  });
   test('E1 rename', async () => {
     await sleeper('old');
     await d.docker('rename', 'old', 'new');

@@ -21,6 +21,13 @@ killedAtEachStep([
     done: 'net[], box exited',
   },
   {
+    name: 'stop',
+    before: [NETWORK, RUN],
+    command: ['stop', '-t', '0', 'box'],
+    may: ['net[box], box running', 'net[], box exited'],
+    done: 'net[], box exited',
+  },
+  {
     name: 'rm -f',
     before: [NETWORK, RUN],
     command: ['rm', '-f', 'box'],

@@ -193,3 +193,22 @@ test('N6 the null IPAM driver: a link without addresses from a plugin, refused b
     message: 'null ipam driver does not handle specific address pool requests',
   });
 });
+
+test('D9 a plugin’s link that is gone when the daemon starts holds nobody else up; a restart makes a new one', async () => {
+  await d.docker('network', 'create', '-d', 'example', 'net');
+  await sleeper('one', '--network', 'net');
+  await sleeper('two', '--network', 'net');
+  await sleeper('bystander');
+  const endpoint = await inspect('{{.NetworkSettings.Networks.net.EndpointID}}', 'one');
+  await d.kill9();
+  await d.host(`ip link delete exo${endpoint.slice(0, 12)}`);
+  await d.start();
+  expect(d.log()).toContain('the link that a plugin made is gone: restart the container');
+  expect((await ping('bystander', '172.17.0.1')).code).toBe(0);
+  expect((await ping('two', '172.18.0.1')).code).toBe(0);
+  await d.host('nft flush ruleset'); // a repair meets the missing link, too
+  await d.docker('restart', '-t', '0', 'one');
+  expect((await ping('two', 'one')).code).toBe(0);
+  await d.clear();
+  await nothingHeld();
+});

@@ -6,6 +6,8 @@
 run_packages='nftables conmon crun skopeo buildah containers-storage iproute2 busybox-static nginx-light curl iputils-ping ca-certificates'
 # What the tests and the benchmark use besides: Debian's own docker as client and as the benchmark's peer, Compose, probes.
 test_packages='docker.io docker-compose runc iptables conntrack socat netcat-openbsd tcpdump procps openvswitch-switch iperf3'
+# A third-party plugin for Docker by others, run unmodified, and the network it drives. Not in the VM lane's guest.
+plugin_packages='ovn-docker ovn-central ovn-host python3-openvswitch python3-flask'
 # The VM lane: what boots the guest; and what is inside it besides the packages above.
 vm_packages='qemu-system-x86 squashfs-tools kmod'
 guest_packages='kmod mount mawk'
@@ -46,7 +48,8 @@ with_quiet_services() {
 # A service that a package brought must not come up at the next boot and take our socket or port 80.
 keep_off() {
   command -v systemctl >/dev/null || return 0
-  for unit in docker.service docker.socket containerd.service nginx.service openvswitch-switch.service; do
+  for unit in docker.service docker.socket containerd.service nginx.service openvswitch-switch.service \
+    ovn-central.service ovn-host.service; do
     case " $1 " in
       *" docker.io "*) ;;
       *) case "$unit" in docker* | containerd*) continue ;; esac ;;
@@ -54,6 +57,10 @@ keep_off() {
     case " $1 " in
       *" openvswitch-switch "*) ;;
       *) [ "$unit" = openvswitch-switch.service ] && continue ;;
+    esac
+    case " $1 " in
+      *" ovn-central "*) ;;
+      *) case "$unit" in ovn-*) continue ;; esac ;;
     esac
     case " $1 " in
       *" nginx-light "*) ;;

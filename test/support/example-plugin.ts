@@ -49,7 +49,7 @@ export const examplePluginFor = (d: TestDaemon): ExamplePlugin => {
     signal: (signal) => void child?.kill(signal),
     pools,
     held,
-    nothingHeld: (ms = 8_000) =>
+    nothingHeld: (ms = 20_000) =>
       until('the plugin was told of all that is gone', async () => (await held()).length === 0, ms),
   };
 };

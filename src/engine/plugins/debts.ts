@@ -14,7 +14,7 @@ import type { Logger } from '../parts.js';
 
 /** Milliseconds: for how long others wait, and the pauses between tries. */
 const PATIENCE_MS = 10_000;
-const PAUSE = { first: 500, longest: 60_000 } as const;
+const PAUSE = { first: 500, longest: 10_000 } as const;
 
 export interface DebtParts {
   readonly model: Model;

@@ -52,6 +52,7 @@ export const SAMPLES: readonly ElementObject[] = [
   inet('relay_any_range6', 'tcp . 10000-19999'),
   inet('relay_port', 'tcp', '40001'),
   inet('relay_guard', 'tcp . 40001'),
+  inet('switched', 'veth0123456789a'),
   bridge('guards', 'veth0123456789a', 'goto guard'),
   bridge('macs', 'veth1 . 02:42:ac:12:00:02'),
   bridge('icc_off', 'veth1'),

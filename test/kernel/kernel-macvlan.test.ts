@@ -205,3 +205,17 @@ test('D6 an interface that the user made where ours was to be is used as it is, 
   expect(ip('-o', 'link', 'show', 'wire0.50')).toMatch(/wire0\.50.*state DOWN/);
   ip('link', 'delete', 'wire0.50');
 });
+
+test('D6 a name that the host has, too, is no matter, on any kernel', () => {
+  ip('link', 'add', 'eth0', 'type', 'bridge');
+  try {
+    const desired = sandboxed('a', 2);
+    t.kernel.apply(build(desired));
+    expect(diff(t.kernel.observe(), desired)).toEqual([]);
+    expect(pings(t.sandbox('a'), '10.9.0.1')).toBe(true);
+    t.kernel.apply(build(desired));
+    expect(inside(t.sandbox('a'), 'ip', '-o', 'link')).not.toContain('vd');
+  } finally {
+    ip('link', 'delete', 'eth0');
+  }
+});

@@ -3,7 +3,8 @@
  * our link group, so that what a container stacks on its own interface is never taken for ours; and what one that dies
  * holds of its parent (a MAC, addresses, a passthru parent) is free when its delete returns.
  */
-import { invalid } from '../../errors.js';
+import { createHash } from 'node:crypto';
+import { invalid, KernelError } from '../../errors.js';
 import type { IpvlanLink, MacvlanLink } from '../../plan/objects.js';
 import { deleteAddress, dumpAddresses, parseAddress } from '../rtnetlink/address.js';
 import { changeLink, type DumpedLink, deleteLink, getLink, OWN_GROUP } from '../rtnetlink/link.js';
@@ -12,7 +13,7 @@ import { numberNamespace } from '../rtnetlink/nsid.js';
 import type { Look, Session } from '../session.js';
 import type { LinkContext, LinkRow } from './contract.js';
 import { explainRefusal, parentOf } from './lower.js';
-import { make, raise } from './make.js';
+import { EEXIST, make, raise } from './make.js';
 
 type Stacked = MacvlanLink | IpvlanLink;
 
@@ -43,20 +44,49 @@ const EINVAL = 22;
 /** The kernel's answers where the parent has other users: EINVAL of passthru, EBUSY of whoever receives its frames. */
 const BUSY: ReadonlySet<number> = new Set([EBUSY, EINVAL]);
 
+const isThere = (session: Session, o: Stacked): boolean => {
+  const found = session.link(o.ns, o.name);
+  return found !== undefined && present(session, { ...o, up: found.up }, found);
+};
+
+/** A name that nobody else gives: `vd` and the start of a hash of where the link belongs. */
+const stagingName = ({ ns, name }: Stacked): string =>
+  `vd${createHash('sha256').update(`${ns} ${name}`).digest('hex').slice(0, 11)}`;
+
+const makeNamed = (context: LinkContext, o: Stacked, parent: DumpedLink): 'made' | 'there' =>
+  make(context, o, {
+    message: () => createStacked(o, parent.index, context.session.descriptor(o.ns)),
+    names: [{ ns: o.ns, name: o.name }],
+    there: () => isThere(context.session, o),
+    explain: (errno) => (BUSY.has(errno) ? busy(o) : explainRefusal(o, errno)),
+  });
+
+/**
+ * Linux before 6.14 looks for the new name among the host's, too, and refuses `eth0` in the sandbox where the host has one:
+ * then the link is made under another name and renamed. What a crash leaves in between is no link of any record.
+ */
+const makeRenamed = (context: LinkContext, o: Stacked, parent: DumpedLink): 'made' | 'there' => {
+  const { session, reaper, made } = context;
+  if (!reaper.evict(session, o.ns, o.name)) {
+    if (isThere(session, o)) return 'there';
+    throw new KernelError(EEXIST, `link create ${o.name}`, 'another link has this name');
+  }
+  const staged = { ...o, name: stagingName(o) };
+  makeNamed(context, staged, parent);
+  const index = session.link(o.ns, staged.name)?.index ?? 0;
+  session.forget(o.ns, staged.name);
+  session.socket(o.ns).request([changeLink(index, { name: o.name })], `link rename ${o.name}`);
+  made.add(`${o.ns} ${o.name}`);
+  return 'made';
+};
+
 const create = (context: LinkContext, o: Stacked): void => {
   const { session } = context;
   const parent = parentOf(session, o);
   if (o.mtu > parent.mtu)
     throw invalid(`invalid MTU number: ${o.mtu}: parent interface ${o.parent} has ${parent.mtu}`);
-  const done = make(context, o, {
-    message: () => createStacked(o, parent.index, session.descriptor(o.ns)),
-    names: [{ ns: o.ns, name: o.name }],
-    there: () => {
-      const found = session.link(o.ns, o.name);
-      return found !== undefined && present(session, { ...o, up: found.up }, found);
-    },
-    explain: (errno) => (BUSY.has(errno) ? busy(o) : explainRefusal(o, errno)),
-  });
+  const done =
+    session.index('host', o.name) > 0 ? makeRenamed(context, o, parent) : makeNamed(context, o, parent);
   // Where its death inside the sandbox is to be heard of.
   session.socket('host').attempt([numberNamespace(session.descriptor(o.ns))], `netns number ${o.ns}`);
   // A passthru interface begins with its parent's MAC, whichever was asked for.

@@ -81,8 +81,8 @@ test('D6 two sandboxes on one parent: made, observed as planned, on the wire and
   expect(keys(t.kernel.observe())).toEqual(keys(desired));
   for (const o of desired) expect([o, t.kernel.present(o)]).toEqual([o, true]);
   for (const to of ['10.9.0.1', '10.9.0.3', 'fd09::1', 'fd09::3'])
-    expect([to, pings(t.sandbox('a'), to)]).toEqual([to, true]);
-  expect(pings(WIRE, '10.9.0.2')).toBe(true);
+    expect([to, pings(t.sandbox('a'), to, 3)]).toEqual([to, true]);
+  expect(pings(WIRE, '10.9.0.2', 3)).toBe(true);
   t.kernel.apply(build(desired));
 });
 

@@ -18,6 +18,7 @@ const PAGES = [
   'README.md',
   'docs/guide.md',
   'docs/architecture.md',
+  'docs/drivers.md',
   ...readdirSync(join(ROOT, 'docs/adr')).map((name) => `docs/adr/${name}`),
 ];
 

@@ -11,6 +11,8 @@ export interface Bench {
   /** `full` rounds, or `quick` ones with --quick */
   rounds(full: number, quick: number): number;
   say(text: string): void;
+  /** for the report: not measured, because this machine has not what it takes */
+  absent(why: string): void;
 }
 
 export interface Figure {

@@ -49,10 +49,24 @@ const flagsOf = ({ base, socket }: Place): string[] => [
   ...['--pidfile', join(base, 'pid'), '--config-file', join(base, 'daemon.json'), '--live-restore'],
 ];
 
+/** An Open vSwitch of the world's own, where a figure starts one there (startOvs); never the machine's. */
+const viaductFlags = (place: Place): string[] => [
+  ...flagsOf(place),
+  '--ovs-run-dir',
+  join(place.base, 'ovs'),
+];
+
 const viaductCommand = (place: Place, { profile }: EngineOptions): string[] => {
-  if (!profile) return [join(ROOT, 'bin/viaductd'), ...flagsOf(place)];
+  if (!profile) return [join(ROOT, 'bin/viaductd'), ...viaductFlags(place)];
   const main = join(ROOT, process.env.VIADUCT_DIST ?? 'dist', 'main.js');
-  return ['node', '--enable-source-maps', '--cpu-prof', `--cpu-prof-dir=${profile}`, main, ...flagsOf(place)];
+  return [
+    'node',
+    '--enable-source-maps',
+    '--cpu-prof',
+    `--cpu-prof-dir=${profile}`,
+    main,
+    ...viaductFlags(place),
+  ];
 };
 
 const commandOf = (name: EngineName, place: Place, options: EngineOptions): string[] =>

@@ -81,6 +81,7 @@ const RUNTIME: readonly Need[] = [
 ];
 export const DOCKERD: Need = { package: 'docker.io', program: '/usr/sbin/dockerd' };
 export const DNSPERF: Need = { package: 'dnsperf', program: '/usr/bin/dnsperf' };
+export const IPERF: Need = { package: 'iperf3', program: '/usr/bin/iperf3' };
 
 /** Names what is missing and the command that brings it; nothing is installed unasked. */
 export const missing = (needs: readonly Need[]): string | undefined => {

@@ -8,7 +8,7 @@ import { ROOT } from '../test/support/daemon.js';
 import type { Bench, Figure } from './bench.js';
 import { type Engine, type EngineName, loadImages, startEngine } from './engine.js';
 import { FIGURES } from './figures/index.js';
-import { build, DNSPERF, DOCKERD, dockerClient, missing, readMachine, testImages } from './machine.js';
+import { build, DNSPERF, DOCKERD, dockerClient, IPERF, missing, readMachine, testImages } from './machine.js';
 import { markdown, type Report, writeReport } from './report.js';
 import type { Row } from './row.js';
 import { isInterrupted, undoAll, undoOnSignals } from './undo.js';
@@ -55,6 +55,7 @@ const chosen = ({ only }: Options): readonly Figure[] =>
 const needed = (options: Options, figures: readonly Figure[]) => [
   ...(options.engine === 'viaduct' ? [] : [DOCKERD]),
   ...(figures.some(({ name }) => name === 'names') ? [DNSPERF] : []),
+  ...(figures.some(({ name }) => name === 'drivers') ? [IPERF] : []),
 ];
 
 /** A figure that fails leaves the others their turn; its engines are cleared for them. */
@@ -98,12 +99,14 @@ const measure = async (options: Options, figures: readonly Figure[], client: str
     engines.push(engine);
     await loadImages(engine, client, images);
   }
+  const absent: string[] = [];
   const bench: Bench = {
     engines,
     quick: options.quick,
     client,
     rounds: (full, quick) => (options.quick ? quick : full),
     say: (text) => say(`  ${text}`),
+    absent: (why) => void absent.push(why),
   };
   const failures: string[] = [];
   const rows = await measureAll(bench, figures, failures);
@@ -114,6 +117,7 @@ const measure = async (options: Options, figures: readonly Figure[], client: str
     figures: figures.map(({ name }) => name),
     rows,
     failures,
+    absent,
   };
 };
 

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Machine } from './machine.js';
-import { isMet, isMetAtPace, pacedTarget, type Row, ratio, targetText } from './row.js';
+import { isMet, isMetAtPace, pacedTarget, percentOfPlain, type Row, ratio, targetText } from './row.js';
 import { median, quantile } from './statistics.js';
 
 export interface Report {
@@ -13,6 +13,8 @@ export interface Report {
   readonly rows: readonly Row[];
   /** figures that could not be measured, and why */
   readonly failures: readonly string[];
+  /** what this machine has not, and was not measured for that */
+  readonly absent: readonly string[];
 }
 
 const number = (value: number): string => {
@@ -58,12 +60,29 @@ const notesOf = (rows: readonly Row[]): readonly string[] => [
 const titleOf = ({ title, note }: Row, notes: readonly string[]): string =>
   note === undefined ? title : `${title} [${notes.indexOf(note) + 1}]`;
 
-export const markdown = (report: Report): string => {
-  const { machine, versions, rows } = report;
-  const judged = rows.filter((row) => isMet(row) !== undefined);
-  const missed = judged.filter((row) => isMet(row) === false);
+const PLAIN = `## Beside the plain kernel devices
+
+The same network made by hand with \`ip\` (\`ovs-vsctl\`) in namespaces without Viaduct, without rules and without address translation, in turn with Viaduct's. “Of plain” is the median of the rounds' own ratios.`;
+
+const plainTable = (rows: readonly Row[], notes: readonly string[]): readonly string[] => {
+  if (rows.length === 0) return [];
+  const header = ['figure', 'Viaduct', 'plain', 'of plain', 'target', 'met', 'dockerd', 'rounds'];
+  const lines = rows.map((row) => [
+    titleOf(row, notes),
+    value(row.samples.viaduct, row.unit),
+    value(row.plain ?? [], row.unit),
+    value(percentOfPlain(row), '%'),
+    targetText(row),
+    verdict(isMet(row)),
+    value(row.samples.dockerd, row.unit),
+    rounds(row),
+  ]);
+  return ['', PLAIN, '', table(header, lines)];
+};
+
+const mainTable = (rows: readonly Row[], notes: readonly string[]): readonly string[] => {
+  if (rows.length === 0) return [];
   const header = ['figure', 'Viaduct', 'dockerd', 'better', 'target', 'met', 'at this pace', 'met', 'rounds'];
-  const notes = notesOf(rows);
   const lines = rows.map((row) => [
     titleOf(row, notes),
     value(row.samples.viaduct, row.unit),
@@ -75,18 +94,33 @@ export const markdown = (report: Report): string => {
     verdict(isMetAtPace(row)),
     rounds(row),
   ]);
+  return ['', table(header, lines)];
+};
+
+export const markdown = (report: Report): string => {
+  const { machine, versions, rows } = report;
+  const unmeasured = [...report.failures, ...report.absent];
+  const judged = rows.filter((row) => isMet(row) !== undefined);
+  const missed = judged.filter((row) => isMet(row) === false);
+  const notes = notesOf(rows);
   return [
     '# Viaduct beside dockerd',
     '',
     `${machine.date}: ${machine.distribution}, Linux ${machine.kernel}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGb} GB, load ${machine.load} at the start, fdatasync ${number(machine.syncMs)} ms; node ${machine.node}; Viaduct ${versions.viaduct ?? '–'} (${machine.commit}), dockerd ${versions.dockerd ?? '–'}, ${machine.client}.`,
     '',
     `Both ran in turn in one run, each in namespaces of its own. Medians, quartiles in brackets; “better” is how many times better Viaduct's median is. “At this pace” is the target made as much longer as dockerd takes longer here than on the machine for which it was set (times differ by twice and more between machines of one kind).${report.quick ? ' **A quick run: few rounds.**' : ''}`,
-    '',
-    table(header, lines),
+    ...mainTable(
+      rows.filter(({ plain }) => plain === undefined),
+      notes,
+    ),
+    ...plainTable(
+      rows.filter(({ plain }) => plain !== undefined),
+      notes,
+    ),
     '',
     `${judged.length - missed.length} of ${judged.length} targets met${missed.length > 0 ? `; missed: ${missed.map((row) => row.title).join('; ')}` : ''}.`,
     ...(notes.length > 0 ? ['', ...notes.map((note, i) => `[${i + 1}] ${note}  `)] : []),
-    ...(report.failures.length > 0 ? ['', 'Not measured:', '', ...report.failures.map((f) => `- ${f}`)] : []),
+    ...(unmeasured.length > 0 ? ['', 'Not measured:', '', ...unmeasured.map((f) => `- ${f}`)] : []),
     '',
   ].join('\n');
 };
@@ -101,6 +135,7 @@ const forJson = (report: Report): object => ({
       ),
     ),
     ratio: ratio(row) ?? null,
+    ...(row.plain ? { percentOfPlain: median(percentOfPlain(row)) } : {}),
     met: isMet(row) ?? null,
     metAtPace: isMetAtPace(row) ?? null,
   })),

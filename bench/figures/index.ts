@@ -2,10 +2,20 @@
 import type { Figure } from '../bench.js';
 import { client } from './client.js';
 import { connections } from './connections.js';
+import { drivers } from './drivers.js';
 import { names } from './names.js';
 import { networks } from './networks.js';
 import { ranges } from './ranges.js';
 import { restarts } from './restarts.js';
 import { starts } from './starts.js';
 
-export const FIGURES: readonly Figure[] = [networks, starts, client, ranges, connections, names, restarts];
+export const FIGURES: readonly Figure[] = [
+  networks,
+  starts,
+  client,
+  ranges,
+  connections,
+  names,
+  drivers,
+  restarts,
+];

@@ -1,5 +1,5 @@
-/** `struct sockaddr_in` (`include/uapi/linux/in.h`). */
-import { AF } from '../../src/kernel/ffi.js';
+/** `struct sockaddr_in` (`include/uapi/linux/in.h`), and the one option that small messages need. */
+import { AF, setsockoptInt } from '../../src/kernel/ffi.js';
 
 export const inet = (address: string, port: number): Buffer => {
   const bytes = Buffer.alloc(16);
@@ -8,3 +8,8 @@ export const inet = (address: string, port: number): Buffer => {
   bytes.set(address.split('.').map(Number), 4);
   return bytes;
 };
+
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1; // include/uapi/linux/tcp.h
+
+export const noDelay = (fd: number): void => setsockoptInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);

@@ -1,23 +1,26 @@
-/** The two ends of the connection load as processes of their own, each in a given network namespace. */
+/** The ends of the loads as processes of their own, each in a given network namespace. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { ROOT } from '../../test/support/daemon.js';
+import { attempt } from '../../test/support/run.js';
 import { onEnd } from '../undo.js';
 
 const TSX = join(ROOT, 'node_modules/tsx/dist/esm/index.mjs');
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
-const launch = (netns: string, file: string, args: readonly string[]): { child: Child; lines: Interface } => {
-  const node = [process.execPath, '--import', TSX, join(ROOT, 'bench/load', file), ...args];
-  const child = spawn('nsenter', [`--net=${netns}`, ...node], {
+const launchProgram = (netns: string, command: readonly string[]): { child: Child; lines: Interface } => {
+  const child = spawn('nsenter', [`--net=${netns}`, ...command], {
     stdio: ['pipe', 'pipe', 'inherit'],
     detached: true,
   });
   return { child, lines: createInterface({ input: child.stdout }) };
 };
+
+const launch = (netns: string, file: string, args: readonly string[]): { child: Child; lines: Interface } =>
+  launchProgram(netns, [process.execPath, '--import', TSX, join(ROOT, 'bench/load', file), ...args]);
 
 /** Next line of its output; rejects where it ends first. */
 const nextLine = (child: Child, lines: Interface): Promise<string> =>
@@ -44,12 +47,17 @@ const stopper = (child: Child): (() => void) => {
   return () => void stop();
 };
 
-export const startAcceptor = async (netns: string, port: number): Promise<Acceptor> => {
-  const { child, lines } = launch(netns, 'accept.ts', [String(port)]);
-  const stop = stopper(child);
-  await nextLine(child, lines);
-  return { stop };
-};
+const startListener =
+  (file: string) =>
+  async (netns: string, port: number): Promise<Acceptor> => {
+    const { child, lines } = launch(netns, file, [String(port)]);
+    const stop = stopper(child);
+    await nextLine(child, lines);
+    return { stop };
+  };
+
+export const startAcceptor = startListener('accept.ts');
+export const startEcho = startListener('echo.ts');
 
 export const startConnector = async (netns: string, address: string, port: number): Promise<Connector> => {
   const { child, lines } = launch(netns, 'connect.ts', [address, String(port)]);
@@ -61,4 +69,53 @@ export const startConnector = async (netns: string, address: string, port: numbe
     },
     stop,
   };
+};
+
+export interface RoundTrips {
+  /** of one byte there and back, microseconds */
+  measure(address: string, port: number, seconds: number): Promise<number>;
+  stop(): void;
+}
+
+export const startRoundTrips = async (netns: string): Promise<RoundTrips> => {
+  const { child, lines } = launch(netns, 'roundtrips.ts', []);
+  const stop = stopper(child);
+  await nextLine(child, lines);
+  return {
+    measure: async (address, port, seconds) => {
+      child.stdin.write(`${address} ${port} ${seconds}\n`);
+      return Number(await nextLine(child, lines));
+    },
+    stop,
+  };
+};
+
+const IPERF_PORT = 5201;
+
+/** One client at a time, one after the other. */
+export const startStreamServer = async (netns: string): Promise<Acceptor> => {
+  const { child, lines } = launchProgram(netns, ['iperf3', '-s', '-p', `${IPERF_PORT}`, '--forceflush']);
+  const stop = stopper(child);
+  await nextLine(child, lines);
+  return { stop };
+};
+
+interface IperfReport {
+  readonly error?: string;
+  readonly end?: { readonly sum_received?: { readonly bits_per_second?: number } };
+}
+
+/** Gbit/s of one TCP stream, by what arrived. `amount`: iperf3's `-t <s>` or `-n <bytes>`. */
+export const streamTo = async (
+  netns: string,
+  address: string,
+  amount: readonly [flag: '-t' | '-n', value: number],
+): Promise<number> => {
+  const command = ['iperf3', '-c', address, '-p', `${IPERF_PORT}`, '-J', amount[0], `${amount[1]}`];
+  const { stdout, stderr } = await attempt('nsenter', [`--net=${netns}`, ...command]);
+  const report: IperfReport = stdout === '' ? { error: stderr } : JSON.parse(stdout);
+  const rate = report.end?.sum_received?.bits_per_second;
+  if (rate === undefined || !(rate > 0))
+    throw new Error(`iperf3 to ${address}: ${report.error ?? 'nothing arrived'}`);
+  return rate / 1e9;
 };

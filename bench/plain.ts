@@ -23,14 +23,14 @@ export interface HandMade {
 }
 
 /** What a build is given: the machine, and names of namespaces. */
-interface Site {
+export interface Site {
   readonly world: World;
   readonly containers: readonly [string, string];
   readonly ip: (ns: string, lines: readonly string[]) => Promise<void>;
   readonly onRemove: (undo: () => Promise<void>) => void;
 }
 
-type Build = (site: Site) => Promise<void>;
+export type Build = (site: Site) => Promise<void>;
 
 const SUBNET = '172.30.0';
 
@@ -54,18 +54,42 @@ const pairs = async (site: Site): Promise<void> => {
 const router = async (site: Site): Promise<void> => {
   await site.ip(hostOf(site), ['link set br0 up', `address add ${SUBNET}.1/24 dev br0`]);
   await site.ip(outsideOf(site), [`route add ${SUBNET}.0/24 via ${HOST.ipv4}`]);
-  await site.world.host(`
-    echo 1 > /proc/sys/net/ipv4/ip_forward
-    for call in /proc/sys/net/bridge/bridge-nf-call-*; do
-      if [ -e $call ]; then echo 0 > $call; fi
-    done`);
+  await site.world.host('echo 1 > /proc/sys/net/ipv4/ip_forward');
 };
 
-export const plainBridge: Build = async (site) => {
+const BR_NETFILTER_OFF = `
+  for call in /proc/sys/net/bridge/bridge-nf-call-*; do
+    if [ -e $call ]; then echo 0 > $call; fi
+  done`;
+
+const bridge: Build = async (site) => {
   await site.ip(hostOf(site), ['link add br0 type bridge']);
   await router(site);
   await pairs(site);
   await site.ip(hostOf(site), ['link set p0 master br0', 'link set p1 master br0']);
+};
+
+export const plainBridge: Build = async (site) => {
+  await bridge(site);
+  await site.world.host(BR_NETFILTER_OFF);
+};
+
+const RULES = `
+table inet hand {
+  chain forward {
+    type filter hook forward priority filter
+    ct state established,related accept
+  }
+  chain source {
+    type nat hook postrouting priority srcnat
+    iifname br0 oifname eth0 masquerade
+  }
+}`;
+
+/** As a router is usually set up, and br_netfilter on where the kernel begins with that. */
+export const guardedBridge: Build = async (site) => {
+  await bridge(site);
+  await site.world.host('nft -f -', { input: RULES });
 };
 
 /** On the wire to the outside itself; `type` as ip-link(8) takes it. */

@@ -1,27 +1,43 @@
 /**
  * TCP throughput and round trips between two containers and from one to the outside, per driver, beside the same network
- * made by hand: what Viaduct's rules, sysctls and firewall cost. A round measures each once, the next in reverse order,
- * so that what drifts meanwhile cancels out.
+ * made by hand: what Viaduct's rules, sysctls and firewall cost.
  */
 import { existsSync } from 'node:fs';
 import { startOvs } from '../../test/support/ovs.js';
-import { run } from '../../test/support/run.js';
 import { HOST, OUTSIDE } from '../../test/support/world.js';
 import { type Bench, containerBody, containerPid, type Figure, idOf, startContainer } from '../bench.js';
-import type { Engine } from '../engine.js';
-import { startEcho, startRoundTrips, startStreamServer, streamTo } from '../load/processes.js';
-import { type Ends, makeByHand, onParent, plainBridge, plainOvs } from '../plain.js';
+import type { Engine, EngineName } from '../engine.js';
+import {
+  type Duration,
+  KINDS,
+  type Kind,
+  makeReady,
+  measureTraffic,
+  type Subject,
+  type Values,
+  WAYS,
+  type Way,
+} from '../load/traffic.js';
+import {
+  type Build,
+  type Ends,
+  guardedBridge,
+  type HandMade,
+  makeByHand,
+  onParent,
+  plainBridge,
+  plainOvs,
+} from '../plain.js';
 import { ofPlain, type Row } from '../row.js';
 import { onEnd } from '../undo.js';
-
-type Maker = 'plain' | 'viaduct' | 'dockerd';
-type Build = Parameters<typeof makeByHand>[0];
 
 interface Driver {
   readonly name: string;
   readonly network: object;
   /** the same by hand, as Viaduct's machine has it; undefined where this machine has not what it takes */
   readonly prepare: (viaduct: Engine, absent: Bench['absent']) => Promise<Build | undefined>;
+  /** and by hand with rules */
+  readonly guarded?: Build;
 }
 
 /** Both sit on the wire between the machine and the outside. */
@@ -47,7 +63,7 @@ const onTheWire = (name: string, type: string): Driver => ({
 const OVS_PROGRAM = '/usr/sbin/ovs-vswitchd';
 
 const DRIVERS: readonly Driver[] = [
-  { name: 'bridge', network: { Driver: 'bridge' }, prepare: async () => plainBridge },
+  { name: 'bridge', network: { Driver: 'bridge' }, prepare: async () => plainBridge, guarded: guardedBridge },
   onTheWire('macvlan', 'macvlan mode bridge'),
   onTheWire('ipvlan', 'ipvlan mode l2'),
   {
@@ -74,150 +90,90 @@ const containersOf = async (engine: Engine, network: object): Promise<Ends> => {
   return { a: await start(), b: await start(), outside: engine.world.netns.outside };
 };
 
-const addressIn = async (netns: string): Promise<string> => {
-  const text = await run('nsenter', [
-    `--net=${netns}`,
-    'ip',
-    '-4',
-    '-o',
-    'address',
-    'show',
-    'scope',
-    'global',
-  ]);
-  const address = /inet ([\d.]+)\//.exec(text)?.[1];
-  if (address === undefined) throw new Error(`no address in ${netns}: ${text}`);
-  return address;
-};
+/** In turn with Viaduct: the plain devices, by hand with a router's usual rules, and dockerd where it has the driver. */
+type Maker = 'plain' | 'guarded' | EngineName;
 
-const ECHO_PORT = 7;
-
-/** The loads of one network, ready at both of its peers. */
-interface Subject {
-  readonly maker: Maker;
-  readonly ends: Ends;
-  readonly peers: Readonly<Record<Way, string>>;
-  readonly roundTrip: (way: Way, seconds: number) => Promise<number>;
-  readonly stop: () => void;
-}
-const WAYS = ['to a container', 'to the outside'] as const;
-type Way = (typeof WAYS)[number];
-
-const ready = async (maker: Maker, ends: Ends): Promise<Subject> => {
-  const peers = { 'to a container': await addressIn(ends.b), 'to the outside': OUTSIDE.ipv4 };
-  const client = await startRoundTrips(ends.a);
-  const servers = await Promise.all([
-    ...[ends.b, ends.outside].map((netns) => startEcho(netns, ECHO_PORT)),
-    ...[ends.b, ends.outside].map(startStreamServer),
-  ]);
-  return {
-    maker,
-    ends,
-    peers,
-    roundTrip: (way, seconds) => client.measure(peers[way], ECHO_PORT, seconds),
-    stop: () => {
-      for (const { stop } of [client, ...servers]) stop();
-    },
-  };
-};
-
-const KINDS = ['throughput', 'round trip'] as const;
-type Kind = (typeof KINDS)[number];
-
-interface Slices {
-  readonly rounds: number;
-  readonly streamSeconds: number;
-  readonly roundTripSeconds: number;
-}
-
-class Values {
-  readonly #values = new Map<string, number[]>();
-
-  add(way: Way, kind: Kind, maker: Maker, value: number): void {
-    const key = `${way} ${kind} ${maker}`;
-    this.#values.set(key, [...(this.#values.get(key) ?? []), value]);
-  }
-  of(way: Way, kind: Kind, maker: Maker): readonly number[] {
-    return this.#values.get(`${way} ${kind} ${maker}`) ?? [];
-  }
-}
-
-/** The same bytes for all, about as many as the first of them carries in the time. */
-const calibrate = async (subjects: readonly Subject[], way: Way, seconds: number): Promise<number> => {
-  const rates: number[] = [];
-  for (const { ends, peers } of subjects) rates.push(await streamTo(ends.a, peers[way], ['-t', 1]));
-  return Math.round(((rates[0] ?? 1) * 1e9 * seconds) / 8);
-};
-
-const measureSubjects = async (
-  subjects: readonly Subject[],
-  { rounds, streamSeconds, roundTripSeconds }: Slices,
-): Promise<Values> => {
-  const values = new Values();
-  const bytes = new Map<Way, number>();
-  for (const way of WAYS) bytes.set(way, await calibrate(subjects, way, streamSeconds));
-  for (let round = 0; round < rounds; round += 1)
-    for (const way of WAYS) {
-      const order = round % 2 === 0 ? subjects : [...subjects].reverse();
-      for (const { maker, ends, peers } of order)
-        values.add(way, 'throughput', maker, await streamTo(ends.a, peers[way], ['-n', bytes.get(way) ?? 0]));
-      for (const { maker, roundTrip } of order)
-        values.add(way, 'round trip', maker, await roundTrip(way, roundTripSeconds));
-    }
-  return values;
-};
-
-const rowsOf = (driver: string, values: Values): readonly Row[] =>
-  WAYS.flatMap((way) =>
-    KINDS.map(
-      (kind): Row => ({
-        title: `${driver}: ${way}, ${kind}`,
-        unit: kind === 'throughput' ? 'Gbit/s' : 'µs',
-        better: kind === 'throughput' ? 'more' : 'less',
-        target: ofPlain(97),
-        samples: { viaduct: values.of(way, kind, 'viaduct'), dockerd: values.of(way, kind, 'dockerd') },
-        plain: values.of(way, kind, 'plain'),
-        note: kind === 'throughput' ? 'iperf3, one TCP stream' : 'one byte there and back over TCP',
-      }),
-    ),
+const rowsOf = (driver: string, values: Values<Maker>): readonly Row[] => {
+  const row = (way: Way, kind: Kind): Row => ({
+    title: `${driver}: ${way}, ${kind}`,
+    unit: kind === 'throughput' ? 'Gbit/s' : 'µs',
+    better: kind === 'throughput' ? 'more' : 'less',
+    target: ofPlain(97),
+    samples: { viaduct: values.get('viaduct', way, kind), dockerd: values.get('dockerd', way, kind) },
+    plain: values.get('plain', way, kind),
+    note: kind === 'throughput' ? 'iperf3, one TCP stream' : 'one byte there and back over TCP',
+  });
+  const besideGuarded = ({ target: _, ...rest }: Row, way: Way, kind: Kind): Row => ({
+    ...rest,
+    title: `… beside one with rules, ${way}, ${kind}`,
+    plain: values.get('guarded', way, kind),
+    note: 'by hand as well, but with br_netfilter as the kernel leaves it, connection tracking and a masquerade rule',
+  });
+  return WAYS.flatMap((way) =>
+    KINDS.flatMap((kind) => {
+      const all = row(way, kind);
+      return values.get('guarded', way, kind).length > 0 ? [all, besideGuarded(all, way, kind)] : [all];
+    }),
   );
+};
+
+interface Chosen {
+  readonly driver: Driver;
+  readonly build: Build;
+}
 
 const measureDriver = async (
-  { name, network }: Driver,
-  build: Build,
+  { driver: { name, network, guarded }, build }: Chosen,
   engines: readonly Engine[],
-  slices: Slices,
+  duration: Duration,
 ): Promise<readonly Row[]> => {
-  const plain = await makeByHand(build);
-  const subjects: Subject[] = [];
+  const made: HandMade[] = [];
+  const subjects: Subject<Maker>[] = [];
+  const byHand = async (maker: Maker, how: Build): Promise<void> => {
+    const network = await makeByHand(how);
+    made.push(network);
+    subjects.push(await makeReady(maker, network.ends));
+  };
   try {
-    subjects.push(await ready('plain', plain.ends));
+    await byHand('plain', build);
     for (const engine of engines)
-      subjects.push(await ready(engine.name, await containersOf(engine, network)));
-    return rowsOf(name, await measureSubjects(subjects, slices));
+      subjects.push(await makeReady(engine.name, await containersOf(engine, network)));
+    if (guarded) await byHand('guarded', guarded);
+    return rowsOf(name, await measureTraffic(subjects, duration));
   } finally {
     for (const { stop } of subjects) stop();
     for (const engine of engines) await engine.clear();
-    await plain.remove();
+    for (const { remove } of made) await remove();
   }
 };
+
+const prepareAll = async (viaduct: Engine, bench: Bench): Promise<readonly Chosen[]> => {
+  const chosen: Chosen[] = [];
+  for (const driver of DRIVERS) {
+    const build = await driver.prepare(viaduct, bench.absent);
+    if (build) chosen.push({ driver, build });
+  }
+  return chosen;
+};
+
+/** Seconds of traffic for all drivers together. */
+const TOTAL = { full: 120, quick: 21 } as const;
 
 const measure = async (bench: Bench): Promise<readonly Row[]> => {
   const viaduct = bench.engines.find(({ name }) => name === 'viaduct');
   if (!viaduct) return [];
-  const slices = {
-    rounds: bench.rounds(14, 5),
-    streamSeconds: bench.quick ? 0.3 : 0.5,
-    roundTripSeconds: bench.quick ? 0.15 : 0.3,
+  const chosen = await prepareAll(viaduct, bench);
+  const duration = {
+    total: (bench.quick ? TOTAL.quick : TOTAL.full) / chosen.length,
+    stream: bench.quick ? 0.2 : 0.3,
+    roundTrip: bench.quick ? 0.1 : 0.2,
   };
   const rows: Row[] = [];
-  for (const driver of DRIVERS) {
-    const build = await driver.prepare(viaduct, bench.absent);
-    if (!build) continue;
-    bench.say(driver.name);
-    const besides = driver.name === 'bridge' && !bench.quick;
-    const engines = bench.engines.filter((engine) => engine === viaduct || besides);
-    rows.push(...(await measureDriver(driver, build, engines, slices)));
+  for (const one of chosen) {
+    bench.say(one.driver.name);
+    const dockerdToo = one.driver.name === 'bridge' && !bench.quick;
+    const engines = bench.engines.filter((engine) => engine === viaduct || dockerdToo);
+    rows.push(...(await measureDriver(one, engines, duration)));
   }
   return rows;
 };

@@ -156,24 +156,26 @@ const prepareAll = async (viaduct: Engine, bench: Bench): Promise<readonly Chose
   return chosen;
 };
 
-/** Seconds of traffic for all drivers together. */
+/** Seconds of traffic for all drivers together, shared by how many networks each has measured in turn. */
 const TOTAL = { full: 120, quick: 21 } as const;
 
 const measure = async (bench: Bench): Promise<readonly Row[]> => {
   const viaduct = bench.engines.find(({ name }) => name === 'viaduct');
   if (!viaduct) return [];
   const chosen = await prepareAll(viaduct, bench);
-  const duration = {
-    total: (bench.quick ? TOTAL.quick : TOTAL.full) / chosen.length,
-    stream: bench.quick ? 0.2 : 0.3,
-    roundTrip: bench.quick ? 0.1 : 0.2,
-  };
+  const enginesFor = ({ driver }: Chosen): readonly Engine[] =>
+    bench.engines.filter((engine) => engine === viaduct || (driver.name === 'bridge' && !bench.quick));
+  const networksOf = (one: Chosen): number => 1 + enginesFor(one).length + (one.driver.guarded ? 1 : 0);
+  const networks = chosen.reduce((sum, one) => sum + networksOf(one), 0);
   const rows: Row[] = [];
   for (const one of chosen) {
     bench.say(one.driver.name);
-    const dockerdToo = one.driver.name === 'bridge' && !bench.quick;
-    const engines = bench.engines.filter((engine) => engine === viaduct || dockerdToo);
-    rows.push(...(await measureDriver(one, engines, duration)));
+    const duration = {
+      total: ((bench.quick ? TOTAL.quick : TOTAL.full) * networksOf(one)) / networks,
+      stream: bench.quick ? 0.2 : 0.3,
+      roundTrip: bench.quick ? 0.1 : 0.2,
+    };
+    rows.push(...(await measureDriver(one, enginesFor(one), duration)));
   }
   return rows;
 };

@@ -2,6 +2,7 @@
 import type { Driver, HostView } from '../drivers/contract.js';
 import { remote } from '../drivers/index.js';
 import type { Network } from '../model/network.js';
+import { isUplink } from '../plan/depend.js';
 import { type KernelObject, objectKey, type Slice } from '../plan/objects.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
@@ -41,6 +42,7 @@ export const parentNames = (
     for (const o of objects) {
       if (o.kind === 'foreign' || o.kind === 'link') names.add(o.name);
       if (o.kind === 'link' && 'parent' in o) names.add(o.parent);
+      if (isUplink(o)) names.add(o.name);
     }
   }
   return names;

@@ -3,7 +3,7 @@
  * are looked at again; foreign objects are never touched.
  */
 import type { Drift, Kernel } from '../kernel/contract.js';
-import { inOvs } from '../plan/depend.js';
+import { inOvs, isUplink } from '../plan/depend.js';
 import type { KernelObject, Slice } from '../plan/objects.js';
 import { convergeSlices } from './converge.js';
 import { allSlices } from './derive.js';
@@ -42,7 +42,9 @@ const withUpper = (host: readonly KernelObject[], names: ReadonlySet<string>): R
 const slicesAbove = (parts: Repairing, names: ReadonlySet<string>): readonly Slice[] => {
   const host = parts.derive(parts.model, 'host');
   const suspect = withUpper(host, names);
-  const shared = host.some((o) => (o.kind === 'link' || o.kind === 'foreign') && suspect.has(o.name));
+  const shared = host.some(
+    (o) => (o.kind === 'link' || o.kind === 'foreign' || isUplink(o)) && suspect.has(o.name),
+  );
   return shared ? ['host', ...endpointsAbove(parts, suspect)] : [];
 };
 
@@ -59,7 +61,9 @@ const slicesOn = (parts: Repairing, names: ReadonlySet<string>): readonly Slice[
   if (others.size === 0) return [...slices];
   for (const slice of slicesAbove(parts, others)) slices.add(slice);
   for (const network of model.networks.values()) {
-    const owns = derive(model, `network/${network.id}`).some((o) => o.kind === 'link' && others.has(o.name));
+    const owns = derive(model, `network/${network.id}`).some(
+      (o) => (o.kind === 'link' || isUplink(o)) && others.has(o.name),
+    );
     if (!owns) continue;
     slices.add(`network/${network.id}`);
     for (const e of model.endpointsOfNetwork(network.id)) slices.add(`endpoint/${e.id}`);

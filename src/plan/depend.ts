@@ -4,7 +4,7 @@
  */
 import { same } from './equal.js';
 import { traitsOf } from './link-traits.js';
-import type { KernelObject, LinkObject, Netns } from './objects.js';
+import type { KernelObject, LinkObject, Netns, OvsPortObject } from './objects.js';
 
 const INTERFACE_SYSCTL = /^net\/[a-z0-9]+\/(?:conf|neigh)\/([^/]+)\//;
 
@@ -59,6 +59,9 @@ export const livesIn = (o: KernelObject): Netns | undefined => {
       return undefined;
   }
 };
+
+/** An interface of the host that a switch of Open vSwitch has as its port to the outside. */
+export const isUplink = (o: KernelObject): o is OvsPortObject => o.kind === 'ovs-port' && o.role === 'uplink';
 
 /** Kept by Open vSwitch, beside the kernel. */
 export const inOvs = (o: KernelObject): boolean =>

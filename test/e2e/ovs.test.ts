@@ -223,6 +223,48 @@ describe('D10 faults', () => {
     await until('nothing of ours is left', async () => (await ovs().vsctl('list-br')) === '' || undefined);
   });
 
+  test('D10 a start with an empty database and without the uplink: the rest works, the uplink comes when it can', async () => {
+    const wire = (): Promise<string> => d.host('ip link add up0 type veth peer name far0');
+    await wire();
+    await pair();
+    const own = `ovs-${(await create('own', '-o', 'uplink=up0')).slice(0, 11)}`;
+    for (const name of ['cc', 'cd']) await sleeper(name, '--network', 'own');
+    await d.kill9();
+    await d.host('ip link delete up0');
+    await ovs().wipe();
+    await d.start();
+    expect(await talks()).toBe(true);
+    expect(d.log()).toMatch(/there is no interface up0 on this host/);
+    expect(await inspect('{{.State.Running}}', 'cc')).toBe('true');
+    await wire();
+    await until('the uplink is plugged in', async () =>
+      (await ovs().tryVsctl('list-ports', own)).stdout.split('\n').includes('up0'),
+    );
+    expect(await reaches('cc', 'cd')).toBe(true);
+    await d.clear();
+    await d.host('ip link delete up0');
+  });
+
+  test('D10 the same on a named bridge, which goes on without its uplink', async () => {
+    const wire = (): Promise<string> => d.host('ip link add up0 type veth peer name far0');
+    await wire();
+    await create('net', '-o', 'bridge=sw0', '-o', 'vlan=10', '-o', 'uplink=up0');
+    for (const name of ['ca', 'cb']) await sleeper(name, '--network', 'net');
+    await d.kill9();
+    await d.host('ip link delete up0');
+    await ovs().wipe();
+    await d.start();
+    expect(await talks()).toBe(true);
+    expect(await ovs().vsctl('list-ports', 'sw0')).not.toContain('up0');
+    await wire();
+    await until('the uplink is plugged in', async () =>
+      (await ovs().vsctl('list-ports', 'sw0')).split('\n').includes('up0'),
+    );
+    expect(await talks()).toBe(true);
+    await d.clear();
+    await d.host('ip link delete up0');
+  });
+
   test('D10 an Open vSwitch that hangs costs a second once', async () => {
     ovs().signal('ovsdb-server', 'SIGSTOP');
     try {

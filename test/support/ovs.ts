@@ -18,11 +18,15 @@ export interface TestOvs {
   readonly tryVsctl: (...args: string[]) => Promise<Result>;
   /** `ovs-ofctl -O OpenFlow13 <command> <bridge>…` */
   readonly ofctl: (command: string, bridge: string, ...args: string[]) => Promise<string>;
+  /** `ovs-appctl` to ovs-vswitchd */
+  readonly appctl: (...args: string[]) => Promise<string>;
   readonly start: (part: Part) => Promise<void>;
   /** SIGTERM by default; resolves when it is gone */
   readonly end: (part: Part, signal?: NodeJS.Signals) => Promise<void>;
   readonly signal: (part: Part, signal: NodeJS.Signals) => void;
   readonly restart: (part: Part) => Promise<void>;
+  /** both are ended and come back with an empty database */
+  readonly wipe: () => Promise<void>;
   readonly remove: () => Promise<void>;
 }
 
@@ -69,15 +73,19 @@ export const startOvs = async (base: string, enter: readonly string[] = []): Pro
     await gone;
   };
 
-  await run('ovsdb-tool', ['create', join(directory, 'conf.db'), SCHEMA]);
-  await start('ovsdb-server');
-  await start('ovs-vswitchd');
+  const startNew = async (): Promise<void> => {
+    await run('ovsdb-tool', ['create', join(directory, 'conf.db'), SCHEMA]);
+    await start('ovsdb-server');
+    await start('ovs-vswitchd');
+  };
+  await startNew();
   return {
     runDirectory: directory,
     vsctl: (...a) => run('ovs-vsctl', vsctlArgs(a)),
     tryVsctl: (...a) => attempt('ovs-vsctl', vsctlArgs(a)),
     ofctl: (command, bridge, ...a) =>
       run('ovs-ofctl', ['-O', 'OpenFlow13', command, join(directory, `${bridge}.mgmt`), ...a]),
+    appctl: (...a) => run('ovs-appctl', ['-t', `${directory}/ovs-vswitchd.ctl`, ...a]),
     start,
     end,
     signal: (part, signal) => void children.get(part)?.kill(signal),
@@ -85,6 +93,11 @@ export const startOvs = async (base: string, enter: readonly string[] = []): Pro
       await end(part, part === 'ovs-vswitchd' ? 'SIGKILL' : 'SIGTERM');
       rmSync(`${directory}/${part}.pid`, { force: true });
       await start(part);
+    },
+    wipe: async () => {
+      for (const part of ['ovs-vswitchd', 'ovsdb-server'] as const) await end(part);
+      rmSync(join(directory, 'conf.db'));
+      await startNew();
     },
     remove: async () => {
       for (const part of ['ovs-vswitchd', 'ovsdb-server'] as const) await end(part, 'SIGKILL');

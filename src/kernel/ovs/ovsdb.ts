@@ -118,15 +118,18 @@ export class Ovsdb {
 
   /** All or nothing, and carried out by ovs-vswitchd when it returns. */
   change(operations: readonly Operation[]): void {
-    this.#session((session) => {
-      const monitored = { [DATABASE]: { columns: ['cur_cfg'] } };
-      let current = currentOf(session.call('monitor', [DATABASE, 'viaduct', monitored]));
-      const count = { op: 'mutate', table: DATABASE, where: [], mutations: [['next_cfg', '+=', 1]] };
-      const ask = { op: 'select', table: DATABASE, where: [], columns: ['next_cfg'] };
-      const done = results(session.call('transact', [DATABASE, ...operations, count, ask]));
-      const wanted = numberOf(rowsOf(done.at(-1))[0]?.next_cfg) ?? 0;
-      while (current < wanted) current = Math.max(current, currentOf(session.update()));
-    });
+    this.#session(
+      (session) => {
+        const monitored = { [DATABASE]: { columns: ['cur_cfg'] } };
+        let current = currentOf(session.call('monitor', [DATABASE, 'viaduct', monitored]));
+        const count = { op: 'mutate', table: DATABASE, where: [], mutations: [['next_cfg', '+=', 1]] };
+        const ask = { op: 'select', table: DATABASE, where: [], columns: ['next_cfg'] };
+        const done = results(session.call('transact', [DATABASE, ...operations, count, ask]));
+        const wanted = numberOf(rowsOf(done.at(-1))[0]?.next_cfg) ?? 0;
+        while (current < wanted) current = Math.max(current, currentOf(session.update()));
+      },
+      operations.length > 0 ? 'change' : 'answer',
+    );
   }
 
   /** Into the database, whoever reads it when: for taking things away while ovs-vswitchd does not listen. */
@@ -134,7 +137,7 @@ export class Ovsdb {
     this.#session((session) => results(session.call('transact', [DATABASE, ...operations])));
   }
 
-  #session<T>(work: (session: Session) => T): T {
+  #session<T>(work: (session: Session) => T, what: 'answer' | 'change' = 'answer'): T {
     return this.patience.attempt((deadline) => {
       const session = new Session(this.path, deadline);
       try {
@@ -142,6 +145,6 @@ export class Ovsdb {
       } finally {
         session.close();
       }
-    });
+    }, what);
   }
 }

@@ -114,25 +114,33 @@ export class Stream {
 
 const MSG_NOSIGNAL = 0x4000;
 
-/** How long a healthy Open vSwitch may take, and how long it is waited for once it was too late. */
-const LIMIT_MS = { healthy: 1_000, late: 50 } as const;
+/**
+ * How long a healthy Open vSwitch may take to answer, and to carry out a change (a bridge in the kernel waits for RCU, on a
+ * slow or busy machine more than a second); how long it is waited for once it was too late.
+ */
+const LIMIT_MS = { answer: 1_000, change: 3_000, late: 150 } as const;
+
+/** So long is one that was late waited for but shortly: a machine that is always slow must not be shut out for good. */
+const SHORT_FOR_MS = 10_000;
 
 /**
  * Keeps a hanging Open vSwitch from holding everybody up each time: after one answer that was too late, the next attempts
- * wait only a moment, until one is answered.
+ * wait only a moment, until one is answered or a while has gone by.
  */
 export class Patience {
-  #late = false;
+  #shortUntil = 0;
 
   /** Runs `work` with a deadline. What throws OvsSilent comes out as unavailable, with the OvsSilent as its cause. */
-  attempt<T>(work: (deadline: number) => T): T {
+  attempt<T>(work: (deadline: number) => T, what: 'answer' | 'change' = 'answer'): T {
+    const now = performance.now();
+    const short = now < this.#shortUntil;
     try {
-      const result = work(performance.now() + (this.#late ? LIMIT_MS.late : LIMIT_MS.healthy));
-      this.#late = false;
+      const result = work(now + LIMIT_MS[short ? 'late' : what]);
+      this.#shortUntil = 0;
       return result;
     } catch (error) {
       if (!(error instanceof OvsSilent)) throw error;
-      this.#late ||= error.why === 'late';
+      if (error.why === 'late' && !short) this.#shortUntil = performance.now() + SHORT_FOR_MS;
       throw Object.assign(silence(error), { cause: error });
     }
   }

@@ -1,0 +1,214 @@
+/** D10 on Open vSwitch's kernel datapath, which only Debian's kernel has: forwarding, VLANs, tunnels, repair, adoption. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { startOvs, type TestOvs } from '../support/ovs.js';
+import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
+import { run, until } from '../support/run.js';
+import { HOST, OUTSIDE, type Shell } from '../support/world.js';
+
+const base = mkdtempSync(join(tmpdir(), 'vo-'));
+let started: TestOvs | undefined;
+const d = daemonForThisFile({
+  flags: ['--ovs-run-dir', join(base, 'ovs')],
+  before: async (world) => {
+    // The gre module gives each namespace gre0, gretap0 and erspan0 otherwise, and nobody takes them away.
+    await run('sysctl', ['-qw', 'net.core.fb_tunnels_only_for_init_net=1']);
+    started = await startOvs(base, world.enter);
+  },
+});
+// Hooks end in reverse: the switch goes before the daemon looks for leftovers.
+afterAll(async () => {
+  await started?.remove();
+  rmSync(base, { recursive: true, force: true });
+});
+const ovs = (): TestOvs => {
+  if (!started) throw new Error('Open vSwitch is started with the daemon');
+  return started;
+};
+const { addressOf, sleeper, ping, inspect } = phrasesFor(d);
+
+const create = (name: string, ...options: string[]): Promise<string> =>
+  d.docker('network', 'create', '-d', 'ovs', ...options, name);
+const reaches = async (from: string, to: string): Promise<boolean> => (await ping(from, to)).code === 0;
+const again = (what: string, from: string, to: string): Promise<true> =>
+  until(what, async () => (await reaches(from, to)) || undefined);
+const portOf = async (container: string, network: string): Promise<string> => {
+  const id = await inspect(`{{(index .NetworkSettings.Networks "${network}").EndpointID}}`, container);
+  return `veth${id.slice(0, 11)}`;
+};
+
+/** The first packet of `filter` on the interface, while `provoke` is done again and again. */
+const captured = async (
+  on: Shell,
+  link: string,
+  filter: string,
+  provoke: () => Promise<unknown>,
+): Promise<string> => {
+  let over = false;
+  const capture = on.try(`timeout 60 tcpdump -c 1 -nn -v -e -i ${link} '${filter}' 2>/dev/null`);
+  void capture.finally(() => {
+    over = true;
+  });
+  while (!over) await provoke();
+  return (await capture).stdout;
+};
+
+describe('D10 the kernel datapath', () => {
+  test('D10 chosen by itself; two containers reach each other by name, and a published port answers', async () => {
+    const bridge = `ovs-${(await create('net')).slice(0, 11)}`;
+    await sleeper('ca', '--network', 'net', '-p', '8080:80');
+    await sleeper('cb', '--network', 'net');
+    expect(await ovs().vsctl('get', 'bridge', bridge, 'datapath_type')).toMatch(/^(system|"")$/);
+    expect(await d.host(`ip -d -o link show ${bridge}`)).toContain('openvswitch');
+    expect(await d.host(`ip -d -o link show ${await portOf('ca', 'net')}`)).toContain('master ovs-system');
+    expect(await reaches('ca', 'cb')).toBe(true);
+    expect(await reaches('cb', 'ca')).toBe(true);
+    expect(await reaches('cb', OUTSIDE.internet)).toBe(true);
+    await d.docker('exec', '-d', 'ca', 'sh', '-c', 'while true; do echo served | nc -l -p 80; done');
+    const inside = () => d.docker.try(['exec', 'cb', 'nc', '-w', '5', 'ca', '80']);
+    expect(await until('TCP by name', async () => (await inside()).stdout || undefined)).toBe('served\n');
+    const outside = () => d.outside.try(`nc -w 5 ${HOST.ipv4} 8080 </dev/null`);
+    expect(await until('the published port', async () => (await outside()).stdout || undefined)).toBe(
+      'served\n',
+    );
+    // Forwarding is the kernel's: it has the flows, and the veths are its ports.
+    expect(await ovs().appctl('dpctl/show', 'system@ovs-system')).toContain(await portOf('ca', 'net'));
+    await d.clear();
+    expect(await ovs().vsctl('list-br')).toBe('');
+    expect(await d.host('ip -o link')).not.toContain('ovs-');
+  });
+
+  test('D10 a VLAN is an island; on the uplink it is tagged', async () => {
+    await d.host(
+      `ip link add up0 type veth peer name far0 netns ${d.world.netns.outside}; ip link set up0 up`,
+    );
+    try {
+      await create(
+        'ten',
+        '-o',
+        'bridge=sw0',
+        '-o',
+        'vlan=10',
+        '-o',
+        'uplink=up0',
+        '--subnet',
+        '10.10.0.0/24',
+      );
+      await create('twenty', '-o', 'bridge=sw0', '-o', 'vlan=20', '--subnet', '10.20.0.0/24');
+      await sleeper('ca', '--network', 'ten');
+      await sleeper('cb', '--network', 'ten');
+      await sleeper('cc', '--network', 'twenty');
+      const neighbour = '10.10.0.77';
+      const neighbourIn = (vlan: number): Promise<string> =>
+        d.outside(`
+          set -e
+          ip link set far0 up
+          for l in far0.10 far0.20; do ip link del $l 2>/dev/null || true; done
+          ip link add link far0 name far0.${vlan} address 02:00:00:00:00:77 type vlan id ${vlan}
+          ip address add ${neighbour}/24 dev far0.${vlan}
+          ip link set far0.${vlan} up`);
+      expect(await reaches('ca', 'cb')).toBe(true);
+      expect(await reaches('ca', await addressOf('cc', 'twenty'))).toBe(false);
+      await neighbourIn(10);
+      await again('the neighbour in VLAN 10', 'ca', neighbour);
+      const heard = await captured(d.outside, 'far0', 'vlan 10 and icmp', () => ping('ca', neighbour));
+      expect(heard).toMatch(/vlan 10, .*10\.10\.0\.\d+ > 10\.10\.0\.\d+: ICMP echo/s);
+      await neighbourIn(20);
+      expect(await reaches('ca', neighbour)).toBe(false);
+      await neighbourIn(10);
+      await again('the neighbour back in VLAN 10', 'ca', neighbour);
+      await d.clear();
+      expect(await ovs().vsctl('list-br')).toBe('');
+    } finally {
+      await d.host('ip link del up0');
+    }
+  });
+
+  test('D10 a port taken out, a deleted bridge, lost flows and a new ovs-vswitchd are repaired', async () => {
+    const bridge = `ovs-${(await create('net')).slice(0, 11)}`;
+    await sleeper('ca', '--network', 'net');
+    await sleeper('cb', '--network', 'net');
+    await ovs().vsctl('del-port', bridge, await portOf('cb', 'net'));
+    await again('the port is back', 'ca', 'cb');
+    await ovs().ofctl('del-flows', bridge);
+    await again('the flows are back', 'ca', 'cb');
+    await ovs().vsctl('del-br', bridge);
+    await again('the bridge is back', 'ca', 'cb');
+    await ovs().restart('ovs-vswitchd');
+    await again('ovs-vswitchd was restarted', 'ca', 'cb');
+  });
+
+  test('D10 kill -9: containers go on, and the next daemon finds all as it was', async () => {
+    const bridge = `ovs-${(await create('net')).slice(0, 11)}`;
+    await sleeper('ca', '--network', 'net');
+    await sleeper('cb', '--network', 'net');
+    const before = await ovs().ofctl('dump-flows', bridge, '--no-stats');
+    const index = await d.host(`cat /sys/class/net/${await portOf('ca', 'net')}/ifindex`);
+    await d.kill9();
+    await d.start();
+    expect(await reaches('ca', 'cb')).toBe(true);
+    expect(await ovs().ofctl('dump-flows', bridge, '--no-stats')).toBe(before);
+    expect(await d.host(`cat /sys/class/net/${await portOf('ca', 'net')}/ifindex`)).toBe(index);
+  });
+});
+
+describe('D10 tunnels, with a device of the plain kernel as the peer', () => {
+  const PEER = '10.42.0.200';
+  const tunnelled = (type: string, key: number, port?: number): Promise<string> =>
+    create(
+      'far',
+      ...['-o', `tunnel=${type}`, '-o', `remote_ip=${OUTSIDE.ipv4}`, '-o', `key=${key}`],
+      ...(port ? ['-o', `dst_port=${port}`] : []),
+      ...['--subnet', '10.42.0.0/24', '--gateway', '10.42.0.1', '--ip-range', '10.42.0.0/25'],
+    );
+  afterEach(async () => void (await d.outside.try('ip link del peer0')));
+
+  test.each([
+    {
+      type: 'vxlan',
+      key: 42,
+      device: `vxlan id 42 remote ${HOST.ipv4} local ${OUTSIDE.ipv4} dev eth0 dstport 4789`,
+      filter: 'udp dst port 4789',
+      wire: /VXLAN, .*vni 42.*ICMP echo/s,
+      mtu: 1450,
+    },
+    {
+      type: 'vxlan',
+      key: 16777215,
+      port: 8472,
+      device: `vxlan id 16777215 remote ${HOST.ipv4} local ${OUTSIDE.ipv4} dev eth0 dstport 8472`,
+      filter: 'udp dst port 8472',
+      wire: /192\.0\.2\.\d\.\d+ > 192\.0\.2\.\d\.8472/s,
+      mtu: 1450,
+    },
+    {
+      type: 'gre',
+      key: 7,
+      device: `gretap remote ${HOST.ipv4} local ${OUTSIDE.ipv4} key 7`,
+      filter: 'ip proto 47',
+      wire: /GREv0, Flags \[key present\], key=0x7.*ICMP echo/s,
+      mtu: 1458,
+    },
+  ])('D10 $type, key $key', async ({ type, key, port, device, filter, wire, mtu }) => {
+    await tunnelled(type, key, port);
+    await sleeper('ca', '--network', 'far');
+    await d.outside(`
+      set -e
+      ip link add peer0 type ${device}
+      ip link set peer0 mtu ${mtu} up
+      ip address add ${PEER}/24 dev peer0`);
+    await again('the peer', 'ca', PEER);
+    expect(await d.outside(`ping -c 1 -W 5 ${await addressOf('ca', 'far')}`)).toContain('1 received');
+    expect(await captured(d.outside, 'eth0', filter, () => ping('ca', PEER))).toMatch(wire);
+    // The largest packet the container may send passes whole: the MTU leaves room for the encapsulation.
+    const whole = ['exec', 'ca', 'ping', '-c', '1', '-W', '5', '-s', String(mtu - 28), PEER];
+    expect((await d.docker.try(whole)).code).toBe(0);
+    expect(await d.docker('exec', 'ca', 'cat', '/sys/class/net/eth0/mtu')).toBe(String(mtu));
+    const fragments = await d.outside('nstat -asz IpReasmReqds | grep IpReasmReqds');
+    expect(fragments).toMatch(/IpReasmReqds +0 /);
+    await d.clear();
+    expect(await d.host('ip -o link')).not.toMatch(/vxlan_sys|gre_sys|ovs-/);
+  });
+});

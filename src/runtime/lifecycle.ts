@@ -181,8 +181,10 @@ const killMembers = (id: string, context: Context): void => {
 
 /** Kills what is left, then removes cgroups, the OCI runtime's state and the bundle. Safe to repeat. */
 export const remove = async (id: string, context: Context): Promise<void> => {
-  const { cgroups, layout, records } = context;
+  const { cgroups, layout, records, exits } = context;
   const record = records.get(id);
+  // One that was never started has no end that anybody waits for.
+  const neverStarted = existsSync(fifoOf(id, context));
   if (cgroups.isFrozen(id)) cgroups.setFrozen(id, false);
   if (record) signal(record.process, SIGKILL);
   killMembers(id, context);
@@ -190,6 +192,7 @@ export const remove = async (id: string, context: Context): Promise<void> => {
   if (record && !(await until(() => !isAlive(record.process) && !isAlive(record.conmon))))
     throw internal(`container ${id}: its processes did not end within ${PATIENCE / 1000} seconds`);
   failpoint('runtime-killed');
+  if (neverStarted) exits.clear(id);
   const emptied = () => {
     killMembers(id, context);
     return cgroups.remove(id);

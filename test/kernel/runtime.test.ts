@@ -41,6 +41,14 @@ describe('life', () => {
     await world.runtime.delete(box.id);
   });
 
+  test('one that was never started leaves nothing behind, not even an end', async () => {
+    const box = container(['true']);
+    const { pid } = await world.runtime.create(world.request(box));
+    expect(pid).toBeGreaterThan(0);
+    await world.runtime.delete(box.id);
+    expect(world.runtime.adopt(box.id)).toBeUndefined();
+  });
+
   test('a missing command is refused in words the docker client knows, exit code 127', async () => {
     const box = container(['nonsense']);
     const refused = await world.runtime.create(world.request(box)).catch((error: unknown) => error);

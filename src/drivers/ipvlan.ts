@@ -6,7 +6,7 @@ import { poolHolding } from '../model/pool.js';
 import type { IpvlanLink, KernelObject } from '../plan/objects.js';
 import type { Driver, EndpointView, NetworkOptions } from './contract.js';
 import { mtuOption } from './options.js';
-import { dummy, dummyName, parentOption, parents } from './parent.js';
+import { dummyName, onParent, parentOption } from './parent.js';
 import { checkPools } from './pools.js';
 import { checkMtu, sandboxEnd } from './sandbox-end.js';
 
@@ -82,21 +82,11 @@ export const ipvlan: Driver = {
   name: 'ipvlan',
   scope: 'local',
   capabilities: { interfaces: true, hostEnd: false, mac: false, ports: false, addresses: true },
-  gateways(request) {
-    readOptions(request);
-    return { ipv4: false, ipv6: false };
-  },
-  leadsOut(request) {
-    const out = readOptions(request).parent !== undefined;
-    return { ipv4: out, ipv6: out };
-  },
+  ...onParent('ipvlan', 'di-', readOptions),
   validate(network, others) {
     checkMtu(network, readOptions(network).mtu);
     checkPools(network);
     checkOthers(network, others);
   },
-  shared: (networks) => parents('ipvlan', networks),
-  network: ({ network }) =>
-    readOptions(network).parent === undefined ? [dummy(dummyName('di-', network))] : [],
   endpoint,
 };

@@ -6,7 +6,7 @@ import { poolHolding } from '../model/pool.js';
 import type { KernelObject, MacvlanLink } from '../plan/objects.js';
 import type { Driver, EndpointView, NetworkOptions } from './contract.js';
 import { mtuOption } from './options.js';
-import { dummy, dummyName, parentOption, parents } from './parent.js';
+import { dummyName, onParent, parentOption } from './parent.js';
 import { checkPools } from './pools.js';
 import { checkMtu, sandboxEnd } from './sandbox-end.js';
 
@@ -77,21 +77,11 @@ export const macvlan: Driver = {
   name: 'macvlan',
   scope: 'local',
   capabilities: { interfaces: true, hostEnd: false, mac: true, ports: false, addresses: true },
-  gateways(request) {
-    readOptions(request);
-    return { ipv4: false, ipv6: false };
-  },
-  leadsOut(request) {
-    const out = readOptions(request).parent !== undefined;
-    return { ipv4: out, ipv6: out };
-  },
+  ...onParent('macvlan', 'dm-', readOptions),
   validate(network, others) {
     checkMtu(network, readOptions(network).mtu);
     checkPools(network);
     checkOthers(network, others);
   },
-  shared: (networks) => parents('macvlan', networks),
-  network: ({ network }) =>
-    readOptions(network).parent === undefined ? [dummy(dummyName('dm-', network))] : [],
   endpoint,
 };

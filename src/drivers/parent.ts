@@ -7,7 +7,7 @@ import { shown } from '../model/address.js';
 import { shortId } from '../model/ids.js';
 import type { Network } from '../model/network.js';
 import type { DummyLink, ForeignObject, VlanLink } from '../plan/objects.js';
-import type { NetworkOptions } from './contract.js';
+import type { Driver, NetworkOptions } from './contract.js';
 import { isInterfaceName } from './options.js';
 
 export const PARENT = 'parent';
@@ -24,7 +24,7 @@ export const parentOption = (driver: string, { options }: NetworkOptions): strin
 /** `dm-` or `di-` and twelve digits, as Docker's. */
 export const dummyName = (prefix: string, { id }: Network): string => `${prefix}${shortId(id)}`;
 
-export const dummy = (name: string): DummyLink => ({
+const dummy = (name: string): DummyLink => ({
   kind: 'link',
   type: 'dummy',
   ns: 'host',
@@ -57,8 +57,29 @@ const parentObject = (name: string): VlanLink | ForeignObject => {
 };
 
 /** The given parents of all networks of a driver, each once. */
-export const parents = (
-  driver: string,
-  networks: readonly Network[],
-): readonly (VlanLink | ForeignObject)[] =>
+const parents = (driver: string, networks: readonly Network[]): readonly (VlanLink | ForeignObject)[] =>
   [...new Set(networks.flatMap((network) => parentOption(driver, network) ?? []))].map(parentObject);
+
+/** What of a network's options says on what it lies. */
+type Read = (request: NetworkOptions) => { readonly parent: string | undefined };
+
+/**
+ * What drivers on a parent do alike; the router is the physical network's, so no gateway address is taken. `prefix`: of
+ * the name of a network's own dummy. `read` throws what `validate` would throw of the options alone.
+ */
+export const onParent = (
+  driver: string,
+  prefix: string,
+  read: Read,
+): Pick<Driver, 'gateways' | 'leadsOut' | 'shared' | 'network'> => ({
+  gateways(request) {
+    read(request);
+    return { ipv4: false, ipv6: false };
+  },
+  leadsOut(request) {
+    const out = read(request).parent !== undefined;
+    return { ipv4: out, ipv6: out };
+  },
+  shared: (networks) => parents(driver, networks),
+  network: ({ network }) => (read(network).parent === undefined ? [dummy(dummyName(prefix, network))] : []),
+});

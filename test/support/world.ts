@@ -132,14 +132,18 @@ const link = (path: string): string => {
   }
 };
 
-const processesOf = (base: string, namespaces: ReadonlySet<string>): readonly number[] =>
-  readdirSync('/proc')
+/** Programs of the world by their arguments and namespaces; a container's, which has its own, by the root that it stands on. */
+const processesOf = (base: string, namespaces: ReadonlySet<string>): readonly number[] => {
+  const containerRoot = new RegExp(` / / [^\\n]*,(lower|upper)dir=${base}/`);
+  return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .filter((pid) => {
       if (read(`/proc/${pid}/cmdline`).includes(`${base}/`)) return true;
+      if (containerRoot.test(read(`/proc/${pid}/mountinfo`))) return true;
       return namespaces.has(link(`/proc/${pid}/ns/net`)) || namespaces.has(link(`/proc/${pid}/ns/mnt`));
     })
     .map(Number);
+};
 
 let count = 0;
 

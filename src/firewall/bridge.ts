@@ -3,7 +3,7 @@
  * MAC and addresses (safety 6), and where containers may not talk freely only links open a way (safety 2). Without
  * connection tracking: it would cost every frame, and cannot be switched on for single bridges.
  */
-import type { SetDeclaration, Table } from './language.js';
+import type { HostTable, SetDeclaration } from './language.js';
 import * as s from './statements.js';
 
 /** UDP has no handshake to tell answers by: this long after a linked packet its answer passes. */
@@ -174,7 +174,7 @@ const forward = s.baseChain(
   s.rule('to a container', s.inSet('icc_off', 'oifname'), s.goTo('between')),
 );
 
-export const BRIDGE: Table = {
+export const BRIDGE: HostTable = {
   family: 'bridge',
   name: 'viaduct',
   sets,

@@ -2,7 +2,7 @@
  * Layer 3 and up: publishing, masquerade, and who may reach a container. The chains never change; networks and endpoints
  * are elements, so a packet's cost does not grow with the number of ports. Base chains accept what is not ours.
  */
-import type { SetDeclaration, Statement, Table } from './language.js';
+import type { HostTable, SetDeclaration, Statement } from './language.js';
 import * as s from './statements.js';
 
 const set = (
@@ -253,7 +253,7 @@ const input = [
   s.chain('from_isolated', s.rule('nothing of the host', s.drop)),
 ];
 
-export const INET: Table = {
+export const INET: HostTable = {
   family: 'inet',
   name: 'viaduct',
   sets,

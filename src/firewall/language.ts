@@ -115,8 +115,10 @@ export interface Chain {
   /** absent: a chain that others jump to */
   readonly base?: {
     readonly type: 'filter' | 'nat';
-    readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+    /** `ingress`: of one interface, before everything else that it receives; in tables of family netdev */
+    readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting' | 'ingress';
     readonly priority: number;
+    readonly device?: string;
   };
   readonly rules: readonly Rule[];
 }
@@ -135,11 +137,14 @@ export interface SetDeclaration {
 }
 
 export interface Table {
-  readonly family: 'inet' | 'bridge' | 'ip';
+  readonly family: 'inet' | 'bridge' | 'ip' | 'netdev';
   readonly name: string;
   readonly sets: readonly SetDeclaration[];
   readonly chains: readonly Chain[];
 }
+
+/** A table of the host's, whose elements are kernel objects; a sandbox's tables are made and filled at once. */
+export type HostTable = Table & { readonly family: 'inet' | 'bridge' };
 
 /** An element of a set or map, in the texts of its types; `plan`'s ElementObject is one. */
 export interface SetElement {

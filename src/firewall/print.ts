@@ -49,9 +49,14 @@ const printField = (field: string): string => RAW[field] ?? field;
 const printRule = ({ comment, statements }: Rule): string =>
   `    ${statements.map(printStatement).join(' ')} comment "${comment}"`;
 
+const printBase = ({ type, hook, device, priority }: NonNullable<Chain['base']>): string => {
+  const place = device === undefined ? hook : `${hook} device ${device}`;
+  return `    type ${type} hook ${place} priority ${priority}; policy accept;`;
+};
+
 const printChain = ({ name, base, rules }: Chain): string[] => [
   `  chain ${name} {`,
-  ...(base ? [`    type ${base.type} hook ${base.hook} priority ${base.priority}; policy accept;`] : []),
+  ...(base ? [printBase(base)] : []),
   ...rules.map(printRule),
   '  }',
 ];

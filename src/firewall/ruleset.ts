@@ -1,18 +1,18 @@
 /** The static ruleset: two tables whose chains never change. `docs/adr/0003-firewall.md` argues it. */
 import { BRIDGE } from './bridge.js';
 import { INET } from './inet.js';
-import type { SetDeclaration, Table } from './language.js';
+import type { HostTable, SetDeclaration } from './language.js';
 import { SANDBOX } from './sandbox.js';
 
 /** Both tables' name. */
 export const TABLE = 'viaduct';
-export const RULESET: readonly Table[] = [INET, BRIDGE];
+export const RULESET: readonly HostTable[] = [INET, BRIDGE];
 
 const declarations: ReadonlyMap<string, SetDeclaration> = new Map(
-  [...RULESET, SANDBOX].flatMap((table) =>
+  [...RULESET, ...SANDBOX].flatMap((table) =>
     table.sets.map((set) => [`${table.family} ${set.name}`, set] as const),
   ),
 );
-/** The declaration of a set (of the sandbox's table too), undefined where there is none of that name. */
+/** The declaration of a set (of a sandbox's tables too), undefined where there is none of that name. */
 export const setOf = (family: string, name: string): SetDeclaration | undefined =>
   declarations.get(`${family} ${name}`);

@@ -1,22 +1,24 @@
 /**
- * The table of one sandbox: 127.0.0.11:53 leads to the resolver's hidden ports. Headers are rewritten without NAT, so no
- * connection tracking is switched on in the container (a cost on every packet it sends). Queries change before tracking
- * and answers after it, so a container that tracks connections sees one consistent flow. The ports are elements: taking
- * chains away costs 16 ms, and a restarted daemon brings new ports to hundreds of sandboxes.
+ * The tables of one sandbox: 127.0.0.11:53 leads to the resolver's hidden ports. Headers are rewritten without NAT, so no
+ * connection tracking is switched on in the container (a cost on every packet it sends). Queries change before tracking,
+ * so a container that tracks connections sees one consistent flow; answers change when `lo` receives them, tracked
+ * already, so what arrives by other interfaces meets no hook of ours. The ports are elements: taking chains away costs
+ * 16 ms, and a restarted daemon brings new ports to hundreds of sandboxes.
  */
-import type { SetElement, Table } from './language.js';
+import type { Chain, Rule, SetElement, Table } from './language.js';
 import * as s from './statements.js';
 
 /** Where Docker's users expect the embedded resolver. */
 const RESOLVER = '127.0.0.11';
 /** Before connection tracking (-200) and its raw table (-300). */
 const BEFORE_TRACKING = -310;
-/** Behind everything a container's own firewall does on input (filter 0, security 50). */
-const AFTER_FILTERS = 400;
 
 const PROTOCOLS = ['udp', 'tcp'] as const;
+type Protocol = (typeof PROTOCOLS)[number];
 
-export const SANDBOX: Table = {
+const perProtocol = (rule: (protocol: Protocol) => Rule): readonly Rule[] => PROTOCOLS.map(rule);
+
+const QUERIES: Table = {
   family: 'ip',
   name: 'viaduct',
   sets: [
@@ -26,7 +28,6 @@ export const SANDBOX: Table = {
       data: ['inet_service'],
       comment: 'where the resolver listens',
     },
-    { name: 'hidden', key: ['inet_proto', 'inet_service'], comment: 'the same, to know its answers by' },
   ],
   chains: [
     s.baseChain(
@@ -35,7 +36,7 @@ export const SANDBOX: Table = {
       'output',
       BEFORE_TRACKING,
       s.rule('all but the resolver', s.match('ip daddr', RESOLVER, '!='), s.accept),
-      ...PROTOCOLS.map((protocol) =>
+      ...perProtocol((protocol) =>
         s.rule(
           'queries go to the hidden port',
           s.match('meta l4proto', protocol),
@@ -44,23 +45,40 @@ export const SANDBOX: Table = {
         ),
       ),
     ),
-    s.baseChain(
-      'answers',
-      'filter',
-      'input',
-      AFTER_FILTERS,
-      s.rule('all but the resolver', s.match('ip saddr', RESOLVER, '!='), s.accept),
-      ...PROTOCOLS.map((protocol) =>
-        s.rule(
-          'answers come from port 53',
-          s.match('meta l4proto', protocol),
-          s.inSet('hidden', 'meta l4proto', 'th sport'),
-          s.write(`${protocol} sport`, '53'),
-        ),
+  ],
+};
+
+const receivedByLo: Chain = {
+  name: 'answers',
+  base: { type: 'filter', hook: 'ingress', device: 'lo', priority: 0 },
+  rules: [
+    s.rule('all but IPv4', s.match('meta protocol', 'ip', '!='), s.accept),
+    s.rule('all but the resolver', s.match('ip saddr', RESOLVER, '!='), s.accept),
+    ...perProtocol((protocol) =>
+      s.rule(
+        'answers come from port 53',
+        s.match('meta l4proto', protocol),
+        s.inSet('hidden', 'meta l4proto', 'th sport'),
+        s.write(`${protocol} sport`, '53'),
       ),
     ),
   ],
 };
+
+const ANSWERS: Table = {
+  family: 'netdev',
+  name: 'viaduct',
+  sets: [
+    {
+      name: 'hidden',
+      key: ['inet_proto', 'inet_service'],
+      comment: 'where the resolver listens, to know its answers by',
+    },
+  ],
+  chains: [receivedByLo],
+};
+
+export const SANDBOX: readonly Table[] = [QUERIES, ANSWERS];
 
 export interface ResolverPorts {
   /** 1–65535, on 127.0.0.11 */
@@ -69,10 +87,10 @@ export interface ResolverPorts {
 }
 
 export const sandboxElements = (ports: ResolverPorts): SetElement[] =>
-  PROTOCOLS.flatMap((protocol) => {
+  PROTOCOLS.flatMap((protocol): SetElement[] => {
     const port = String(ports[protocol]);
     return [
       { family: 'ip', set: 'resolver', key: [protocol], data: [port] },
-      { family: 'ip', set: 'hidden', key: [protocol, port] },
+      { family: 'netdev', set: 'hidden', key: [protocol, port] },
     ];
   });

@@ -20,15 +20,22 @@ export const NFT_MSG = {
 } as const;
 
 /** `enum nf_inet_proto families` of nfgenmsg. */
-export const NFPROTO = { inet: 1, ip: 2, bridge: 7 } as const;
-/** `inet`, `ip` and `bridge` number their hooks alike. */
-export const HOOK = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
+export const NFPROTO = { inet: 1, ip: 2, netdev: 5, bridge: 7 } as const;
+/** `inet`, `ip` and `bridge` number their hooks alike; `ingress` is `netdev`'s. */
+export const HOOK = {
+  prerouting: 0,
+  input: 1,
+  forward: 2,
+  output: 3,
+  postrouting: 4,
+  ingress: 0,
+} as const;
 
 export const NFTA_TABLE = { NAME: 1, FLAGS: 2, USERDATA: 6, OWNER: 7 } as const;
 /** `owner`: since Linux 5.12, `persist`: since 6.9 (missing in Debian 12's header). */
 export const NFT_TABLE_F = { OWNER: 0x2, PERSIST: 0x4 } as const;
 export const NFTA_CHAIN = { TABLE: 1, NAME: 3, HOOK: 4, POLICY: 5, TYPE: 7 } as const;
-export const NFTA_HOOK = { HOOKNUM: 1, PRIORITY: 2 } as const;
+export const NFTA_HOOK = { HOOKNUM: 1, PRIORITY: 2, DEV: 3 } as const;
 export const NFTA_RULE = { TABLE: 1, CHAIN: 2, EXPRESSIONS: 4, USERDATA: 7 } as const;
 export const NFTA_SET = {
   TABLE: 1,

@@ -14,9 +14,7 @@ import { dumpSet, unlessAbsent } from './observed.js';
 
 const allElements = (socket: NetlinkSocket): ElementObject[] =>
   RULESET.flatMap(({ family, sets }) =>
-    family === 'ip'
-      ? []
-      : sets.filter(({ learned }) => !learned).flatMap(({ name }) => dumpSet(socket, family, name)),
+    sets.filter(({ learned }) => !learned).flatMap(({ name }) => dumpSet(socket, family, name)),
   );
 
 const present = (socket: NetlinkSocket, element: ElementObject): boolean => {

@@ -1,4 +1,5 @@
-/** The redirect of 127.0.0.11:53 in a sandbox's namespace, in one transaction of its own table. */
+/** The redirect of 127.0.0.11:53 in a sandbox's namespace, in one transaction of its own tables. */
+import type { Table } from '../../firewall/language.js';
 import { type ResolverPorts, SANDBOX, sandboxElements } from '../../firewall/sandbox.js';
 import { NETLINK, NetlinkSocket } from '../netlink.js';
 import { elementMessages, flushMessage } from './elements.js';
@@ -13,27 +14,30 @@ const UNOWNED = 0;
  */
 const GRACE = 250;
 
-let encoded: readonly Buffer[] | undefined;
+const encoded = new Map<Table, readonly Buffer[]>();
 /** Encoded once: they are the same for every sandbox. */
-const tableMessages = (): readonly Buffer[] => {
-  encoded ??= createTableMessages(SANDBOX, UNOWNED);
-  return encoded;
+const tableMessages = (table: Table): readonly Buffer[] => {
+  const known = encoded.get(table) ?? createTableMessages(table, UNOWNED);
+  encoded.set(table, known);
+  return known;
 };
 
 /** What must go before the new elements: the old ones, or a table of another version of us. */
-const clearing = (comment: string): Buffer[] =>
-  comment === tableComment(SANDBOX)
-    ? SANDBOX.sets.map(({ name }) => flushMessage(SANDBOX.family, name))
-    : [deleteTableMessage(SANDBOX), ...tableMessages()];
+const clearing = (table: Table, comment: string): readonly Buffer[] =>
+  comment === tableComment(table)
+    ? table.sets.map(({ name }) => flushMessage(table.family, name))
+    : [deleteTableMessage(table), ...tableMessages(table)];
 
 const redirect = (socket: NetlinkSocket, ns: string, ports: ResolverPorts): { cleared: boolean } => {
   const elements = sandboxElements(ports).map((element) => ({ op: 'add' as const, element }));
   const additions = elementMessages(elements).map(({ message }) => message);
   // asked first: the kernel waits for RCU, too, when it takes a refused batch back
-  const observed = observeTable(socket, SANDBOX);
-  const first = observed ? clearing(observed.comment) : tableMessages();
+  const found = SANDBOX.map((table) => ({ table, observed: observeTable(socket, table) }));
+  const first = found.flatMap(({ table, observed }) =>
+    observed ? clearing(table, observed.comment) : tableMessages(table),
+  );
   socket.request(batch([...first, ...additions]), `nftables redirect in ${ns}`);
-  return { cleared: observed !== undefined };
+  return { cleared: found.some(({ observed }) => observed !== undefined) };
 };
 
 /**

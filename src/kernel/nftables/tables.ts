@@ -53,6 +53,7 @@ const chainMessage = ({ family, name: table }: Table, { name, base }: Chain): Bu
             n.NFTA_CHAIN.HOOK,
             attrU32be(n.NFTA_HOOK.HOOKNUM, n.HOOK[base.hook]),
             attrU32be(n.NFTA_HOOK.PRIORITY, base.priority >>> 0),
+            ...(base.device === undefined ? [] : [attrStr(n.NFTA_HOOK.DEV, base.device)]),
           ),
           attrU32be(n.NFTA_CHAIN.POLICY, n.VERDICT.accept),
           attrStr(n.NFTA_CHAIN.TYPE, base.type),

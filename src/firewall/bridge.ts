@@ -52,19 +52,22 @@ const ownTarget = s.inSet('senders6', 'iifname', 'ether saddr', 'icmpv6 taddr');
 const foreignTarget = s.notInSet('senders6', 'iifname', 'ether saddr', 'icmpv6 taddr');
 const icmpv6 = (type: string) => [icmp6, s.match('icmpv6 type', type)];
 
-/** First of all hooks, so the bridge does not even learn a false MAC. A tag of VLAN 0 is transparent: the inner packet is judged. */
+/**
+ * First of all hooks, so the bridge does not even learn a false MAC. A tag of VLAN 0 is transparent: the inner packet is
+ * judged. Nearly every frame is of the first rule, which costs it one look-up instead of two.
+ */
 const guards = s.baseChain(
   'guards',
   'filter',
   'prerouting',
   -300,
-  s.rule('what containers send', s.vmap('guards', 'iifname')),
+  s.rule('own address', v4, own4, s.accept),
+  s.rule('what else containers send', s.vmap('guards', 'iifname')),
 );
 
 const guard = [
   s.chain(
     'guard',
-    s.rule('own address', v4, own4, s.accept),
     s.rule('another’s address', v4, s.drop),
     s.rule('ARP', arp, s.goTo('guard_arp')),
     s.rule('another’s MAC', foreignMac, s.drop),

@@ -168,13 +168,16 @@ const between = [
   ),
 ];
 
-const forward = s.baseChain(
-  'forward',
-  'filter',
-  'forward',
-  -200,
-  s.rule('from a container', s.inSet('icc_off', 'iifname'), s.goTo('between')),
-  s.rule('to a container', s.inSet('icc_off', 'oifname'), s.goTo('between')),
+const forward = s.whileAny(
+  'icc_off',
+  s.baseChain(
+    'forward',
+    'filter',
+    'forward',
+    -200,
+    s.rule('from a container', s.inSet('icc_off', 'iifname'), s.goTo('between')),
+    s.rule('to a container', s.inSet('icc_off', 'oifname'), s.goTo('between')),
+  ),
 );
 
 export const BRIDGE: HostTable = {

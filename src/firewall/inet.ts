@@ -73,10 +73,21 @@ const loopbackGuard = s.baseChain(
   'filter',
   'prerouting',
   -300,
-  s.rule('Open vSwitch forwards it, not the host', s.inSet('switched', 'iifname'), s.drop),
-  s.rule('only the host itself uses 127/8', notLoopback, v4, s.match('ip daddr', '127.0.0.0/8'), s.drop),
-  s.rule('only the host itself uses 127/8', notLoopback, v4, s.match('ip saddr', '127.0.0.0/8'), s.drop),
-  s.rule('only the host itself uses ::1', notLoopback, v6, s.match('ip6 daddr', '::1'), s.drop),
+  // The address first: few packets have such a one, and an interface's name takes longer to compare.
+  s.rule('only the host itself uses 127/8', v4, s.match('ip daddr', '127.0.0.0/8'), notLoopback, s.drop),
+  s.rule('only the host itself uses 127/8', v4, s.match('ip saddr', '127.0.0.0/8'), notLoopback, s.drop),
+  s.rule('only the host itself uses ::1', v6, s.match('ip6 daddr', '::1'), notLoopback, s.drop),
+);
+
+const switchedGuard = s.whileAny(
+  'switched',
+  s.baseChain(
+    'switched_guard',
+    'filter',
+    'prerouting',
+    -300,
+    s.rule('Open vSwitch forwards it, not the host', s.inSet('switched', 'iifname'), s.drop),
+  ),
 );
 
 const local = s.match('fib daddr type', 'local');
@@ -262,6 +273,7 @@ export const INET: HostTable = {
     ...publishTargets,
     ...input.slice(1),
     loopbackGuard,
+    switchedGuard,
     ...publish,
     source,
     ...forward,

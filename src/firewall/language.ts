@@ -119,6 +119,8 @@ export interface Chain {
     readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting' | 'ingress';
     readonly priority: number;
     readonly device?: string;
+    /** a set: the chain is there only while that has elements */
+    readonly tiedTo?: string;
   };
   readonly rules: readonly Rule[];
 }

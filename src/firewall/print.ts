@@ -56,6 +56,7 @@ const printBase = ({ type, hook, device, priority }: NonNullable<Chain['base']>)
 
 const printChain = ({ name, base, rules }: Chain): string[] => [
   `  chain ${name} {`,
+  ...(base?.tiedTo === undefined ? [] : [`    # only while @${base.tiedTo} has elements`]),
   ...(base ? [printBase(base)] : []),
   ...rules.map(printRule),
   '  }',

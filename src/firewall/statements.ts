@@ -67,3 +67,9 @@ export const baseChain = (
   priority: number,
   ...rules: readonly Rule[]
 ): Chain => ({ name, base: { type, hook, priority }, rules });
+/** There only while `set` has elements. */
+export const whileAny = (set: string, { name, base, rules }: Chain): Chain => ({
+  name,
+  ...(base ? { base: { ...base, tiedTo: set } } : {}),
+  rules,
+});

@@ -71,6 +71,36 @@ describe('our tables', () => {
     expect([...new Set(SAMPLES.map((e) => `${e.family} ${e.set}`))].sort()).toEqual(declared.sort());
   });
 
+  test('have a hook for what few need only while somebody needs it', () => {
+    const apart = (port: string): ElementObject => ({
+      kind: 'element',
+      family: 'bridge',
+      set: 'icc_off',
+      key: [port],
+    });
+    const hooks = (): boolean => nft('list', 'table', 'bridge', 'viaduct').includes('hook forward');
+    expect(hooks()).toBe(false);
+    nftables.apply(adding([apart('veth1'), apart('veth2')]));
+    expect(hooks()).toBe(true);
+    // another daemon of another version of the rules, in one transaction
+    nftables.close();
+    const [, bridge] = RULESET;
+    const socket = NetlinkSocket.open(NETLINK.NETFILTER);
+    if (bridge) loadTable(socket, { ...bridge, chains: [...bridge.chains, { name: 'more', rules: [] }] });
+    expect(hooks()).toBe(true);
+    socket.close();
+    nftables = createNftables();
+    nftables.ensure();
+    expect(hooks()).toBe(true);
+    nftables.apply(adding([apart('veth3')]));
+    expect(nft('list', 'chain', 'bridge', 'viaduct', 'forward').match(/goto between/g)).toHaveLength(2);
+    nftables.apply(deleting([apart('veth1'), apart('veth2'), apart('veth3')]));
+    nftables.ensure();
+    expect(hooks()).toBe(false);
+    nftables.apply(adding([apart('veth4')]));
+    expect(hooks()).toBe(true);
+  });
+
   test('are read by nft', () => {
     nftables.apply(
       adding([

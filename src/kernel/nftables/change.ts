@@ -8,6 +8,7 @@ import { ERRNO } from './constants.js';
 import { elementMessages, sameElement } from './elements.js';
 import { batch } from './messages.js';
 import { dumpSet } from './observed.js';
+import type { TiedChains } from './tied.js';
 
 const nameOf = (changes: readonly ElementChange[]): string => {
   const [first] = changes;
@@ -16,12 +17,15 @@ const nameOf = (changes: readonly ElementChange[]): string => {
   return `nftables ${first.op} ${objectKey(first.element)}${others}`;
 };
 
-const send = (socket: NetlinkSocket, changes: readonly ElementChange[]): void => {
-  const messages = elementMessages(changes);
-  if (messages.length === 0) return;
-  socket.request(batch(messages.map(({ message }) => message)), (index) =>
-    nameOf(messages[index - 1]?.changes ?? []),
+const send = (socket: NetlinkSocket, tied: TiedChains, changes: readonly ElementChange[]): void => {
+  const elements = elementMessages(changes);
+  if (elements.length === 0) return;
+  const chains = tied.neededFor(changes);
+  const ahead = chains.messages.length + 1;
+  socket.request(batch([...chains.messages, ...elements.map(({ message }) => message)]), (index) =>
+    nameOf(elements[index - ahead]?.changes ?? []),
   );
+  chains.made();
 };
 
 const readSets = (
@@ -55,11 +59,15 @@ const remaining = (
 const REPAIRABLE: readonly number[] = [ERRNO.ENOENT, ERRNO.EEXIST, ERRNO.EBUSY];
 
 /** In order, all or nothing. Only where the kernel refuses is it asked what is there: 10 µs an element otherwise. */
-export const changeElements = (socket: NetlinkSocket, changes: readonly ElementChange[]): void => {
+export const changeElements = (
+  socket: NetlinkSocket,
+  tied: TiedChains,
+  changes: readonly ElementChange[],
+): void => {
   try {
-    send(socket, changes);
+    send(socket, tied, changes);
   } catch (error) {
     if (!(error instanceof KernelError) || !REPAIRABLE.includes(error.errno)) throw error;
-    send(socket, remaining(readSets(socket, changes), changes));
+    send(socket, tied, remaining(readSets(socket, changes), changes));
   }
 };

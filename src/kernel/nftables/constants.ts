@@ -10,6 +10,7 @@ export const NFT_MSG = {
   DELTABLE: 2,
   NEWCHAIN: 3,
   GETCHAIN: 4,
+  DELCHAIN: 5,
   NEWRULE: 6,
   NEWSET: 9,
   GETSET: 10,

@@ -11,6 +11,7 @@ import { changeElements } from './change.js';
 import { decodeElements, getMessage, sameElement } from './elements.js';
 import { dropTables, loadTable } from './load.js';
 import { dumpSet, unlessAbsent } from './observed.js';
+import { TiedChains } from './tied.js';
 
 const allElements = (socket: NetlinkSocket): ElementObject[] =>
   RULESET.flatMap(({ family, sets }) =>
@@ -26,6 +27,7 @@ const present = (socket: NetlinkSocket, element: ElementObject): boolean => {
 
 /** The tables of namespace `ns`. The socket opens at first use; the netlink port it gets is the tables' owner. */
 export const createNftables = (ns = 'host'): Nftables => {
+  const tied = new TiedChains();
   let opened: NetlinkSocket | undefined;
   const socket = (): NetlinkSocket => {
     opened ??= NetlinkSocket.open(NETLINK.NETFILTER, ns);
@@ -33,9 +35,12 @@ export const createNftables = (ns = 'host'): Nftables => {
   };
   return {
     ensure: () => {
-      for (const table of RULESET) loadTable(socket(), table);
+      for (const table of RULESET) {
+        loadTable(socket(), table);
+        tied.settle(socket(), table);
+      }
     },
-    apply: (changes) => changeElements(socket(), changes),
+    apply: (changes) => changeElements(socket(), tied, changes),
     elements: () => allElements(socket()),
     has: (element) => present(socket(), element),
     drop: () => dropTables(socket(), RULESET),

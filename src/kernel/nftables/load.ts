@@ -3,7 +3,7 @@
  * their elements. A replacement is one transaction, so packets meet the old rules or the new ones, never none.
  */
 import { KernelError, unavailable } from '../../errors.js';
-import type { Table } from '../../firewall/language.js';
+import type { HostTable, Table } from '../../firewall/language.js';
 import type { NetlinkSocket } from '../netlink.js';
 import { ERRNO, NFT_TABLE_F } from './constants.js';
 import { elementMessages } from './elements.js';
@@ -36,20 +36,20 @@ export const adopt = (socket: NetlinkSocket, table: Table, observed: ObservedTab
   return OWNED;
 };
 
-const replacement = (socket: NetlinkSocket, table: Table, flags: number): Buffer[] => {
+const replacement = (socket: NetlinkSocket, table: HostTable, flags: number): Buffer[] => {
   const old = observeTable(socket, table);
   if (old) adopt(socket, table, old);
   const elements = old ? carriedElements(socket, table) : [];
   return [
     ...(old ? [deleteTableMessage(table)] : []),
-    ...createTableMessages(table, flags),
+    ...createTableMessages(table, flags, new Set(elements.map(({ set }) => set))),
     ...elementMessages(elements.map((element) => ({ op: 'add' as const, element }))).map(
       ({ message }) => message,
     ),
   ];
 };
 
-const replace = (socket: NetlinkSocket, table: Table, flags: number, attempt = 1): void => {
+const replace = (socket: NetlinkSocket, table: HostTable, flags: number, attempt = 1): void => {
   const generation = attempt < GENERATION_ATTEMPTS ? readGeneration(socket) : undefined;
   try {
     socket.request(
@@ -62,14 +62,14 @@ const replace = (socket: NetlinkSocket, table: Table, flags: number, attempt = 1
   }
 };
 
-const loadWith = (socket: NetlinkSocket, table: Table, flags: number): void => {
+const loadWith = (socket: NetlinkSocket, table: HostTable, flags: number): void => {
   const observed = observeTable(socket, table);
   const adopted = observed && adopt(socket, table, observed);
   if (observed?.comment !== tableComment(table) || adopted !== flags) replace(socket, table, flags);
 };
 
 /** Leaves the table as declared, with the elements it had, owned by this socket where the kernel knows owners. */
-export const loadTable = (socket: NetlinkSocket, table: Table): void => {
+export const loadTable = (socket: NetlinkSocket, table: HostTable): void => {
   try {
     loadWith(socket, table, OWNED);
   } catch (error) {

@@ -1,13 +1,13 @@
 /** What is in the kernel of our tables: whether they are there, whose they are, and which of their sets are still as declared. */
 import { KernelError } from '../../errors.js';
-import type { SetDeclaration, Table } from '../../firewall/language.js';
+import type { HostTable, SetDeclaration, Table } from '../../firewall/language.js';
 import type { ElementObject } from '../../plan/objects.js';
 import { attrStr, attrText, type NetlinkSocket, parseAttributes } from '../netlink.js';
 import * as n from './constants.js';
 import { decodeElements, dumpMessage } from './elements.js';
 import { layoutOf, typeNumber } from './layout.js';
 import { NFT_HEADER, nftMessage } from './messages.js';
-import { getTableMessage } from './tables.js';
+import { getChainMessage, getTableMessage } from './tables.js';
 
 export interface ObservedTable {
   readonly flags: number;
@@ -46,6 +46,10 @@ export const observeTable = (socket: NetlinkSocket, table: Table): ObservedTable
     comment: commentOf(parts.get(n.NFTA_TABLE.USERDATA)),
   };
 };
+
+export const isChainThere = (socket: NetlinkSocket, table: Table, name: string): boolean =>
+  unlessAbsent(() => socket.request([getChainMessage(table, name)], `nftables get chain ${name}`)) !==
+  undefined;
 
 /** Number of the ruleset's generation: every transaction of anybody in the namespace raises it. */
 export const readGeneration = (socket: NetlinkSocket): number => {
@@ -86,12 +90,9 @@ const asDeclared = (socket: NetlinkSocket, table: Table, set: SetDeclaration): b
   );
 };
 
-const isElementFamily = (family: Table['family']): family is ElementObject['family'] => family !== 'ip';
-
 /** Elements of a table of any version of us that the given version can carry on with. */
-export const carriedElements = (socket: NetlinkSocket, table: Table): ElementObject[] => {
+export const carriedElements = (socket: NetlinkSocket, table: HostTable): ElementObject[] => {
   const { family } = table;
-  if (!isElementFamily(family)) return [];
   const chains = new Set(table.chains.map(({ name }) => name));
   return table.sets
     .filter((set) => !set.learned && asDeclared(socket, table, set))

@@ -123,12 +123,36 @@ const setMessage = ({ family, name: table }: Table, set: SetDeclaration, id: num
     ),
   );
 
-/** Everything in a new table but elements; `flags` of `NFT_TABLE_F`. EEXIST where it is there. */
-export const createTableMessages = (table: Table, flags: number): Buffer[] => [
-  newTableMessage(table, flags),
-  ...table.chains.map((chain) => chainMessage(table, chain)),
-  ...table.sets.map((set, index) => setMessage(table, set, index + 1)),
-  ...table.chains.flatMap((chain) =>
-    chain.rules.map((rule) => ruleMessage(table.family, table.name, chain.name, rule, table.sets)),
-  ),
+const ruleMessages = (table: Table, { name, rules }: Chain): Buffer[] =>
+  rules.map((rule) => ruleMessage(table.family, table.name, name, rule, table.sets));
+
+/** A chain with its rules, where there is none of that name; what the rules name must be there. */
+export const chainMessages = (table: Table, chain: Chain): Buffer[] => [
+  chainMessage(table, chain),
+  ...ruleMessages(table, chain),
 ];
+const chainName = ({ family, name: table }: Table, { name }: Pick<Chain, 'name'>) =>
+  [family, attrStr(n.NFTA_CHAIN.TABLE, table), attrStr(n.NFTA_CHAIN.NAME, name)] as const;
+/** Takes its rules with it. */
+export const deleteChainMessage = (table: Table, chain: Chain): Buffer =>
+  deleteMessage(n.NFT_MSG.DELCHAIN, ...chainName(table, chain));
+export const getChainMessage = (table: Table, name: string): Buffer =>
+  nftMessage(n.NFT_MSG.GETCHAIN, 0, ...chainName(table, { name }));
+
+/**
+ * Everything in a new table but elements; `flags` of `NFT_TABLE_F`, `filled`: the sets that get elements, for the chains
+ * that are tied to them. EEXIST where it is there.
+ */
+export const createTableMessages = (
+  table: Table,
+  flags: number,
+  filled: ReadonlySet<string> = new Set(),
+): Buffer[] => {
+  const chains = table.chains.filter(({ base }) => base?.tiedTo === undefined || filled.has(base.tiedTo));
+  return [
+    newTableMessage(table, flags),
+    ...chains.map((chain) => chainMessage(table, chain)),
+    ...table.sets.map((set, index) => setMessage(table, set, index + 1)),
+    ...chains.flatMap((chain) => ruleMessages(table, chain)),
+  ];
+};

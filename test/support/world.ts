@@ -135,12 +135,14 @@ const link = (path: string): string => {
 /** Programs of the world by their arguments and namespaces; a container's, which has its own, by the root that it stands on. */
 const processesOf = (base: string, namespaces: ReadonlySet<string>): readonly number[] => {
   const containerRoot = new RegExp(` / / [^\\n]*,(lower|upper)dir=${base}/`);
+  const here = link('/proc/self/ns/mnt'); // where most processes are, and no container
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .filter((pid) => {
       if (read(`/proc/${pid}/cmdline`).includes(`${base}/`)) return true;
-      if (containerRoot.test(read(`/proc/${pid}/mountinfo`))) return true;
-      return namespaces.has(link(`/proc/${pid}/ns/net`)) || namespaces.has(link(`/proc/${pid}/ns/mnt`));
+      const mounts = link(`/proc/${pid}/ns/mnt`);
+      if (namespaces.has(mounts) || namespaces.has(link(`/proc/${pid}/ns/net`))) return true;
+      return mounts !== here && containerRoot.test(read(`/proc/${pid}/mountinfo`));
     })
     .map(Number);
 };

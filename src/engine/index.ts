@@ -20,6 +20,7 @@ import { createExecCommands } from './execs.js';
 import { Ledger } from './ledger.js';
 import { Model } from './model.js';
 import { createNetworkCommands } from './networks.js';
+import { overlapTeller } from './overlaps.js';
 import type { EngineVolumes, HostFacts, Logger, Parts } from './parts.js';
 import { Debts } from './plugins/debts.js';
 import { isOwnIpam } from './plugins/part.js';
@@ -90,7 +91,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   parts.debts.open();
   const replay = replayAddresses(parts);
   log.info({ steps, containers: model.containers.size, networks: model.networks.size }, 'restored');
-  watchDrift({ kernel, model, derive, log });
+  watchDrift({ kernel, model, derive, log }, overlapTeller(parts));
   for (const container of revive)
     void lifecycle.revive(container.id).catch((error: unknown) => {
       log.error({ container: container.name, error: String(error) }, 'restart with the daemon failed');

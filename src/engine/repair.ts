@@ -104,7 +104,7 @@ export const repair = (parts: Repairing, drift: readonly Drift[]): number => {
 };
 
 /** Watches for good; a repair that fails is tried again with the next event or after a moment. */
-export const watchDrift = (parts: Repairing): void => {
+export const watchDrift = (parts: Repairing, routesChanged: () => void): void => {
   const attempt = (drift: readonly Drift[], retries: number): void => {
     try {
       repair(parts, drift);
@@ -113,5 +113,8 @@ export const watchDrift = (parts: Repairing): void => {
       if (retries > 0) setTimeout(() => attempt(drift, retries - 1), 200).unref();
     }
   };
-  parts.kernel.watch((drift) => attempt(drift, 5));
+  parts.kernel.watch((drift) => {
+    attempt(drift, 5);
+    if (drift.some(({ kind }) => kind === 'route')) routesChanged();
+  });
 };

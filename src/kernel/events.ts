@@ -154,10 +154,11 @@ export class Watch {
   #routeChanged(m: Buffer): void {
     const { plain, index } = parseRoute(m);
     const name = this.#names.get(index);
+    const onOurs = name !== undefined && this.parts.isOurs(name);
     const port = messagePort(m);
-    const byUs =
-      port === 0 ? name !== undefined && this.parts.isOurs(name) : port === hostSocket(NETLINK.ROUTE).port;
-    if (!plain || byUs) return;
+    if (!plain || (port === 0 ? onOurs : port === hostSocket(NETLINK.ROUTE).port)) return;
+    // it may have been the one to the subnet of our address
+    if (onOurs) this.#touchedAddresses.add(name);
     this.#routes = true;
     this.#compareSoon();
   }

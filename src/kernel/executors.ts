@@ -28,7 +28,7 @@ import {
   deleteNeighbour,
   replaceNeighbour,
 } from './rtnetlink/neighbour.js';
-import { createRoute, deleteRoute, replaceRoute } from './rtnetlink/route.js';
+import { createConnectedRoute, createRoute, deleteRoute, replaceRoute } from './rtnetlink/route.js';
 import type { Session } from './session.js';
 import { exchangeSysctl, writeSysctl } from './sysctl.js';
 
@@ -172,11 +172,11 @@ export const createExecutors = (
     replace: (o, before, context) => replaceLink(context, o, before),
     delete: (o, context) => deleteLink(context, o),
   },
-  // An address has no state beside its key: to replace one is to make sure of it.
+  // An address has no state beside its key but the route to its subnet: to replace one is to make sure of that.
   address: {
     by: 'message',
     create: createAddress,
-    replace: createAddress,
+    replace: createConnectedRoute,
     delete: deleteAddress,
     present: addressPresent,
   },

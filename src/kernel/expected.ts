@@ -6,7 +6,7 @@
 import { type AddressObject, type KernelObject, type LinkObject, objectKey } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
 import { linkThere, nearPresent } from './links/index.js';
-import { addressPresent } from './look.js';
+import { addressConnected, addressPresent } from './look.js';
 import { GROUP } from './reaper.js';
 import type { Look, Session } from './session.js';
 
@@ -41,9 +41,11 @@ export class Expected {
     return found !== undefined && found.group !== GROUP;
   }
 
-  /** True where a planned address of the link is missing. */
+  /** True where a planned address of the link is missing, or the route to its subnet. */
   addressesDrifted(session: Session, link: string): boolean {
-    return [...(this.#addresses.get(link)?.values() ?? [])].some((o) => !addressPresent(session, o));
+    return [...(this.#addresses.get(link)?.values() ?? [])].some(
+      (o) => !addressPresent(session, o) || !addressConnected(session, o),
+    );
   }
 
   get hasInside(): boolean {

@@ -6,7 +6,7 @@ import { dumpAddresses, parseAddress } from './rtnetlink/address.js';
 import { addressOf, prefixOf, prefixText } from './rtnetlink/inet.js';
 import { dumpNeighbours, getNeighbour, parseNeighbour } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE } from './rtnetlink/numbers.js';
-import { type DumpedRoute, dumpRoutes, parseRoute } from './rtnetlink/route.js';
+import { type DumpedRoute, dumpRoutes, isConnected, parseRoute } from './rtnetlink/route.js';
 import type { Session } from './session.js';
 import { addressText } from './sockaddr.js';
 
@@ -36,6 +36,15 @@ const onLink = (
   inLivingNamespace(() => {
     const index = session.index(o.ns, o.link);
     return index > 0 && look(index);
+  });
+
+/** False where somebody took away the route to the address's subnet, though the link is up. */
+export const addressConnected = (session: Session, o: AddressObject): boolean =>
+  inLivingNamespace(() => {
+    const link = session.link(o.ns, o.link);
+    if (!link?.up) return true;
+    const routes = routesIn(session.socket(o.ns), prefixOf(o.address).family);
+    return isConnected(routes, link.index, o.address);
   });
 
 export const addressPresent = (session: Session, o: AddressObject): boolean =>

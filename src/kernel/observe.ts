@@ -30,6 +30,7 @@ import { dumpAddresses, isAutomatic, parseAddress } from './rtnetlink/address.js
 import { type DumpedLink, dumpLinks, OWN_GROUP, parseLink } from './rtnetlink/link.js';
 import { dumpNeighbours, isPermanent, isSet, parseNeighbour } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE, RTPROT } from './rtnetlink/numbers.js';
+import { type DumpedRoute, isConnected } from './rtnetlink/route.js';
 import { Session } from './session.js';
 
 const OWN_BRIDGE = /^br-[0-9a-f]{12}$/;
@@ -142,26 +143,30 @@ const peerOf = (
   return undefined;
 };
 
-const addressesOf = ({ ns, socket, links }: Place): readonly AddressObject[] =>
+/** On the host with what is to be said of the routes to their subnets; a container's are its own affair. */
+const addressesOf = (
+  { ns, socket, links }: Place,
+  routes: readonly DumpedRoute[],
+): readonly AddressObject[] =>
   socket
     .dump(dumpAddresses(), 'address dump')
     .map(parseAddress)
     .flatMap((a) => {
       const link = links.get(a.index);
       if (!link || isAutomatic(a, link.mac)) return [];
-      return [{ kind: 'address' as const, ns, link: link.name, address: a.address }];
+      const lacksRoute = ns === 'host' && link.up && !isConnected(routes, a.index, a.address);
+      const state = lacksRoute ? { connected: false as const } : {};
+      return [{ kind: 'address' as const, ns, link: link.name, address: a.address, ...state }];
     });
 
 /** What we or somebody by hand added; the kernel's own connected routes and a router's are not objects. */
-const routesOf = ({ ns, socket, links }: Place): readonly RouteObject[] =>
-  [AF.INET, AF.INET6]
-    .flatMap((family) => routesIn(socket, family))
-    .flatMap(({ index, plain, protocol, family, destination, via, metric }) => {
-      const link = links.get(index);
-      if (!link || !plain || protocol !== RTPROT.BOOT) return [];
-      const optional = { ...(via === undefined ? {} : { via }), ...(metric === undefined ? {} : { metric }) };
-      return [{ kind: 'route' as const, ns, family, destination, link: link.name, ...optional }];
-    });
+const routesOf = ({ ns, links }: Place, routes: readonly DumpedRoute[]): readonly RouteObject[] =>
+  routes.flatMap(({ index, plain, protocol, family, destination, via, metric }) => {
+    const link = links.get(index);
+    if (!link || !plain || protocol !== RTPROT.BOOT) return [];
+    const optional = { ...(via === undefined ? {} : { via }), ...(metric === undefined ? {} : { metric }) };
+    return [{ kind: 'route' as const, ns, family, destination, link: link.name, ...optional }];
+  });
 
 const neighboursOf = ({ ns, socket, links }: Place): readonly NeighbourObject[] =>
   socket
@@ -193,15 +198,16 @@ const masterOf = (nameOf: (index: number) => string, { master }: DumpedLink): st
 };
 
 /** Bridge ports, and so FDB entries, are the host's alone. */
-const contents = (place: Place): readonly KernelObject[] =>
-  place.links.size === 0
-    ? []
-    : [
-        ...addressesOf(place),
-        ...routesOf(place),
-        ...neighboursOf(place),
-        ...(place.ns === 'host' ? fdbOf(place) : []),
-      ];
+const contents = (place: Place): readonly KernelObject[] => {
+  if (place.links.size === 0) return [];
+  const routes = [AF.INET, AF.INET6].flatMap((family) => routesIn(place.socket, family));
+  return [
+    ...addressesOf(place, routes),
+    ...routesOf(place, routes),
+    ...neighboursOf(place),
+    ...(place.ns === 'host' ? fdbOf(place) : []),
+  ];
+};
 
 /** Everything of ours in the kernel, without the tables' elements and the daemon's own objects. */
 export const observeLinks = (parts: ObserveParts): readonly KernelObject[] => {

@@ -35,6 +35,8 @@ export interface AddressObject {
   readonly link: string;
   /** with prefix length; IPv6 is added `nodad` */
   readonly address: string;
+  /** false, only where observed on the host: somebody took away the route to its subnet that the kernel made with it */
+  readonly connected?: false;
 }
 
 export interface RouteObject {

@@ -4,7 +4,7 @@ import { openConnection } from '../support/connection.js';
 import { kernelState } from '../support/kernel-state.js';
 import { daemonForThisFile, phrasesFor, TELL_PEER } from '../support/phrases.js';
 import { until } from '../support/run.js';
-import { HOST } from '../support/world.js';
+import { HOST, OUTSIDE } from '../support/world.js';
 
 const d = daemonForThisFile({ images: ['alpine', 'nettools'] });
 const { inside, addressOf } = phrasesFor(d);
@@ -118,6 +118,36 @@ describe('O4 self-healing', () => {
     await heals(`ip link set ${veth} nomaster`);
     await heals(`ip addr flush dev ${bridge}`);
     await heals(`ip link set ${bridge} address 02:00:00:00:00:01`);
+  });
+
+  test('O4 the routes to a network’s subnets, which the kernel made with the bridge’s addresses', async () => {
+    const { bridge } = await setUp();
+    const routes = () => d.host(`ip route show dev ${bridge}; ip -6 route show dev ${bridge}`);
+    const before = await routes();
+    const [subnet = '', subnet6 = ''] = (
+      await d.docker('network', 'inspect', '-f', '{{range .IPAM.Config}}{{.Subnet}} {{end}}', 'net')
+    ).split(' ');
+    await heals(`ip route del ${subnet} dev ${bridge}`);
+    await heals(`ip -6 route del ${subnet6} dev ${bridge}`);
+    await heals(`ip route flush dev ${bridge}`);
+    expect(await routes()).toBe(before);
+    // while no daemon looks
+    await d.kill9();
+    await d.host(`ip route del ${subnet} dev ${bridge}`);
+    await d.start();
+    expect(await routes()).toBe(before);
+  });
+
+  test('O4 a route of a VPN that comes later stays, and is told of', async () => {
+    await d.docker('network', 'create', '--subnet', '10.123.0.0/16', 'net');
+    const told = () => d.log().split('"subnet":"10.123.0.0/16"').length - 1;
+    await d.host(`ip route add 10.123.4.0/24 via ${OUTSIDE.ipv4}`);
+    await until('it is told of', () => told() === 1);
+    await d.host(`ip route add 10.99.0.0/16 via ${OUTSIDE.ipv4}`);
+    await d.docker('network', 'create', 'another');
+    expect(await d.host('ip route show 10.123.4.0/24')).toContain(`via ${OUTSIDE.ipv4}`);
+    expect(told()).toBe(1);
+    await d.host('ip route del 10.123.4.0/24; ip route del 10.99.0.0/16');
   });
 
   test('O4 links that others make, and their tables, stay as they are', async () => {

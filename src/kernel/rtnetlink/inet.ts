@@ -29,6 +29,10 @@ export const prefixOf = (text: string): Prefix => {
   return { family: familyOf(bytes), bytes, length: n };
 };
 
+/** The address with all bits behind `length` zero. */
+export const subnetOf = (bytes: Buffer, length: number): Buffer =>
+  Buffer.from(bytes.map((byte, i) => byte & (0xff00 >> Math.min(8, Math.max(0, length - i * 8)))));
+
 export const familyOf = (bytes: Buffer): number => (bytes.length === 4 ? AF.INET : AF.INET6);
 export const prefixText = (bytes: Buffer, length: number): string => `${addressText(bytes)}/${length}`;
 

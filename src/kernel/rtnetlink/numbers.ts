@@ -58,13 +58,15 @@ export const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8, PROTO: 11 } a
 export const IFAPROT_KERNEL_LL = 3;
 export const IFA_F_NODAD = 0x02;
 
-export const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, TABLE: 15 } as const;
+export const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, TABLE: 15 } as const;
 export const RT_TABLE_MAIN = 254;
 export const RTPROT = { KERNEL: 2, BOOT: 3 } as const;
 export const RTN_UNICAST = 1;
 export const RT_SCOPE = { UNIVERSE: 0, LINK: 253 } as const;
 /** What IPv6 routes get where no metric is given (IP6_RT_PRIO_USER). */
 export const IPV6_DEFAULT_METRIC = 1024;
+/** What the kernel's own routes to the subnets of addresses have (IP6_RT_PRIO_ADDRCONF). */
+export const IPV6_CONNECTED_METRIC = 256;
 
 export const NDA = { DST: 1, LLADDR: 2, MASTER: 9 } as const;
 export const NUD = { STALE: 0x04, NOARP: 0x40, PERMANENT: 0x80 } as const;

@@ -1,10 +1,19 @@
 /** Routes of the main table as rtnetlink messages. Pure. */
-import type { RouteObject } from '../../plan/objects.js';
+import type { AddressObject, RouteObject } from '../../plan/objects.js';
 import { AF } from '../ffi.js';
 import { attr, attrU32, HEADER, message, NLM_F, parseAttributes } from '../netlink.js';
 import { addressText } from '../sockaddr.js';
-import { addressOf, prefixOf, prefixText } from './inet.js';
-import { IPV6_DEFAULT_METRIC, RT_SCOPE, RT_TABLE_MAIN, RTA, RTM, RTN_UNICAST, RTPROT } from './numbers.js';
+import { addressOf, prefixOf, prefixText, subnetOf } from './inet.js';
+import {
+  IPV6_CONNECTED_METRIC,
+  IPV6_DEFAULT_METRIC,
+  RT_SCOPE,
+  RT_TABLE_MAIN,
+  RTA,
+  RTM,
+  RTN_UNICAST,
+  RTPROT,
+} from './numbers.js';
 
 interface RouteHeader {
   readonly family: number;
@@ -41,6 +50,29 @@ const route = (type: number, flags: number, o: RouteObject, index: number): Buff
 
 export const createRoute = (o: RouteObject, index: number): Buffer =>
   route(RTM.NEWROUTE, NLM_F.CREATE | NLM_F.EXCL, o, index);
+/** The route to an address's subnet, as the kernel itself makes it with the address. */
+export const createConnectedRoute = (o: AddressObject, index: number): Buffer => {
+  const { family, bytes, length } = prefixOf(o.address);
+  const own = family === AF.INET ? attr(RTA.PREFSRC, bytes) : attrU32(RTA.PRIORITY, IPV6_CONNECTED_METRIC);
+  const scope = family === AF.INET ? RT_SCOPE.LINK : RT_SCOPE.UNIVERSE;
+  return message(
+    RTM.NEWROUTE,
+    NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL,
+    header({ family, length, scope, protocol: RTPROT.KERNEL, type: RTN_UNICAST }),
+    attr(RTA.DST, subnetOf(bytes, length)),
+    attrU32(RTA.OIF, index),
+    own,
+  );
+};
+
+/** True where `address` (with prefix length) has its connected route among `routes`; one without a subnet needs none. */
+export const isConnected = (routes: readonly DumpedRoute[], index: number, address: string): boolean => {
+  const { bytes, length } = prefixOf(address);
+  if (length === bytes.length * 8) return true;
+  const subnet = prefixText(subnetOf(bytes, length), length);
+  return routes.some((r) => r.index === index && r.plain && r.via === undefined && r.destination === subnet);
+};
+
 /** Takes the place of the route with the same destination and metric. */
 export const replaceRoute = (o: RouteObject, index: number): Buffer =>
   route(RTM.NEWROUTE, NLM_F.CREATE | NLM_F.REPLACE, o, index);

@@ -41,13 +41,18 @@ const hostView = (config: DaemonConfig): HostView => ({
 
 /** `release`: Viaduct's own version, shown by the API. */
 export const startDaemon = async (config: DaemonConfig, log: Logger, release: string): Promise<Daemon> => {
-  const { store, quarantined } = openStore(
+  const { store, quarantined, restored } = openStore(
     join(config.dataRoot, 'intent.mdb'),
     join(config.dataRoot, 'intent.tail'),
     (message) => log.error({}, message),
   );
   if (quarantined)
     log.error({ quarantined }, 'the record of networks and containers could not be read and was set aside');
+  if (restored)
+    log.error(
+      { restored },
+      'the record was taken from its copy: what changed after that moment is not known',
+    );
   const host = hostView(config);
   const model = new Model();
   loadModel(model, store);

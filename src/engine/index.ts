@@ -27,7 +27,7 @@ import { isOwnIpam } from './plugins/part.js';
 import { replayAddresses } from './plugins/replay.js';
 import { predefinedNetworks } from './predefined.js';
 import { watchDrift } from './repair.js';
-import { loadModel, retire, settleContainers } from './restore.js';
+import { loadModel, retire, settleContainers, settleStrays } from './restore.js';
 
 export interface EngineRooms {
   readonly config: DaemonConfig;
@@ -84,6 +84,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   };
   const lifecycle = new Lifecycle(parts);
   const revive = await settleContainers(parts, lifecycle);
+  settleStrays(parts);
   establishPredefined(parts);
   const { steps, refusals } = convergeAll({ kernel, model, derive }, allSlices(model));
   for (const { slice, error, message } of refusals) log.warn({ slice, error: String(error) }, message);

@@ -97,3 +97,22 @@ const settleRestarting = (parts: Parts, container: Container): boolean => {
   parts.ledger.commit([{ table: 'container', id: container.id, value: { ...container, state } }]);
   return false;
 };
+
+/**
+ * Where records were lost: a container that runs on is told of, not killed. When it has ended, only its writable files
+ * stay, for whoever needs them.
+ */
+export const settleStrays = ({ runtime, images, model, log }: Parts): void => {
+  const clear = (id: string): void =>
+    void runtime
+      .delete(id)
+      .then(() => images.unmount(id))
+      .catch((error: unknown) => log.warn({ container: id, error: String(error) }, 'stray not removed'));
+  for (const { id, pid } of runtime.strays((known) => model.containers.has(known))) {
+    if (pid === 0) clear(id);
+    else {
+      log.error({ container: id, pid }, `a container runs that no record knows: end it with \`kill ${pid}\``);
+      runtime.onExit(id, () => clear(id));
+    }
+  }
+};

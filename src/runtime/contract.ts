@@ -140,6 +140,8 @@ export interface Runtime {
   delete(id: string): Promise<void>;
   /** After a daemon restart: is it still running (pid), or how did it end? `undefined`: nothing known of it. */
   adopt(id: string): { readonly pid: number } | { readonly exit: Exit } | undefined;
+  /** What is there of containers that are not `known`, because records were lost. `pid` 0: it has ended. */
+  strays(known: (id: string) => boolean): readonly { readonly id: string; readonly pid: number }[];
   exec(request: ExecRequest, container: Container): Promise<RunningExec>;
   logs(id: string, request: LogRequest): AsyncIterable<LogLine>;
   /** Removes every trace: logs, bundle. */

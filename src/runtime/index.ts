@@ -129,6 +129,7 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
     onExit: (id, callback) => void need().exits.onExit(id, callback),
     delete: (id) => lifecycle.remove(id, need()),
     adopt: (id) => lifecycle.adopt(id, need()),
+    strays: (known) => lifecycle.strays(known, need()),
     exec: (request, container) => exec(request, container, need()),
     logs: (id, request) =>
       readLog(need().layout.log(id), request, {

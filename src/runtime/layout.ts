@@ -2,8 +2,8 @@
  * Where the runtime keeps what: one directory a container (bundle, conmon's sockets, our record), and beside them
  * what all share. All of it is volatile and lies on a tmpfs.
  */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 export interface Layout {
   readonly bundle: (id: string) => string;
@@ -34,3 +34,7 @@ export const makeLayout = (layout: Layout): void => {
   for (const directory of [layout.exits, layout.states, layout.filters, layout.consoles])
     mkdirSync(directory, { recursive: true, mode: 0o700 });
 };
+
+/** The containers that have a bundle. */
+export const idsIn = (layout: Layout): readonly string[] =>
+  readdirSync(dirname(layout.bundle('any'))).filter((name) => !name.startsWith('.'));

@@ -21,6 +21,7 @@ import type { Context } from './context.js';
 import type { Exit, StartRequest } from './contract.js';
 import { createFailure } from './failure.js';
 import { makeDirectoriesInside } from './inside.js';
+import { idsIn } from './layout.js';
 import { lookUpDevices, lookUpUser } from './lookup.js';
 import { identify, isAlive, signal } from './processes.js';
 import { releaseSharedMemory, sharedMemoryOf } from './shared-memory.js';
@@ -226,6 +227,18 @@ export const adopt = (
   if (isAlive(record.conmon)) return { pid: record.process.pid };
   return { exit: context.exits.lost(id) };
 };
+
+/** Those of whom `known` says no. */
+export const strays = (
+  known: (id: string) => boolean,
+  { layout, records }: Context,
+): readonly { readonly id: string; readonly pid: number }[] =>
+  idsIn(layout)
+    .filter((id) => !known(id))
+    .map((id) => {
+      const record = records.get(id);
+      return { id, pid: record && isAlive(record.process) ? record.process.pid : 0 };
+    });
 
 /** Its first process still reads the pipe that `start` writes to. */
 const isWaiting = (id: string, context: Context): boolean => {

@@ -3,25 +3,17 @@
  * commit is a line in the tail (0.05 ms) and outlives the daemon at once; a durable one is on the disk, and outlives the
  * machine, when `written` says so: whoever answers a client waits for that, while the kernel's objects are made. The
  * tail goes into the database, in one transaction, after `FLUSH_MS`. A file that cannot be read is set aside, never
- * silently replaced.
+ * silently replaced, and its copy (`copy.ts`) takes its place.
  */
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  statSync,
-} from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
 import { failpoint } from '../failpoints.js';
 import type { Container } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { Network } from '../model/network.js';
 import type { Owed } from '../model/owed.js';
+import { keepCopy, restoreCopy } from './copy.js';
+import { type Database, openDatabase, readable, setAside } from './database.js';
 import { openTail, RESERVE } from './tail.js';
 
 export interface Records {
@@ -58,78 +50,12 @@ export interface OpenedStore {
   readonly store: Store;
   /** path under which an unreadable file was set aside; absent when all was well */
   readonly quarantined?: string;
+  /** when the copy was made from which the records were taken, RFC 3339; absent where the database itself had them */
+  readonly restored?: string;
 }
 
 const FLUSH_MS = 500;
 const GENERATION = 'setting/generation';
-
-const PAGE = 4096;
-/** `MDB_MAGIC`, behind the 24-byte page header of each of the first two pages, as lmdb-js lays them out. */
-const MAGIC = 0xbeefc0de;
-const HEADER = 24;
-
-/**
- * lmdb maps the file: one that was cut short would kill the process with SIGBUS at the first touch of a missing page,
- * so the length is held against the meta pages' last page number before it is mapped.
- */
-export const looksWhole = (path: string): boolean => {
-  const size = statSync(path).size; // 0 too: an empty file is not an empty record
-  if (size < 2 * PAGE) return false;
-  const head = firstPages(path);
-  const metas = [head.subarray(0, PAGE), head.subarray(PAGE)].filter((m) => m.readUInt32LE(HEADER) === MAGIC);
-  if (metas.length === 0) return false;
-  return metas.every((m) => (lastPage(m) + 1) * PAGE <= size);
-};
-
-const firstPages = (path: string): Buffer => {
-  const fd = openSync(path, 'r');
-  try {
-    const head = Buffer.alloc(2 * PAGE);
-    readSync(fd, head, 0, head.length, 0);
-    return head;
-  } finally {
-    closeSync(fd);
-  }
-};
-
-/** `mm_last_pg` of `struct MDB_meta` (64-bit): after magic, version, address, map size and two 48-byte databases. */
-const lastPage = (meta: Buffer): number => Number(meta.readBigUInt64LE(HEADER + 4 + 4 + 8 + 8 + 48 + 48));
-
-const database = (path: string): RootDatabase<unknown, string> =>
-  forRootOnly(path, () =>
-    open<unknown, string>({ path, noSubdir: true, encoding: 'json', pageSize: PAGE, maxReaders: 16 }),
-  );
-
-/** Containers' environments hold secrets: neither the file nor its lock is for others to read. */
-const forRootOnly = <T>(path: string, make: () => T): T => {
-  const mask = process.umask(0o077);
-  try {
-    return make();
-  } finally {
-    process.umask(mask);
-    for (const made of [path, `${path}-lock`]) if (existsSync(made)) chmodSync(made, 0o600);
-  }
-};
-
-const setAside = (path: string): string => {
-  const aside = `${path}.unreadable-${new Date().toISOString().replace(/[:.]/g, '-')}`;
-  renameSync(path, aside);
-  if (existsSync(`${path}-lock`)) renameSync(`${path}-lock`, `${aside}-lock`);
-  return aside;
-};
-
-const readable = (path: string): boolean => {
-  if (!existsSync(path)) return true;
-  if (!looksWhole(path)) return false;
-  try {
-    const db = database(path);
-    for (const _ of db.getRange({})) void _;
-    void db.close();
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 const isTable = (text: string): text is Table => (TABLES as readonly string[]).includes(text);
 
@@ -157,10 +83,7 @@ const keyed = (changes: readonly Change[]): (readonly [string, Change])[] =>
   changes.map((c) => [keyOf(c), c]);
 
 /** The records, with the tail replayed over the database. */
-const readAll = (
-  db: RootDatabase<unknown, string>,
-  left: readonly (readonly Line[])[],
-): Map<string, Change> => {
+const readAll = (db: Database, left: readonly (readonly Line[])[]): Map<string, Change> => {
   const records = new Map<string, Change>();
   for (const { key, value } of db.getRange({})) {
     const [table = '', id = ''] = key.split('/', 2);
@@ -186,7 +109,9 @@ export const openStore = (
 ): OpenedStore => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const quarantined = readable(path) ? undefined : setAside(path);
-  const db = database(path);
+  const restored = restoreCopy(path);
+  const db = openDatabase(path);
+  const copy = keepCopy(db, path, warn);
   let generation = Number(db.get(GENERATION) ?? 0);
   const tail = openTail<readonly Line[]>(tailPath, generation);
   const loaded = readAll(db, tail.left);
@@ -215,6 +140,7 @@ export const openStore = (
     generation += 1;
     pending.clear();
     tail.clear(generation);
+    copy.soon();
   };
   const flush = (): void => {
     clearTimeout(timer);
@@ -268,8 +194,13 @@ export const openStore = (
     async close() {
       flush();
       tail.close();
+      await copy.close();
       await db.close();
     },
   };
-  return quarantined === undefined ? { store } : { store, quarantined };
+  return {
+    store,
+    ...(quarantined === undefined ? {} : { quarantined }),
+    ...(restored === undefined ? {} : { restored }),
+  };
 };

@@ -1,5 +1,5 @@
 /** The daemon dies or stops while containers serve: they go on, and the next daemon knows everything the last one knew. */
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openConnection } from '../support/connection.js';
@@ -158,11 +158,16 @@ describe('O3 the daemon dies while containers serve', () => {
 
 describe('O3 a damaged record', () => {
   const file = () => join(d.dataRoot, 'intent.mdb');
-  test('O3 cut at any byte, the file is set aside with a clear line in the log; nothing is silently empty', async () => {
+  const copy = () => `${file()}-copy`;
+  const SET_ASIDE = 'could not be read and was set aside';
+  const networks = () => d.docker('network', 'ls', '--format', '{{.Name}}');
+
+  test('O3 cut at any byte, the file is set aside with a clear line in the log, and its copy takes its place', async () => {
     for (let i = 0; i < 12; i += 1) await d.docker('network', 'create', `net-${i}`);
-    await d.docker('create', '--name', 'kept', 'alpine', 'true');
-    // The tail's lines go into the database after half a second.
-    await until('the database has it', async () => readFileSync(file()).includes('"kept"'));
+    await d.docker('run', '-d', '--name', 'web', '--network', 'net-11', '-p', '8080:80', 'nginx');
+    // the database has it after half a second, the copy after five more
+    const flushed = Date.now() + 1_000;
+    await until('the copy has it', () => existsSync(copy()) && statSync(copy()).mtimeMs > flushed, 15_000);
     await d.kill9();
     const whole = readFileSync(file());
     const cuts = [0, 1, 100, 4096, 8191, 8192, whole.length >> 1, whole.length - 4096, whole.length - 1];
@@ -171,15 +176,34 @@ describe('O3 a damaged record', () => {
       truncateSync(file(), cut);
       const said = d.log().length;
       await d.start();
-      const [log, names] = [d.log().slice(said), await d.docker('network', 'ls', '--format', '{{.Name}}')];
-      if (names.includes('net-11')) expect(log, `cut at ${cut}`).not.toContain('set aside');
-      else expect(log, `cut at ${cut}`).toContain('could not be read and was set aside');
-      await d.docker('run', '--rm', 'alpine', 'true');
+      const log = d.log().slice(said);
+      expect(await networks(), `cut at ${cut}`).toContain('net-11');
+      // a tail of unused pages may be missed by nobody
+      if (log.includes(SET_ASIDE)) expect(log).toContain('taken from its copy');
+      expect(await statusOf('web'), `cut at ${cut}`).toBe('running');
+      expect(await d.outside(`curl -s http://${HOST.ipv4}:8080/`)).toContain('Welcome to nginx!');
       await d.kill9();
     }
     expect(await d.host(`ls ${d.dataRoot} | grep -c unreadable`)).not.toBe('0');
-    writeFileSync(file(), whole);
     await d.start();
-    expect(await d.docker('ps', '-a', '--format', '{{.Names}}')).toBe('kept');
+    await d.docker('rm', '-f', 'web');
+  });
+
+  test('O3 without a copy, too, nothing is silently empty: what runs on is named', async () => {
+    await d.docker('network', 'create', 'net');
+    await sleeper('stray', '--network', 'net');
+    const pid = await pidOf('stray');
+    await d.kill9();
+    for (const path of [file(), copy()]) truncateSync(path, 1);
+    const said = d.log().length;
+    await d.start();
+    const log = d.log().slice(said);
+    expect(log).toContain(SET_ASIDE);
+    expect(log).not.toContain('taken from its copy');
+    expect(log).toContain(`end it with \`kill ${pid}\``);
+    expect(await networks()).not.toContain('net');
+    process.kill(pid, 'SIGKILL');
+    await gone([pid]);
+    await d.docker('run', '--rm', 'alpine', 'true');
   });
 });

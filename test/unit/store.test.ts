@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Container } from '../../src/model/container.js';
-import { type Change, looksWhole, openStore } from '../../src/store/store.js';
+import { looksWhole } from '../../src/store/database.js';
+import { type Change, openStore } from '../../src/store/store.js';
 import { aNetwork, anEndpoint } from '../support/views.js';
 
 let folder = '';

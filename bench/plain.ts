@@ -1,7 +1,6 @@
 /**
  * The networks that Viaduct's drivers make, made by hand from the kernel's own devices: two namespaces `a` and `b` on a
  * machine of their own (World) without a daemon, without rules, without translation; the outside is told the way back.
- * br_netfilter, where the kernel has it built in, is off, as it is on a machine that never asked for it.
  */
 import { basename } from 'node:path';
 import { setOffload } from '../src/kernel/offload.js';
@@ -57,10 +56,15 @@ const router = async (site: Site): Promise<void> => {
   await site.world.host('echo 1 > /proc/sys/net/ipv4/ip_forward');
 };
 
-const BR_NETFILTER_OFF = `
-  for call in /proc/sys/net/bridge/bridge-nf-call-*; do
-    if [ -e $call ]; then echo 0 > $call; fi
-  done`;
+/**
+ * Whether frames between the ports of one bridge pass the rules of layer 3 too: a property of the machine, for whoever's
+ * bridges. Off where nobody loads br_netfilter; dockerd and Kubernetes load it, and some kernels have it built in and on.
+ */
+export const setBridgeNetfilter = async ({ host }: World, on: boolean): Promise<void> =>
+  void (await host(`
+    for call in /proc/sys/net/bridge/bridge-nf-call-*; do
+      if [ -e $call ]; then echo ${on ? 1 : 0} > $call; fi
+    done`));
 
 const bridge: Build = async (site) => {
   await site.ip(hostOf(site), ['link add br0 type bridge']);
@@ -71,7 +75,7 @@ const bridge: Build = async (site) => {
 
 export const plainBridge: Build = async (site) => {
   await bridge(site);
-  await site.world.host(BR_NETFILTER_OFF);
+  await setBridgeNetfilter(site.world, false);
 };
 
 const RULES = `
@@ -86,10 +90,11 @@ table inet hand {
   }
 }`;
 
-/** As a router is usually set up, and br_netfilter on where the kernel begins with that. */
+/** As a router is usually set up. */
 export const guardedBridge: Build = async (site) => {
   await bridge(site);
   await site.world.host('nft -f -', { input: RULES });
+  await setBridgeNetfilter(site.world, true);
 };
 
 /** On the wire to the outside itself; `type` as ip-link(8) takes it. */

@@ -62,7 +62,7 @@ const titleOf = ({ title, note }: Row, notes: readonly string[]): string =>
 
 const PLAIN = `## Beside the plain kernel devices
 
-The same network made by hand with \`ip\` (\`ovs-vsctl\`) in namespaces without Viaduct, without rules and without address translation, in turn with Viaduct's. “Of plain” is the median of the rounds' own ratios.`;
+The same network made by hand with \`ip\` (\`ovs-vsctl\`) in namespaces without Viaduct, without rules and without address translation, in turn with Viaduct's. br_netfilter is off on all machines alike, where nothing else is said. “Of plain” is the median of the rounds' own ratios.`;
 
 const plainTable = (rows: readonly Row[], notes: readonly string[]): readonly string[] => {
   if (rows.length === 0) return [];

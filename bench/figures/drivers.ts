@@ -27,6 +27,7 @@ import {
   onParent,
   plainBridge,
   plainOvs,
+  setBridgeNetfilter,
 } from '../plain.js';
 import { ofPlain, type Row } from '../row.js';
 import { onEnd } from '../undo.js';
@@ -90,8 +91,11 @@ const containersOf = async (engine: Engine, network: object): Promise<Ends> => {
   return { a: await start(), b: await start(), outside: engine.world.netns.outside };
 };
 
-/** In turn with Viaduct: the plain devices, by hand with a router's usual rules, and dockerd where it has the driver. */
-type Maker = 'plain' | 'guarded' | EngineName;
+/**
+ * In turn with Viaduct: the plain devices, and dockerd where it has the driver; then, where br_netfilter is on, Viaduct
+ * again beside one by hand with a router's usual rules.
+ */
+type Maker = 'plain' | EngineName | 'filtered' | 'guarded';
 
 const rowsOf = (driver: string, values: Values<Maker>): readonly Row[] => {
   const row = (way: Way, kind: Kind): Row => ({
@@ -105,9 +109,10 @@ const rowsOf = (driver: string, values: Values<Maker>): readonly Row[] => {
   });
   const besideGuarded = ({ target: _, ...rest }: Row, way: Way, kind: Kind): Row => ({
     ...rest,
-    title: `… beside one with rules, ${way}, ${kind}`,
+    title: `… with br_netfilter, beside one with rules, ${way}, ${kind}`,
+    samples: { viaduct: values.get('filtered', way, kind), dockerd: [] },
     plain: values.get('guarded', way, kind),
-    note: 'by hand as well, but with br_netfilter as the kernel leaves it, connection tracking and a masquerade rule',
+    note: 'both on machines where br_netfilter is on; the one by hand tracks connections and has a masquerade rule',
   });
   return WAYS.flatMap((way) =>
     KINDS.flatMap((kind) => {
@@ -116,6 +121,19 @@ const rowsOf = (driver: string, values: Values<Maker>): readonly Row[] => {
     }),
   );
 };
+
+/** The same, with br_netfilter on or off on the engine's machine while it is measured. */
+const whereFiltered = (subject: Subject<Maker>, { world }: Engine, on: boolean): Subject<Maker> => ({
+  ...subject,
+  throughput: async (...args) => {
+    await setBridgeNetfilter(world, on);
+    return subject.throughput(...args);
+  },
+  roundTrip: async (...args) => {
+    await setBridgeNetfilter(world, on);
+    return subject.roundTrip(...args);
+  },
+});
 
 interface Chosen {
   readonly driver: Driver;
@@ -136,8 +154,12 @@ const measureDriver = async (
   };
   try {
     await byHand('plain', build);
-    for (const engine of engines)
-      subjects.push(await makeReady(engine.name, await containersOf(engine, network)));
+    for (const engine of engines) {
+      const subject = await makeReady(engine.name, await containersOf(engine, network));
+      subjects.push(guarded ? whereFiltered(subject, engine, false) : subject);
+      if (guarded && engine.name === 'viaduct')
+        subjects.push({ ...whereFiltered(subject, engine, true), name: 'filtered', stop: () => {} });
+    }
     if (guarded) await byHand('guarded', guarded);
     return rowsOf(name, await measureTraffic(subjects, duration));
   } finally {
@@ -165,7 +187,7 @@ const measure = async (bench: Bench): Promise<readonly Row[]> => {
   const chosen = await prepareAll(viaduct, bench);
   const enginesFor = ({ driver }: Chosen): readonly Engine[] =>
     bench.engines.filter((engine) => engine === viaduct || (driver.name === 'bridge' && !bench.quick));
-  const networksOf = (one: Chosen): number => 1 + enginesFor(one).length + (one.driver.guarded ? 1 : 0);
+  const networksOf = (one: Chosen): number => 1 + enginesFor(one).length + (one.driver.guarded ? 2 : 0);
   const networks = chosen.reduce((sum, one) => sum + networksOf(one), 0);
   const rows: Row[] = [];
   for (const one of chosen) {

@@ -5,16 +5,7 @@
  * tail goes into the database, in one transaction, after `FLUSH_MS`. A file that cannot be read is set aside, never
  * silently replaced.
  */
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  statSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { failpoint } from '../failpoints.js';
@@ -22,6 +13,7 @@ import type { Container } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { Network } from '../model/network.js';
 import type { Owed } from '../model/owed.js';
+import { looksWhole, PAGE } from './pages.js';
 import { openTail, RESERVE } from './tail.js';
 
 export interface Records {
@@ -62,38 +54,6 @@ export interface OpenedStore {
 
 const FLUSH_MS = 500;
 const GENERATION = 'setting/generation';
-
-const PAGE = 4096;
-/** `MDB_MAGIC`, behind the 24-byte page header of each of the first two pages, as lmdb-js lays them out. */
-const MAGIC = 0xbeefc0de;
-const HEADER = 24;
-
-/**
- * lmdb maps the file: one that was cut short would kill the process with SIGBUS at the first touch of a missing page,
- * so the length is held against the meta pages' last page number before it is mapped.
- */
-export const looksWhole = (path: string): boolean => {
-  const size = statSync(path).size; // 0 too: an empty file is not an empty record
-  if (size < 2 * PAGE) return false;
-  const head = firstPages(path);
-  const metas = [head.subarray(0, PAGE), head.subarray(PAGE)].filter((m) => m.readUInt32LE(HEADER) === MAGIC);
-  if (metas.length === 0) return false;
-  return metas.every((m) => (lastPage(m) + 1) * PAGE <= size);
-};
-
-const firstPages = (path: string): Buffer => {
-  const fd = openSync(path, 'r');
-  try {
-    const head = Buffer.alloc(2 * PAGE);
-    readSync(fd, head, 0, head.length, 0);
-    return head;
-  } finally {
-    closeSync(fd);
-  }
-};
-
-/** `mm_last_pg` of `struct MDB_meta` (64-bit): after magic, version, address, map size and two 48-byte databases. */
-const lastPage = (meta: Buffer): number => Number(meta.readBigUInt64LE(HEADER + 4 + 4 + 8 + 8 + 48 + 48));
 
 const database = (path: string): RootDatabase<unknown, string> =>
   forRootOnly(path, () =>

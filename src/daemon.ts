@@ -5,7 +5,7 @@ import type { DaemonConfig } from './config/contract.js';
 import { createResolver } from './dns/index.js';
 import type { HostView } from './drivers/contract.js';
 import { DRIVERS } from './drivers/index.js';
-import { parentNames } from './engine/derive.js';
+import { hostInterfaces, parentNames } from './engine/derive.js';
 import { createEvents } from './engine/events.js';
 import { createHostFacts, hasIpv6, hasOvsModule, hostAddress } from './engine/host-facts.js';
 import { loadModel, Model, type RunningEngine, startEngine } from './engine/index.js';
@@ -94,7 +94,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     config,
     host,
     facts: createHostFacts({
-      ours: () => bridgeNames(model),
+      ours: () => hostInterfaces(model, { host, drivers: DRIVERS }),
       gateways: () => (config.hostGatewayIps.length > 0 ? config.hostGatewayIps : bridgeGateways(model)),
     }),
     store,
@@ -142,16 +142,6 @@ const bridgeGateways = (model: Model): readonly string[] => {
   const gateways = model.networkNamed('bridge')?.pools.flatMap((p) => p.gateway ?? []) ?? [];
   return gateways.length > 0 ? gateways : [hostAddress() ?? '127.0.0.1'];
 };
-
-/** Names of the bridges that our networks have; a dockerd beside us has some of the same form. */
-const bridgeNames = (model: Model): ReadonlySet<string> =>
-  new Set(
-    [...model.networks.values()].map(
-      (n) =>
-        n.options['com.docker.network.bridge.name'] ??
-        (n.driver === 'ovs' ? `ovs-${n.id.slice(0, 11)}` : `br-${n.id.slice(0, 12)}`),
-    ),
-  );
 
 /** Bridges that are called otherwise than `br-` and twelve digits: docker0, and those whose user chose the name. */
 const namedBridges = (model: Model, config: DaemonConfig): readonly NamedBridge[] =>

@@ -69,6 +69,11 @@ export interface Driver {
    */
   leadsOut?(request: NetworkOptions): { readonly ipv4: boolean; readonly ipv6: boolean };
   /**
+   * Name of the host's own interface on the network, which has the network's addresses there: the bridge. Absent or
+   * undefined: the host has none.
+   */
+  hostInterface?(view: NetworkView): string | undefined;
+  /**
    * What several networks of the driver use together (an 802.1q sub-interface, an Open vSwitch bridge), from all of them:
    * it goes with the last network that asks for it. Objects that two drivers name by the same key must be equal. Part of
    * slice `host`.

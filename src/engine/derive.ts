@@ -48,6 +48,17 @@ export const parentNames = (
   return names;
 };
 
+/** Names of the host's own interfaces on our networks; a dockerd beside us has some of the same form. */
+export const hostInterfaces = (
+  model: Model,
+  { host, drivers }: Pick<DeriveContext, 'host' | 'drivers'>,
+): ReadonlySet<string> =>
+  new Set(
+    [...drivers.values()].flatMap((driver) =>
+      networksOf(model, driver).flatMap((network) => driver.hostInterface?.({ host, network }) ?? []),
+    ),
+  );
+
 const hostSlice = (model: Model, context: DeriveContext): readonly KernelObject[] => {
   const { host, daemon } = context;
   const forward = (path: string): KernelObject => ({ kind: 'sysctl', ns: 'host', path, value: '1' });

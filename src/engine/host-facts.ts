@@ -59,7 +59,7 @@ const dockerdLives = (): boolean =>
   existsSync('/sys/class/net/docker0') &&
   /dockerd/.test(read(`/proc/${Number(read(DOCKER_PID)) || 'none'}/cmdline`));
 
-/** `ours`: names of our bridges, whose subnets are known from the model. */
+/** `ours`: names of the host's interfaces on our networks, whose subnets are known from the model. */
 export const createHostFacts = (options: {
   readonly ours: () => ReadonlySet<string>;
   readonly gateways: () => readonly string[];

@@ -1,10 +1,11 @@
 /** macvlan networks: containers on the physical network beside the host, which here is the `outside` behind eth0. */
 import { describe, expect, test } from 'vitest';
+import { captured } from '../support/capture.js';
 import { openConnection } from '../support/connection.js';
 import { kernelState } from '../support/kernel-state.js';
 import { daemonForThisFile, peerOf, phrasesFor, TELL_PEER } from '../support/phrases.js';
 import { until } from '../support/run.js';
-import { HOST, OUTSIDE } from '../support/world.js';
+import { HOST, LAN, OUTSIDE } from '../support/world.js';
 
 const d = daemonForThisFile({ images: ['alpine', 'nettools'] });
 const { inspect, inside, addressOf, address6Of, sleeper, ping } = phrasesFor(d);
@@ -15,8 +16,6 @@ const refused = async (...args: string[]) =>
     .replace('Error response from daemon: ', '')
     .trim();
 
-/** The subnet of the host's own wire, with its router; the host's addresses are excluded. */
-const LAN = ['--subnet', '192.0.2.0/24', '--gateway', OUTSIDE.ipv4, '--aux-address', `host=${HOST.ipv4}`];
 const LAN6 = [
   '--ipv6',
   '--subnet',
@@ -92,14 +91,6 @@ describe('D6 macvlan on a parent', () => {
     expect(await inside('aa', 'ip -6 route')).toContain(`default via ${OUTSIDE.ipv6} dev eth0`);
   });
 
-  test('D6 private keeps containers of one host apart, and each from nothing else', async () => {
-    await lan('-o', 'macvlan_mode=private');
-    await sleeper('aa', '--network', 'lan');
-    await sleeper('bb', '--network', 'lan');
-    expect(await answers(ping('aa', await addressOf('bb', 'lan')))).toBe(false);
-    expect(await answers(ping('aa', OUTSIDE.ipv4))).toBe(true);
-  });
-
   test('D6 without a gateway there is no default route; internal networks have none either', async () => {
     await create(
       '--subnet',
@@ -163,6 +154,67 @@ describe('D6 macvlan on a parent', () => {
     expect(await inspect('{{json .Options}} {{.Driver}} {{.Scope}}', 'lan')).toBe(
       '{"macvlan_mode":"bridge","parent":"eth0","unknown":"x"} macvlan local',
     );
+  });
+});
+
+describe('D6 what the switch beyond the parent decides', () => {
+  /** The wire's far end is a port of a switch; hairpin: the switch sends frames back where they came from. */
+  const withSwitch = (work: (reflects: (on: boolean) => Promise<unknown>) => Promise<void>): Promise<void> =>
+    withWire(async () => {
+      await d.outside(`
+        set -e
+        ip link add sw0 type bridge
+        ip link set lan0 master sw0
+        ip address del 10.9.0.1/24 dev lan0
+        ip address add 10.9.0.1/24 dev sw0
+        ip link set sw0 up`);
+      try {
+        await work((on) => d.outside(`bridge link set dev lan0 hairpin ${on ? 'on' : 'off'}`));
+      } finally {
+        await d.outside('ip link delete sw0');
+      }
+    });
+  const twoIn = async (mode: string): Promise<string> => {
+    await create(...WIRE, '-o', `macvlan_mode=${mode}`, 'wire');
+    for (const name of ['aa', 'bb']) await sleeper(name, '--network', 'wire');
+    await until('the switch forwards', () => answers(ping('aa', '10.9.0.1')));
+    expect(await answers(ping('bb', '10.9.0.1'))).toBe(true);
+    return addressOf('bb', 'wire');
+  };
+
+  test('D6 vepa: two containers reach each other through a switch that reflects, and through no other', async () => {
+    await withSwitch(async (reflects) => {
+      const b = await twoIn('vepa');
+      expect(await answers(ping('aa', b))).toBe(false);
+      await reflects(true);
+      await until('the switch reflects', () => answers(ping('aa', b)));
+      expect(await answers(ping('bb', 'aa'))).toBe(true);
+      await reflects(false);
+      expect(await answers(ping('aa', b))).toBe(false);
+    });
+  });
+
+  test('D6 private: they do not, reflecting switch or not, and reach all else', async () => {
+    await withSwitch(async (reflects) => {
+      const b = await twoIn('private');
+      expect(await answers(ping('aa', b))).toBe(false);
+      await reflects(true);
+      // What the switch sends back arrives at the parent, and at nobody on it.
+      const reflected = await captured(d.host, 'lan0 -Q in', `arp[6:2] = 1 and arp dst host ${b}`, async () =>
+        expect(await answers(ping('aa', b))).toBe(false),
+      );
+      expect(reflected).toContain(`who-has ${b}`);
+      expect(await answers(ping('aa', '10.9.0.1'))).toBe(true);
+    });
+  });
+
+  test('D6 bridge: they do, whatever the switch', async () => {
+    await withSwitch(async (reflects) => {
+      const b = await twoIn('bridge');
+      expect(await answers(ping('aa', b))).toBe(true);
+      await reflects(true);
+      expect(await answers(ping('aa', b))).toBe(true);
+    });
   });
 });
 

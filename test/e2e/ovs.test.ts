@@ -1,38 +1,12 @@
 /** D10: networks on Open vSwitch, through the real docker client, on an Open vSwitch of this file's own. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
-import { startOvs, type TestOvs } from '../support/ovs.js';
-import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
-import { run, until } from '../support/run.js';
+import { describe, expect, test } from 'vitest';
+import { portsAreAllowedOrDenied, receivingIsShaped, sendingIsLimited } from '../support/ovs-cases.js';
+import { ovsDaemonForThisFile, ovsPhrasesFor, switchOf } from '../support/ovs-daemon.js';
+import { until } from '../support/run.js';
 
-const base = mkdtempSync(join(tmpdir(), 'vo-'));
-let started: TestOvs | undefined;
-const d = daemonForThisFile({
-  flags: ['--ovs-run-dir', join(base, 'ovs')],
-  before: async (world) => {
-    started = await startOvs(base, world.enter);
-  },
-});
-// Hooks end in reverse: the switch goes before the daemon looks for leftovers.
-afterAll(async () => {
-  await started?.remove();
-  rmSync(base, { recursive: true, force: true });
-});
-const ovs = (): TestOvs => {
-  if (!started) throw new Error('Open vSwitch is started with the daemon');
-  return started;
-};
-const { addressOf, address6Of, sleeper, ping, refusal, inspect } = phrasesFor(d);
-
-const create = (name: string, ...options: string[]): Promise<string> =>
-  d.docker('network', 'create', '-d', 'ovs', ...options, name);
-const reaches = async (from: string, to: string): Promise<boolean> => (await ping(from, to)).code === 0;
-const pidOf = (container: string): Promise<string> => inspect('{{.State.Pid}}', container);
-/** A program of this machine in a container's network namespace. */
-const within = async (container: string, ...command: string[]): Promise<string> =>
-  run('nsenter', [`--net=/proc/${await pidOf(container)}/ns/net`, '--', ...command]);
+const world = ovsDaemonForThisFile();
+const { d, ovs } = world;
+const { addressOf, address6Of, sleeper, reaches, refusal, inspect, create, within } = ovsPhrasesFor(world);
 
 describe('D10 a network on Open vSwitch', () => {
   test('D10 containers reach each other by name, the host, the internet; nothing is left of it', async () => {
@@ -48,9 +22,7 @@ describe('D10 a network on Open vSwitch', () => {
         async () => (await d.docker.try(['exec', 'ca', 'nc', 'cb', '9000'])).stdout || undefined,
       ),
     ).toBe('hello\n');
-    expect(await ovs().vsctl('list-ports', `ovs-${id.slice(0, 11)}`)).toMatch(
-      /^veth[0-9a-f]{11}\nveth[0-9a-f]{11}$/,
-    );
+    expect(await ovs().vsctl('list-ports', switchOf(id))).toMatch(/^veth[0-9a-f]{11}\nveth[0-9a-f]{11}$/);
     await d.clear();
     expect(await ovs().vsctl('list-br')).toBe('');
     expect(await d.host('ip -o link')).not.toContain('ovs-');
@@ -98,32 +70,12 @@ describe('D10 a network on Open vSwitch', () => {
   });
 
   test('D10 what a container may send is limited, and what is sent to it is shaped', async () => {
-    await create('net');
-    await sleeper('ca', '--network', 'net');
-    await sleeper('cb');
-    await d.docker('network', 'connect', '--driver-opt', 'com.viaduct.ovs.ingress_rate=20000', 'net', 'cb');
-    await sleeper('cc');
-    await d.docker('network', 'connect', '--driver-opt', 'com.viaduct.ovs.egress_rate=20000', 'net', 'cc');
-    const rate = async (from: string, to: string): Promise<number> => {
-      const address = await addressOf(to, 'net');
-      const said = await until(
-        'iperf3',
-        async () => {
-          const server = within(to, 'timeout', '9', 'iperf3', '-s', '-1').catch(() => '');
-          await until('the server listens', async () => /:5201 /.test(await within(to, 'ss', '-lnt')));
-          const client = within(from, 'timeout', '8', 'iperf3', '-c', address, '-t', '3', '-J');
-          const answer = await client.catch((e: unknown) => void console.log(String(e).slice(0, 900)));
-          await server;
-          return answer ?? undefined;
-        },
-        30_000,
-      );
-      return JSON.parse(said).end.sum_received.bits_per_second / 1e6;
-    };
-    expect(await rate('ca', 'cc')).toBeLessThan(24);
-    expect(await rate('cb', 'ca')).toBeLessThan(26);
-    expect(await rate('ca', 'cb')).toBeGreaterThan(50);
+    await sendingIsLimited(world, 20);
+    await receivingIsShaped(world, 20);
   });
+
+  test('D10 an access list allows and denies TCP ports, the endpoint’s own rules first', () =>
+    portsAreAllowedOrDenied(world));
 });
 
 describe('D10 bad input changes nothing', () => {
@@ -178,7 +130,7 @@ describe('D10 faults', () => {
     const id = await create('net');
     await sleeper('ca', '--network', 'net');
     await sleeper('cb', '--network', 'net');
-    return `ovs-${id.slice(0, 11)}`;
+    return switchOf(id);
   };
 
   test('D10 a deleted bridge, deleted flows and either process restarted are repaired within a second or so', async () => {
@@ -237,7 +189,7 @@ describe('D10 faults', () => {
     const wire = (): Promise<string> => d.host('ip link add up0 type veth peer name far0');
     await wire();
     await pair();
-    const own = `ovs-${(await create('own', '-o', 'uplink=up0')).slice(0, 11)}`;
+    const own = switchOf(await create('own', '-o', 'uplink=up0'));
     for (const name of ['cc', 'cd']) await sleeper(name, '--network', 'own');
     await d.kill9();
     await d.host('ip link delete up0');

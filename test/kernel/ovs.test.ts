@@ -113,15 +113,18 @@ test('an access list: first rule that fits decides', () => {
   expect(ping(1, '172.18.0.4')).toBe(true);
 });
 
-test('limits, tunnels and shaping are read back as they were written', async () => {
-  const tunnel = { tunnel: 'vxlan', remote_ip: '192.0.2.7,192.0.2.8', key: '42', dst_port: '4790' };
+test.each([
+  { tunnel: 'vxlan', remote_ip: '192.0.2.7,192.0.2.8', key: '42', dst_port: '4790' },
+  { tunnel: 'vxlan', remote_ip: '192.0.2.7,2001:db8::8', key: '42' },
+  { tunnel: 'gre', remote_ip: '192.0.2.7,2001:db8::8', key: '42' },
+])('limits, $tunnel tunnels to $remote_ip and shaping are read back as they were written', async (tunnel) => {
   const objects = wanted(
     { ...tunnel, ingress_rate: '10000', egress_rate: '20000', egress_min_rate: '500' },
     1,
   );
   t.kernel.apply(build(objects));
   expect(left(objects)).toEqual([]);
-  expect(await ovs.vsctl('--columns=type,options', 'find', 'interface', 'type=vxlan')).toContain('key="42"');
+  expect(await ovs.vsctl('--columns=options', 'list', 'interface')).toContain('key="42"');
   t.kernel.apply(diff(objects, []));
   for (const table of ['bridge', 'port', 'interface', 'qos', 'queue'])
     expect(await ovs.vsctl('--columns=_uuid', 'list', table), table).toBe('');

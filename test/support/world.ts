@@ -24,6 +24,11 @@ import { attempt, type Result, type RunOptions, run, until } from './run.js';
 
 export const HOST = { ipv4: '192.0.2.2', second: '192.168.1.100', ipv6: '2001:db8:1::2' } as const;
 export const OUTSIDE = { ipv4: '192.0.2.1', ipv6: '2001:db8:1::1', internet: '198.51.100.1' } as const;
+/** A network on this wire: its subnet and its router; the host's own address is excluded. */
+export const LAN: readonly string[] = [
+  ...['--subnet', '192.0.2.0/24', '--gateway', OUTSIDE.ipv4],
+  ...['--aux-address', `host=${HOST.ipv4}`],
+];
 
 /** Runs a shell command; resolves to its output, rejects on a non-zero exit code. `try` never rejects for that. */
 export interface Shell {

@@ -14,6 +14,8 @@ import { aNetwork, anEndpoint, aSandbox, aView, POOL4, POOL6 } from '../support/
 const OPTIONS: Readonly<Record<string, readonly Readonly<Record<string, string>>[]>> = {
   ipvlan: [{ parent: 'eth0' }, { parent: 'eth0.50', ipvlan_mode: 'l3s', ipvlan_flag: 'private' }],
   macvlan: [{ parent: 'eth0' }, { parent: 'eth0.50', macvlan_mode: 'private' }],
+  bridge: [{ 'com.docker.network.bridge.name': 'mine0' }],
+  ovs: [{ bridge: 'sw0', vlan: '10' }],
 };
 
 /** What a plugin answered, for the driver of all plugins' networks. */
@@ -106,6 +108,15 @@ describe.each([...DRIVERS.values(), remote])('driver $name', (driver) => {
       expect(some('link')).toBe(interfaces);
       expect(some('address')).toBe(addresses);
       expect(some('hostport')).toBe(ports && !view.network.internal);
+    }
+  });
+
+  it('tells the name of the host’s interface, which alone has addresses on the host', () => {
+    for (const view of cases) {
+      const links = all(view).flatMap((o) => (o.kind === 'address' && o.ns === 'host' ? [o.link] : []));
+      const name = driver.hostInterface?.(view);
+      expect(links.filter((link) => link !== name)).toEqual([]);
+      if (name !== undefined) expect(links).not.toEqual([]);
     }
   });
 

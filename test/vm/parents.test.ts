@@ -3,15 +3,13 @@ import { describe, expect, test } from 'vitest';
 import { kernelState } from '../support/kernel-state.js';
 import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
 import { until } from '../support/run.js';
-import { HOST, OUTSIDE } from '../support/world.js';
+import { HOST, LAN, OUTSIDE } from '../support/world.js';
 
 const d = daemonForThisFile({ images: ['alpine'] });
 const { inspect, inside, addressOf, sleeper, ping } = phrasesFor(d);
 
 const answers = async (from: string, to: string) => (await ping(from, to)).code === 0;
 const links = () => d.host('ip -o link');
-/** Excluded: the router of the wire and the host's own address. */
-const LAN = ['--subnet', '192.0.2.0/24', '--gateway', OUTSIDE.ipv4, '--aux-address', `host=${HOST.ipv4}`];
 
 /** The trunk's other end: VLANs 50 and 60, each with a router. */
 const withTrunk = async (work: () => Promise<void>): Promise<void> => {

@@ -2,7 +2,7 @@
 import type { Driver } from '../contract.js';
 import { endpoint } from './endpoint.js';
 import { network } from './network.js';
-import { readOptions } from './settings.js';
+import { bridgeSettings, readOptions } from './settings.js';
 import { validate } from './validate.js';
 
 export const bridge: Driver = {
@@ -20,6 +20,7 @@ export const bridge: Driver = {
     return { ipv4: modes[4] !== 'isolated', ipv6: modes[6] !== 'isolated' };
   },
   validate,
+  hostInterface: ({ network, host }) => bridgeSettings(network, host).bridge,
   network,
   endpoint,
 };

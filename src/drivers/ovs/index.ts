@@ -3,6 +3,7 @@ import type { Driver } from '../contract.js';
 import { endpoint } from './endpoint.js';
 import { network, shared } from './network.js';
 import { readEndpointOptions, readOptions } from './options.js';
+import { ovsSettings } from './settings.js';
 import { validate } from './validate.js';
 
 export const ovs: Driver = {
@@ -15,6 +16,7 @@ export const ovs: Driver = {
   },
   validate,
   checkEndpoint: (options) => void readEndpointOptions(options),
+  hostInterface: ({ network, host }) => ovsSettings(network, host).gateway?.bridge,
   shared,
   network,
   endpoint,

@@ -72,8 +72,15 @@ const bridgeOf = (row: Row, local: Row | undefined): OvsBridgeObject => {
   };
 };
 
+/** What the database calls them; `ip6gre` is GRE to an IPv6 peer. */
+const TUNNELS: ReadonlyMap<string, OvsTunnel['type']> = new Map([
+  ['vxlan', 'vxlan'],
+  ['gre', 'gre'],
+  ['ip6gre', 'gre'],
+]);
+
 const tunnelOf = (row: Row): OvsTunnel | undefined => {
-  const type = row.type === 'vxlan' || row.type === 'gre' ? row.type : undefined;
+  const type = TUNNELS.get(textOf(row.type));
   if (!type) return undefined;
   const { remote_ip: remote = '', local_ip: local, key, dst_port: port } = recordOf(row.options);
   return {

@@ -1,4 +1,4 @@
-/** Facts of the host, read from /proc and /etc when they are needed and kept for a tenth of a second. */
+/** Facts of the host, looked up in /proc and /etc when they are needed and kept for a tenth of a second. */
 import { existsSync, readFileSync } from 'node:fs';
 import { networkInterfaces, release } from 'node:os';
 import { hostSubnets, type Subnets } from '../ipam/subnets.js';
@@ -14,30 +14,36 @@ const read = (path: string): string => {
   }
 };
 
-/** `/proc/net/route`: interface, destination and mask as little-endian hex. */
-const ipv4Routes = (ours: ReadonlySet<string>): string[] =>
+/** Lines of `/proc/net/route`, which begin with the interface, without those of ours. */
+const othersRoutes = (ours: ReadonlySet<string>): string[] =>
   read('/proc/net/route')
     .split('\n')
-    .slice(1)
-    .flatMap((line) => {
-      const [link = '', destination = '', , , , , , mask = ''] = line.split('\t');
-      if (destination.length !== 8 || mask.length !== 8 || ours.has(link)) return [];
-      const bytes = [6, 4, 2, 0].map((i) => Number.parseInt(destination.slice(i, i + 2), 16));
-      const bits = Number.parseInt(mask, 16).toString(2).replace(/0/g, '').length;
-      return [`${bytes.join('.')}/${bits}`];
-    });
+    .filter((line) => !ours.has(line.slice(0, line.indexOf('\t'))));
 
-/** `/proc/net/ipv6_route`: destination and prefix length as hex, the interface last. */
-const ipv6Routes = (ours: ReadonlySet<string>): string[] =>
+/** Lines of `/proc/net/ipv6_route`, which end with the interface, without those of ours and of `lo`. */
+const othersRoutes6 = (ours: ReadonlySet<string>): string[] =>
   read('/proc/net/ipv6_route')
     .split('\n')
-    .flatMap((line) => {
-      const fields = line.trim().split(/\s+/);
-      const [destination = '', bits = ''] = fields;
-      const link = fields.at(-1) ?? '';
-      if (destination.length !== 32 || ours.has(link) || link === 'lo') return [];
-      return [`${(destination.match(/.{4}/g) ?? []).join(':')}/${Number.parseInt(bits, 16)}`];
+    .filter((line) => {
+      const link = line.slice(line.lastIndexOf(' ') + 1);
+      return link !== 'lo' && !ours.has(link);
     });
+
+/** Destination and mask are little-endian hex. */
+const ipv4Prefix = (line: string): string[] => {
+  const [, destination = '', , , , , , mask = ''] = line.split('\t');
+  if (destination.length !== 8 || mask.length !== 8) return [];
+  const bytes = [6, 4, 2, 0].map((i) => Number.parseInt(destination.slice(i, i + 2), 16));
+  const bits = Number.parseInt(mask, 16).toString(2).replace(/0/g, '').length;
+  return [`${bytes.join('.')}/${bits}`];
+};
+
+/** Destination and prefix length are hex. */
+const ipv6Prefix = (line: string): string[] => {
+  const [destination = '', bits = ''] = line.split(' ', 2);
+  if (destination.length !== 32) return [];
+  return [`${(destination.match(/.{4}/g) ?? []).join(':')}/${Number.parseInt(bits, 16)}`];
+};
 
 const nameservers = (resolvConf: string): string[] =>
   resolvConf.split('\n').flatMap((line) => {
@@ -64,15 +70,20 @@ export const createHostFacts = (options: {
   readonly ours: () => ReadonlySet<string>;
   readonly gateways: () => readonly string[];
 }): HostFacts => {
-  let known: { at: number; subnets: Subnets } | undefined;
+  let known: { at: number; seen: string; subnets: Subnets } | undefined;
+  const look = (at: number) => {
+    const ours = options.ours();
+    const [v4, v6, resolvConf] = [othersRoutes(ours), othersRoutes6(ours), read(resolvConfPath())];
+    // Others' routes seldom change, and to compare them is cheaper than to read them as numbers.
+    const seen = [...v4, ...v6, resolvConf].join('\n');
+    if (known?.seen === seen) return { ...known, at };
+    const routes = [...v4.flatMap(ipv4Prefix), ...v6.flatMap(ipv6Prefix)];
+    return { at, seen, subnets: hostSubnets(routes, nameservers(resolvConf)) };
+  };
   return {
-    subnets() {
+    subnets(changed = false) {
       const now = performance.now();
-      if (!known || now - known.at > FRESH_MS) {
-        const ours = options.ours();
-        const routes = [...ipv4Routes(ours), ...ipv6Routes(ours)];
-        known = { at: now, subnets: hostSubnets(routes, nameservers(read(resolvConfPath()))) };
-      }
+      if (!known || changed || now - known.at > FRESH_MS) known = look(now);
       return known.subnets;
     },
     resolvConf: () => read(resolvConfPath()),

@@ -15,7 +15,7 @@ interface Overlap {
 }
 
 const overlapsNow = (parts: Pick<Parts, 'model' | 'drivers' | 'facts'>): readonly Overlap[] => {
-  const host = parts.facts.subnets();
+  const host = parts.facts.subnets(true);
   return behindHost(parts).flatMap(({ name, pools }) =>
     pools.flatMap(({ subnet }) => {
       const prefix = parsePrefix(subnet);

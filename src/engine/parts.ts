@@ -29,8 +29,8 @@ export interface EngineVolumes extends VolumeCommands {
 
 /** Facts of the host that change under us, read when asked. */
 export interface HostFacts {
-  /** what the host itself uses: its routes that are not ours, and its nameservers */
-  subnets(): Subnets;
+  /** what the host itself uses: its routes that are not ours, and its nameservers; `changed`: not as of a moment ago */
+  subnets(changed?: boolean): Subnets;
   /** the host's own resolver configuration */
   resolvConf(): string;
   /** the default network's bridge: docker0, or another name where a living dockerd has that */

@@ -5,7 +5,7 @@
  * so our own changes are not told of. Where events were lost, everything is compared, and routes and tables
  * are reported.
  */
-import netlink from 'netlink';
+import raw from 'netlink/dist/raw.js';
 import type { Drift } from './contract.js';
 import type { Expected } from './expected.js';
 import * as ffi from './ffi.js';
@@ -75,7 +75,7 @@ export class Watch {
   }
 
   #listen(protocol: number, groups: readonly number[], hear: (m: Buffer) => void): void {
-    const socket = new netlink.RawNetlinkSocket(protocol);
+    const socket = new raw.RawNetlinkSocket(protocol);
     const fd = takeOver(socket, protocol);
     socket.unref();
     for (const group of groups) socket.addMembership(group);

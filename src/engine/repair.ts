@@ -103,8 +103,11 @@ export const repair = (parts: Repairing, drift: readonly Drift[]): number => {
   return steps;
 };
 
-/** Watches for good; a repair that fails is tried again with the next event or after a moment. */
-export const watchDrift = (parts: Repairing): void => {
+/**
+ * Watches for good, and answers what there is (`Kernel.watch`); a repair that fails is tried again with the next event or
+ * after a moment.
+ */
+export const watchDrift = (parts: Repairing): readonly KernelObject[] => {
   const attempt = (drift: readonly Drift[], retries: number): void => {
     try {
       repair(parts, drift);
@@ -113,5 +116,5 @@ export const watchDrift = (parts: Repairing): void => {
       if (retries > 0) setTimeout(() => attempt(drift, retries - 1), 200).unref();
     }
   };
-  parts.kernel.watch((drift) => attempt(drift, 5));
+  return parts.kernel.watch((drift) => attempt(drift, 5));
 };

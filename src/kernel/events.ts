@@ -21,7 +21,7 @@ import {
 } from './netlink.js';
 import { type RawSocket, SOL_SOCKET, takeOver } from './raw-socket.js';
 import { parseAddress } from './rtnetlink/address.js';
-import { dumpLinks, linkIndex, parseLink } from './rtnetlink/link.js';
+import { dumpLinks, linkIndex } from './rtnetlink/link.js';
 import { RTM } from './rtnetlink/numbers.js';
 import { parseRoute } from './rtnetlink/route.js';
 import { Session } from './session.js';
@@ -107,10 +107,8 @@ export class Watch {
 
   #learnNames(): void {
     this.#names.clear();
-    for (const m of hostSocket(NETLINK.ROUTE).dump(dumpLinks(), 'link dump')) {
-      const { index, name } = parseLink(m);
-      this.#names.set(index, name);
-    }
+    for (const m of hostSocket(NETLINK.ROUTE).dump(dumpLinks(), 'link dump'))
+      this.#names.set(linkIndex(m), linkName(m));
   }
 
   #route(m: Buffer): void {

@@ -2,7 +2,7 @@
  * The table of one sandbox: 127.0.0.11:53 leads to the resolver's hidden ports. Headers are rewritten without NAT, so no
  * connection tracking is switched on in the container (a cost on every packet it sends). Queries change before tracking
  * and answers after it, so a container that tracks connections sees one consistent flow. The ports are elements: taking
- * chains away costs 16 ms, and a restarted daemon brings new ports to hundreds of sandboxes.
+ * chains away costs 16 ms, and a restarted daemon may have other ports in hundreds of sandboxes.
  */
 import type { SetElement, Table } from './language.js';
 import * as s from './statements.js';

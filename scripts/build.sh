@@ -6,8 +6,9 @@ set -eu
 cd "$(dirname "$0")/.."
 out=${1:-dist}
 rm -rf "$out"
-npx --no-install esbuild main=src/main.ts cli/main=src/cli/main.ts \
+npx --no-install esbuild viaductd=src/main.ts main=src/start.ts cli/main=src/cli/main.ts \
   --bundle --platform=node --format=cjs --target=node20 --outdir="$out" --log-level=warning \
   --define:import.meta.url=__url --banner:js='const __url = require("node:url").pathToFileURL(__filename).href;' \
   --external:koffi --external:lmdb --external:netlink
 echo '{ "type": "commonjs" }' >"$out/package.json"
+VIADUCT_CODE_CACHE=write node "$out/main.js" --version >/dev/null

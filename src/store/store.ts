@@ -118,16 +118,23 @@ const setAside = (path: string): string => {
   return aside;
 };
 
-const readable = (path: string): boolean => {
-  if (!existsSync(path)) return true;
-  if (!looksWhole(path)) return false;
+interface Database {
+  readonly db: RootDatabase<unknown, string>;
+  /** all that is in it */
+  readonly entries: readonly { readonly key: string; readonly value: unknown }[];
+}
+
+const fresh = (path: string): Database => ({ db: database(path), entries: [] });
+
+/** undefined: it cannot be read to its end. */
+const readable = (path: string): Database | undefined => {
+  if (!existsSync(path)) return fresh(path);
+  if (!looksWhole(path)) return undefined;
   try {
     const db = database(path);
-    for (const _ of db.getRange({})) void _;
-    void db.close();
-    return true;
+    return { db, entries: [...db.getRange({})] };
   } catch {
-    return false;
+    return undefined;
   }
 };
 
@@ -157,12 +164,9 @@ const keyed = (changes: readonly Change[]): (readonly [string, Change])[] =>
   changes.map((c) => [keyOf(c), c]);
 
 /** The records, with the tail replayed over the database. */
-const readAll = (
-  db: RootDatabase<unknown, string>,
-  left: readonly (readonly Line[])[],
-): Map<string, Change> => {
+const readAll = (entries: Database['entries'], left: readonly (readonly Line[])[]): Map<string, Change> => {
   const records = new Map<string, Change>();
-  for (const { key, value } of db.getRange({})) {
+  for (const { key, value } of entries) {
     const [table = '', id = ''] = key.split('/', 2);
     // The value was written by `commit` below under the same table's type.
     if (isTable(table)) records.set(key, { table, id, value } as Change);
@@ -185,11 +189,12 @@ export const openStore = (
   warn: (message: string) => void = () => {},
 ): OpenedStore => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const quarantined = readable(path) ? undefined : setAside(path);
-  const db = database(path);
+  const found = readable(path);
+  const quarantined = found ? undefined : setAside(path);
+  const { db, entries } = found ?? fresh(path);
   let generation = Number(db.get(GENERATION) ?? 0);
   const tail = openTail<readonly Line[]>(tailPath, generation);
-  const loaded = readAll(db, tail.left);
+  const loaded = readAll(entries, tail.left);
   /** containers as the database and the tail have them */
   const known = new Map<string, Container>();
   const learn = (changes: Iterable<Change>): void => {

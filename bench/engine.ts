@@ -59,14 +59,7 @@ const viaductFlags = (place: Place): string[] => [
 const viaductCommand = (place: Place, { profile }: EngineOptions): string[] => {
   if (!profile) return [join(ROOT, 'bin/viaductd'), ...viaductFlags(place)];
   const main = join(ROOT, process.env.VIADUCT_DIST ?? 'dist', 'main.js');
-  return [
-    'node',
-    '--enable-source-maps',
-    '--cpu-prof',
-    `--cpu-prof-dir=${profile}`,
-    main,
-    ...viaductFlags(place),
-  ];
+  return ['node', '--cpu-prof', `--cpu-prof-dir=${profile}`, main, ...viaductFlags(place)];
 };
 
 const commandOf = (name: EngineName, place: Place, options: EngineOptions): string[] =>

@@ -1,11 +1,14 @@
 #!/bin/sh
-# Bundles the two programs: one file each starts in half the time of two hundred. Types are checked by `npm run check`.
+# Bundles the two programs: one file each, of CommonJS, starts in a third of the time of two hundred modules; a source map
+# would be read at each start, so the lines stay as they are. Types are checked by `npm run check`.
 # Usage: sh scripts/build.sh [DIRECTORY]; packages with native parts stay outside the bundle.
 set -eu
 cd "$(dirname "$0")/.."
 out=${1:-dist}
 rm -rf "$out"
-exec npx --no-install esbuild main=src/main.ts cli/main=src/cli/main.ts \
-  --bundle --platform=node --format=esm --target=node20 --outdir="$out" \
-  --sourcemap --minify-whitespace --log-level=warning \
-  --external:koffi --external:lmdb --external:netlink --external:pino --external:tar-stream --external:commander
+npx --no-install esbuild viaductd=src/main.ts main=src/start.ts cli/main=src/cli/main.ts \
+  --bundle --platform=node --format=cjs --target=node20 --outdir="$out" --log-level=warning \
+  --define:import.meta.url=__url --banner:js='const __url = require("node:url").pathToFileURL(__filename).href;' \
+  --external:koffi --external:lmdb --external:netlink
+echo '{ "type": "commonjs" }' >"$out/package.json"
+VIADUCT_CODE_CACHE=write node "$out/main.js" --version >/dev/null

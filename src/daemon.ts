@@ -41,6 +41,19 @@ const hostView = (config: DaemonConfig): HostView => ({
 
 /** `release`: Viaduct's own version, shown by the API. */
 export const startDaemon = async (config: DaemonConfig, log: Logger, release: string): Promise<Daemon> => {
+  const runtime = createRuntime({
+    stateDir: join(config.execRoot, 'containers'),
+    logDir: (id) => join(config.dataRoot, 'containers', id),
+    logger: log,
+  });
+  const images = createImages({
+    dataRoot: config.dataRoot,
+    execRoot: config.execRoot,
+    insecureRegistries: config.insecureRegistries,
+    registryMirrors: config.registryMirrors,
+  });
+  // The runtime asks a program for its version: we read the records meanwhile.
+  const opened = Promise.all([runtime.open(), images.open()]);
   const { store, quarantined, restored } = openStore(
     join(config.dataRoot, 'intent.mdb'),
     join(config.dataRoot, 'intent.tail'),
@@ -75,18 +88,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     },
     parents: () => parentNames(model, { host, drivers: DRIVERS }),
   });
-  const runtime = createRuntime({
-    stateDir: join(config.execRoot, 'containers'),
-    logDir: (id) => join(config.dataRoot, 'containers', id),
-    logger: log,
-  });
-  const images = createImages({
-    dataRoot: config.dataRoot,
-    execRoot: config.execRoot,
-    insecureRegistries: config.insecureRegistries,
-    registryMirrors: config.registryMirrors,
-  });
-  await Promise.all([runtime.open(), images.open()]);
+  await opened;
   const events = createEvents({
     onListenerError: (error) => log.error({ error: String(error) }, 'event listener failed'),
   });

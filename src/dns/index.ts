@@ -17,6 +17,8 @@ import type { Upstream } from './upstream.js';
 
 export const RESOLVER_ADDRESS = '127.0.0.11';
 const BACKLOG = 128;
+const EADDRINUSE = 98;
+const ANY_PORTS = { udp: 0, tcp: 0 } as const;
 const MAX_TCP_ANSWER = 65535;
 
 export interface HiddenPorts {
@@ -24,10 +26,19 @@ export interface HiddenPorts {
   readonly tcp: number;
 }
 
+/** What leads 127.0.0.11:53 inside a namespace to hidden ports. */
+export interface Redirect {
+  /** where it leads now: to a former daemon's ports; undefined: nowhere */
+  readonly led: HiddenPorts | undefined;
+  /** Leads it there, in place of what led it elsewhere before. */
+  lead(ports: HiddenPorts): void;
+  close(): void;
+}
+
 export interface ResolverOptions {
   readonly names: Names;
-  /** Leads 127.0.0.11:53 inside the namespace to the hidden ports, in place of what led it elsewhere before. */
-  readonly redirect: (ns: string, ports: HiddenPorts) => void;
+  /** The redirect inside the namespace; closed when it leads to us. */
+  readonly redirect: (ns: string) => Redirect;
   /** port of the upstream servers, 53; others for tests */
   readonly upstreamPort?: number;
   readonly limits?: ForwardLimits;
@@ -51,10 +62,20 @@ interface Running {
   readonly tcp: TcpDoor;
 }
 
-const boundAt = (type: number): { fd: number; port: number } => {
+interface Bound {
+  readonly fd: number;
+  readonly port: number;
+}
+interface Doors {
+  readonly udp: Bound;
+  readonly tcp: Bound;
+}
+
+/** `port` 0: any that is free. */
+const boundAt = (type: number, port: number): Bound => {
   const fd = ffi.socket(ffi.AF.INET, type | ffi.SOCK.NONBLOCK);
   try {
-    ffi.bind(fd, sockaddr(RESOLVER_ADDRESS, 0));
+    ffi.bind(fd, sockaddr(RESOLVER_ADDRESS, port));
     if (type === ffi.SOCK.STREAM) ffi.listen(fd, BACKLOG);
     return { fd, port: parseSockaddr(ffi.getsockname(fd))?.port ?? 0 };
   } catch (error) {
@@ -63,16 +84,43 @@ const boundAt = (type: number): { fd: number; port: number } => {
   }
 };
 
-const openBoth = (ns: string) =>
+const openBoth = (ports: HiddenPorts): Doors => {
+  const udp = boundAt(ffi.SOCK.DGRAM, ports.udp);
+  try {
+    return { udp, tcp: boundAt(ffi.SOCK.STREAM, ports.tcp) };
+  } catch (error) {
+    ffi.close(udp.fd);
+    throw error;
+  }
+};
+
+/** Where a former daemon listened, unless somebody of the container's took that place meanwhile. */
+const openDoors = (ns: string, led: HiddenPorts | undefined): Doors =>
   inNamespace(ns, () => {
-    const udp = boundAt(ffi.SOCK.DGRAM);
     try {
-      return { udp, tcp: boundAt(ffi.SOCK.STREAM) };
+      return openBoth(led ?? ANY_PORTS);
     } catch (error) {
-      ffi.close(udp.fd);
-      throw error;
+      if (!(led && error instanceof ffi.SystemError && error.errno === EADDRINUSE)) throw error;
+      return openBoth(ANY_PORTS);
     }
   });
+
+/** Open doors to which the redirect leads. */
+const led = (redirect: Redirect, ns: string): Doors => {
+  try {
+    const doors = openDoors(ns, redirect.led);
+    try {
+      redirect.lead({ udp: doors.udp.port, tcp: doors.tcp.port });
+    } catch (error) {
+      ffi.close(doors.udp.fd);
+      ffi.close(doors.tcp.fd);
+      throw error;
+    }
+    return doors;
+  } finally {
+    redirect.close();
+  }
+};
 
 /**
  * dockerd's rule: servers of the host's resolv.conf are asked from the host's namespace, and not at all for a sandbox on
@@ -154,19 +202,11 @@ export const createResolver = (options: ResolverOptions): Resolver => {
   return {
     create(object) {
       if (running.has(object.ns)) return;
-      const { udp, tcp } = openBoth(object.ns);
-      const ports = { udp: udp.port, tcp: tcp.port };
-      try {
-        redirect(object.ns, ports);
-      } catch (error) {
-        ffi.close(udp.fd);
-        ffi.close(tcp.fd);
-        throw error;
-      }
+      const { udp, tcp } = led(redirect(object.ns), object.ns);
       const share = forwarder.share();
       running.set(object.ns, {
         object,
-        ports,
+        ports: { udp: udp.port, tcp: tcp.port },
         share,
         udp: serveUdp(object, share, udp.fd),
         tcp: serveTcp(object, share, tcp.fd),

@@ -135,21 +135,24 @@ const bringWhole = (kernel: Kernel, observed: readonly KernelObject[], pieces: r
 };
 
 /**
- * Brings everything of ours to what the records want, and removes what they do not. Sysctls have no owner mark: they are
- * simply written again. What lives in a service that does not answer stays as it is, with all else of its slice, until
- * the service is back.
+ * Brings everything of ours from what is `observed` to what the records want, and removes what they do not. Sysctls have
+ * no owner mark: those that were not told are simply written again, those that nobody wants are nobody's concern. What
+ * lives in a service that does not answer stays as it is, with all else of its slice, until the service is back.
  */
-export const convergeAll = (parts: Converging, slices: readonly Slice[]): Outcome => {
+export const convergeAll = (
+  parts: Converging,
+  slices: readonly Slice[],
+  observed: readonly KernelObject[],
+): Outcome => {
   const { kernel } = parts;
-  kernel.ensureTables();
-  const observed = kernel.observe();
   const { whole, lacking } = apart(piecesOf(parts, slices), observed);
   const { wanted, left } = reachable(kernel, whole);
-  const brought = bringWhole(
-    kernel,
-    observed.filter((o) => !left.has(objectKey(o))),
-    wanted,
-  );
+  const keys = keysOf(objectsOf(wanted));
+  const concerns = (o: KernelObject): boolean => {
+    const key = objectKey(o);
+    return o.kind === 'sysctl' ? keys.has(key) : !left.has(key);
+  };
+  const brought = bringWhole(kernel, observed.filter(concerns), wanted);
   const tried = lacking.map(({ slice, objects }) =>
     attempt(slice, PLUGIN_LINK, () => apply(kernel, [], objects)),
   );

@@ -86,13 +86,14 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   const revive = await settleContainers(parts, lifecycle);
   settleStrays(parts);
   establishPredefined(parts);
-  const { steps, refusals } = convergeAll({ kernel, model, derive }, allSlices(model));
+  kernel.ensureTables();
+  const observed = watchDrift({ kernel, model, derive, log }, overlapTeller(parts));
+  const { steps, refusals } = convergeAll({ kernel, model, derive }, allSlices(model), observed);
   for (const { slice, error, message } of refusals) log.warn({ slice, error: String(error) }, message);
   ledger.follow();
   parts.debts.open();
   const replay = replayAddresses(parts);
   log.info({ steps, containers: model.containers.size, networks: model.networks.size }, 'restored');
-  watchDrift({ kernel, model, derive, log }, overlapTeller(parts));
   for (const container of revive)
     void lifecycle.revive(container.id).catch((error: unknown) => {
       log.error({ container: container.name, error: String(error) }, 'restart with the daemon failed');

@@ -103,8 +103,11 @@ export const repair = (parts: Repairing, drift: readonly Drift[]): number => {
   return steps;
 };
 
-/** Watches for good; a repair that fails is tried again with the next event or after a moment. */
-export const watchDrift = (parts: Repairing, routesChanged: () => void): void => {
+/**
+ * Watches for good, and answers what there is (`Kernel.watch`); a repair that fails is tried again with the next event or
+ * after a moment.
+ */
+export const watchDrift = (parts: Repairing, routesChanged: () => void): readonly KernelObject[] => {
   const attempt = (drift: readonly Drift[], retries: number): void => {
     try {
       repair(parts, drift);
@@ -113,7 +116,7 @@ export const watchDrift = (parts: Repairing, routesChanged: () => void): void =>
       if (retries > 0) setTimeout(() => attempt(drift, retries - 1), 200).unref();
     }
   };
-  parts.kernel.watch((drift) => {
+  return parts.kernel.watch((drift) => {
     attempt(drift, 5);
     if (drift.some(({ kind }) => kind === 'route')) routesChanged();
   });

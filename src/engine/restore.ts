@@ -48,6 +48,7 @@ const look = (parts: Parts, container: Container): Found => {
 /** Before the kernel converges: sandboxes of containers that ended while nobody watched must not be rebuilt. */
 export const settleContainers = async (parts: Parts, lifecycle: Lifecycle): Promise<readonly Container[]> => {
   const revive: Container[] = [];
+  const running: string[] = [];
   for (const container of [...parts.model.containers.values()]) {
     const { status } = container.state;
     if (status === 'removing') {
@@ -62,9 +63,10 @@ export const settleContainers = async (parts: Parts, lifecycle: Lifecycle): Prom
       continue;
     }
     const found = look(parts, container);
-    if (found.alive && wasRunning && status !== 'restarting') lifecycle.readopt(container.id);
+    if (found.alive && wasRunning && status !== 'restarting') running.push(container.id);
     else if (await settleEnded(parts, lifecycle, found, wasRunning)) revive.push(container);
   }
+  lifecycle.readopt(running);
   return revive;
 };
 

@@ -3,7 +3,7 @@
  * connection tracking is switched on in the container (a cost on every packet it sends). Queries change before tracking,
  * so a container that tracks connections sees one consistent flow; answers change when `lo` receives them, tracked
  * already, so what arrives by other interfaces meets no hook of ours. The ports are elements: taking chains away costs
- * 16 ms, and a restarted daemon brings new ports to hundreds of sandboxes.
+ * 16 ms, and a restarted daemon may have other ports in hundreds of sandboxes.
  */
 import type { Chain, Rule, SetElement, Table } from './language.js';
 import * as s from './statements.js';

@@ -35,6 +35,8 @@ export interface Images {
   /** By name (familiar or full), tag, digest, full or short id; throws not-found `No such image: X`. */
   get(reference: string): Image;
   find(reference: string): Image | undefined;
+  /** `find` for many questions about the images as they are now: the store is looked at once. Not to be kept. */
+  finder(): (reference: string) => Image | undefined;
   pull(
     reference: string,
     auth: RegistryAuth | undefined,

@@ -83,6 +83,10 @@ export const createImages = (options: ImagesOptions): Images => {
     list: () => catalogue().entries.flatMap((entry) => (entry.intermediate ? [] : [entry.image])),
     get: (reference) => resolveImage(catalogue(), reference).image,
     find: (reference) => findImage(catalogue(), reference)?.image,
+    finder: () => {
+      const now = catalogue();
+      return (reference) => findImage(now, reference)?.image;
+    },
     pull: (reference, auth, progress, signal) =>
       pullImage(storage, catalogue, reference, auth, progress, signal),
     push: (reference, auth, progress, signal) =>

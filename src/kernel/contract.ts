@@ -13,7 +13,7 @@ export interface Kernel {
   apply(plan: Plan): void;
   /** Resolves when no deletion is under way that concerns the namespace (default: anywhere). */
   settled(ns?: string): Promise<void>;
-  /** Every object that carries our mark: links by name, elements of our tables, our namespaces. For restart and repair. */
+  /** Every object that carries our mark: links by name, elements of our tables, our namespaces. For repair. */
   observe(): readonly KernelObject[];
   /** True where the object is there in exactly this state; cheap, for the repair of one slice. */
   present(object: KernelObject): boolean;
@@ -24,9 +24,10 @@ export interface Kernel {
   reachable(object: KernelObject): boolean;
   /**
    * Calls back (coalesced, within 50 ms) with what is not as the plans made it, or not as it was when watching began:
-   * link names, `nftables`. Our own plans are not told of.
+   * link names, `nftables`. Our own plans are not told of. Answers what there was then: as `observe`, and of our
+   * interfaces the sysctls that the kernel tells along with them.
    */
-  watch(onDrift: (drift: readonly Drift[]) => void): void;
+  watch(onDrift: (drift: readonly Drift[]) => void): readonly KernelObject[];
   /** Loads the static tables, or adopts and completes those that a former daemon left. */
   ensureTables(): void;
   /** Removes our tables. For shutdown with nothing left, and tests. */

@@ -5,7 +5,7 @@
  * so our own changes are not told of. Where events were lost, everything is compared, and routes and tables
  * are reported.
  */
-import netlink from 'netlink';
+import raw from 'netlink/dist/raw.js';
 import type { Drift } from './contract.js';
 import type { Expected } from './expected.js';
 import * as ffi from './ffi.js';
@@ -21,7 +21,7 @@ import {
 } from './netlink.js';
 import { type RawSocket, SOL_SOCKET, takeOver } from './raw-socket.js';
 import { parseAddress } from './rtnetlink/address.js';
-import { dumpLinks, linkIndex, parseLink } from './rtnetlink/link.js';
+import { dumpLinks, linkIndex } from './rtnetlink/link.js';
 import { RTM } from './rtnetlink/numbers.js';
 import { parseRoute } from './rtnetlink/route.js';
 import { Session } from './session.js';
@@ -75,7 +75,7 @@ export class Watch {
   }
 
   #listen(protocol: number, groups: readonly number[], hear: (m: Buffer) => void): void {
-    const socket = new netlink.RawNetlinkSocket(protocol);
+    const socket = new raw.RawNetlinkSocket(protocol);
     const fd = takeOver(socket, protocol);
     socket.unref();
     for (const group of groups) socket.addMembership(group);
@@ -107,10 +107,8 @@ export class Watch {
 
   #learnNames(): void {
     this.#names.clear();
-    for (const m of hostSocket(NETLINK.ROUTE).dump(dumpLinks(), 'link dump')) {
-      const { index, name } = parseLink(m);
-      this.#names.set(index, name);
-    }
+    for (const m of hostSocket(NETLINK.ROUTE).dump(dumpLinks(), 'link dump'))
+      this.#names.set(linkIndex(m), linkName(m));
   }
 
   #route(m: Buffer): void {

@@ -79,8 +79,9 @@ class Fake implements FakeKernel {
   reachable(): boolean {
     return true;
   }
-  watch(onDrift: (drift: readonly Drift[]) => void): void {
+  watch(onDrift: (drift: readonly Drift[]) => void): readonly KernelObject[] {
     this.#watcher = onDrift;
+    return this.objects().filter((o) => o.kind !== 'foreign');
   }
   ensureTables(): void {}
   dropTables(): void {

@@ -114,13 +114,7 @@ class LinuxKernel implements Kernel {
   }
 
   observe(): readonly KernelObject[] {
-    const { nftables, hostPorts, resolvers } = this.parts;
-    return [
-      ...this.#observeLinks(this.#moved()),
-      ...nftables.elements(),
-      ...hostPorts.list(),
-      ...resolvers.list(),
-    ];
+    return this.#observe(false);
   }
 
   present(o: KernelObject): boolean {
@@ -156,19 +150,21 @@ class LinuxKernel implements Kernel {
     }
   }
 
-  watch(onDrift: (drift: readonly Drift[]) => void): void {
+  /** Listens first: what changes while we look is heard of. */
+  watch(onDrift: (drift: readonly Drift[]) => void): readonly KernelObject[] {
     this.#watch?.close();
-    const there = this.#observeLinks([]);
-    this.#expected.adopt(there);
-    this.#expectedOvs.adopt(there);
     this.#watch = new Watch({
       expected: this.#expected,
       isOurs: (name) => isOwnName(name, () => this.#bridges()),
       isParent: (name) => this.parts.parents?.().has(name) ?? false,
       onDrift,
     });
+    const there = this.#observe(true);
+    this.#expected.adopt(there);
+    this.#expectedOvs.adopt(there);
     this.#watchOvs(onDrift);
     this.#watchSandboxes();
+    return there;
   }
 
   /** From the first link on that has no end on the host: who has none pays nothing. */
@@ -198,20 +194,18 @@ class LinuxKernel implements Kernel {
     this.parts.nftables.close();
   }
 
-  #moved(): readonly MovedLink[] {
-    return this.parts.moved?.() ?? [];
-  }
-
-  /** Links, and what Open vSwitch has of ours. */
-  #observeLinks(moved: readonly MovedLink[]): readonly KernelObject[] {
-    const { namespaces } = this.parts;
-    const wanted = this.#usesOvs();
-    const { internals, bridges, ports, flows } = wanted ? this.#ovs.observe() : NO_OVS;
+  #observe(settings: boolean): readonly KernelObject[] {
+    const { namespaces, nftables, hostPorts, resolvers } = this.parts;
+    const moved = this.parts.moved?.() ?? [];
+    const { internals, bridges, ports, flows } = this.#usesOvs() ? this.#ovs.observe() : NO_OVS;
     return [
       ...bridges,
-      ...observeLinks({ namespaces, bridges: this.#bridges(), internals, moved }),
+      ...observeLinks({ namespaces, bridges: this.#bridges(), internals, moved, settings }),
       ...ports,
       ...flows,
+      ...nftables.elements(),
+      ...hostPorts.list(),
+      ...resolvers.list(),
     ];
   }
 

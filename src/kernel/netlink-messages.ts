@@ -77,16 +77,21 @@ export interface Attribute {
   readonly value: Buffer;
 }
 
-/** Attributes in order, repeated ones included. Throws EPROTO where a length does not fit. */
-export const listAttributes = (from: Buffer): readonly Attribute[] => {
-  const found: Attribute[] = [];
+/** Throws EPROTO where a length does not fit. */
+const eachAttribute = (from: Buffer, visit: (type: number, value: Buffer) => void): void => {
   for (let at = 0; at + 4 <= from.length; ) {
     const length = from.readUInt16LE(at);
     if (length < 4 || at + length > from.length)
       throw new KernelError(EPROTO, 'netlink parse', `attribute of ${length} bytes at ${at}`);
-    found.push({ type: from.readUInt16LE(at + 2) & NLA_TYPE, value: from.subarray(at + 4, at + length) });
+    visit(from.readUInt16LE(at + 2) & NLA_TYPE, from.subarray(at + 4, at + length));
     at += padded(length);
   }
+};
+
+/** Attributes in order, repeated ones included. Throws EPROTO where a length does not fit. */
+export const listAttributes = (from: Buffer): readonly Attribute[] => {
+  const found: Attribute[] = [];
+  eachAttribute(from, (type, value) => found.push({ type, value }));
   return found;
 };
 /** The value of one attribute of a message whose attributes begin at `start`; no other is looked into. */
@@ -100,8 +105,11 @@ export const readAttribute = (m: Buffer, start: number, type: number): Buffer | 
   return undefined;
 };
 /** Attributes by type; of a repeated one the last. */
-export const parseAttributes = (from: Buffer): ReadonlyMap<number, Buffer> =>
-  new Map(listAttributes(from).map(({ type, value }) => [type, value]));
+export const parseAttributes = (from: Buffer): ReadonlyMap<number, Buffer> => {
+  const found = new Map<number, Buffer>();
+  eachAttribute(from, (type, value) => found.set(type, value));
+  return found;
+};
 /** The text of a string attribute, without the closing NUL. */
 export const attrText = (value: Buffer): string => {
   const end = value.indexOf(0);

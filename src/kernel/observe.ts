@@ -15,6 +15,7 @@ import type {
   NetnsObject,
   OvsLink,
   RouteObject,
+  SysctlObject,
   VethLink,
 } from '../plan/objects.js';
 import { AF } from './ffi.js';
@@ -27,6 +28,7 @@ import { isNamespace } from './netns.js';
 import type { OvsInternal } from './ovs/state.js';
 import { GROUP } from './reaper.js';
 import { dumpAddresses, isAutomatic, parseAddress } from './rtnetlink/address.js';
+import { sysctlsIn } from './rtnetlink/devconf.js';
 import { type DumpedLink, dumpLinks, OWN_GROUP, parseLink } from './rtnetlink/link.js';
 import { dumpNeighbours, isPermanent, isSet, parseNeighbour } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE, RTPROT } from './rtnetlink/numbers.js';
@@ -51,6 +53,8 @@ export interface ObserveParts {
   readonly moved: readonly MovedLink[];
   /** interfaces of ours that Open vSwitch makes, by name */
   readonly internals: ReadonlyMap<string, OvsInternal>;
+  /** whether sysctls of our interfaces are told too: they have no mark, so only who knows what he wants may ask */
+  readonly settings: boolean;
 }
 
 /** The links of one namespace that are ours, by index. */
@@ -131,16 +135,17 @@ const vethObject = (near: DumpedLink, far: Far | undefined, master: string): Vet
   peerMac: far?.link.mac ?? '',
 });
 
-/** Both ends name each other by index; indexes repeat between namespaces, so both must agree. */
-const peerOf = (
-  near: DumpedLink,
+/** Far ends by the indexes of both: each names the other; indexes repeat between namespaces, so both must agree. */
+const farEnds = (
   places: readonly { ns: Netns; all: readonly DumpedLink[] }[],
-): Far | undefined => {
-  for (const { ns, all } of places) {
-    const link = all.find((l) => l.type === 'veth' && l.index === near.peer && l.peer === near.index);
-    if (link) return { ns, link };
-  }
-  return undefined;
+): ((near: DumpedLink) => Far | undefined) => {
+  const ends = new Map<string, Far>();
+  for (const { ns, all } of places)
+    for (const link of all) {
+      const key = `${link.peer} ${link.index}`;
+      if (link.type === 'veth' && !ends.has(key)) ends.set(key, { ns, link });
+    }
+  return ({ index, peer }) => ends.get(`${index} ${peer}`);
 };
 
 /** On the host with what is to be said of the routes to their subnets; a container's are its own affair. */
@@ -197,11 +202,18 @@ const masterOf = (nameOf: (index: number) => string, { master }: DumpedLink): st
   return name === OVS_SYSTEM ? '' : name;
 };
 
+/** As the kernel tells them along with the links: to open a namespace's file for the first time takes 0.1 ms. */
+const settingsOf = ({ ns, links }: Place): readonly SysctlObject[] =>
+  [...links.values()].flatMap((link) =>
+    sysctlsIn(link).map(({ path, value }) => ({ kind: 'sysctl' as const, ns, path, value })),
+  );
+
 /** Bridge ports, and so FDB entries, are the host's alone. */
-const contents = (place: Place): readonly KernelObject[] => {
+const contents = (place: Place, settings: boolean): readonly KernelObject[] => {
   if (place.links.size === 0) return [];
   const routes = [AF.INET, AF.INET6].flatMap((family) => routesIn(place.socket, family));
   return [
+    ...(settings ? settingsOf(place) : []),
     ...addressesOf(place, routes),
     ...routesOf(place, routes),
     ...neighboursOf(place),
@@ -211,7 +223,7 @@ const contents = (place: Place): readonly KernelObject[] => {
 
 /** Everything of ours in the kernel, without the tables' elements and the daemon's own objects. */
 export const observeLinks = (parts: ObserveParts): readonly KernelObject[] => {
-  const { namespaces, bridges, internals, moved: wantedMoves } = parts;
+  const { namespaces, bridges, internals, moved: wantedMoves, settings } = parts;
   const session = new Session();
   try {
     const sandboxes = namespacesIn(namespaces);
@@ -220,10 +232,11 @@ export const observeLinks = (parts: ObserveParts): readonly KernelObject[] => {
     const names = new Map(host.map((l) => [l.index, l.name]));
     const nameOf = (index: number): string => names.get(index) ?? '';
     const ours = host.filter((l) => l.group !== GROUP && isOwn(l, parts));
+    const farEnd = farEnds(places);
     const veths = ours
       .filter((l) => l.type === 'veth')
       .map((near) => {
-        const far = peerOf(near, places);
+        const far = farEnd(near);
         return { far, object: vethObject(near, far, masterOf(nameOf, near)) };
       });
     const inside = new Map<Netns, Map<number, DumpedLink>>();
@@ -259,12 +272,11 @@ export const observeLinks = (parts: ObserveParts): readonly KernelObject[] => {
         const internal = internals.get(l.name);
         return internal ? [ovsObject(l, internal)] : [];
       }),
-      ...contents({
-        ns: 'host',
-        socket: session.socket('host'),
-        links: new Map(ours.map((l) => [l.index, l])),
-      }),
-      ...[...inside].flatMap(([ns, links]) => contents({ ns, socket: session.socket(ns), links })),
+      ...contents(
+        { ns: 'host', socket: session.socket('host'), links: new Map(ours.map((l) => [l.index, l])) },
+        settings,
+      ),
+      ...[...inside].flatMap(([ns, links]) => contents({ ns, socket: session.socket(ns), links }, settings)),
     ];
   } finally {
     session.close();

@@ -1,10 +1,10 @@
 /** The event sockets of the `netlink` package, with what the library does not set. */
 import { readdirSync } from 'node:fs';
-import type netlink from 'netlink';
+import type raw from 'netlink/dist/raw.js';
 import { internal } from '../errors.js';
 import * as ffi from './ffi.js';
 
-export type RawSocket = InstanceType<typeof netlink.RawNetlinkSocket>;
+export type RawSocket = InstanceType<typeof raw.RawNetlinkSocket>;
 
 export const SOL_SOCKET = 1;
 export const SOL_NETLINK = 270;

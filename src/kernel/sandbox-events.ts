@@ -3,7 +3,7 @@
  * namespaces that the host's has numbers for (NETLINK_LISTEN_ALL_NSID, Linux 4.2), which are those with links to it and
  * those numbered by `rtnetlink/nsid.ts`. It does not learn in which one it was, so it only says that something died.
  */
-import netlink from 'netlink';
+import raw from 'netlink/dist/raw.js';
 import * as ffi from './ffi.js';
 import { HEADER, messageType, NETLINK, splitMessages } from './netlink.js';
 import { type RawSocket, SOL_NETLINK, takeOver } from './raw-socket.js';
@@ -16,7 +16,7 @@ export class SandboxWatch {
   readonly #socket: RawSocket;
 
   constructor(onDeath: () => void) {
-    this.#socket = new netlink.RawNetlinkSocket(NETLINK.ROUTE);
+    this.#socket = new raw.RawNetlinkSocket(NETLINK.ROUTE);
     const fd = takeOver(this.#socket, NETLINK.ROUTE);
     ffi.setsockoptInt(fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1);
     this.#socket.unref();

@@ -1,5 +1,5 @@
 /** Processes by pid and start time, so that a pid taken over by a stranger is never mistaken for ours, nor signalled. */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import * as ffi from '../kernel/ffi.js';
 
 export interface ProcessIdentity {
@@ -8,10 +8,22 @@ export interface ProcessIdentity {
   readonly startTime: string;
 }
 
+/** Longer than the kernel's line. */
+const line = Buffer.alloc(2048);
+/** In one read: every running container is asked about at the daemon's start, and each few seconds. */
+const statOf = (pid: number): string => {
+  const fd = openSync(`/proc/${pid}/stat`, 'r');
+  try {
+    return line.toString('latin1', 0, readSync(fd, line, 0, line.length, null));
+  } finally {
+    closeSync(fd);
+  }
+};
+
 /** Undefined where there is no such process, or only its zombie. */
 const startTimeOf = (pid: number): string | undefined => {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const stat = statOf(pid);
     // The command (field 2) may hold spaces and parentheses: count from its end.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];

@@ -4,7 +4,7 @@
  */
 import { copyFileSync, existsSync, constants as files, statSync } from 'node:fs';
 import { chmod, open, rename, rm } from 'node:fs/promises';
-import { type Database, readable } from './database.js';
+import { type Database, openWhole } from './database.js';
 
 /** At the most so long after a change the copy has it. */
 const BEHIND_MS = 5_000;
@@ -14,7 +14,9 @@ const copyOf = (path: string): string => `${path}-copy`;
 /** Where there is no database but a copy of one, puts that in its place. Answers when it was made (RFC 3339). */
 export const restoreCopy = (path: string): string | undefined => {
   const copy = copyOf(path);
-  if (existsSync(path) || !existsSync(copy) || !readable(copy)) return undefined;
+  const whole = existsSync(path) ? undefined : openWhole(copy);
+  if (!whole) return undefined;
+  void whole.db.close();
   copyFileSync(copy, path, files.COPYFILE_EXCL);
   return statSync(copy).mtime.toISOString();
 };

@@ -21,17 +21,20 @@ const forRootOnly = <T>(path: string, make: () => T): T => {
   }
 };
 
-/** True where there is none, too. */
-export const readable = (path: string): boolean => {
-  if (!existsSync(path)) return true;
-  if (!looksWhole(path)) return false;
+export interface Contents {
+  readonly db: Database;
+  /** all that is in it */
+  readonly entries: readonly { readonly key: string; readonly value: unknown }[];
+}
+
+/** Opens the database and reads it to its end; undefined where there is none, or it cannot be read. */
+export const openWhole = (path: string): Contents | undefined => {
+  if (!existsSync(path) || !looksWhole(path)) return undefined;
   try {
     const db = openDatabase(path);
-    for (const _ of db.getRange({})) void _;
-    void db.close();
-    return true;
+    return { db, entries: [...db.getRange({})] };
   } catch {
-    return false;
+    return undefined;
   }
 };
 

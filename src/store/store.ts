@@ -5,7 +5,7 @@
  * tail goes into the database, in one transaction, after `FLUSH_MS`. A file that cannot be read is set aside, never
  * silently replaced, and its copy (`copy.ts`) takes its place.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { failpoint } from '../failpoints.js';
 import type { Container } from '../model/container.js';
@@ -13,7 +13,7 @@ import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { Network } from '../model/network.js';
 import type { Owed } from '../model/owed.js';
 import { keepCopy, restoreCopy } from './copy.js';
-import { type Database, openDatabase, readable, setAside } from './database.js';
+import { type Contents, openDatabase, openWhole, setAside } from './database.js';
 import { openTail, RESERVE } from './tail.js';
 
 export interface Records {
@@ -83,9 +83,9 @@ const keyed = (changes: readonly Change[]): (readonly [string, Change])[] =>
   changes.map((c) => [keyOf(c), c]);
 
 /** The records, with the tail replayed over the database. */
-const readAll = (db: Database, left: readonly (readonly Line[])[]): Map<string, Change> => {
+const readAll = (entries: Contents['entries'], left: readonly (readonly Line[])[]): Map<string, Change> => {
   const records = new Map<string, Change>();
-  for (const { key, value } of db.getRange({})) {
+  for (const { key, value } of entries) {
     const [table = '', id = ''] = key.split('/', 2);
     // The value was written by `commit` below under the same table's type.
     if (isTable(table)) records.set(key, { table, id, value } as Change);
@@ -108,13 +108,14 @@ export const openStore = (
   warn: (message: string) => void = () => {},
 ): OpenedStore => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const quarantined = readable(path) ? undefined : setAside(path);
-  const restored = restoreCopy(path);
-  const db = openDatabase(path);
+  const whole = openWhole(path);
+  const quarantined = whole || !existsSync(path) ? undefined : setAside(path);
+  const restored = whole ? undefined : restoreCopy(path);
+  const { db, entries } = whole ?? openWhole(path) ?? { db: openDatabase(path), entries: [] };
   const copy = keepCopy(db, path, warn);
   let generation = Number(db.get(GENERATION) ?? 0);
   const tail = openTail<readonly Line[]>(tailPath, generation);
-  const loaded = readAll(db, tail.left);
+  const loaded = readAll(entries, tail.left);
   /** containers as the database and the tail have them */
   const known = new Map<string, Container>();
   const learn = (changes: Iterable<Change>): void => {

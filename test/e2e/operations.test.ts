@@ -1,5 +1,5 @@
 /** Logs and troubleshooting, and settings that change while the daemon runs. */
-import { writeFileSync } from 'node:fs';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CLIENTS, ROOT } from '../support/daemon.js';
@@ -182,4 +182,22 @@ test('O1 viaduct status, ports, addresses', async () => {
   expect(await viaduct('status')).toContain(d.dataRoot);
   expect(await viaduct('ports')).toMatch(/^0\.0\.0\.0:8080-8082 +tcp +c1 +80-82$/m);
   expect(await viaduct('addresses')).toMatch(/^mynetwork +c1 +10\.95\.0\.2 /m);
+});
+
+describe('the code that V8 made when the daemon was built', () => {
+  const built = join(ROOT, `dist-test-${process.pid}`); // beside dist/, where packages are found
+  const version = (): Promise<string> => run('node', [join(built, 'main.js'), '--version'], {});
+  test.each<[string, () => void]>([
+    ['is damaged', () => writeFileSync(join(built, 'viaductd.cache'), 'of another')],
+    ['is missing', () => rmSync(join(built, 'viaductd.cache'))],
+  ])('%s: it is made as ever', async (_, spoil) => {
+    cpSync(join(ROOT, 'dist'), built, { recursive: true });
+    try {
+      const before = await version();
+      spoil();
+      expect(await version()).toBe(before);
+    } finally {
+      rmSync(built, { recursive: true });
+    }
+  });
 });

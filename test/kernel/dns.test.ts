@@ -4,11 +4,12 @@ import { createSocket, type Socket as Datagrams, type RemoteInfo } from 'node:dg
 import { once } from 'node:events';
 import { readdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import * as packet from 'dns-packet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Names } from '../../src/dns/contract.js';
-import { createResolver, type Resolver } from '../../src/dns/index.js';
+import { createResolver, type HiddenPorts, type Resolver } from '../../src/dns/index.js';
 import * as ffi from '../../src/kernel/ffi.js';
 import { createNamespace, inNamespace } from '../../src/kernel/netns.js';
 import { sandboxRedirect } from '../../src/kernel/nftables/index.js';
@@ -415,9 +416,13 @@ describe('objects', () => {
   test('a redirect that fails leaves nothing behind', () => {
     const failing = createResolver({
       names,
-      redirect: () => {
-        throw new Error('no nftables');
-      },
+      redirect: () => ({
+        led: undefined,
+        lead: () => {
+          throw new Error('no nftables');
+        },
+        close: () => {},
+      }),
     });
     makeSandbox('c');
     const before = openFiles();
@@ -426,10 +431,31 @@ describe('objects', () => {
     expect(openFiles()).toBe(before);
   });
 
-  test('a second daemon takes the redirect over', async () => {
+  const secondDaemon = async (
+    meanwhile: (former: HiddenPorts) => void,
+  ): Promise<[HiddenPorts, HiddenPorts]> => {
+    const former = resolver.ports(ns('a')) ?? { udp: 0, tcp: 0 };
     resolver.close();
+    await sleep(20); // handles close in a later turn of the event loop
+    meanwhile(former);
     resolver = createResolver({ names, redirect: sandboxRedirect });
     resolver.create(object('a'));
     expect(addresses(await ask('a', query('web')))).toEqual(['172.18.0.2']);
+    return [former, resolver.ports(ns('a')) ?? { udp: 0, tcp: 0 }];
+  };
+
+  test('a second daemon listens where the first one did', async () => {
+    const [former, now] = await secondDaemon(() => {});
+    expect(now).toEqual(former);
+  });
+
+  test('or elsewhere, where somebody in the container sits there now', async () => {
+    const [former, now] = await secondDaemon(({ tcp }) => {
+      const fd = inNamespace(ns('a'), () => ffi.socket(ffi.AF.INET, ffi.SOCK.STREAM));
+      ffi.bind(fd, sockaddr('127.0.0.11', tcp));
+      closers.push(() => ffi.close(fd));
+    });
+    expect(now.udp).not.toBe(former.udp);
+    expect(now.tcp).not.toBe(former.tcp);
   });
 });

@@ -6,9 +6,12 @@ import { createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ResolverPorts } from '../../src/firewall/sandbox.js';
 import * as ffi from '../../src/kernel/ffi.js';
+import { NETLINK, withSocket } from '../../src/kernel/netlink.js';
 import { createNamespace, inNamespace } from '../../src/kernel/netns.js';
 import { sandboxRedirect } from '../../src/kernel/nftables/index.js';
+import { readGeneration } from '../../src/kernel/nftables/observed.js';
 import { sockaddr } from '../../src/kernel/sockaddr.js';
 
 const RESOLVER = '127.0.0.11';
@@ -105,14 +108,24 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
+/** Answers where it led before. */
+const lead = (ports: ResolverPorts): ResolverPorts | undefined => {
+  const redirect = sandboxRedirect(ns);
+  redirect.lead(ports);
+  redirect.close();
+  return redirect.led;
+};
+/** Every transaction in the sandbox raises it. */
+const generation = (): number => withSocket(NETLINK.NETFILTER, ns, readGeneration);
+
 describe('a sandbox', () => {
   test('reaches the resolver on port 53', async () => {
-    sandboxRedirect(ns, PORTS);
+    lead(PORTS);
     await answers();
   });
 
   test('tracks no connections for it', async () => {
-    sandboxRedirect(ns, PORTS);
+    lead(PORTS);
     await answers();
     const count = '/proc/sys/net/netfilter/nf_conntrack_count';
     if (existsSync(count)) expect(inNamespace(ns, () => readFileSync(count, 'utf8').trim())).toBe('0');
@@ -120,7 +133,7 @@ describe('a sandbox', () => {
   });
 
   test('keeps port 53 for its own servers', async () => {
-    sandboxRedirect(ns, PORTS);
+    lead(PORTS);
     await echo('own', '0.0.0.0', { udp: 53, tcp: 53 });
     expect(await askUdp('127.0.0.1', 'x')).toBe('127.0.0.1:53 own x');
     expect(await askTcp('127.0.0.1', 'x')).toBe('own x');
@@ -128,8 +141,27 @@ describe('a sandbox', () => {
   });
 
   test('may change the ports of its resolver', async () => {
-    sandboxRedirect(ns, { udp: 1, tcp: 2 });
-    sandboxRedirect(ns, PORTS);
+    lead({ udp: 1, tcp: 2 });
+    lead(PORTS);
+    await answers();
+  });
+
+  test('tells where it leads; to lead it there again changes nothing', async () => {
+    expect(lead(PORTS)).toBeUndefined();
+    const before = generation();
+    expect(lead(PORTS)).toEqual(PORTS);
+    expect(generation()).toBe(before);
+    await answers();
+  });
+
+  test.each([
+    ['where queries go', 'flush map ip viaduct resolver'],
+    ['where answers come from', 'delete element ip viaduct hidden { tcp . 41002 }'],
+  ])('%s, taken away by somebody, is written again', async (_, meddling) => {
+    lead(PORTS);
+    inSandbox('nft', ...meddling.split(' '));
+    expect(lead(PORTS)).toBeUndefined();
+    expect(lead(PORTS)).toEqual(PORTS);
     await answers();
   });
 
@@ -137,7 +169,7 @@ describe('a sandbox', () => {
     'with a strict firewall of its own by %s',
     async (iptables) => {
       const first = iptables === 'iptables-nft';
-      if (first) sandboxRedirect(ns, PORTS);
+      if (first) lead(PORTS);
       try {
         inSandbox(iptables, '-P', 'INPUT', 'DROP');
       } catch {
@@ -150,7 +182,7 @@ describe('a sandbox', () => {
         '-t nat -A OUTPUT -p udp --dport 5353 -j REDIRECT --to-ports 54',
       ])
         inSandbox(iptables, ...rule.split(' '));
-      if (!first) sandboxRedirect(ns, PORTS);
+      if (!first) lead(PORTS);
       await answers();
       expect(inSandbox(iptables, '-S')).toContain('ESTABLISHED');
     },

@@ -573,6 +573,8 @@ export function createFakeEngine(
         return image;
       },
       find: (reference) => (['busybox', 'busybox:latest', IMAGE.id].includes(reference) ? IMAGE : undefined),
+      finder: () => (reference) =>
+        ['busybox', 'busybox:latest', IMAGE.id].includes(reference) ? IMAGE : undefined,
       async pull(reference, _auth, progress) {
         if (reference.startsWith('missing')) throw notFound(`pull access denied for ${reference}`);
         progress({ status: `Pulling from ${reference}` });

@@ -50,12 +50,13 @@ function list(exchange: Exchange): void {
   const all = flag(exchange, 'all') || limit > 0 || filters.get('status').length > 0;
   const matches = matcher(engine, filters);
   const rows: Record<string, unknown>[] = [];
+  const find = engine.images.finder();
   const now = Date.now();
   for (const container of between(engine, filters)) {
     if (limit > 0 && rows.length === limit) break;
     if (!all && !isUp(container)) continue;
     const view = viewContainer(engine, container, flag(exchange, 'size'));
-    if (matches(view)) rows.push(presentSummary(view, shownImage(engine, container), now, exchange.minor));
+    if (matches(view)) rows.push(presentSummary(view, shownImage(container, find), now, exchange.minor));
   }
   sendJson(exchange, 200, rows);
 }
@@ -64,10 +65,8 @@ const isUp = (container: Container): boolean =>
   ['running', 'paused', 'restarting'].includes(container.state.status);
 
 /** The name the user gave, unless it has come to mean another image. */
-function shownImage(engine: Engine, container: Container): string {
-  return engine.images.find(container.imageName)?.id === container.imageId
-    ? container.imageName
-    : container.imageId;
+function shownImage(container: Container, find: ReturnType<Engine['images']['finder']>): string {
+  return find(container.imageName)?.id === container.imageId ? container.imageName : container.imageId;
 }
 
 function checkValues(filters: Filters): void {

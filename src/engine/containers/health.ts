@@ -16,11 +16,11 @@ const testCommand = ({ Test = [] }: Healthcheck): readonly string[] | undefined 
   return undefined;
 };
 
-const checkOf = (parts: Parts, container: Container): Healthcheck | undefined => {
+const checkOf = (find: Parts['images']['find'], container: Container): Healthcheck | undefined => {
   const own = container.config.Healthcheck;
   if (own?.Test && own.Test.length > 0) return own;
   // Docker's image configuration carries the same fields under the same names.
-  const image = parts.images.find(container.imageId)?.config.Healthcheck as Healthcheck | undefined;
+  const image = find(container.imageId)?.config.Healthcheck as Healthcheck | undefined;
   return image && { ...image, ...own };
 };
 
@@ -32,8 +32,9 @@ export class HealthMonitor {
     readonly setState: (id: string, state: Partial<ContainerState>) => void,
   ) {}
 
-  watch(container: Container): void {
-    const check = checkOf(this.parts, container);
+  /** `find`: of `Images`, or a finder of it. */
+  watch(container: Container, find: Parts['images']['find']): void {
+    const check = checkOf(find, container);
     const command = check && testCommand(check);
     if (!check || !command) return;
     const health: Health = { status: 'starting', failingStreak: 0, log: [] };

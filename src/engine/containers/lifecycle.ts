@@ -61,7 +61,7 @@ export class Lifecycle {
       throw error;
     }
     this.#event(this.parts.model.getContainer(id), 'start');
-    this.#health.watch(this.parts.model.getContainer(id));
+    this.#health.watch(this.parts.model.getContainer(id), this.parts.images.find);
     followLinks(this.parts, this.parts.model.getContainer(id));
   }
 
@@ -350,10 +350,13 @@ export class Lifecycle {
 
   // ── shared ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** After a daemon restart: a container that ran on goes on being watched. */
-  readopt(id: string): void {
-    this.parts.runtime.onExit(id, (exit) => void this.#exited(id, exit));
-    this.#health.watch(this.parts.model.getContainer(id));
+  /** After a daemon restart: containers that ran on go on being watched. */
+  readopt(ids: readonly string[]): void {
+    const find = this.parts.images.finder();
+    for (const id of ids) {
+      this.parts.runtime.onExit(id, (exit) => void this.#exited(id, exit));
+      this.#health.watch(this.parts.model.getContainer(id), find);
+    }
   }
 
   /** A container that the daemon's start brings back by policy. */

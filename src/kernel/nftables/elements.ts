@@ -205,9 +205,9 @@ export const flushMessage = (family: SetElement['family'], set: string): Buffer 
   listMessage(deleteMessage, n.NFT_MSG.DELSETELEM, family, set, NOTHING);
 
 /** Asks for all elements of a set (as dump), or for the one with this key. */
-export const dumpMessage = (family: ElementObject['family'], set: string): Buffer =>
+export const dumpMessage = (family: SetElement['family'], set: string): Buffer =>
   listMessage(asGet, n.NFT_MSG.GETSETELEM, family, set, NOTHING);
-export const getMessage = (element: ElementObject): Buffer =>
+export const getMessage = (element: SetElement): Buffer =>
   listMessage(asGet, n.NFT_MSG.GETSETELEM, element.family, element.set, encodeElement(element));
 const asGet: typeof addMessage = (type, family, ...parts) => nftMessage(type, 0, family, ...parts);
 
@@ -235,7 +235,14 @@ const decodeKey = ({ key, declaration }: Shape, attributes: Buffer): readonly st
   return key.fields.map(({ type, offset }) => getRange(type, first, last, offset));
 };
 
-const decodeElement = (family: ElementObject['family'], set: string, attributes: Buffer): ElementObject => {
+/** An ElementObject where the family is one of the host's tables. */
+type Decoded<F> = Pick<ElementObject, 'kind' | 'set' | 'key' | 'data'> & { readonly family: F };
+
+const decodeElement = <F extends SetElement['family']>(
+  family: F,
+  set: string,
+  attributes: Buffer,
+): Decoded<F> => {
   const shape = shapeOf(family, set);
   const key = decodeKey(shape, attributes);
   if (!shape.declaration.data) return { kind: 'element', family, set, key };
@@ -249,11 +256,11 @@ const decodeElement = (family: ElementObject['family'], set: string, attributes:
 };
 
 /** The elements in messages that answer `dumpMessage` or `getMessage`. */
-export const decodeElements = (
-  family: ElementObject['family'],
+export const decodeElements = <F extends SetElement['family']>(
+  family: F,
   set: string,
   messages: readonly Buffer[],
-): ElementObject[] =>
+): Decoded<F>[] =>
   messages.flatMap((message) =>
     listAttributes(find(message.subarray(NFT_HEADER), n.NFTA_SET_ELEM_LIST.ELEMENTS)).map(({ value }) =>
       decodeElement(family, set, value),

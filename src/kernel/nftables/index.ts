@@ -52,4 +52,4 @@ export const createNftables = (ns = 'host'): Nftables => {
 };
 
 export { type ForeignDrop, foreignDrops } from './foreign.js';
-export { sandboxRedirect } from './sandbox.js';
+export { type SandboxRedirect, sandboxRedirect } from './sandbox.js';

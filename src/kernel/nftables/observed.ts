@@ -57,11 +57,7 @@ export const readGeneration = (socket: NetlinkSocket): number => {
   return reply ? u32(parseAttributes(reply.subarray(NFT_HEADER)).get(1)) : 0;
 };
 
-export const dumpSet = (
-  socket: NetlinkSocket,
-  family: ElementObject['family'],
-  set: string,
-): ElementObject[] =>
+export const dumpSet = <F extends Table['family']>(socket: NetlinkSocket, family: F, set: string) =>
   decodeElements(
     family,
     set,

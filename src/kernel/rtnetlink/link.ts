@@ -132,6 +132,8 @@ export interface DumpedLink {
   readonly peerElsewhere: boolean;
   /** IFLA_INFO_DATA: what is the type's own, unread */
   readonly data: Buffer;
+  /** IFLA_AF_SPEC: its settings, unread */
+  readonly settings: Buffer;
 }
 
 const NONE: ReadonlyMap<number, Buffer> = new Map();
@@ -164,5 +166,6 @@ export const parseLink = (m: Buffer): DumpedLink => {
     isolated: port.get(IFLA_BRPORT.ISOLATED)?.readUInt8() === 1,
     peerElsewhere: attributes.has(IFLA.LINK_NETNSID),
     data: linkinfo.get(IFLA_INFO.DATA) ?? EMPTY,
+    settings: attributes.get(IFLA.AF_SPEC) ?? EMPTY,
   };
 };

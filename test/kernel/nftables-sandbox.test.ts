@@ -156,7 +156,7 @@ describe('a sandbox', () => {
 
   test.each([
     ['where queries go', 'flush map ip viaduct resolver'],
-    ['where answers come from', 'delete element ip viaduct hidden { tcp . 41002 }'],
+    ['where answers come from', 'delete element netdev viaduct hidden { tcp . 41002 }'],
   ])('%s, taken away by somebody, is written again', async (_, meddling) => {
     lead(PORTS);
     inSandbox('nft', ...meddling.split(' '));

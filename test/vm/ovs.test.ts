@@ -1,63 +1,19 @@
 /** D10 on Open vSwitch's kernel datapath, which only Debian's kernel has: forwarding, VLANs, tunnels, repair, adoption. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { startOvs, type TestOvs } from '../support/ovs.js';
-import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
+import { afterEach, describe, expect, test } from 'vitest';
+import { captured } from '../support/capture.js';
+import { portsAreAllowedOrDenied, sendingIsLimited } from '../support/ovs-cases.js';
+import { ovsDaemonForThisFile, ovsPhrasesFor, switchOf } from '../support/ovs-daemon.js';
 import { run, until } from '../support/run.js';
-import { HOST, OUTSIDE, type Shell } from '../support/world.js';
+import { HOST, OUTSIDE } from '../support/world.js';
 
-const base = mkdtempSync(join(tmpdir(), 'vo-'));
-let started: TestOvs | undefined;
-const d = daemonForThisFile({
-  flags: ['--ovs-run-dir', join(base, 'ovs')],
-  before: async (world) => {
-    // The gre module gives each namespace gre0, gretap0 and erspan0 otherwise, and nobody takes them away.
-    await run('sysctl', ['-qw', 'net.core.fb_tunnels_only_for_init_net=1']);
-    started = await startOvs(base, world.enter);
-  },
-});
-// Hooks end in reverse: the switch goes before the daemon looks for leftovers.
-afterAll(async () => {
-  await started?.remove();
-  rmSync(base, { recursive: true, force: true });
-});
-const ovs = (): TestOvs => {
-  if (!started) throw new Error('Open vSwitch is started with the daemon');
-  return started;
-};
-const { addressOf, sleeper, ping, inspect } = phrasesFor(d);
-
-const create = (name: string, ...options: string[]): Promise<string> =>
-  d.docker('network', 'create', '-d', 'ovs', ...options, name);
-const reaches = async (from: string, to: string): Promise<boolean> => (await ping(from, to)).code === 0;
-const again = (what: string, from: string, to: string): Promise<true> =>
-  until(what, async () => (await reaches(from, to)) || undefined);
-const portOf = async (container: string, network: string): Promise<string> => {
-  const id = await inspect(`{{(index .NetworkSettings.Networks "${network}").EndpointID}}`, container);
-  return `veth${id.slice(0, 11)}`;
-};
-
-/** The first packet of `filter` on the interface, while `provoke` is done again and again. */
-const captured = async (
-  on: Shell,
-  link: string,
-  filter: string,
-  provoke: () => Promise<unknown>,
-): Promise<string> => {
-  let over = false;
-  const capture = on.try(`timeout 60 tcpdump -c 1 -nn -v -e -i ${link} '${filter}' 2>/dev/null`);
-  void capture.finally(() => {
-    over = true;
-  });
-  while (!over) await provoke();
-  return (await capture).stdout;
-};
+// The gre module gives each namespace gre0, gretap0 and erspan0 otherwise, and nobody takes them away.
+const world = ovsDaemonForThisFile(() => run('sysctl', ['-qw', 'net.core.fb_tunnels_only_for_init_net=1']));
+const { d, ovs } = world;
+const { addressOf, sleeper, ping, reaches, again, portOf, create } = ovsPhrasesFor(world);
 
 describe('D10 the kernel datapath', () => {
   test('D10 chosen by itself; two containers reach each other by name, and a published port answers', async () => {
-    const bridge = `ovs-${(await create('net')).slice(0, 11)}`;
+    const bridge = switchOf(await create('net'));
     await sleeper('ca', '--network', 'net', '-p', '8080:80');
     await sleeper('cb', '--network', 'net');
     expect(await ovs().vsctl('get', 'bridge', bridge, 'datapath_type')).toMatch(/^(system|"")$/);
@@ -127,7 +83,7 @@ describe('D10 the kernel datapath', () => {
   });
 
   test('D10 a port taken out, a deleted bridge, lost flows and a new ovs-vswitchd are repaired; after kill -9 the next daemon finds all as it was', async () => {
-    const bridge = `ovs-${(await create('net')).slice(0, 11)}`;
+    const bridge = switchOf(await create('net'));
     await sleeper('ca', '--network', 'net');
     await sleeper('cb', '--network', 'net');
     await ovs().vsctl('del-port', bridge, await portOf('cb', 'net'));
@@ -148,12 +104,19 @@ describe('D10 the kernel datapath', () => {
   });
 });
 
+describe('D10 limits and access lists on the kernel datapath', () => {
+  test('D10 what a container may send is limited', () => sendingIsLimited(world, 4));
+
+  test('D10 an access list allows and denies TCP ports, the endpoint’s own rules first', () =>
+    portsAreAllowedOrDenied(world));
+});
+
 describe('D10 tunnels, with a device of the plain kernel as the peer', () => {
   const PEER = '10.42.0.200';
-  const tunnelled = (type: string, key: number): Promise<string> =>
+  const tunnelled = (type: string, remote: string, key: number): Promise<string> =>
     create(
       'far',
-      ...['-o', `tunnel=${type}`, '-o', `remote_ip=${OUTSIDE.ipv4}`, '-o', `key=${key}`],
+      ...['-o', `tunnel=${type}`, '-o', `remote_ip=${remote}`, '-o', `key=${key}`],
       ...['--subnet', '10.42.0.0/24', '--gateway', '10.42.0.1', '--ip-range', '10.42.0.0/25'],
     );
   afterEach(async () => void (await d.outside.try('ip link del peer0')));
@@ -161,6 +124,7 @@ describe('D10 tunnels, with a device of the plain kernel as the peer', () => {
   test.each([
     {
       type: 'vxlan',
+      remote: OUTSIDE.ipv4,
       key: 42,
       device: `vxlan id 42 remote ${HOST.ipv4} local ${OUTSIDE.ipv4} dev eth0 dstport 4789`,
       filter: `src host ${HOST.ipv4} and udp dst port 4789`,
@@ -169,14 +133,33 @@ describe('D10 tunnels, with a device of the plain kernel as the peer', () => {
     },
     {
       type: 'gre',
+      remote: OUTSIDE.ipv4,
       key: 7,
       device: `gretap remote ${HOST.ipv4} local ${OUTSIDE.ipv4} key 7`,
       filter: `src host ${HOST.ipv4} and ip proto 47`,
       wire: /GREv0, Flags \[key present\], key=0x7, proto TEB/,
       mtu: 1458,
     },
-  ])('D10 $type, key $key', async ({ type, key, device, filter, wire, mtu }) => {
-    await tunnelled(type, key);
+    {
+      type: 'vxlan',
+      remote: OUTSIDE.ipv6,
+      key: 43,
+      device: `vxlan id 43 remote ${HOST.ipv6} local ${OUTSIDE.ipv6} dev eth0 dstport 4789`,
+      filter: `src host ${HOST.ipv6} and udp dst port 4789`,
+      wire: /VXLAN, flags \[I\] .*vni 43$/m,
+      mtu: 1430,
+    },
+    {
+      type: 'gre',
+      remote: OUTSIDE.ipv6,
+      key: 8,
+      device: `ip6gretap remote ${HOST.ipv6} local ${OUTSIDE.ipv6} key 8 encaplimit none`,
+      filter: `src host ${HOST.ipv6} and ip6 proto 47`,
+      wire: /GREv0, Flags \[key present\], key=0x8, proto TEB/,
+      mtu: 1438,
+    },
+  ])('D10 $type to $remote, key $key', async ({ type, remote, key, device, filter, wire, mtu }) => {
+    await tunnelled(type, remote, key);
     await sleeper('ca', '--network', 'far');
     await d.outside(`
       set -e
@@ -190,8 +173,8 @@ describe('D10 tunnels, with a device of the plain kernel as the peer', () => {
     const whole = ['exec', 'ca', 'ping', '-c', '1', '-W', '5', '-s', String(mtu - 28), PEER];
     expect((await d.docker.try(whole)).code).toBe(0);
     expect(await d.docker('exec', 'ca', 'cat', '/sys/class/net/eth0/mtu')).toBe(String(mtu));
-    const fragments = await d.outside('nstat -asz IpReasmReqds | grep IpReasmReqds');
-    expect(fragments).toMatch(/IpReasmReqds +0 /);
+    const fragments = await d.outside('nstat -asz IpReasmReqds Ip6ReasmReqds | grep Reasm');
+    expect(fragments).toMatch(/^IpReasmReqds +0 .*\nIp6ReasmReqds +0 /);
     await d.clear();
     expect(await d.host('ip -o link')).not.toMatch(/vxlan_sys|gre_sys|ovs-/);
   });

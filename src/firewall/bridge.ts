@@ -168,10 +168,10 @@ const between = [
   ),
 ];
 
-const forward = s.whileAny(
+const iccGuard = s.whileAny(
   'icc_off',
   s.baseChain(
-    'forward',
+    'icc_guard',
     'filter',
     'forward',
     -200,
@@ -184,5 +184,5 @@ export const BRIDGE: HostTable = {
   family: 'bridge',
   name: 'viaduct',
   sets,
-  chains: [...guard.slice(2), ...guard.slice(0, 2), ...between, guards, forward],
+  chains: [...guard.slice(2), ...guard.slice(0, 2), ...between, guards, iccGuard],
 };

@@ -93,7 +93,7 @@ describe('our tables', () => {
     nftables.ensure();
     expect(hooks()).toBe(true);
     nftables.apply(adding([apart('veth3')]));
-    expect(nft('list', 'chain', 'bridge', 'viaduct', 'forward').match(/goto between/g)).toHaveLength(2);
+    expect(nft('list', 'chain', 'bridge', 'viaduct', 'icc_guard').match(/goto between/g)).toHaveLength(2);
     nftables.apply(deleting([apart('veth1'), apart('veth2'), apart('veth3')]));
     nftables.ensure();
     expect(hooks()).toBe(false);

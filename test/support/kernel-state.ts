@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { RULESET } from '../../src/firewall/index.js';
 import { GROUP } from '../../src/kernel/reaper.js';
 import type { TestDaemon } from './daemon.js';
 import { until } from './run.js';
@@ -63,6 +64,14 @@ const withoutRelayPort = (rules: string): string => {
   return port === undefined ? rules : rules.replace(new RegExp(`\\b${port}\\b`, 'g'), 'RELAY');
 };
 
+const TIED = RULESET.flatMap(({ chains }) =>
+  chains.filter(({ base }) => base?.tiedTo).map(({ name }) => name),
+);
+
+/** Chains that outlive the last who needed them, until the daemon's next start. */
+const withoutTiedChains = (rules: string): string =>
+  rules.replace(new RegExp(`\\n*\\tchain (?:${TIED.join('|')}) \\{[^}]*\\}`, 'g'), '');
+
 export const kernelState = async (d: TestDaemon): Promise<readonly string[]> => {
   const settled = await links(d);
   const [addresses, routes, rules, kept] = await Promise.all([
@@ -76,7 +85,7 @@ export const kernelState = async (d: TestDaemon): Promise<readonly string[]> => 
     ...lines(addresses, 'address'),
     ...lines(routes.replace(/ linkdown/g, ''), 'route'),
     ...lines(
-      withoutRelayPort(rules)
+      withoutTiedChains(withoutRelayPort(rules))
         .replace(/ # progname .*/g, '')
         .replace(/ counter packets \d+ bytes \d+/g, ''),
       'nft',

@@ -50,14 +50,14 @@ const route = (type: number, flags: number, o: RouteObject, index: number): Buff
 
 export const createRoute = (o: RouteObject, index: number): Buffer =>
   route(RTM.NEWROUTE, NLM_F.CREATE | NLM_F.EXCL, o, index);
-/** The route to an address's subnet, as the kernel itself makes it with the address. */
+/** The route to an address's subnet, as the kernel itself makes it with the address: beside another link's to the same. */
 export const createConnectedRoute = (o: AddressObject, index: number): Buffer => {
   const { family, bytes, length } = prefixOf(o.address);
   const own = family === AF.INET ? attr(RTA.PREFSRC, bytes) : attrU32(RTA.PRIORITY, IPV6_CONNECTED_METRIC);
   const scope = family === AF.INET ? RT_SCOPE.LINK : RT_SCOPE.UNIVERSE;
   return message(
     RTM.NEWROUTE,
-    NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL,
+    NLM_F.ACK | NLM_F.CREATE | NLM_F.APPEND,
     header({ family, length, scope, protocol: RTPROT.KERNEL, type: RTN_UNICAST }),
     attr(RTA.DST, subnetOf(bytes, length)),
     attrU32(RTA.OIF, index),

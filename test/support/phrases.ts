@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { formatAddress, parseAddress } from '../../src/ipam/address.js';
 import { type StartOptions, startDaemon, type TestDaemon } from './daemon.js';
-import type { Result } from './run.js';
+import { PATIENCE, type Result, until } from './run.js';
 
 /** A daemon for the whole file: started before, cleared after each test, stopped and checked for leftovers at the end. */
 export const daemonForThisFile = (options: StartOptions = {}): TestDaemon => {
@@ -27,6 +27,9 @@ export const phrasesFor = (d: TestDaemon) => {
   /** `172.18.0.0/16`; the first one where a network has two */
   const subnetOf = (network: string): Promise<string> =>
     inspect('{{(index .IPAM.Config 0).Subnet}}', network);
+  /** one echo request from a container; exit code 0 where it was answered within a second (an emulated one's) */
+  const ping = (from: string, to: string): Promise<Result> =>
+    d.docker.try(['exec', from, 'ping', '-c', '1', '-W', String(Math.ceil(PATIENCE)), to]);
   return {
     inspect,
     subnetOf,
@@ -40,9 +43,17 @@ export const phrasesFor = (d: TestDaemon) => {
     /** a container that stays and does nothing */
     sleeper: (name: string, ...flags: string[]): Promise<string> =>
       d.docker('run', '-d', '--name', name, '--stop-timeout', '0', ...flags, 'alpine', 'sleep', '600'),
-    /** one echo request from a container; exit code 0 where it was answered */
-    ping: (from: string, to: string): Promise<Result> =>
-      d.docker.try(['exec', from, 'ping', '-c', '1', '-W', '1', to]),
+    ping,
+    /** asks until it answers; where it does not, the error tells what both sides of the wire know */
+    reaches: async (from: string, to: string): Promise<void> => {
+      try {
+        await until(`${from} reaches ${to}`, async () => (await ping(from, to)).code === 0, 6_000);
+      } catch (error) {
+        const known = 'ip neigh; ip route; ip -s link';
+        const said = [await d.host(known), await d.outside(known)].join('\n--- outside\n');
+        throw new Error(`${error instanceof Error ? error.message : error}\n--- host\n${said}`);
+      }
+    },
     /** a shell command in a container */
     inside: (container: string, command: string): Promise<string> =>
       d.docker('exec', container, 'sh', '-c', command),

@@ -7,12 +7,12 @@ import type { Change } from '../../store/store.js';
 import { canonicalSettings } from '../attachment.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
 import type { Parts } from '../parts.js';
+import { usesHost } from './attaching.js';
 import { interfaceCounters } from './counters.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
 import { etcJoined, etcLeft, followLinks, pathsOf } from './etc.js';
 import { connectAny, disconnectAny } from './joining.js';
 import type { Lifecycle } from './lifecycle.js';
-import { usesHost } from './membership.js';
 import { containerEvent, isRunning } from './state.js';
 import { afterLogs, allLogs } from './streams.js';
 
@@ -134,8 +134,8 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     return { id: container.id, warnings: warningsOf(container) };
   },
   start: (reference) => lifecycle.start(idOf(parts, reference)),
-  stop: (reference, seconds, signal) => lifecycle.stop(idOf(parts, reference), seconds, signal),
-  restart: (reference, seconds, signal) => lifecycle.restart(idOf(parts, reference), seconds, signal),
+  stop: (reference, seconds, signal) => lifecycle.stop(idOf(parts, reference), { seconds, signal }),
+  restart: (reference, seconds, signal) => lifecycle.restart(idOf(parts, reference), { seconds, signal }),
   kill: (reference, signal) => lifecycle.kill(idOf(parts, reference), signal),
   pause: (reference) => lifecycle.pause(idOf(parts, reference)),
   unpause: (reference) => lifecycle.unpause(idOf(parts, reference)),

@@ -31,8 +31,8 @@ import { type ContainerId, shortId } from '../../model/ids.js';
 import type { StartRequest } from '../../runtime/contract.js';
 import { bare } from '../model.js';
 import type { Parts } from '../parts.js';
+import { linkTargets, sharesWith, usesHost } from './attaching.js';
 import { type LinkTarget, parseLink } from './links.js';
-import { linkTargets, sharesWith, usesHost } from './membership.js';
 
 export interface EtcPaths {
   readonly hosts: string;

@@ -1,6 +1,6 @@
 /**
  * Joining and leaving networks in which plugins have a part: what must be awaited of them is awaited here, around the
- * synchronous commits of `membership.ts`. One attachment at a time a network; containers on other networks go on.
+ * synchronous commits of `membership.ts` and `connection.ts`. One attachment at a time a network; containers on other networks go on.
  */
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Endpoint } from '../../model/endpoint.js';
@@ -10,17 +10,9 @@ import type { Parts } from '../parts.js';
 import { attachWithPlugins } from '../plugins/endpoints.js';
 import { announceGateways } from '../plugins/external.js';
 import { usesPlugins } from '../plugins/part.js';
-import {
-  attachingAt,
-  connect,
-  connecting,
-  disconnect,
-  join,
-  joinNext,
-  joinNothing,
-  networkOf,
-  sharesWith,
-} from './membership.js';
+import { attachingAt, networkOf, sharesWith } from './attaching.js';
+import { connect, connecting, disconnect } from './connection.js';
+import { join, joinNext, joinNothing } from './membership.js';
 
 const hasRemotes = (parts: Parts, sandboxId: string | null): sandboxId is string =>
   sandboxId !== null && parts.model.endpointsOfSandbox(sandboxId).some((e) => e.remote !== undefined);
@@ -68,7 +60,7 @@ export const joinAll = (
     ? joinOneByOne(parts, container)
     : join(parts, container, meanwhile);
 
-/** `membership.connect` for any network; `container`: its id. */
+/** `connection.connect` for any network; `container`: its id. */
 export const connectAny = async (
   parts: Parts,
   reference: Network,
@@ -96,7 +88,7 @@ export const connectAny = async (
   return made;
 };
 
-/** `membership.disconnect`; another network of a plugin's may become the way out. */
+/** `connection.disconnect`; another network of a plugin's may become the way out. */
 export const disconnectAny = async (
   parts: Parts,
   network: Network,

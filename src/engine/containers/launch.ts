@@ -7,10 +7,10 @@ import { failpoint } from '../../failpoints.js';
 import type { Container } from '../../model/container.js';
 import type { StartRequest } from '../../runtime/contract.js';
 import type { Parts } from '../parts.js';
+import { linkTargets, sharesWith, usesHost } from './attaching.js';
 import { writeEtc } from './etc.js';
 import { joinAll } from './joining.js';
 import { linkEnvironment } from './links.js';
-import { linkTargets, sharesWith, usesHost } from './membership.js';
 import { mountVolumes } from './mounts.js';
 
 const namespaceOf = (parts: Parts, container: Container): string => {

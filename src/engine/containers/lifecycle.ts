@@ -2,34 +2,32 @@
  * A container's life: start, exit, restart, stop, removal. One operation at a time a container (`Locks`); the record on
  * disk is always the truth that a restarted daemon can go on from.
  */
-import { conflict, internal, notModified } from '../../errors.js';
+import { conflict, notModified } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Container, ContainerState } from '../../model/container.js';
 import { type Exit, StartError } from '../../runtime/contract.js';
 import { type Parts, timestamp } from '../parts.js';
 import { Attachments } from './attachments.js';
 import { NEVER } from './create.js';
-import { followLinks, removeEtc } from './etc.js';
+import { followLinks } from './etc.js';
 import { HealthMonitor } from './health.js';
 import { launch } from './launch.js';
 import { Locks } from './locks.js';
 import { leave } from './membership.js';
-import { unmountVolumes } from './mounts.js';
-import { restartDelay, restartsAfterExit } from './restart.js';
+import { checkRemovable, erase, release } from './removal.js';
+import { restartsAfterExit } from './restart.js';
+import { Restarts } from './restarts.js';
 import { signalNumber } from './signals.js';
 import { containerEvent, isRunning } from './state.js';
+import { killForRemoval, SIGKILL, type StopOptions, stopSignal, terminate } from './termination.js';
 import { Waiters } from './waiters.js';
-
-const DEFAULT_STOP_SECONDS = 10;
-const SIGKILL = 9;
 
 export class Lifecycle {
   readonly waiters = new Waiters();
   readonly attachments = new Attachments();
   readonly #locks = new Locks();
-  readonly #restarts = new Map<string, { delay: number; timer?: NodeJS.Timeout }>();
+  readonly #restarts = new Restarts();
   readonly #health: HealthMonitor;
-  /** ended by a restart or a removal of the user's: no policy brings them back or takes them away meanwhile */
   readonly #staying = new Set<string>();
   #closing = false;
 
@@ -47,7 +45,7 @@ export class Lifecycle {
       if (isRunning(container)) throw notModified('container already started');
       if (container.state.status === 'removing')
         throw conflict('container is marked for removal and cannot be started');
-      this.#cancelRestart(id);
+      this.#restarts.cancel(id);
       await this.#start({ ...container, stoppedByUser: false, restartCount: 0 });
     });
   }
@@ -98,22 +96,10 @@ export class Lifecycle {
     };
     const current = parts.model.containers.get(id) ?? container;
     leave(parts, current, { ...container, state });
-    this.#release(container);
+    release(this.parts, container);
     this.waiters.tell(id, 'next-exit', { exitCode, error: message });
     if (container.hostConfig.AutoRemove)
       await this.#remove(parts.model.getContainer(id), true).catch(() => undefined);
-  }
-
-  #release(container: Container): void {
-    unmountVolumes(this.parts, container);
-    try {
-      this.parts.images.unmount(container.id);
-    } catch (error) {
-      this.parts.log.warn(
-        { container: container.name, error: String(error) },
-        'root file system stays mounted',
-      );
-    }
   }
 
   // ── exit ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -150,102 +136,68 @@ export class Lifecycle {
       finishedAt: exit.finishedAt,
     };
     leave(parts, container, { ...container, state });
-    this.#release(container);
+    release(this.parts, container);
     if (exit.oomKilled) this.#event(container, 'oom');
     this.#event(container, 'die', { exitCode: String(exit.exitCode) });
     this.waiters.tell(id, 'next-exit', { exitCode: exit.exitCode, error: '' });
     if (again && (revives || this.#closing)) return; // the daemon's next start goes on
-    if (again) this.#scheduleRestart(id, Date.parse(exit.finishedAt) - Date.parse(container.state.startedAt));
+    if (again) this.#restartLater(id, Date.parse(exit.finishedAt) - Date.parse(container.state.startedAt));
     else if (!stays && container.hostConfig.AutoRemove)
       await this.#remove(parts.model.getContainer(id), true);
   }
 
-  #scheduleRestart(id: string, ranMs: number): void {
-    const delay = restartDelay(this.#restarts.get(id)?.delay ?? 0, ranMs);
-    const timer = setTimeout(() => {
-      void this.#locks
-        .run(id, async () => {
-          const container = this.parts.model.containers.get(id);
-          if (container?.state.status !== 'restarting') return;
-          await this.#start({ ...container, restartCount: container.restartCount + 1 });
-        })
-        .catch((error: unknown) => {
-          this.parts.log.warn({ container: id, error: String(error) }, 'restart failed');
-        });
-    }, delay);
-    timer.unref();
-    this.#restarts.set(id, { delay, timer });
-  }
-
-  #cancelRestart(id: string): void {
-    const pending = this.#restarts.get(id);
-    if (pending?.timer) clearTimeout(pending.timer);
-    this.#restarts.delete(id);
+  #restartLater(id: string, ranMs: number): void {
+    const start = async (): Promise<void> => {
+      const container = this.parts.model.containers.get(id);
+      if (container?.state.status === 'restarting')
+        await this.#start({ ...container, restartCount: container.restartCount + 1 });
+    };
+    this.#restarts.schedule(id, ranMs, () => {
+      this.#locks.run(id, start).catch((error: unknown) => {
+        this.parts.log.warn({ container: id, error: String(error) }, 'restart failed');
+      });
+    });
   }
 
   // ── stop, kill, restart, pause ────────────────────────────────────────────────────────────────────────────────────
 
-  async stop(id: string, timeoutSeconds?: number, signal?: string): Promise<void> {
+  async stop(id: string, options: StopOptions = {}): Promise<void> {
     const container = this.parts.model.getContainer(id);
-    if (container.state.status === 'restarting') return this.#stopRestarting(id, timeoutSeconds, signal);
+    if (container.state.status === 'restarting') return this.#stopRestarting(id, options);
     if (!isRunning(container)) throw notModified('container already stopped');
     this.#put({ ...container, stoppedByUser: true });
-    await this.#terminate(container, timeoutSeconds, signal);
+    await terminate(this.parts, this.waiters, container, options);
     this.#event(container, 'stop');
   }
 
   /** Between two runs, or in the middle of the next start: then that one is stopped. */
-  async #stopRestarting(id: string, timeoutSeconds?: number, signal?: string): Promise<void> {
+  async #stopRestarting(id: string, options: StopOptions): Promise<void> {
     const current = await this.#locks.run(id, async () => {
-      this.#cancelRestart(id);
+      this.#restarts.cancel(id);
       const container = this.parts.model.getContainer(id);
       if (container.state.status === 'restarting')
         this.#put({ ...container, stoppedByUser: true, state: { ...container.state, status: 'exited' } });
       return container;
     });
-    if (isRunning(current)) await this.stop(id, timeoutSeconds, signal);
+    if (isRunning(current)) await this.stop(id, options);
   }
 
-  /** The stop signal, then SIGKILL when the time is over (negative: never). Resolves when its end is recorded. */
-  async #terminate(container: Container, timeoutSeconds?: number, signal?: string): Promise<void> {
-    const { runtime } = this.parts;
-    const seconds = timeoutSeconds ?? container.config.StopTimeout ?? DEFAULT_STOP_SECONDS;
-    const ended = this.waiters.wait(container.id, 'next-exit');
-    if (container.state.status === 'paused') await runtime.resume(container.id);
-    const number = signalNumber(signal || container.config.StopSignal || 'SIGTERM');
-    this.#event(container, 'kill', { signal: String(number) });
-    await this.#signal(container, number);
-    if (seconds < 0) return void (await ended);
-    if (await settlesWithin(ended, seconds * 1000)) return;
-    this.#event(container, 'kill', { signal: String(SIGKILL) });
-    await this.#signal(container, SIGKILL);
-    await ended;
-  }
-
-  /** A container that ended in the meantime is as good as signalled. */
-  async #signal(container: Container, signal: number): Promise<void> {
-    try {
-      await this.parts.runtime.kill(container.id, signal);
-    } catch (error) {
-      this.parts.log.debug(
-        { container: container.name, signal, error: String(error) },
-        'signal not delivered',
-      );
-    }
-  }
-
-  async restart(id: string, timeoutSeconds?: number, signal?: string): Promise<void> {
+  async restart(id: string, options: StopOptions = {}): Promise<void> {
     const container = this.parts.model.getContainer(id);
-    if (isRunning(container)) {
-      this.#staying.add(id);
-      try {
-        await this.#terminate(container, timeoutSeconds, signal);
-      } finally {
-        this.#staying.delete(id);
-      }
-    }
+    if (isRunning(container))
+      await this.#whileStaying(id, () => terminate(this.parts, this.waiters, container, options));
     await this.start(id);
     this.#event(container, 'restart');
+  }
+
+  /** Ended by a restart or a removal of the user's: no policy brings it back or takes it away meanwhile. */
+  async #whileStaying(id: string, end: () => Promise<void>): Promise<void> {
+    this.#staying.add(id);
+    try {
+      await end();
+    } finally {
+      this.#staying.delete(id);
+    }
   }
 
   async kill(id: string, signal: string): Promise<void> {
@@ -253,7 +205,7 @@ export class Lifecycle {
     const number = signalNumber(signal || 'SIGKILL');
     if (!isRunning(container))
       throw conflict(`cannot kill container: ${id}: container ${container.id} is not running`);
-    const ends = number === SIGKILL || number === signalNumber(container.config.StopSignal || 'SIGTERM');
+    const ends = number === SIGKILL || number === stopSignal(container);
     if (ends) this.#put({ ...container, stoppedByUser: true });
     const ended = this.waiters.wait(container.id, 'next-exit');
     await this.parts.runtime.kill(container.id, number);
@@ -289,10 +241,11 @@ export class Lifecycle {
     if (container.state.status === 'removing')
       throw conflict(`removal of container ${container.name} is already in progress`);
     if (!options.force) checkRemovable(container);
-    this.#cancelRestart(id);
+    this.#restarts.cancel(id);
     if (container.state.status === 'restarting') await this.#locks.run(id, async () => undefined); // a start under way
     const current = this.parts.model.getContainer(id);
-    if (isRunning(current)) await this.#killForRemoval(current);
+    if (isRunning(current))
+      await this.#whileStaying(id, () => killForRemoval(this.parts, this.waiters, current));
     await this.finishRemoval(id, options.volumes);
   }
 
@@ -304,48 +257,16 @@ export class Lifecycle {
     });
   }
 
-  async #killForRemoval(container: Container): Promise<void> {
-    this.#staying.add(container.id);
-    try {
-      const ended = this.waiters.wait(container.id, 'next-exit');
-      if (container.state.status === 'paused') await this.parts.runtime.resume(container.id);
-      await this.#signal(container, SIGKILL);
-      if (!(await settlesWithin(ended, 10_000)))
-        throw internal(`could not kill container ${container.name}: it did not end within 10 s of SIGKILL`);
-    } finally {
-      this.#staying.delete(container.id);
-    }
-  }
-
   async #remove(container: Container, volumes: boolean): Promise<void> {
-    const { parts } = this;
     const { id } = container;
-    this.#cancelRestart(id);
+    this.#restarts.cancel(id);
     this.#put({ ...container, state: { ...container.state, status: 'removing' } });
-    await parts.runtime.delete(id).catch(() => undefined);
-    this.#release(container);
-    failpoint('rootfs-released');
-    parts.images.discard(id);
-    failpoint('rootfs-discarded');
-    parts.runtime.forget(id);
-    removeEtc(parts, container.id);
-    leave(parts, container, null);
-    failpoint('container-removed');
-    if (volumes) this.#removeAnonymousVolumes(container);
+    await erase(this.parts, container, volumes);
     this.attachments.abandon(id);
     this.#event(container, 'destroy');
     const outcome = { exitCode: container.state.exitCode, error: '' };
     this.waiters.tell(id, 'removed', outcome);
     if (container.hostConfig.AutoRemove) this.waiters.remember(id, outcome);
-  }
-
-  #removeAnonymousVolumes(container: Container): void {
-    for (const mount of container.mounts) {
-      if (mount.type !== 'volume') continue;
-      const volume = this.parts.volumes.list().find((v) => v.name === mount.name);
-      if (!volume?.anonymous || this.parts.volumes.usedBy(mount.name).length > 0) continue;
-      this.parts.volumes.remove(mount.name, false);
-    }
   }
 
   // ── shared ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -374,7 +295,7 @@ export class Lifecycle {
   /** The daemon stops: containers live on, timers do not. */
   close(): void {
     this.#closing = true;
-    for (const id of [...this.#restarts.keys()]) this.#cancelRestart(id);
+    this.#restarts.close();
     this.#health.close();
   }
 
@@ -401,28 +322,5 @@ const running = (pid: number): Partial<ContainerState> => ({
   startedAt: timestamp(),
 });
 
-const checkRemovable = (container: Container): void => {
-  const { status } = container.state;
-  const state = status === 'running' || status === 'paused' || status === 'restarting' ? status : undefined;
-  if (state === 'paused')
-    throw conflict(
-      `cannot remove container "/${container.name}": container is paused and must be unpaused first`,
-    );
-  if (state)
-    throw conflict(
-      `cannot remove container "/${container.name}": container is ${state}: stop the container before removing or force remove`,
-    );
-};
-
 /** As Docker's: 127 where the command is missing, 126 where it cannot be run, else 128. */
 const startExitCode = (error: unknown): number => (error instanceof StartError ? error.exitCode : 128);
-
-const settlesWithin = async (promise: Promise<unknown>, ms: number): Promise<boolean> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const settled = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return settled;
-};

@@ -1,0 +1,142 @@
+/** What a container's sandbox and endpoints are made from, read from the records: nothing here changes anything. */
+import type { Driver } from '../../drivers/contract.js';
+import { remote } from '../../drivers/index.js';
+import { internal, notFound } from '../../errors.js';
+import type { Container, EndpointSettings } from '../../model/container.js';
+import type { Sandbox, SandboxDns } from '../../model/endpoint.js';
+import { freshId, type SandboxId } from '../../model/ids.js';
+import type { Network } from '../../model/network.js';
+import { type Attaching, checkSettings } from '../attachment.js';
+import type { Member } from '../gateways.js';
+import type { Parts } from '../parts.js';
+import { resolveBindings } from '../publish.js';
+import { dnsOf } from './etc.js';
+import { type LinkTarget, linkedPorts, parseLink } from './links.js';
+
+const SHARED = 'container:';
+export const sharesWith = (container: Container): string | undefined =>
+  container.hostConfig.NetworkMode.startsWith(SHARED)
+    ? container.hostConfig.NetworkMode.slice(SHARED.length)
+    : undefined;
+
+export const usesHost = (container: Container): boolean => container.hostConfig.NetworkMode === 'host';
+
+/** What is not built in is a plugin's. */
+export const driverOf = (parts: Parts, network: Network): Driver =>
+  parts.drivers.get(network.driver) ?? remote;
+
+/** Where the network wants interfaces (host and null networks have none). */
+const hasInterfaces = (parts: Parts, network: Network): boolean =>
+  parts.drivers.get(network.driver)?.capabilities.interfaces === true;
+
+export const networkOf = (parts: Parts, entry: Container['networks'][number]): Network => {
+  const network = parts.model.networks.get(entry.networkId) ?? parts.model.findNetwork(entry.name);
+  if (!network) throw notFound(`network ${entry.name} not found`);
+  return network;
+};
+
+/** The running containers that this one links to, with the endpoint each has on the network. */
+export const linkTargets = (parts: Parts, container: Container, network: Network): readonly LinkTarget[] =>
+  (container.hostConfig.Links ?? []).flatMap((text) => {
+    const { source, alias } = parseLink(text);
+    const target = parts.model.findContainer(source);
+    const endpoint =
+      target && parts.model.endpointsOfNetwork(network.id).find((e) => e.containerId === target.id);
+    return target && endpoint ? [{ alias, container: target, endpoint }] : [];
+  });
+
+const dnsLinks = (parts: Parts, container: Container): Readonly<Record<string, string>> => {
+  const texts = [
+    ...(container.hostConfig.Links ?? []),
+    ...container.networks.flatMap((n) => n.settings.links),
+  ];
+  return Object.fromEntries(
+    texts
+      .map(parseLink)
+      .map(({ source, alias }) => [
+        alias.toLowerCase(),
+        (parts.model.findContainer(source)?.name ?? source).toLowerCase(),
+      ]),
+  );
+};
+
+export const sandboxDns = (parts: Parts, container: Container, embedded: boolean): SandboxDns =>
+  dnsOf(parts, container, embedded, dnsLinks(parts, container));
+
+const HOST_BINDING = 'com.docker.network.bridge.host_binding_ipv4';
+
+/** Where `-p` names no address: the network's own, else the daemon's `--ip`. */
+const publishedBy = (parts: Parts, { config, hostConfig }: Container, networks: readonly Network[]) => {
+  const hostIp = networks.flatMap((n) => n.options[HOST_BINDING] || [])[0] ?? parts.host.hostIp;
+  return resolveBindings(config, hostConfig, { ...parts.host, hostIp }, parts.freePort);
+};
+
+export const newSandbox = (parts: Parts, container: Container, networks: readonly Network[]): Sandbox => {
+  const id = freshId<SandboxId>();
+  const host = usesHost(container);
+  return {
+    id,
+    containerId: container.id,
+    netns: host ? '' : `${parts.config.execRoot}/netns/${id.slice(0, 12)}`,
+    mode: host ? 'host' : 'private',
+    gateway4: null,
+    gateway6: null,
+    // Also where no network publishes: one that does may be connected later.
+    bindings:
+      !host && networks.some((n) => hasInterfaces(parts, n)) ? publishedBy(parts, container, networks) : [],
+    sysctls: container.hostConfig.Sysctls ?? {},
+    dns: sandboxDns(
+      parts,
+      container,
+      networks.some((n) => !n.predefined),
+    ),
+  };
+};
+
+/** What an endpoint is made from; `taken`: the sandbox's interface names. */
+export const attachingOf = (
+  parts: Parts,
+  sandbox: Sandbox,
+  container: Container,
+  network: Network,
+  settings: EndpointSettings,
+  taken: ReadonlySet<string>,
+): Attaching => {
+  checkSettings(network, settings, parts.drivers.get(network.driver));
+  const driver = driverOf(parts, network);
+  const linkedTo = linkedPorts(linkTargets(parts, container, network));
+  return { container, network, settings, sandbox, taken, driver, linkedTo };
+};
+
+/** A user's MAC of `docker run --mac-address` belongs to the first network. */
+export const settingsOf = (container: Container, index: number): EndpointSettings => {
+  const settings = container.networks[index]?.settings;
+  if (!settings) throw internal(`container ${container.name} has no network ${index}`);
+  const mac = index === 0 ? container.config.MacAddress : undefined;
+  return mac && !settings.mac ? { ...settings, mac } : settings;
+};
+
+export const membersOf = (parts: Parts, sandboxId: string): Member[] =>
+  parts.model.endpointsOfSandbox(sandboxId).flatMap((endpoint) => {
+    const network = parts.model.networks.get(endpoint.networkId);
+    return network ? [{ endpoint, network, driver: driverOf(parts, network) }] : [];
+  });
+
+export const attachingTo = (
+  parts: Parts,
+  sandbox: Sandbox,
+  container: Container,
+  network: Network,
+  settings: EndpointSettings,
+): Attaching => {
+  const taken = new Set(membersOf(parts, sandbox.id).map((m) => m.endpoint.ifname));
+  return attachingOf(parts, sandbox, container, network, settings, taken);
+};
+
+/** What the `index`-th endpoint of a container with a sandbox is made from. */
+export const attachingAt = (parts: Parts, container: Container, index: number): Attaching => {
+  const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
+  const entry = container.networks[index];
+  if (!sandbox || !entry) throw internal(`container ${container.name} has no sandbox for network ${index}`);
+  return attachingTo(parts, sandbox, container, networkOf(parts, entry), settingsOf(container, index));
+};

@@ -1,0 +1,55 @@
+/** What of a container goes: what it holds while it runs at its end, everything else at its removal. */
+import { conflict } from '../../errors.js';
+import { failpoint } from '../../failpoints.js';
+import type { Container } from '../../model/container.js';
+import type { Parts } from '../parts.js';
+import { removeEtc } from './etc.js';
+import { leave } from './membership.js';
+import { unmountVolumes } from './mounts.js';
+
+/** Without force. */
+export const checkRemovable = (container: Container): void => {
+  const { status } = container.state;
+  const state = status === 'running' || status === 'paused' || status === 'restarting' ? status : undefined;
+  if (state === 'paused')
+    throw conflict(
+      `cannot remove container "/${container.name}": container is paused and must be unpaused first`,
+    );
+  if (state)
+    throw conflict(
+      `cannot remove container "/${container.name}": container is ${state}: stop the container before removing or force remove`,
+    );
+};
+
+/** Its mounts. */
+export const release = (parts: Parts, container: Container): void => {
+  unmountVolumes(parts, container);
+  try {
+    parts.images.unmount(container.id);
+  } catch (error) {
+    parts.log.warn({ container: container.name, error: String(error) }, 'root file system stays mounted');
+  }
+};
+
+const removeAnonymousVolumes = ({ volumes }: Parts, { mounts }: Container): void => {
+  for (const mount of mounts) {
+    if (mount.type !== 'volume') continue;
+    const volume = volumes.list().find((v) => v.name === mount.name);
+    if (volume?.anonymous && volumes.usedBy(mount.name).length === 0) volumes.remove(mount.name, false);
+  }
+};
+
+/** Everything of a container that does not run, its record last. `volumes`: also those that were made for it alone. */
+export const erase = async (parts: Parts, container: Container, volumes: boolean): Promise<void> => {
+  const { id } = container;
+  await parts.runtime.delete(id).catch(() => undefined);
+  release(parts, container);
+  failpoint('rootfs-released');
+  parts.images.discard(id);
+  failpoint('rootfs-discarded');
+  parts.runtime.forget(id);
+  removeEtc(parts, id);
+  leave(parts, container, null);
+  failpoint('container-removed');
+  if (volumes) removeAnonymousVolumes(parts, container);
+};

@@ -1,0 +1,77 @@
+/** Ending a container's process. What its end changes is the lifecycle's: here it is only waited for. */
+import { internal } from '../../errors.js';
+import type { Container } from '../../model/container.js';
+import type { Parts } from '../parts.js';
+import { signalNumber } from './signals.js';
+import { containerEvent } from './state.js';
+import type { Waiters } from './waiters.js';
+
+const DEFAULT_STOP_SECONDS = 10;
+const REMOVAL_SECONDS = 10;
+export const SIGKILL = 9;
+
+export const stopSignal = (container: Container): number =>
+  signalNumber(container.config.StopSignal || 'SIGTERM');
+
+/** A container that ended in the meantime is as good as signalled. */
+const send = async ({ runtime, log }: Parts, container: Container, signal: number): Promise<void> => {
+  try {
+    await runtime.kill(container.id, signal);
+  } catch (error) {
+    log.debug({ container: container.name, signal, error: String(error) }, 'signal not delivered');
+  }
+};
+
+const sendAndTell = async (parts: Parts, container: Container, signal: number): Promise<void> => {
+  containerEvent(parts, container, 'kill', { signal: String(signal) });
+  await send(parts, container, signal);
+};
+
+const resumeFirst = async ({ runtime }: Parts, { id, state }: Container): Promise<void> => {
+  if (state.status === 'paused') await runtime.resume(id);
+};
+
+export interface StopOptions {
+  /** until SIGKILL; negative: never */
+  readonly seconds?: number | undefined;
+  /** name or number; the container's own where there is none */
+  readonly signal?: string | undefined;
+}
+
+/** The stop signal, then SIGKILL when the time is over. Resolves when its end is recorded. */
+export const terminate = async (
+  parts: Parts,
+  waiters: Waiters,
+  container: Container,
+  { seconds, signal }: StopOptions,
+): Promise<void> => {
+  const limit = seconds ?? container.config.StopTimeout ?? DEFAULT_STOP_SECONDS;
+  const ended = waiters.wait(container.id, 'next-exit');
+  await resumeFirst(parts, container);
+  await sendAndTell(parts, container, signal ? signalNumber(signal) : stopSignal(container));
+  if (limit < 0) return void (await ended);
+  if (await settlesWithin(ended, limit * 1000)) return;
+  await sendAndTell(parts, container, SIGKILL);
+  await ended;
+};
+
+/** SIGKILL at once. */
+export const killForRemoval = async (parts: Parts, waiters: Waiters, container: Container): Promise<void> => {
+  const ended = waiters.wait(container.id, 'next-exit');
+  await resumeFirst(parts, container);
+  await send(parts, container, SIGKILL);
+  if (!(await settlesWithin(ended, REMOVAL_SECONDS * 1000)))
+    throw internal(
+      `could not kill container ${container.name}: it did not end within ${REMOVAL_SECONDS} s of SIGKILL`,
+    );
+};
+
+const settlesWithin = async (promise: Promise<unknown>, ms: number): Promise<boolean> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const settled = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return settled;
+};

@@ -39,8 +39,8 @@ export interface WatchParts {
   readonly expected: Expected;
   /** names that links of ours have on the host */
   readonly isOurs: (name: string) => boolean;
-  /** names of the host's interfaces that others' interfaces or ours lie on, whosever they are */
-  readonly isParent: (name: string) => boolean;
+  /** names of the host's interfaces that others' interfaces or ours lie on, whosever they are; asked once a comparison */
+  readonly parents: () => ReadonlySet<string>;
   readonly onDrift: (drift: readonly Drift[]) => void;
 }
 
@@ -50,7 +50,8 @@ export class Watch {
   readonly #heard = new Heard((name) => this.#indexOf(name));
   readonly #touchedLinks = new Set<string>();
   readonly #touchedAddresses = new Set<string>();
-  readonly #touchedParents = new Set<string>();
+  /** links that are not ours: parents may be among them */
+  readonly #touchedOthers = new Set<string>();
   /** parents as we last saw them: `index up`; empty: not there */
   readonly #parents = new Map<string, string>();
   readonly #sockets: { readonly socket: RawSocket; readonly fd: number }[] = [];
@@ -129,8 +130,7 @@ export class Watch {
     for (const suspect of new Set([name, known])) {
       if (suspect === undefined) continue;
       const ours = this.parts.isOurs(suspect);
-      if (!ours && !this.parts.isParent(suspect)) continue;
-      (ours ? this.#touchedLinks : this.#touchedParents).add(suspect);
+      (ours ? this.#touchedLinks : this.#touchedOthers).add(suspect);
       if (ours) this.#heard.add(suspect, m, gone || suspect !== name);
       this.#compareSoon();
     }
@@ -184,6 +184,12 @@ export class Watch {
     return now !== before;
   }
 
+  #changedParents(session: Session): readonly string[] {
+    if (this.#touchedOthers.size === 0) return [];
+    const parents = this.parts.parents();
+    return [...this.#touchedOthers].filter((name) => parents.has(name) && this.#parentChanged(session, name));
+  }
+
   #compareSoon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
@@ -207,8 +213,7 @@ export class Watch {
           expected.addressesDrifted(session, name)
         )
           found.push({ kind: 'address', ns: 'host', name });
-      for (const name of this.#touchedParents)
-        if (this.#parentChanged(session, name)) found.push({ kind: 'link', ns: 'host', name });
+      for (const name of this.#changedParents(session)) found.push({ kind: 'link', ns: 'host', name });
       if (this.#inside)
         for (const { ns, name } of expected.insideDrifted(session)) found.push({ kind: 'link', ns, name });
     } finally {
@@ -219,7 +224,7 @@ export class Watch {
     this.#touchedLinks.clear();
     this.#heard.clear();
     this.#touchedAddresses.clear();
-    this.#touchedParents.clear();
+    this.#touchedOthers.clear();
     this.#routes = this.#tables = this.#lost = this.#inside = false;
     return found;
   }
@@ -234,8 +239,10 @@ export class Watch {
     this.#learnNames();
     this.#inside = true;
     for (const name of [...this.#names.values(), ...this.parts.expected.linkNames, ...this.#parents.keys()]) {
-      if (this.parts.isParent(name)) this.#touchedParents.add(name);
-      if (!this.parts.isOurs(name)) continue;
+      if (!this.parts.isOurs(name)) {
+        this.#touchedOthers.add(name);
+        continue;
+      }
       this.#touchedLinks.add(name);
       this.#touchedAddresses.add(name);
     }

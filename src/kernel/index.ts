@@ -156,7 +156,7 @@ class LinuxKernel implements Kernel {
     this.#watch = new Watch({
       expected: this.#expected,
       isOurs: (name) => isOwnName(name, () => this.#bridges()),
-      isParent: (name) => this.parts.parents?.().has(name) ?? false,
+      parents: () => this.parts.parents?.() ?? new Set(),
       onDrift,
     });
     const there = this.#observe(true);

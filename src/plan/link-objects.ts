@@ -1,5 +1,7 @@
 /** Interfaces as plain data, a type of the kernel's each. What differs by type is one row of `link-traits.ts`. */
-import type { Netns } from './objects.js';
+
+/** `host` or the absolute path of a bind-mounted network namespace. */
+export type Netns = 'host' | (string & {});
 
 export interface BridgeLink {
   readonly kind: 'link';

@@ -4,7 +4,7 @@
  */
 import type { Family } from '../model/network.js';
 import type { Protocol } from '../model/port.js';
-import type { LinkObject } from './link-objects.js';
+import type { LinkObject, Netns } from './link-objects.js';
 
 export type {
   BridgeLink,
@@ -15,13 +15,11 @@ export type {
   LinkType,
   MacvlanLink,
   MovedLink,
+  Netns,
   OvsLink,
   VethLink,
   VlanLink,
 } from './link-objects.js';
-
-/** `host` or the absolute path of a bind-mounted network namespace. */
-export type Netns = 'host' | (string & {});
 
 /** A named network namespace, bind-mounted at `path`; `lo` is up in it. */
 export interface NetnsObject {

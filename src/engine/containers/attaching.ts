@@ -3,15 +3,15 @@ import type { Driver } from '../../drivers/contract.js';
 import { remote } from '../../drivers/index.js';
 import { internal, notFound } from '../../errors.js';
 import type { Container, EndpointSettings } from '../../model/container.js';
-import type { Sandbox, SandboxDns } from '../../model/endpoint.js';
+import type { Sandbox } from '../../model/endpoint.js';
 import { freshId, type SandboxId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
 import { type Attaching, checkSettings } from '../attachment.js';
 import type { Member } from '../gateways.js';
 import type { Parts } from '../parts.js';
 import { resolveBindings } from '../publish.js';
-import { dnsOf } from './etc.js';
 import { type LinkTarget, linkedPorts, parseLink } from './links.js';
+import { resolverSettings } from './resolver-settings.js';
 
 const SHARED = 'container:';
 export const sharesWith = (container: Container): string | undefined =>
@@ -45,24 +45,6 @@ export const linkTargets = (parts: Parts, container: Container, network: Network
     return target && endpoint ? [{ alias, container: target, endpoint }] : [];
   });
 
-const dnsLinks = (parts: Parts, container: Container): Readonly<Record<string, string>> => {
-  const texts = [
-    ...(container.hostConfig.Links ?? []),
-    ...container.networks.flatMap((n) => n.settings.links),
-  ];
-  return Object.fromEntries(
-    texts
-      .map(parseLink)
-      .map(({ source, alias }) => [
-        alias.toLowerCase(),
-        (parts.model.findContainer(source)?.name ?? source).toLowerCase(),
-      ]),
-  );
-};
-
-export const sandboxDns = (parts: Parts, container: Container, embedded: boolean): SandboxDns =>
-  dnsOf(parts, container, embedded, dnsLinks(parts, container));
-
 const HOST_BINDING = 'com.docker.network.bridge.host_binding_ipv4';
 
 /** Where `-p` names no address: the network's own, else the daemon's `--ip`. */
@@ -85,7 +67,7 @@ export const newSandbox = (parts: Parts, container: Container, networks: readonl
     bindings:
       !host && networks.some((n) => hasInterfaces(parts, n)) ? publishedBy(parts, container, networks) : [],
     sysctls: container.hostConfig.Sysctls ?? {},
-    dns: sandboxDns(
+    dns: resolverSettings(
       parts,
       container,
       networks.some((n) => !n.predefined),

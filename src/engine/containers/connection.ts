@@ -7,8 +7,9 @@ import type { Change } from '../../store/store.js';
 import { type Attaching, arrange, buildEndpoint, checkSettings, releaseAddresses } from '../attachment.js';
 import { networkEvent } from '../networks.js';
 import type { Parts } from '../parts.js';
-import { attachingTo, membersOf, sandboxDns, sharesWith, usesHost } from './attaching.js';
+import { attachingTo, membersOf, sharesWith, usesHost } from './attaching.js';
 import { admit, released, withoutEndpoint } from './membership.js';
+import { resolverSettings } from './resolver-settings.js';
 
 const checkConnectable = (container: Container, network: Network): void => {
   if (sharesWith(container) !== undefined || usesHost(container))
@@ -69,7 +70,11 @@ export const connect = (
   }
   const { sandbox, driver } = attaching;
   const endpoint = made ?? buildEndpoint(attaching, parts.addresses);
-  const dns = sandboxDns(parts, { ...container, networks }, sandbox.dns.embedded || !network.predefined);
+  const dns = resolverSettings(
+    parts,
+    { ...container, networks },
+    sandbox.dns.embedded || !network.predefined,
+  );
   try {
     admit(parts, { ...sandbox, dns }, { ...container, networks }, { endpoint, network, driver });
   } catch (error) {

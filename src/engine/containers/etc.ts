@@ -23,7 +23,6 @@ import {
   ownRecords,
   type ResolvConfMode,
   resolvConfText,
-  sandboxDns,
 } from '../../dns/files.js';
 import type { Container } from '../../model/container.js';
 import type { Endpoint, SandboxDns } from '../../model/endpoint.js';
@@ -116,20 +115,6 @@ const resolvConf = (parts: Parts, container: Container): string => {
     ipv6: endpointsOf(parts, container).some((e) => e.ipv6 !== undefined),
   });
 };
-
-/** The resolver's settings of a container's sandbox. */
-export const dnsOf = (
-  parts: Parts,
-  container: Container,
-  embedded: boolean,
-  links: Readonly<Record<string, string>>,
-): SandboxDns =>
-  sandboxDns(
-    hostResolvConf(embedded ? 'embedded' : 'legacy'),
-    dnsOverrides(container.hostConfig, parts.config),
-    embedded,
-    links,
-  );
 
 /** Files anew for a start. With `--network container:` the other container's are shared. */
 export const writeEtc = (parts: Parts, container: Container): StartRequest['etc'] => {

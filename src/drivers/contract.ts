@@ -69,6 +69,11 @@ export interface Driver {
    */
   leadsOut?(request: NetworkOptions): { readonly ipv4: boolean; readonly ipv6: boolean };
   /**
+   * Does a sandbox out of which no endpoint leads get a gateway endpoint (docker_gwbridge) for the sake of this one? Absent:
+   * no. Never asked of internal networks.
+   */
+  needsGateway?(endpoint: Endpoint): boolean;
+  /**
    * Name of the host's own interface on the network, which has the network's addresses there: the bridge. Absent or
    * undefined: the host has none.
    */

@@ -62,6 +62,7 @@ export const remote: Driver = {
   capabilities: { interfaces: true, hostEnd: false, mac: true, ports: false, addresses: true },
   gateways: () => ({ ipv4: true, ipv6: true }),
   validate() {}, // the plugin judges
+  needsGateway: ({ remote: answered }) => answered?.disableGateway !== true,
   network: () => [],
   endpoint(view) {
     const { remote: answered } = view.endpoint;

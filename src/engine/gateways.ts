@@ -50,6 +50,22 @@ export const gateways = (members: readonly Member[]): Gateways => ({
   gateway6: best(members, 6),
 });
 
+/**
+ * Must the sandbox of these members have a gateway endpoint, whether it has one or not? libnetwork's rule: where a driver
+ * asks for it and no other endpoint leads out, in whichever family.
+ */
+export const needsGateway = (members: readonly Member[]): boolean => {
+  const others = members.filter(({ endpoint }) => !endpoint.gateway);
+  const { gateway4, gateway6 } = gateways(others);
+  return (
+    gateway4 === null &&
+    gateway6 === null &&
+    others.some(
+      ({ network, driver, endpoint }) => !network.internal && driver.needsGateway?.(endpoint) === true,
+    )
+  );
+};
+
 const isIpv6 = (address: string): boolean => address.includes(':');
 
 /** The bindings an endpoint carries. IPv6 ports of a container without IPv6 go where its IPv4 gateway is (by the relay). */

@@ -58,11 +58,11 @@ const resolvConfPath = (): string => {
   return own.length === 1 && own[0] === '127.0.0.53' && existsSync(resolved) ? resolved : '/etc/resolv.conf';
 };
 
-/** dockerd writes its pid here; with it alive, docker0 is its own. */
+/** dockerd writes its pid here; with it alive, bridges of Docker's names are its own. */
 const DOCKER_PID = '/var/run/docker.pid';
 
-const dockerdLives = (): boolean =>
-  existsSync('/sys/class/net/docker0') &&
+const dockerdHas = (bridge: string): boolean =>
+  existsSync(`/sys/class/net/${bridge}`) &&
   /dockerd/.test(read(`/proc/${Number(read(DOCKER_PID)) || 'none'}/cmdline`));
 
 /** `ours`: names of the host's interfaces on our networks, whose subnets are known from the model. */
@@ -87,7 +87,8 @@ export const createHostFacts = (options: {
       return known.subnets;
     },
     resolvConf: () => read(resolvConfPath()),
-    defaultBridge: () => (dockerdLives() ? 'viaduct0' : 'docker0'),
+    defaultBridge: () => (dockerdHas('docker0') ? 'viaduct0' : 'docker0'),
+    gatewayBridge: () => (dockerdHas('docker_gwbridge') ? 'viaduct_gw' : 'docker_gwbridge'),
     gatewayAddresses: options.gateways,
   };
 };

@@ -49,7 +49,8 @@ export const createNames = (model: Model): Names => ({
     for (const endpoint of model.endpointsOfSandbox(sandboxId)) {
       const found = resolvable(model, endpoint) ? model.endpointAt(endpoint.networkId, address) : undefined;
       const network = model.networks.get(endpoint.networkId);
-      if (found && network) return `${found.containerName}.${network.name}`;
+      // A gateway endpoint goes by no name.
+      if (found && network && found.dnsNames.length > 0) return `${found.containerName}.${network.name}`;
     }
     return undefined;
   },

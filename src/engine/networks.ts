@@ -172,22 +172,33 @@ const settleIn = (parts: Parts, network: Network): void => {
   if (isOwnIpam(network.ipam.driver)) parts.addresses.open(network);
 };
 
+/** In one go: no plugin has a part in it. */
+const createAlone = (parts: Parts, named: Naming): Network => {
+  const network = design(parts, named, LOCAL);
+  settleIn(parts, network);
+  for (const { subnet } of network.pools) parts.subnets.add(subnet);
+  return network;
+};
+
+/** A network that the engine itself has use for, of a built-in driver. */
+export const createOwn = (parts: Parts, request: NetworkCreateRequest): Network => {
+  const network = createAlone(parts, naming(parts, request));
+  announce(parts, network, 'create');
+  return network;
+};
+
 const create = async (
   parts: Parts,
   asked: NetworkCreateRequest,
 ): Promise<{ id: NetworkId; warning: string }> => {
   const named = naming(parts, asked);
   const { request } = named;
-  const commit = (network: Network): void => settleIn(parts, network);
   let network: Network;
   if (!request.configOnly && usesPlugins(parts, request)) {
     const designed = (answers: PluginAnswers): Network => design(parts, named, answers);
+    const commit = (made: Network): void => settleIn(parts, made);
     network = await createWithPlugins(parts, { ...named, design: designed, commit });
-  } else {
-    network = design(parts, named, LOCAL);
-    commit(network);
-    for (const pool of network.pools) parts.subnets.add(pool.subnet);
-  }
+  } else network = createAlone(parts, named);
   announce(parts, network, 'create');
   return { id: network.id, warning: '' };
 };

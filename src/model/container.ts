@@ -208,5 +208,6 @@ export interface Container {
   readonly stoppedByUser: boolean;
   /** present while running (or paused) */
   readonly sandboxId: SandboxId | null;
+  /** on `networks`, in their order */
   readonly endpointIds: readonly EndpointId[];
 }

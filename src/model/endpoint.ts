@@ -7,7 +7,7 @@ export interface Endpoint {
   readonly networkId: NetworkId;
   readonly sandboxId: SandboxId;
   readonly containerId: ContainerId;
-  /** the container's name, for `network inspect` and DNS */
+  /** the container's name, for `network inspect` and DNS; a gateway endpoint has a name of its own */
   readonly containerName: string;
   /** inside the sandbox: `eth0`… */
   readonly ifname: string;
@@ -36,6 +36,8 @@ export interface Endpoint {
   readonly poolIds?: { readonly ipv4?: string; readonly ipv6?: string };
   /** present where the network's driver is a plugin */
   readonly remote?: RemoteEndpoint;
+  /** made by us because no other endpoint of the sandbox leads out (docker_gwbridge); not among `Container.endpointIds` */
+  readonly gateway?: true;
 }
 
 /** What a third-party network driver answered for an endpoint. */
@@ -48,6 +50,8 @@ export interface RemoteEndpoint {
   readonly routes: readonly RemoteRoute[];
   /** it was told that it carries the container's published ports */
   readonly external: boolean;
+  /** `DisableGatewayService`: its container is to get no gateway endpoint for its sake */
+  readonly disableGateway?: true;
 }
 
 export interface RemoteRoute {

@@ -58,3 +58,6 @@ export interface Network {
 }
 
 export const PREDEFINED_NETWORKS = ['bridge', 'host', 'none'] as const;
+
+/** Of gateway endpoints. Users make a network of this name where they want other settings. */
+export const GATEWAY_NETWORK = 'docker_gwbridge';

@@ -5,7 +5,7 @@ import { internal, notFound } from '../../errors.js';
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Sandbox } from '../../model/endpoint.js';
 import { freshId, type SandboxId } from '../../model/ids.js';
-import type { Network } from '../../model/network.js';
+import { GATEWAY_NETWORK, type Network } from '../../model/network.js';
 import { type Attaching, checkSettings } from '../attachment.js';
 import type { Member } from '../gateways.js';
 import type { Parts } from '../parts.js';
@@ -27,7 +27,7 @@ export const driverOf = (parts: Parts, network: Network): Driver =>
 
 /** Where the network wants interfaces (host and null networks have none). */
 const hasInterfaces = (parts: Parts, network: Network): boolean =>
-  parts.drivers.get(network.driver)?.capabilities.interfaces === true;
+  driverOf(parts, network).capabilities.interfaces;
 
 export const networkOf = (parts: Parts, entry: Container['networks'][number]): Network => {
   const network = parts.model.networks.get(entry.networkId) ?? parts.model.findNetwork(entry.name);
@@ -47,9 +47,18 @@ export const linkTargets = (parts: Parts, container: Container, network: Network
 
 const HOST_BINDING = 'com.docker.network.bridge.host_binding_ipv4';
 
+/** The networks that may come to carry the ports: a gateway endpoint's, too, where a driver may ask for one. */
+const carriers = (parts: Parts, networks: readonly Network[]): readonly Network[] => {
+  const gateway = networks.some((n) => driverOf(parts, n).needsGateway)
+    ? parts.model.networkNamed(GATEWAY_NETWORK)
+    : undefined;
+  return gateway ? [...networks, gateway] : networks;
+};
+
 /** Where `-p` names no address: the network's own, else the daemon's `--ip`. */
 const publishedBy = (parts: Parts, { config, hostConfig }: Container, networks: readonly Network[]) => {
-  const hostIp = networks.flatMap((n) => n.options[HOST_BINDING] || [])[0] ?? parts.host.hostIp;
+  const named = carriers(parts, networks).flatMap((n) => n.options[HOST_BINDING] || []);
+  const hostIp = named[0] ?? parts.host.hostIp;
   return resolveBindings(config, hostConfig, { ...parts.host, hostIp }, parts.freePort);
 };
 

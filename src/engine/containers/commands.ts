@@ -10,6 +10,7 @@ import type { Parts } from '../parts.js';
 import { usesHost } from './attaching.js';
 import { interfaceCounters } from './counters.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
+import { gatewayOf } from './default-gateway.js';
 import { etcJoined, etcLeft, followLinks, pathsOf } from './etc.js';
 import { connectAny, disconnectAny } from './joining.js';
 import type { Lifecycle } from './lifecycle.js';
@@ -149,7 +150,10 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
   list: () => [...parts.model.containers.values()],
   get: (reference) => parts.model.getContainer(reference),
   find: (reference) => parts.model.findContainer(reference),
-  endpoints: (container) => container.endpointIds.flatMap((id) => parts.model.endpoints.get(id) ?? []),
+  endpoints: (container) => [
+    ...container.endpointIds.flatMap((id) => parts.model.endpoints.get(id) ?? []),
+    ...gatewayOf(parts, container),
+  ],
   sandbox: (container) => (container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined),
   paths: (container) => pathsOf(parts, container.id),
   async wait(reference, condition) {

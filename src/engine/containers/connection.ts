@@ -4,10 +4,11 @@ import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';
 import type { Change } from '../../store/store.js';
-import { type Attaching, arrange, buildEndpoint, checkSettings, releaseAddresses } from '../attachment.js';
+import { type Attaching, buildEndpoint, checkSettings, releaseAddresses } from '../attachment.js';
 import { networkEvent } from '../networks.js';
 import type { Parts } from '../parts.js';
 import { attachingTo, membersOf, sharesWith, usesHost } from './attaching.js';
+import { commitMembers } from './default-gateway.js';
 import { admit, released, withoutEndpoint } from './membership.js';
 import { resolverSettings } from './resolver-settings.js';
 
@@ -91,7 +92,7 @@ export const disconnect = (parts: Parts, network: Network, container: Container)
   if (!container.networks.some((n) => n.networkId === network.id || n.name === network.name))
     throw internal(`container ${container.id} is not connected to network ${network.name}`);
   const networks = container.networks.filter((n) => n.networkId !== network.id && n.name !== network.name);
-  const gone = parts.model.endpointsOfNetwork(network.id).find((e) => e.containerId === container.id);
+  const gone = parts.model.endpointsOfNetwork(network.id).find((e) => container.endpointIds.includes(e.id));
   const sandbox = gone && parts.model.sandboxes.get(gone.sandboxId);
   const endpointIds = container.endpointIds.filter((id) => id !== gone?.id);
   const record: Change = {
@@ -104,7 +105,7 @@ export const disconnect = (parts: Parts, network: Network, container: Container)
     return undefined;
   }
   const stay = membersOf(parts, sandbox.id).filter((m) => m.endpoint.id !== gone.id);
-  parts.ledger.commit([...withoutEndpoint(parts, gone), ...arrange(sandbox, stay), record]);
+  commitMembers(parts, sandbox, container, stay, [...withoutEndpoint(parts, gone), record]);
   released(parts, gone);
   networkEvent(parts, network, 'disconnect', container.id);
   return gone;

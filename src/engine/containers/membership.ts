@@ -11,6 +11,7 @@ import { networkEvent } from '../networks.js';
 import type { Parts } from '../parts.js';
 import { owedForEndpoint } from '../plugins/part.js';
 import { attachingOf, membersOf, networkOf, newSandbox, settingsOf, sharesWith } from './attaching.js';
+import { commitMembers } from './default-gateway.js';
 
 /**
  * Makes the sandbox and all endpoints of a starting container. Answers the container's record with them. `meanwhile`: as
@@ -38,10 +39,8 @@ export const join = (
       sandboxId: sandbox.id,
       endpointIds: members.map((m) => m.endpoint.id),
     };
-    parts.ledger.commit(
-      [...arrange(sandbox, members), { table: 'container', id: joined.id, value: joined }],
-      () => meanwhile(joined),
-    );
+    const record: Change = { table: 'container', id: joined.id, value: joined };
+    commitMembers(parts, sandbox, joined, members, [record], () => meanwhile(joined));
     for (const { network } of members) networkEvent(parts, network, 'connect', container.id);
     return joined;
   } catch (error) {
@@ -129,7 +128,7 @@ export const leave = (parts: Parts, before: Container, after: Container | null):
   for (const endpoint of endpoints) {
     released(parts, endpoint);
     const network = parts.model.networks.get(endpoint.networkId);
-    if (network) networkEvent(parts, network, 'disconnect', before.id);
+    if (network && !endpoint.gateway) networkEvent(parts, network, 'disconnect', before.id);
   }
 };
 
@@ -140,11 +139,10 @@ export const admit = (parts: Parts, sandbox: Sandbox, container: Container, memb
   const owed: readonly Change[] = parts.model.owed.has(endpoint.id)
     ? [{ table: 'owed', id: endpoint.id, value: null }]
     : [];
-  parts.ledger.commit([
-    ...arrange(sandbox, [...membersOf(parts, sandbox.id), member]),
-    { table: 'container', id: container.id, value: { ...container, endpointIds } },
-    ...owed,
-  ]);
+  const joined = { ...container, endpointIds };
+  const record: Change = { table: 'container', id: container.id, value: joined };
+  const members = [...membersOf(parts, sandbox.id), member];
+  commitMembers(parts, sandbox, joined, members, [record, ...owed]);
   networkEvent(parts, network, 'connect', container.id);
 };
 

@@ -161,7 +161,7 @@ const addresses = ({ ipv4, ipv6 }: PluginInterface) => ({
 
 /** A gateway of a family in which the endpoint has no address is no use; on-link routes to its own subnet are there. */
 const remoteRecord = (
-  { source, gateway4, gateway6, routes }: Joined,
+  { source, gateway4, gateway6, routes, disableGateway }: Joined,
   has: PluginInterface,
 ): RemoteEndpoint => ({
   ...(source ? { source } : {}),
@@ -169,6 +169,7 @@ const remoteRecord = (
   ...(gateway6 && has.ipv6 ? { gateway6 } : {}),
   routes: routes.filter(({ destination }) => (destination.includes(':') ? has.ipv6 : has.ipv4) !== undefined),
   external: false,
+  ...(disableGateway ? { disableGateway } : {}),
 });
 
 /** moby's words around a driver that made no endpoint. */

@@ -34,7 +34,7 @@ const bridgeOf = (networkId) => `ex-${networkId.slice(0, 12)}`;
 const outerOf = (endpointId) => `exo${endpointId.slice(0, 12)}`;
 const innerOf = (endpointId) => `exi${endpointId.slice(0, 12)}`;
 
-/** The gateway's address is the bridge's own: the kernel remembers it. */
+/** The gateway's address is the bridge's own: the kernel remembers it. No address, no gateway. */
 const gatewayOf = (networkId) => {
   const [{ addr_info: addresses = [] } = {}] = JSON.parse(
     ip('-j', 'address', 'show', 'dev', bridgeOf(networkId)),
@@ -50,11 +50,13 @@ const networkDriver = {
   /** Asked twice for the same network it must do no harm: an engine that was killed may ask again. */
   CreateNetwork({ NetworkID, Options, IPv4Data, IPv6Data }) {
     const bridge = bridgeOf(NetworkID);
-    const mtu = Options?.['com.docker.network.generic']?.mtu ?? '1500';
+    const { mtu = '1500', gateway } = Options?.['com.docker.network.generic'] ?? {};
     if (!/^[0-9]{2,5}$/.test(mtu)) throw new Error(`mtu must be a number, not ${mtu}`);
+    if (gateway !== undefined && gateway !== 'none')
+      throw new Error(`gateway can only be none, not ${gateway}`);
     if (!succeeds('link', 'show', bridge)) ip('link', 'add', bridge, 'mtu', mtu, 'type', 'bridge');
     for (const { Gateway } of [...(IPv4Data ?? []), ...(IPv6Data ?? [])])
-      if (Gateway)
+      if (Gateway && gateway !== 'none')
         ip('address', 'replace', Gateway, 'dev', bridge, ...(Gateway.includes(':') ? ['nodad'] : []));
     ip('link', 'set', bridge, 'up');
     return {};

@@ -58,11 +58,11 @@ const resolvConfPath = (): string => {
   return own.length === 1 && own[0] === '127.0.0.53' && existsSync(resolved) ? resolved : '/etc/resolv.conf';
 };
 
-/** dockerd writes its pid here; with it alive, bridges of Docker's names are its own. */
+/** dockerd writes its pid here; with it alive, docker0 and docker_gwbridge are its own. */
 const DOCKER_PID = '/var/run/docker.pid';
 
-const dockerdHas = (bridge: string): boolean =>
-  existsSync(`/sys/class/net/${bridge}`) &&
+const dockerdLives = (): boolean =>
+  existsSync('/sys/class/net/docker0') &&
   /dockerd/.test(read(`/proc/${Number(read(DOCKER_PID)) || 'none'}/cmdline`));
 
 /** `ours`: names of the host's interfaces on our networks, whose subnets are known from the model. */
@@ -87,8 +87,8 @@ export const createHostFacts = (options: {
       return known.subnets;
     },
     resolvConf: () => read(resolvConfPath()),
-    defaultBridge: () => (dockerdHas('docker0') ? 'viaduct0' : 'docker0'),
-    gatewayBridge: () => (dockerdHas('docker_gwbridge') ? 'viaduct_gw' : 'docker_gwbridge'),
+    defaultBridge: () => (dockerdLives() ? 'viaduct0' : 'docker0'),
+    gatewayBridge: () => (dockerdLives() ? 'viaduct_gw' : 'docker_gwbridge'),
     gatewayAddresses: options.gateways,
   };
 };

@@ -35,7 +35,7 @@ export interface HostFacts {
   resolvConf(): string;
   /** the default network's bridge: docker0, or another name where a living dockerd has that */
   defaultBridge(): string;
-  /** the bridge of docker_gwbridge: of that name, or another where a living dockerd has one */
+  /** the bridge of network docker_gwbridge, likewise */
   gatewayBridge(): string;
   /** addresses by which containers reach the host (`host-gateway`) */
   gatewayAddresses(): readonly string[];

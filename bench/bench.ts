@@ -6,6 +6,10 @@ import type { Row } from './row.js';
 export interface Bench {
   readonly engines: readonly Engine[];
   readonly quick: boolean;
+  /** on a processor that is software: everything takes some twenty times longer */
+  readonly emulated: boolean;
+  /** of the figure `drivers`, these only; empty: all */
+  readonly drivers: readonly string[];
   /** path of the `docker` client */
   readonly client: string;
   /** `full` rounds, or `quick` ones with --quick */

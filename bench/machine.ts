@@ -20,6 +20,8 @@ export interface Machine {
   readonly kernel: string;
   readonly distribution: string;
   readonly processor: string;
+  /** the processor is QEMU's software, its clock counts instructions (scripts/vm/boot.sh): ratios are of instructions */
+  readonly emulated: boolean;
   readonly cores: number;
   readonly memoryGb: number;
   readonly node: string;
@@ -53,16 +55,24 @@ const syncMs = (): number => {
   }
 };
 
+/** Of a guest (`npm run bench:vm`), which has no git, the host says it. */
+const commit = async (): Promise<string> =>
+  process.env.BENCH_COMMIT ??
+  (await attempt('git', ['-C', ROOT, 'describe', '--always', '--dirty'])).stdout.trim();
+
+const processor = (): string => cpus()[0]?.model ?? '?';
+
 export const readMachine = async (client: string): Promise<Machine> => ({
   date: new Date().toISOString(),
   kernel: release(),
   distribution: firstMatch('/etc/os-release', /PRETTY_NAME="(.*)"/),
-  processor: cpus()[0]?.model ?? '?',
+  processor: processor(),
+  emulated: processor().startsWith('QEMU TCG'),
   cores: cpus().length,
   memoryGb: Math.round(totalmem() / 1e9),
   node: process.version,
   client: await run(client, ['--version']),
-  commit: (await attempt('git', ['-C', ROOT, 'describe', '--always', '--dirty'])).stdout.trim(),
+  commit: await commit(),
   load: firstMatch('/proc/loadavg', /^(\S+)/),
   syncMs: syncMs(),
 });

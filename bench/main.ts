@@ -3,10 +3,11 @@
  * and ratios. Invariant: whatever was started or made is taken away again, also on failure and on Ctrl-C.
  */
 import { join } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { ROOT } from '../test/support/daemon.js';
 import type { Bench, Figure } from './bench.js';
 import { type Engine, type EngineName, loadImages, startEngine } from './engine.js';
+import { DRIVER_NAMES } from './figures/drivers.js';
 import { FIGURES } from './figures/index.js';
 import { build, DNSPERF, DOCKERD, dockerClient, IPERF, missing, readMachine, testImages } from './machine.js';
 import { markdown, type Report, writeReport } from './report.js';
@@ -16,12 +17,22 @@ import { isInterrupted, undoAll, undoOnSignals } from './undo.js';
 interface Options {
   readonly quick: boolean;
   readonly only: readonly string[];
+  readonly drivers: readonly string[];
   readonly engine?: EngineName;
   readonly out: string;
   readonly profile?: string;
 }
 
 const say = (text: string): void => void process.stderr.write(`bench: ${text}\n`);
+
+/** `ipvlan,ovs` */
+const driverList = (text: string): readonly string[] => {
+  const names = text.split(',');
+  const unknown = names.find((name) => !DRIVER_NAMES.includes(name));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`${unknown} is none of ${DRIVER_NAMES.join(', ')}.`);
+  return names;
+};
 
 const readOptions = (): Options =>
   new Command('npm run bench --')
@@ -34,12 +45,17 @@ const readOptions = (): Options =>
         .choices(FIGURES.map((f) => f.name))
         .default([]),
     )
+    .addOption(
+      new Option('--drivers <names>', `of the figure drivers, these only: ${DRIVER_NAMES.join(',')}`)
+        .argParser(driverList)
+        .default([], 'all that the kernel has'),
+    )
     .addOption(new Option('--engine <name>', 'one engine only').choices(['viaduct', 'dockerd']))
     .option('--out <directory>', 'where the results go', '')
     .option('--profile <directory>', "write a CPU profile of Viaduct's daemon there (slows it)")
     .addHelpText(
       'after',
-      '\nVIADUCT_DIST=<directory below the project> measures that build instead of a fresh one.',
+      '\nVIADUCT_DIST=<directory below the project> measures that build instead of a fresh one.\n\nnpm run bench:vm -- [--drivers ipvlan,ovs] measures the drivers on Debian’s own kernel in QEMU, Viaduct alone,\nand writes bench/results/drivers-vm.md and drivers-vm.json.',
     )
     .parse()
     .opts<Options>();
@@ -80,9 +96,9 @@ const measureAll = async (
   return rows;
 };
 
-const outputDirectory = ({ out, only, engine, profile }: Options): string | undefined => {
+const outputDirectory = ({ out, only, drivers, engine, profile }: Options): string | undefined => {
   if (out !== '') return out;
-  const whole = only.length === 0 && engine === undefined && profile === undefined;
+  const whole = only.length === 0 && drivers.length === 0 && engine === undefined && profile === undefined;
   return whole ? join(ROOT, 'bench/results') : undefined;
 };
 
@@ -103,6 +119,8 @@ const measure = async (options: Options, figures: readonly Figure[], client: str
   const bench: Bench = {
     engines,
     quick: options.quick,
+    emulated: machine.emulated,
+    drivers: options.drivers,
     client,
     rounds: (full, quick) => (options.quick ? quick : full),
     say: (text) => say(`  ${text}`),

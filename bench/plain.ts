@@ -91,9 +91,11 @@ table inet hand {
 }`;
 
 /** As a router is usually set up. */
+const guard = async ({ world }: Site): Promise<void> => void (await world.host('nft -f -', { input: RULES }));
+
 export const guardedBridge: Build = async (site) => {
   await bridge(site);
-  await site.world.host('nft -f -', { input: RULES });
+  await guard(site);
   await setBridgeNetfilter(site.world, true);
 };
 
@@ -135,6 +137,13 @@ export const plainOvs =
       }
       await ovs.vsctl('add-port', 'br0', `p${i}`);
     }
+  };
+
+export const guardedOvs =
+  (datapath: string): Build =>
+  async (site) => {
+    await plainOvs(datapath)(site);
+    await guard(site);
   };
 
 let count = 0;

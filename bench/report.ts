@@ -97,18 +97,35 @@ const mainTable = (rows: readonly Row[], notes: readonly string[]): readonly str
   return ['', table(header, lines)];
 };
 
+const EMULATED =
+  '**An emulated machine** (QEMU without KVM). Its one processor is software, and its clock counts the instructions carried out, 8 ns each: what else the real machine does is not in the figures, nor are caches, branch prediction and a second processor. Absolute figures say nothing; both ends and everything between them share the processor, so “of plain” compares how many instructions a packet takes.';
+
+const IN_TURN =
+  "Both ran in turn in one run, each in namespaces of its own. Medians, quartiles in brackets; “better” is how many times better Viaduct's median is. “At this pace” is the target made as much longer as dockerd takes longer here than on the machine for which it was set (times differ by twice and more between machines of one kind).";
+const ALONE = 'Viaduct alone. Medians, quartiles in brackets.';
+
+/** What was measured, where, and how to read it. */
+const head = ({ machine, versions, quick }: Report): readonly string[] => {
+  const beside = versions.dockerd !== undefined;
+  const place = `${machine.date}: ${machine.distribution}, Linux ${machine.kernel}, ${machine.cores} ${machine.cores === 1 ? 'core' : 'cores'} (${machine.processor}), ${machine.memoryGb} GB, load ${machine.load} at the start, fdatasync ${number(machine.syncMs)} ms; node ${machine.node}; Viaduct ${versions.viaduct ?? '–'} (${machine.commit}), dockerd ${versions.dockerd ?? '–'}, ${machine.client}.`;
+  return [
+    `# Viaduct${beside ? ' beside dockerd' : ''}`,
+    '',
+    place,
+    ...(machine.emulated ? ['', EMULATED] : []),
+    '',
+    `${beside ? IN_TURN : ALONE}${quick ? ' **A quick run: few rounds.**' : ''}`,
+  ];
+};
+
 export const markdown = (report: Report): string => {
-  const { machine, versions, rows } = report;
+  const { rows } = report;
   const unmeasured = [...report.failures, ...report.absent];
   const judged = rows.filter((row) => isMet(row) !== undefined);
   const missed = judged.filter((row) => isMet(row) === false);
   const notes = notesOf(rows);
   return [
-    '# Viaduct beside dockerd',
-    '',
-    `${machine.date}: ${machine.distribution}, Linux ${machine.kernel}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGb} GB, load ${machine.load} at the start, fdatasync ${number(machine.syncMs)} ms; node ${machine.node}; Viaduct ${versions.viaduct ?? '–'} (${machine.commit}), dockerd ${versions.dockerd ?? '–'}, ${machine.client}.`,
-    '',
-    `Both ran in turn in one run, each in namespaces of its own. Medians, quartiles in brackets; “better” is how many times better Viaduct's median is. “At this pace” is the target made as much longer as dockerd takes longer here than on the machine for which it was set (times differ by twice and more between machines of one kind).${report.quick ? ' **A quick run: few rounds.**' : ''}`,
+    ...head(report),
     ...mainTable(
       rows.filter(({ plain }) => plain === undefined),
       notes,

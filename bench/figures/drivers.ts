@@ -22,6 +22,7 @@ import {
   type Build,
   type Ends,
   guardedBridge,
+  guardedOvs,
   type HandMade,
   makeByHand,
   onParent,
@@ -35,9 +36,15 @@ import { onEnd } from '../undo.js';
 interface Driver {
   readonly name: string;
   readonly network: object;
+  /** a Linux bridge: measured with br_netfilter off, and beside one with rules with br_netfilter on */
+  readonly bridged?: true;
   /** the same by hand, as Viaduct's machine has it; undefined where this machine has not what it takes */
-  readonly prepare: (viaduct: Engine, absent: Bench['absent']) => Promise<Build | undefined>;
-  /** and by hand with rules */
+  readonly prepare: (viaduct: Engine, absent: Bench['absent']) => Promise<ByHand | undefined>;
+}
+
+interface ByHand {
+  readonly plain: Build;
+  /** and with a router's usual rules */
   readonly guarded?: Build;
 }
 
@@ -55,7 +62,7 @@ const onTheWire = (name: string, type: string): Driver => ({
     const { code, stderr } = await world.host.try(
       `ip link add link eth0 name probe0 type ${type} && ip link delete probe0`,
     );
-    if (code === 0) return onParent(type);
+    if (code === 0) return { plain: onParent(type) };
     absent(`drivers: ${name}: this kernel has none (${stderr.trim()})`);
     return undefined;
   },
@@ -64,7 +71,12 @@ const onTheWire = (name: string, type: string): Driver => ({
 const OVS_PROGRAM = '/usr/sbin/ovs-vswitchd';
 
 const DRIVERS: readonly Driver[] = [
-  { name: 'bridge', network: { Driver: 'bridge' }, prepare: async () => plainBridge, guarded: guardedBridge },
+  {
+    name: 'bridge',
+    network: { Driver: 'bridge' },
+    bridged: true,
+    prepare: async () => ({ plain: plainBridge, guarded: guardedBridge }),
+  },
   onTheWire('macvlan', 'macvlan mode bridge'),
   onTheWire('ipvlan', 'ipvlan mode l2'),
   {
@@ -73,13 +85,16 @@ const DRIVERS: readonly Driver[] = [
     prepare: async ({ world }, absent) => {
       if (existsSync(OVS_PROGRAM)) {
         onEnd((await startOvs(world.base, world.enter)).remove);
-        return plainOvs(existsSync('/sys/module/openvswitch') ? 'system' : 'netdev');
+        const datapath = existsSync('/sys/module/openvswitch') ? 'system' : 'netdev';
+        return { plain: plainOvs(datapath), guarded: guardedOvs(datapath) };
       }
       absent(`drivers: ovs: no ${OVS_PROGRAM} (Debian's openvswitch-switch)`);
       return undefined;
     },
   },
 ];
+
+export const DRIVER_NAMES: readonly string[] = DRIVERS.map(({ name }) => name);
 
 const containersOf = async (engine: Engine, network: object): Promise<Ends> => {
   const body = JSON.stringify({ Name: 'measured', ...network });
@@ -92,8 +107,8 @@ const containersOf = async (engine: Engine, network: object): Promise<Ends> => {
 };
 
 /**
- * In turn with Viaduct: the plain devices, and dockerd where it has the driver; then, where br_netfilter is on, Viaduct
- * again beside one by hand with a router's usual rules.
+ * In turn with Viaduct: the plain devices, and dockerd where it has the driver; one by hand with a router's usual rules; for
+ * a bridge, where br_netfilter is on, Viaduct again.
  */
 type Maker = 'plain' | EngineName | 'filtered' | 'guarded';
 
@@ -107,13 +122,17 @@ const rowsOf = (driver: string, values: Values<Maker>): readonly Row[] => {
     plain: values.get('plain', way, kind),
     note: kind === 'throughput' ? 'iperf3, one TCP stream' : 'one byte there and back over TCP',
   });
-  const besideGuarded = ({ target: _, ...rest }: Row, way: Way, kind: Kind): Row => ({
-    ...rest,
-    title: `… with br_netfilter, beside one with rules, ${way}, ${kind}`,
-    samples: { viaduct: values.get('filtered', way, kind), dockerd: [] },
-    plain: values.get('guarded', way, kind),
-    note: 'both on machines where br_netfilter is on; the one by hand tracks connections and has a masquerade rule',
-  });
+  const besideGuarded = ({ target: _, ...rest }: Row, way: Way, kind: Kind): Row => {
+    const filtered = values.get('filtered', way, kind);
+    const bridged = filtered.length > 0;
+    return {
+      ...rest,
+      title: `…${bridged ? ' with br_netfilter,' : ''} beside one with rules, ${way}, ${kind}`,
+      samples: { viaduct: bridged ? filtered : values.get('viaduct', way, kind), dockerd: [] },
+      plain: values.get('guarded', way, kind),
+      note: `the one by hand tracks connections and has a masquerade rule${bridged ? '; both on machines where br_netfilter is on' : ''}`,
+    };
+  };
   return WAYS.flatMap((way) =>
     KINDS.flatMap((kind) => {
       const all = row(way, kind);
@@ -137,30 +156,30 @@ const whereFiltered = (subject: Subject<Maker>, { world }: Engine, on: boolean):
 
 interface Chosen {
   readonly driver: Driver;
-  readonly build: Build;
+  readonly byHand: ByHand;
 }
 
 const measureDriver = async (
-  { driver: { name, network, guarded }, build }: Chosen,
+  { driver: { name, network, bridged }, byHand: { plain, guarded } }: Chosen,
   engines: readonly Engine[],
   duration: Duration,
 ): Promise<readonly Row[]> => {
   const made: HandMade[] = [];
   const subjects: Subject<Maker>[] = [];
-  const byHand = async (maker: Maker, how: Build): Promise<void> => {
+  const addByHand = async (maker: Maker, how: Build): Promise<void> => {
     const network = await makeByHand(how);
     made.push(network);
     subjects.push(await makeReady(maker, network.ends));
   };
   try {
-    await byHand('plain', build);
+    await addByHand('plain', plain);
     for (const engine of engines) {
       const subject = await makeReady(engine.name, await containersOf(engine, network));
-      subjects.push(guarded ? whereFiltered(subject, engine, false) : subject);
-      if (guarded && engine.name === 'viaduct')
+      subjects.push(bridged ? whereFiltered(subject, engine, false) : subject);
+      if (bridged && engine.name === 'viaduct')
         subjects.push({ ...whereFiltered(subject, engine, true), name: 'filtered', stop: () => {} });
     }
-    if (guarded) await byHand('guarded', guarded);
+    if (guarded) await addByHand('guarded', guarded);
     return rowsOf(name, await measureTraffic(subjects, duration));
   } finally {
     for (const { stop } of subjects) stop();
@@ -172,14 +191,28 @@ const measureDriver = async (
 const prepareAll = async (viaduct: Engine, bench: Bench): Promise<readonly Chosen[]> => {
   const chosen: Chosen[] = [];
   for (const driver of DRIVERS) {
-    const build = await driver.prepare(viaduct, bench.absent);
-    if (build) chosen.push({ driver, build });
+    if (bench.drivers.length > 0 && !bench.drivers.includes(driver.name)) continue;
+    const byHand = await driver.prepare(viaduct, bench.absent);
+    if (byHand) chosen.push({ driver, byHand });
   }
   return chosen;
 };
 
-/** Seconds of traffic for all drivers together, shared by how many networks each has measured in turn. */
-const TOTAL = { full: 120, quick: 21 } as const;
+/**
+ * Seconds: of all drivers together, shared by how many networks each has measured in turn; of one stream; of one series of
+ * round trips. Longer where the processor is an emulated one, for few bytes pass there in a second; few rounds are enough,
+ * since its clock counts instructions.
+ */
+const SECONDS = {
+  full: { total: 120, stream: 0.3, roundTrip: 0.2 },
+  quick: { total: 21, stream: 0.2, roundTrip: 0.1 },
+  emulated: { total: 150, stream: 1, roundTrip: 0.5 },
+} as const;
+
+const durationOf = ({ quick, emulated }: Bench, share: number): Duration => {
+  const { total, ...each } = SECONDS[emulated ? 'emulated' : quick ? 'quick' : 'full'];
+  return { total: total * share, ...each };
+};
 
 const measure = async (bench: Bench): Promise<readonly Row[]> => {
   const viaduct = bench.engines.find(({ name }) => name === 'viaduct');
@@ -187,16 +220,13 @@ const measure = async (bench: Bench): Promise<readonly Row[]> => {
   const chosen = await prepareAll(viaduct, bench);
   const enginesFor = ({ driver }: Chosen): readonly Engine[] =>
     bench.engines.filter((engine) => engine === viaduct || (driver.name === 'bridge' && !bench.quick));
-  const networksOf = (one: Chosen): number => 1 + enginesFor(one).length + (one.driver.guarded ? 2 : 0);
+  const networksOf = (one: Chosen): number =>
+    1 + enginesFor(one).length + (one.byHand.guarded ? 1 : 0) + (one.driver.bridged ? 1 : 0);
   const networks = chosen.reduce((sum, one) => sum + networksOf(one), 0);
   const rows: Row[] = [];
   for (const one of chosen) {
     bench.say(one.driver.name);
-    const duration = {
-      total: ((bench.quick ? TOTAL.quick : TOTAL.full) * networksOf(one)) / networks,
-      stream: bench.quick ? 0.2 : 0.3,
-      roundTrip: bench.quick ? 0.1 : 0.2,
-    };
+    const duration = durationOf(bench, networksOf(one) / networks);
     rows.push(...(await measureDriver(one, enginesFor(one), duration)));
   }
   return rows;

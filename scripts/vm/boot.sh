@@ -1,4 +1,4 @@
-# Sourced: boots the guest. Its console goes to a file, its tests' output to ours, its verdict to a second file.
+# Sourced: boots the guest. Its console goes to a file, its program's output to ours, its verdict to a second file.
 # VM_ACCEL, VM_MEMORY (MiB) and VM_TESTS_LIMIT overrule what is chosen here.
 # Limits, in seconds: a boot takes 3 with KVM and some 15 in emulation, on a busy machine several times that.
 boot_limit=180
@@ -19,6 +19,15 @@ accelerator() {
 # runs (each first or last netfilter hook does): that one then stays on the same instruction for good.
 processors() { case "$(accelerator)" in kvm*) echo 2 ;; *) echo 1 ;; esac; }
 
+# What QEMU emulates with. `instruction_clock=yes`: the guest's clock counts the instructions that it has carried out, 8 ns
+# each (about what they take), so that whatever else this machine does meanwhile is not in what the guest measures.
+acceleration() {
+  case "$(accelerator)${instruction_clock:-}" in
+    tcg*yes) echo "-accel tcg,thread=single -icount shift=3" ;;
+    *) echo "-accel $(accelerator) -accel tcg,thread=multi" ;;
+  esac
+}
+
 # qemu_guest KERNEL_ARGUMENTS [further QEMU arguments]
 qemu_guest() {
   arguments=$1
@@ -28,7 +37,7 @@ qemu_guest() {
     drives="$drives -drive file=$vm/$part.sqfs,format=raw,if=virtio,readonly=on"
   done
   # shellcheck disable=SC2086
-  exec qemu-system-x86_64 -accel "$(accelerator)" -accel tcg,thread=multi -cpu max -smp "$(processors)" -m "${VM_MEMORY:-3072}" \
+  exec qemu-system-x86_64 $(acceleration) -cpu max -smp "$(processors)" -m "${VM_MEMORY:-3072}" \
     -nodefaults -display none -no-reboot -kernel "$vm/vmlinuz" -initrd "$vm/initrd" \
     -append "viaduct.guest console=ttyS0 loglevel=5 mitigations=off panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=30 $arguments" $drives "$@"
 }
@@ -56,7 +65,15 @@ watch_guest() {
   wait "$1" 2>/dev/null
 }
 
-boot_tests() {
+# What the program left in /run/files, into the directory `files`.
+unpack_files() {
+  rm -rf "$files" && mkdir -p "$files"
+  sed -n 's/^files //p' "$vm/verdict" | tr -d '\r' | base64 -d | tar -C "$files" -xzf - || note "The guest handed nothing back."
+}
+
+# boot_program: runs what make_guest was given. `files`: where what it hands back goes; `after_guest`: a command that runs
+# then, however it ended.
+boot_program() {
   say "Booting ($(accelerator))"
   rm -f "$vm/console.log" "$vm/verdict"
   why="ended without a verdict"
@@ -69,6 +86,8 @@ boot_tests() {
   trap - EXIT INT TERM
   code=$(verdict ended)
   [ -z "${VERDICTS:-}" ] || sed -n 's/^verdict //p' "$vm/verdict" >>"$VERDICTS"
+  [ -z "${files:-}" ] || unpack_files
+  ${after_guest:-:}
   [ "$code" = 0 ] && return 0
   printf '%s\n' "" "The guest's console ($vm/console.log):"
   tail -n 200 "$vm/console.log"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The guest's first process in its own root, made from Debian packages: a machine as after boot, without systemd.
-# Serial lines: ttyS0 the console, ttyS1 what the tests say, ttyS2 the verdict (`started`, what test/support/verdicts.ts
-# writes, then an exit code).
+# Serial lines: ttyS0 the console, ttyS1 what the program says (`set --` in .vm-run), ttyS2 the verdict: `started`, what
+# test/support/verdicts.ts writes, the files below /run/files as one line, then an exit code.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs tmpfs /tmp && chmod 1777 /tmp
@@ -36,10 +36,11 @@ if grep -q viaduct.shell /proc/cmdline; then
   setsid -c bash </dev/ttyS0 >/dev/ttyS0 2>&1
   code=0
 else
-  { sh scripts/vm/tests.sh "$@" 2>&1; echo $? >/run/code; } </dev/null | cat >/dev/ttyS1
+  { "$@" 2>&1; echo $? >/run/code; } </dev/null | cat >/dev/ttyS1
   code=$(cat /run/code)
 fi
 [ ! -e /run/verdicts ] || sed 's/^/verdict /' /run/verdicts >/dev/ttyS2
+[ ! -d /run/files ] || { printf 'files '; tar -C /run/files -czf - . | base64 -w 0; echo; } >/dev/ttyS2
 echo "ended $code" >/dev/ttyS2
 sleep 0.2
 echo b >/proc/sysrq-trigger

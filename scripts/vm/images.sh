@@ -108,12 +108,12 @@ pack_root() {
 }
 
 pack_npm() {
-  tar -C "$(readlink -f node_modules)/.." --transform 's,^,viaduct/,' --exclude=node_modules/@biomejs \
+  tar -C "$(readlink -f node_modules)/.." --transform 's,^,viaduct/,S' --exclude=node_modules/@biomejs \
     --exclude=node_modules/@typescript --exclude=node_modules/typescript -cf - node_modules | squash "$vm/npm.sqfs"
 }
 
 pack_images() {
-  tar --transform 's,^,viaduct/,' -cf - .cache/images/*.tar .cache/images/*.stamp | squash "$vm/images.sqfs"
+  tar --transform 's,^,viaduct/,S' -cf - .cache/images/*.tar .cache/images/*.stamp | squash "$vm/images.sqfs"
 }
 
 # The working tree, and what to do with it: /viaduct/.vm-run is sourced by scripts/vm/guest.sh.
@@ -122,14 +122,14 @@ pack_project() {
   printf '%s\n' "$1" >"$vm/run/.vm-run"
   { git ls-files -co --exclude-standard 2>/dev/null || find . -path ./node_modules -prune -o -path ./.cache -prune -o -type f -print; } |
     grep -v '^node_modules' | while read -r path; do [ ! -f "$path" ] || printf '%s\n' "$path"; done >"$vm/run/list"
-  tar --transform 's,^,viaduct/,' -cf - -T "$vm/run/list" dist -C "$vm/run" .vm-run | squash "$vm/project.sqfs"
+  tar --transform 's,^,viaduct/,S' -cf - -T "$vm/run/list" dist -C "$vm/run" .vm-run | squash "$vm/project.sqfs"
 }
 
 quote() {
   for word in "$@"; do printf " '%s'" "$(printf %s "$word" | sed "s/'/'\\\\''/g")"; done
 }
 
-# make_guest [vitest arguments]: one at a time in a working tree, until the guest has ended.
+# make_guest COMMAND…: what runs inside; one at a time in a working tree, until the guest has ended.
 make_guest() {
   mkdir -p "$vm"
   exec 9>"$vm/lock"

@@ -18,6 +18,8 @@ export interface Ends {
 
 export interface HandMade {
   readonly ends: Ends;
+  /** the machine it is on */
+  readonly world: World;
   readonly remove: () => Promise<void>;
 }
 
@@ -66,16 +68,11 @@ export const setBridgeNetfilter = async ({ host }: World, on: boolean): Promise<
       if [ -e $call ]; then echo ${on ? 1 : 0} > $call; fi
     done`));
 
-const bridge: Build = async (site) => {
+export const plainBridge: Build = async (site) => {
   await site.ip(hostOf(site), ['link add br0 type bridge']);
   await router(site);
   await pairs(site);
   await site.ip(hostOf(site), ['link set p0 master br0', 'link set p1 master br0']);
-};
-
-export const plainBridge: Build = async (site) => {
-  await bridge(site);
-  await setBridgeNetfilter(site.world, false);
 };
 
 const RULES = `
@@ -94,9 +91,8 @@ table inet hand {
 const guard = async ({ world }: Site): Promise<void> => void (await world.host('nft -f -', { input: RULES }));
 
 export const guardedBridge: Build = async (site) => {
-  await bridge(site);
+  await plainBridge(site);
   await guard(site);
-  await setBridgeNetfilter(site.world, true);
 };
 
 /** On the wire to the outside itself; `type` as ip-link(8) takes it. */
@@ -171,6 +167,7 @@ export const makeByHand = async (build: Build): Promise<HandMade> => {
   const [a, b] = containers;
   return {
     ends: { a: `/run/netns/${a}`, b: `/run/netns/${b}`, outside: world.netns.outside },
+    world,
     remove,
   };
 };

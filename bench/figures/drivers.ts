@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { startOvs } from '../../test/support/ovs.js';
-import { HOST, OUTSIDE } from '../../test/support/world.js';
+import { HOST, OUTSIDE, type World } from '../../test/support/world.js';
 import { type Bench, containerBody, containerPid, type Figure, idOf, startContainer } from '../bench.js';
 import type { Engine, EngineName } from '../engine.js';
 import {
@@ -36,7 +36,7 @@ import { onEnd } from '../undo.js';
 interface Driver {
   readonly name: string;
   readonly network: object;
-  /** a Linux bridge: measured with br_netfilter off, and beside one with rules with br_netfilter on */
+  /** a Linux bridge: measured with br_netfilter off, and once more, beside one with rules, with br_netfilter on */
   readonly bridged?: true;
   /** the same by hand, as Viaduct's machine has it; undefined where this machine has not what it takes */
   readonly prepare: (viaduct: Engine, absent: Bench['absent']) => Promise<ByHand | undefined>;
@@ -108,9 +108,27 @@ const containersOf = async (engine: Engine, network: object): Promise<Ends> => {
 
 /**
  * In turn with Viaduct: the plain devices, and dockerd where it has the driver; one by hand with a router's usual rules; for
- * a bridge, where br_netfilter is on, Viaduct again.
+ * a bridge, Viaduct and that one again where br_netfilter is on.
  */
-type Maker = 'plain' | EngineName | 'filtered' | 'guarded';
+type Maker = 'plain' | EngineName | 'guarded' | 'viaduct, br_netfilter' | 'guarded, br_netfilter';
+
+/** Rows beside one by hand with rules: what is compared, and on which ways it is the same work. */
+const BESIDE_GUARDED = [
+  { viaduct: 'viaduct', guarded: 'guarded', ways: ['to the outside'], where: '' },
+  {
+    viaduct: 'viaduct, br_netfilter',
+    guarded: 'guarded, br_netfilter',
+    ways: WAYS,
+    where: ', with br_netfilter',
+  },
+] as const satisfies readonly {
+  readonly viaduct: Maker;
+  readonly guarded: Maker;
+  readonly ways: readonly Way[];
+  readonly where: string;
+}[];
+
+const withoutTarget = ({ target: _, ...rest }: Row): Row => rest;
 
 const rowsOf = (driver: string, values: Values<Maker>): readonly Row[] => {
   const row = (way: Way, kind: Kind): Row => ({
@@ -122,27 +140,26 @@ const rowsOf = (driver: string, values: Values<Maker>): readonly Row[] => {
     plain: values.get('plain', way, kind),
     note: kind === 'throughput' ? 'iperf3, one TCP stream' : 'one byte there and back over TCP',
   });
-  const besideGuarded = ({ target: _, ...rest }: Row, way: Way, kind: Kind): Row => {
-    const filtered = values.get('filtered', way, kind);
-    const bridged = filtered.length > 0;
-    return {
-      ...rest,
-      title: `…${bridged ? ' with br_netfilter,' : ''} beside one with rules, ${way}, ${kind}`,
-      samples: { viaduct: bridged ? filtered : values.get('viaduct', way, kind), dockerd: [] },
-      plain: values.get('guarded', way, kind),
-      note: `the one by hand tracks connections and has a masquerade rule${bridged ? '; both on machines where br_netfilter is on' : ''}`,
-    };
-  };
+  const besideGuarded = (all: Row, way: Way, kind: Kind): readonly Row[] =>
+    BESIDE_GUARDED.filter(
+      ({ guarded, ways }) => ways.some((w) => w === way) && values.get(guarded, way, kind).length > 0,
+    ).map(({ viaduct, guarded, where }) => ({
+      ...(where === '' ? all : withoutTarget(all)),
+      title: `… beside one with rules${where}, ${way}, ${kind}`,
+      samples: { viaduct: values.get(viaduct, way, kind), dockerd: [] },
+      plain: values.get(guarded, way, kind),
+      note: 'the one by hand tracks connections, accepts those under way and translates addresses (masquerade), as Viaduct does',
+    }));
   return WAYS.flatMap((way) =>
     KINDS.flatMap((kind) => {
       const all = row(way, kind);
-      return values.get('guarded', way, kind).length > 0 ? [all, besideGuarded(all, way, kind)] : [all];
+      return [all, ...besideGuarded(all, way, kind)];
     }),
   );
 };
 
-/** The same, with br_netfilter on or off on the engine's machine while it is measured. */
-const whereFiltered = (subject: Subject<Maker>, { world }: Engine, on: boolean): Subject<Maker> => ({
+/** The same, with br_netfilter on or off on its machine while it is measured. */
+const whereFiltered = (subject: Subject<Maker>, world: World, on: boolean): Subject<Maker> => ({
   ...subject,
   throughput: async (...args) => {
     await setBridgeNetfilter(world, on);
@@ -166,19 +183,24 @@ const measureDriver = async (
 ): Promise<readonly Row[]> => {
   const made: HandMade[] = [];
   const subjects: Subject<Maker>[] = [];
+  const add = async (maker: Maker, ends: Ends, world: World): Promise<void> => {
+    const subject = await makeReady(maker, ends);
+    subjects.push(bridged ? whereFiltered(subject, world, false) : subject);
+    if (bridged && (maker === 'viaduct' || maker === 'guarded'))
+      subjects.push({
+        ...whereFiltered(subject, world, true),
+        name: `${maker}, br_netfilter`,
+        stop: () => {},
+      });
+  };
   const addByHand = async (maker: Maker, how: Build): Promise<void> => {
     const network = await makeByHand(how);
     made.push(network);
-    subjects.push(await makeReady(maker, network.ends));
+    await add(maker, network.ends, network.world);
   };
   try {
     await addByHand('plain', plain);
-    for (const engine of engines) {
-      const subject = await makeReady(engine.name, await containersOf(engine, network));
-      subjects.push(bridged ? whereFiltered(subject, engine, false) : subject);
-      if (bridged && engine.name === 'viaduct')
-        subjects.push({ ...whereFiltered(subject, engine, true), name: 'filtered', stop: () => {} });
-    }
+    for (const engine of engines) await add(engine.name, await containersOf(engine, network), engine.world);
     if (guarded) await addByHand('guarded', guarded);
     return rowsOf(name, await measureTraffic(subjects, duration));
   } finally {
@@ -221,7 +243,7 @@ const measure = async (bench: Bench): Promise<readonly Row[]> => {
   const enginesFor = ({ driver }: Chosen): readonly Engine[] =>
     bench.engines.filter((engine) => engine === viaduct || (driver.name === 'bridge' && !bench.quick));
   const networksOf = (one: Chosen): number =>
-    1 + enginesFor(one).length + (one.byHand.guarded ? 1 : 0) + (one.driver.bridged ? 1 : 0);
+    1 + enginesFor(one).length + (one.byHand.guarded ? 1 : 0) + (one.driver.bridged ? 2 : 0);
   const networks = chosen.reduce((sum, one) => sum + networksOf(one), 0);
   const rows: Row[] = [];
   for (const one of chosen) {

@@ -3,6 +3,7 @@
  * made by hand: what Viaduct's rules, sysctls and firewall cost.
  */
 import { existsSync } from 'node:fs';
+import { hasOvsModule } from '../../src/engine/host-facts.js';
 import { startOvs } from '../../test/support/ovs.js';
 import { HOST, OUTSIDE, type World } from '../../test/support/world.js';
 import { type Bench, containerBody, containerPid, type Figure, idOf, startContainer } from '../bench.js';
@@ -85,7 +86,7 @@ const DRIVERS: readonly Driver[] = [
     prepare: async ({ world }, absent) => {
       if (existsSync(OVS_PROGRAM)) {
         onEnd((await startOvs(world.base, world.enter)).remove);
-        const datapath = existsSync('/sys/module/openvswitch') ? 'system' : 'netdev';
+        const datapath = hasOvsModule() ? 'system' : 'netdev'; // as Viaduct chooses
         return { plain: plainOvs(datapath), guarded: guardedOvs(datapath) };
       }
       absent(`drivers: ovs: no ${OVS_PROGRAM} (Debian's openvswitch-switch)`);

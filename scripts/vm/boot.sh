@@ -74,7 +74,7 @@ unpack_files() {
 # boot_program: runs what make_guest was given. `files`: where what it hands back goes; `after_guest`: a command that runs
 # then, however it ended.
 boot_program() {
-  say "Booting ($(accelerator))"
+  say "Booting ($(acceleration))"
   rm -f "$vm/console.log" "$vm/verdict"
   why="ended without a verdict"
   qemu_guest "" -serial "file:$vm/console.log" -chardev stdio,id=out,signal=off -serial chardev:out \

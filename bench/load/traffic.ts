@@ -70,6 +70,8 @@ export interface Duration {
 }
 
 const MIN_ROUNDS = 4;
+/** Series of round trips that are thrown away: V8 goes on compiling the programs at both ends for as long as that. */
+const WARM_UP = 4;
 
 /** The same bytes for all: about as many as the first carries in the time. iperf3 itself knows whole seconds only. */
 const bytesFor = async (subjects: readonly Subject<string>[], way: Way, seconds: number): Promise<number> => {
@@ -84,6 +86,7 @@ export const measureTraffic = async <Name extends string>(
   const values = new Values<Name>();
   const bytes = new Map<Way, number>();
   for (const way of WAYS) bytes.set(way, await bytesFor(subjects, way, stream));
+  for (const subject of subjects) for (const way of WAYS) await subject.roundTrip(way, roundTrip * WARM_UP);
   const end = performance.now() + total * 1000;
   for (let round = 0; round < MIN_ROUNDS || performance.now() < end; round += 1) {
     const order = round % 2 === 0 ? subjects : [...subjects].reverse();

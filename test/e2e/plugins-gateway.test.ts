@@ -152,6 +152,12 @@ test('D9 a docker_gwbridge that the user made is used as it is', async () => {
   expect((await ping('one', OUTSIDE.ipv4)).code).toBe(0);
   expect(await d.docker('port', 'one')).toBe('80/tcp -> 127.0.0.1:8080');
   expect(await asked(8080)).toBe('');
+  // Its address for ports is not that of a network which leads out itself.
+  await d.docker('network', 'create', 'leads');
+  await d.docker('create', '--name', 'two', '--network', 'net', '-p', '8081:80', 'alpine', 'sleep', '600');
+  await d.docker('network', 'connect', 'leads', 'two');
+  await d.docker('start', 'two');
+  expect(await d.docker('port', 'two')).toContain('80/tcp -> 0.0.0.0:8081');
 });
 
 test('D9 internal networks and plugins that disable the gateway service get no way out', async () => {

@@ -47,11 +47,13 @@ export const linkTargets = (parts: Parts, container: Container, network: Network
 
 const HOST_BINDING = 'com.docker.network.bridge.host_binding_ipv4';
 
-/** The networks that may come to carry the ports: a gateway endpoint's, too, where a driver may ask for one. */
+/** The networks that may come to carry the ports: a gateway endpoint's, too, where no other can lead out. */
 const carriers = (parts: Parts, networks: readonly Network[]): readonly Network[] => {
-  const gateway = networks.some((n) => driverOf(parts, n).needsGateway)
-    ? parts.model.networkNamed(GATEWAY_NETWORK)
-    : undefined;
+  const outward = networks.filter((n) => !n.internal);
+  const gateway =
+    outward.length > 0 && outward.every((n) => driverOf(parts, n).needsGateway)
+      ? parts.model.networkNamed(GATEWAY_NETWORK)
+      : undefined;
   return gateway ? [...networks, gateway] : networks;
 };
 

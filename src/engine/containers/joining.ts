@@ -1,6 +1,7 @@
 /**
  * Joining and leaving networks in which plugins have a part: what must be awaited of them is awaited here, around the
- * synchronous commits of `membership.ts` and `connection.ts`. One attachment at a time a network; containers on other networks go on.
+ * synchronous commits of `membership.ts` and `connection.ts`. One attachment at a time a network; containers on other
+ * networks go on.
  */
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Endpoint } from '../../model/endpoint.js';

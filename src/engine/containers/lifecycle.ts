@@ -161,7 +161,7 @@ export class Lifecycle {
 
   // ── stop, kill, restart, pause ────────────────────────────────────────────────────────────────────────────────────
 
-  async stop(id: string, options: StopOptions = {}): Promise<void> {
+  async stop(id: string, options: StopOptions): Promise<void> {
     const container = this.parts.model.getContainer(id);
     if (container.state.status === 'restarting') return this.#stopRestarting(id, options);
     if (!isRunning(container)) throw notModified('container already stopped');
@@ -182,7 +182,7 @@ export class Lifecycle {
     if (isRunning(current)) await this.stop(id, options);
   }
 
-  async restart(id: string, options: StopOptions = {}): Promise<void> {
+  async restart(id: string, options: StopOptions): Promise<void> {
     const container = this.parts.model.getContainer(id);
     if (isRunning(container))
       await this.#whileStaying(id, () => terminate(this.parts, this.waiters, container, options));

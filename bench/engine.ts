@@ -8,6 +8,7 @@ import { createWriteStream, existsSync, mkdirSync, readdirSync, rmdirSync, write
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from '../test/support/daemon.js';
+import { pluginSockets } from '../test/support/plugin-process.js';
 import { run } from '../test/support/run.js';
 import { createWorld, type World } from '../test/support/world.js';
 import { type Client, createClient, type Timed } from './http.js';
@@ -49,11 +50,10 @@ const flagsOf = ({ base, socket }: Place): string[] => [
   ...['--pidfile', join(base, 'pid'), '--config-file', join(base, 'daemon.json'), '--live-restore'],
 ];
 
-/** An Open vSwitch of the world's own, where a figure starts one there (startOvs); never the machine's. */
+/** An Open vSwitch and plugins of the world's own, where a figure starts them there; never the machine's. */
 const viaductFlags = (place: Place): string[] => [
   ...flagsOf(place),
-  '--ovs-run-dir',
-  join(place.base, 'ovs'),
+  ...['--ovs-run-dir', join(place.base, 'ovs'), '--plugin-socket-dir', pluginSockets(place)],
 ];
 
 const viaductCommand = (place: Place, { profile }: EngineOptions): string[] => {

@@ -33,19 +33,26 @@ export interface Site {
 
 export type Build = (site: Site) => Promise<void>;
 
-const SUBNET = '172.30.0';
+/** Three of the four numbers of the containers' addresses. */
+export const SUBNET = '172.30.0';
 
 const hostOf = ({ world }: Site): string => basename(world.netns.host);
 const outsideOf = ({ world }: Site): string => basename(world.netns.outside);
 
+const macOf = (i: number): string => `02:00:00:00:00:0${i + 2}`;
+const addressOf = (i: number): string => `${SUBNET}.${i + 2}`;
+
 /** Two veth pairs, their far ends the containers' eth0 with address and default route; the near ends p0 and p1. */
 const pairs = async (site: Site): Promise<void> => {
   for (const [i, ns] of site.containers.entries()) {
-    await site.ip(hostOf(site), [`link add p${i} type veth peer name eth0 netns ${ns}`, `link set p${i} up`]);
+    await site.ip(hostOf(site), [
+      `link add p${i} type veth peer name eth0 address ${macOf(i)} netns ${ns}`,
+      `link set p${i} up`,
+    ]);
     await site.ip(ns, [
       'link set lo up',
       'link set eth0 up',
-      `address add ${SUBNET}.${i + 2}/24 dev eth0`,
+      `address add ${addressOf(i)}/24 dev eth0`,
       `route add default via ${SUBNET}.1`,
     ]);
   }
@@ -75,7 +82,7 @@ export const plainBridge: Build = async (site) => {
   await site.ip(hostOf(site), ['link set p0 master br0', 'link set p1 master br0']);
 };
 
-const RULES = `
+const ROUTER = `
 table inet hand {
   chain forward {
     type filter hook forward priority filter
@@ -87,12 +94,28 @@ table inet hand {
   }
 }`;
 
-/** As a router is usually set up. */
-const guard = async ({ world }: Site): Promise<void> => void (await world.host('nft -f -', { input: RULES }));
+/** Ports send only with their own MAC and address: one look-up a frame, however many ports there are. */
+const SENDERS = `
+table bridge hand {
+  set senders {
+    type ifname . ether_addr . ipv4_addr
+    elements = { ${[0, 1].map((i) => `p${i} . ${macOf(i)} . ${addressOf(i)}`).join(', ')} }
+  }
+  chain guard {
+    type filter hook prerouting priority -300
+    meta protocol ip iifname . ether saddr . ip saddr @senders accept
+    meta protocol arp iifname . arp saddr ether . arp saddr ip @senders accept
+    iifname { p0, p1 } drop
+  }
+}`;
 
+const addRules = async ({ world }: Site, rules: string): Promise<void> =>
+  void (await world.host('nft -f -', { input: rules }));
+
+/** A router as it is usually set up, that refuses forged senders as well. */
 export const guardedBridge: Build = async (site) => {
   await plainBridge(site);
-  await guard(site);
+  await addRules(site, ROUTER + SENDERS);
 };
 
 /** On the wire to the outside itself; `type` as ip-link(8) takes it. */
@@ -139,7 +162,7 @@ export const guardedOvs =
   (datapath: string): Build =>
   async (site) => {
     await plainOvs(datapath)(site);
-    await guard(site);
+    await addRules(site, ROUTER);
   };
 
 let count = 0;

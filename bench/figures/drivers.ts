@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { hasOvsModule } from '../../src/engine/host-facts.js';
 import { startOvs } from '../../test/support/ovs.js';
+import { startExamplePlugin } from '../../test/support/plugin-process.js';
 import { HOST, OUTSIDE, type World } from '../../test/support/world.js';
 import { type Bench, containerBody, containerPid, type Figure, idOf, startContainer } from '../bench.js';
 import type { Engine, EngineName } from '../engine.js';
@@ -29,6 +30,7 @@ import {
   onParent,
   plainBridge,
   plainOvs,
+  SUBNET,
   setBridgeNetfilter,
 } from '../plain.js';
 import { ofPlain, type Row } from '../row.js';
@@ -37,7 +39,7 @@ import { onEnd } from '../undo.js';
 interface Driver {
   readonly name: string;
   readonly network: object;
-  /** a Linux bridge: measured with br_netfilter off, and once more, beside one with rules, with br_netfilter on */
+  /** on a Linux bridge: measured with br_netfilter off, and beside one with rules once more with br_netfilter on */
   readonly bridged?: true;
   /** the same by hand, as Viaduct's machine has it; undefined where this machine has not what it takes */
   readonly prepare: (viaduct: Engine, absent: Bench['absent']) => Promise<ByHand | undefined>;
@@ -45,8 +47,8 @@ interface Driver {
 
 interface ByHand {
   readonly plain: Build;
-  /** and with a router's usual rules */
-  readonly guarded?: Build;
+  /** and with rules that do what Viaduct's do, and the ways on which they do all of that */
+  readonly guarded?: { readonly build: Build; readonly ways: readonly Way[] };
 }
 
 /** Both sit on the wire between the machine and the outside. */
@@ -76,7 +78,7 @@ const DRIVERS: readonly Driver[] = [
     name: 'bridge',
     network: { Driver: 'bridge' },
     bridged: true,
-    prepare: async () => ({ plain: plainBridge, guarded: guardedBridge }),
+    prepare: async () => ({ plain: plainBridge, guarded: { build: guardedBridge, ways: WAYS } }),
   },
   onTheWire('macvlan', 'macvlan mode bridge'),
   onTheWire('ipvlan', 'ipvlan mode l2'),
@@ -87,10 +89,24 @@ const DRIVERS: readonly Driver[] = [
       if (existsSync(OVS_PROGRAM)) {
         onEnd((await startOvs(world.base, world.enter)).remove);
         const datapath = hasOvsModule() ? 'system' : 'netdev'; // as Viaduct chooses
-        return { plain: plainOvs(datapath), guarded: guardedOvs(datapath) };
+        return {
+          plain: plainOvs(datapath),
+          guarded: { build: guardedOvs(datapath), ways: ['to the outside'] },
+        };
       }
       absent(`drivers: ovs: no ${OVS_PROGRAM} (Debian's openvswitch-switch)`);
       return undefined;
+    },
+  },
+  {
+    name: 'plugin',
+    bridged: true,
+    network: { Driver: 'example', IPAM: { Config: [{ Subnet: `${SUBNET}.0/24`, Gateway: `${SUBNET}.1` }] } },
+    prepare: async ({ world }) => {
+      const plugin = await startExamplePlugin(world);
+      onEnd(() => void plugin.kill());
+      await world.outside(`ip route add ${SUBNET}.0/24 via ${HOST.ipv4}`); // it translates nothing
+      return { plain: plainBridge };
     },
   },
 ];
@@ -108,30 +124,30 @@ const containersOf = async (engine: Engine, network: object): Promise<Ends> => {
 };
 
 /**
- * In turn with Viaduct: the plain devices, and dockerd where it has the driver; one by hand with a router's usual rules; for
+ * In turn with Viaduct: the plain devices, and dockerd where it has the driver; one by hand with rules; for
  * a bridge, Viaduct and that one again where br_netfilter is on.
  */
 type Maker = 'plain' | EngineName | 'guarded' | 'viaduct, br_netfilter' | 'guarded, br_netfilter';
 
-/** Rows beside one by hand with rules: what is compared, and on which ways it is the same work. */
+/** Rows beside one by hand with rules: what is compared, and where. */
 const BESIDE_GUARDED = [
-  { viaduct: 'viaduct', guarded: 'guarded', ways: ['to the outside'], where: '' },
-  {
-    viaduct: 'viaduct, br_netfilter',
-    guarded: 'guarded, br_netfilter',
-    ways: WAYS,
-    where: ', with br_netfilter',
-  },
+  { viaduct: 'viaduct', guarded: 'guarded', where: '' },
+  { viaduct: 'viaduct, br_netfilter', guarded: 'guarded, br_netfilter', where: ', with br_netfilter' },
 ] as const satisfies readonly {
   readonly viaduct: Maker;
   readonly guarded: Maker;
-  readonly ways: readonly Way[];
   readonly where: string;
 }[];
 
 const withoutTarget = ({ target: _, ...rest }: Row): Row => rest;
 
-const rowsOf = (driver: string, values: Values<Maker>): readonly Row[] => {
+const GUARDED_NOTE = {
+  'to a container': 'the one by hand refuses forged senders, as Viaduct does',
+  'to the outside':
+    'the one by hand tracks connections, accepts those under way and translates addresses (masquerade), as Viaduct does; a bridge refuses forged senders, too',
+} as const satisfies Record<Way, string>;
+
+const rowsOf = (driver: string, values: Values<Maker>, guardedWays: readonly Way[] = []): readonly Row[] => {
   const row = (way: Way, kind: Kind): Row => ({
     title: `${driver}: ${way}, ${kind}`,
     unit: kind === 'throughput' ? 'Gbit/s' : 'µs',
@@ -142,15 +158,15 @@ const rowsOf = (driver: string, values: Values<Maker>): readonly Row[] => {
     note: kind === 'throughput' ? 'iperf3, one TCP stream' : 'one byte there and back over TCP',
   });
   const besideGuarded = (all: Row, way: Way, kind: Kind): readonly Row[] =>
-    BESIDE_GUARDED.filter(
-      ({ guarded, ways }) => ways.some((w) => w === way) && values.get(guarded, way, kind).length > 0,
-    ).map(({ viaduct, guarded, where }) => ({
-      ...(where === '' ? all : withoutTarget(all)),
-      title: `… beside one with rules${where}, ${way}, ${kind}`,
-      samples: { viaduct: values.get(viaduct, way, kind), dockerd: [] },
-      plain: values.get(guarded, way, kind),
-      note: 'the one by hand tracks connections, accepts those under way and translates addresses (masquerade), as Viaduct does',
-    }));
+    (guardedWays.includes(way) ? BESIDE_GUARDED : [])
+      .filter(({ guarded }) => values.get(guarded, way, kind).length > 0)
+      .map(({ viaduct, guarded, where }) => ({
+        ...(where === '' ? all : withoutTarget(all)),
+        title: `… beside one with rules${where}, ${way}, ${kind}`,
+        samples: { viaduct: values.get(viaduct, way, kind), dockerd: [] },
+        plain: values.get(guarded, way, kind),
+        note: GUARDED_NOTE[way],
+      }));
   return WAYS.flatMap((way) =>
     KINDS.flatMap((kind) => {
       const all = row(way, kind);
@@ -187,7 +203,7 @@ const measureDriver = async (
   const add = async (maker: Maker, ends: Ends, world: World): Promise<void> => {
     const subject = await makeReady(maker, ends);
     subjects.push(bridged ? whereFiltered(subject, world, false) : subject);
-    if (bridged && (maker === 'viaduct' || maker === 'guarded'))
+    if (bridged && guarded && (maker === 'viaduct' || maker === 'guarded'))
       subjects.push({
         ...whereFiltered(subject, world, true),
         name: `${maker}, br_netfilter`,
@@ -202,8 +218,8 @@ const measureDriver = async (
   try {
     await addByHand('plain', plain);
     for (const engine of engines) await add(engine.name, await containersOf(engine, network), engine.world);
-    if (guarded) await addByHand('guarded', guarded);
-    return rowsOf(name, await measureTraffic(subjects, duration));
+    if (guarded) await addByHand('guarded', guarded.build);
+    return rowsOf(name, await measureTraffic(subjects, duration), guarded?.ways);
   } finally {
     for (const { stop } of subjects) stop();
     for (const engine of engines) await engine.clear();
@@ -244,7 +260,7 @@ const measure = async (bench: Bench): Promise<readonly Row[]> => {
   const enginesFor = ({ driver }: Chosen): readonly Engine[] =>
     bench.engines.filter((engine) => engine === viaduct || (driver.name === 'bridge' && !bench.quick));
   const networksOf = (one: Chosen): number =>
-    1 + enginesFor(one).length + (one.byHand.guarded ? 1 : 0) + (one.driver.bridged ? 2 : 0);
+    1 + enginesFor(one).length + (one.byHand.guarded ? (one.driver.bridged ? 3 : 1) : 0);
   const networks = chosen.reduce((sum, one) => sum + networksOf(one), 0);
   const rows: Row[] = [];
   for (const one of chosen) {

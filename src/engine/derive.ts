@@ -1,6 +1,6 @@
 /** Slice → the kernel objects it must have, by asking the network's driver. Pure over the model. */
 import type { Driver, HostView } from '../drivers/contract.js';
-import { remote } from '../drivers/index.js';
+import { driverOf } from '../drivers/index.js';
 import type { Network } from '../model/network.js';
 import { isUplink } from '../plan/depend.js';
 import { type KernelObject, objectKey, type Slice } from '../plan/objects.js';
@@ -25,8 +25,6 @@ const sharedObjects = (model: Model, { host, drivers }: DeriveContext): readonly
   return [...objects.values()];
 };
 
-/** What is not built in is a plugin's. */
-const driverOf = ({ driver }: Network, { drivers }: DeriveContext): Driver => drivers.get(driver) ?? remote;
 /** Names of the host's interfaces that networks lie on, whosever they are: the dummies, the shared ones and those below. */
 export const parentNames = (
   model: Model,
@@ -75,7 +73,7 @@ const networkSlice = (model: Model, id: string, context: DeriveContext): readonl
   const network = model.networks.get(id);
   return !network || network.configOnly
     ? []
-    : driverOf(network, context).network({ host: context.host, network });
+    : driverOf(network, context.drivers).network({ host: context.host, network });
 };
 
 const sandboxSlice = (model: Model, id: string): readonly KernelObject[] => {
@@ -92,7 +90,7 @@ const endpointSlice = (model: Model, id: string, context: DeriveContext): readon
   const network = endpoint && model.networks.get(endpoint.networkId);
   const sandbox = endpoint && model.sandboxes.get(endpoint.sandboxId);
   return endpoint && network && sandbox
-    ? driverOf(network, context).endpoint({ host: context.host, network, endpoint, sandbox })
+    ? driverOf(network, context.drivers).endpoint({ host: context.host, network, endpoint, sandbox })
     : [];
 };
 

@@ -49,6 +49,7 @@ const sets: readonly SetDeclaration[] = [
   set('trusted_marks', 'packets with these marks reach every container', ['mark']),
   set('into', 'who judges what enters a bridge', ['nf_proto', 'ifname'], { data: ['verdict'] }),
   set('out_of', 'bridges that nothing leaves', ['nf_proto', 'ifname'], { data: ['verdict'] }),
+  set('closed', 'bridges closed to flows under way as well', ['nf_proto', 'ifname']),
   set('from', 'bridges whose containers may not reach all of the host', ['nf_proto', 'ifname'], {
     data: ['verdict'],
   }),
@@ -67,17 +68,26 @@ const notLoopback = s.match('iifname', 'lo', '!=');
 const tcp = s.match('meta l4proto', 'tcp');
 const port = ['meta l4proto', 'th dport'] as const;
 
-/** Whole-host guard; 127/8 becomes routable where a bridge has `route_localnet`. Before NAT, which would hide it. */
-const loopbackGuard = s.baseChain(
-  'loopback_guard',
-  'filter',
-  'prerouting',
-  -300,
-  // The address first: few packets have such a one, and an interface's name takes longer to compare.
-  s.rule('only the host itself uses 127/8', v4, s.match('ip daddr', '127.0.0.0/8'), notLoopback, s.drop),
-  s.rule('only the host itself uses 127/8', v4, s.match('ip saddr', '127.0.0.0/8'), notLoopback, s.drop),
-  s.rule('only the host itself uses ::1', v6, s.match('ip6 daddr', '::1'), notLoopback, s.drop),
-);
+/**
+ * Whole-host guard; 127/8 becomes routable where a bridge has `route_localnet`. Before NAT, which would hide it. Every
+ * packet of the host passes here: the family is asked for once, and the address before the interface, whose name takes
+ * longer to compare.
+ */
+const loopbackGuard = [
+  s.chain(
+    'loopback_guard6',
+    s.rule('only the host itself uses ::1', v6, s.match('ip6 daddr', '::1'), notLoopback, s.drop),
+  ),
+  s.baseChain(
+    'loopback_guard',
+    'filter',
+    'prerouting',
+    -300,
+    s.rule('IPv6', v6, s.goTo('loopback_guard6')),
+    s.rule('only the host itself uses 127/8', s.match('ip daddr', '127.0.0.0/8'), notLoopback, s.drop),
+    s.rule('only the host itself uses 127/8', s.match('ip saddr', '127.0.0.0/8'), notLoopback, s.drop),
+  ),
+];
 
 const switchedGuard = s.whileAny(
   'switched',
@@ -185,13 +195,29 @@ const source = s.baseChain(
   ),
 );
 
-/** Verdicts are final here, but never overrule another table's drop. Who leaves is judged before who enters. */
+/**
+ * Verdicts are final here, but never overrule another table's drop. Who leaves is judged before who enters. Nearly every
+ * packet belongs to a flow that was judged before: the first rule of all that could follow. An internal network is closed
+ * even to those, whatever let them in once; only hosts that have one pay for that.
+ */
 const forward = [
+  s.whileAny(
+    'closed',
+    s.baseChain(
+      'closed_guard',
+      'filter',
+      'forward',
+      -1,
+      s.rule('out of an internal network', s.inSet('closed', 'meta nfproto', 'iifname'), s.goTo('closed')),
+      s.rule('into an internal network', s.inSet('closed', 'meta nfproto', 'oifname'), s.goTo('closed')),
+    ),
+  ),
   s.baseChain(
     'forward',
     'filter',
     'forward',
     0,
+    s.rule('flows under way', established, s.accept),
     s.rule('bridges that nothing leaves', s.vmap('out_of', 'meta nfproto', 'iifname')),
     s.rule('into a bridge', s.vmap('into', 'meta nfproto', 'oifname')),
   ),
@@ -272,7 +298,7 @@ export const INET: HostTable = {
     ...into,
     ...publishTargets,
     ...input.slice(1),
-    loopbackGuard,
+    ...loopbackGuard,
     switchedGuard,
     ...publish,
     source,

@@ -33,6 +33,7 @@ const familyElements = (network: FirewallNetwork, number: Family): ElementObject
   const key = [NFPROTO[number], name];
   const found = [inetMap('into', key, [`goto ${intoChain(network, family)}`])];
   if (closedOutwards(network, family)) found.push(inetMap('out_of', key, ['goto closed']));
+  if (internal || family?.mode === 'isolated') found.push(inet('closed', ...key));
   if (internal)
     found.push(
       inetMap('from', key, [`goto ${family?.mode === 'isolated' ? 'from_isolated' : 'from_internal'}`]),

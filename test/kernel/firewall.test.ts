@@ -1,16 +1,18 @@
 /** Who reaches whom, with real packets: the firewall's rules and elements in a host with networks, neighbours and strangers. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { relayElements } from '../../src/firewall/index.js';
+import { networkElements, relayElements } from '../../src/firewall/index.js';
 import type { PortBinding } from '../../src/model/port.js';
 import {
   bridgeNetfilter,
   bridgeNetfilterWays,
+  converse,
   ip,
   ipIn,
   Lab,
   type LabContainer,
   type LabNetwork,
   nat,
+  PATIENCE,
   type Probe,
   probe,
   serve,
@@ -50,6 +52,9 @@ const network = (
     ...rest,
   };
 };
+
+/** becomes internal and open again */
+const turned = network('br-turn', 28);
 
 let lab: Lab;
 let outside: string;
@@ -167,9 +172,11 @@ beforeAll(async () => {
     '6',
   );
   join('t1', trusting, 26, 2);
+  join('u1', lab.network(turned), 28, 2, { bindings: [udp('0.0.0.0', 5400)] });
   await serve('host', 'tcp', RELAY, 'relay ');
   await serve('host', 'tcp', 22, 'host ');
   await serve(outside, 'tcp', 8080, 'theirs ');
+  await serve(outside, 'udp', 53);
   for (const each of [outside, stranger]) await serve(each, 'tcp', 80);
   for (const { ns } of Object.values(all)) {
     for (const port of [80, 81]) await serve(ns, 'tcp', port);
@@ -362,6 +369,25 @@ describe.each(bridgeNetfilterWays)('with br_netfilter %s:', (way) => {
     test('publishes nothing', async () => {
       await nothing(outside, HOST.ip4, 8090);
       await nothing('host', '127.0.0.1', 8090);
+    });
+    test('is closed to flows that were under way before it was internal', async () => {
+      const turn = (from: LabNetwork, to: LabNetwork) =>
+        lab.nftables.apply([
+          ...networkElements(from).map((element) => ({ op: 'delete' as const, element })),
+          ...networkElements(to).map((element) => ({ op: 'add' as const, element })),
+        ]);
+      const shut = { ...turned, internal: true };
+      const flows = [
+        { flow: await converse(at('u1').ns, OUT.ip4, 53), sees: HOST.ip4 },
+        { flow: await converse(at('u1').ns, OUT.ip6, 53), sees: HOST.ip6 },
+        { flow: await converse(outside, HOST.ip4, 5400), sees: OUT.ip4 },
+      ];
+      for (const { flow, sees } of flows) expect(await flow.ask(PATIENCE.answer)).toBe(sees);
+      turn(turned, shut);
+      for (const { flow } of flows) expect(await flow.ask(PATIENCE.silence)).toBeNull();
+      turn(shut, turned);
+      for (const { flow, sees } of flows) expect(await flow.ask(PATIENCE.answer)).toBe(sees);
+      for (const { flow } of flows) flow.close();
     });
     test('without gateway reaches only itself', async () => {
       await reaches(at('s1').ns, at('s2').v4, 80, '172.24.0.2');

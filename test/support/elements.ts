@@ -21,6 +21,7 @@ export const SAMPLES: readonly ElementObject[] = [
   inet('into', 'ipv4 . docker0', 'goto into_nat'),
   inet('into', 'ipv6 . docker0', 'goto into_routed'),
   inet('out_of', 'ipv4 . br-x', 'goto closed'),
+  inet('closed', 'ipv4 . br-x'),
   inet('from', 'ipv6 . br-x', 'goto from_internal'),
   inet('masqueraded', 'ipv4 . docker0'),
   inet('snat4', 'br-x', '192.0.2.1'),

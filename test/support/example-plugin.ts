@@ -1,9 +1,9 @@
 /** The plugin of examples/plugin, run on the host of a daemon's world. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import { ROOT, type TestDaemon } from './daemon.js';
+import type { TestDaemon } from './daemon.js';
+import { pluginPools, startExamplePlugin } from './plugin-process.js';
 import { until } from './run.js';
 
 export interface ExamplePlugin {
@@ -21,14 +21,8 @@ export interface ExamplePlugin {
 /** Runs for the whole file; a test may end it and start it again. */
 export const examplePluginFor = (d: TestDaemon): ExamplePlugin => {
   let child: ChildProcess | undefined;
-  const state = (): string => join(d.world.base, 'pools.json');
   const start = async (): Promise<void> => {
-    const [program = '', ...enter] = d.world.enter;
-    const script = join(ROOT, 'examples/plugin/plugin.mjs');
-    const args = [process.execPath, script, 'example', join(d.world.base, 'plugins'), state()];
-    const started = spawn(program, [...enter, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-    child = started;
-    await new Promise((resolve) => started.stdout.once('data', resolve));
+    child = await startExamplePlugin(d.world);
   };
   const end = (signal: NodeJS.Signals): Promise<void> =>
     new Promise((resolve) => {
@@ -38,7 +32,10 @@ export const examplePluginFor = (d: TestDaemon): ExamplePlugin => {
     });
   beforeAll(start);
   afterAll(() => end('SIGKILL'));
-  const pools = () => (existsSync(state()) ? JSON.parse(readFileSync(state(), 'utf8')) : {});
+  const pools = () => {
+    const file = pluginPools(d.world);
+    return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  };
   const held = async (): Promise<readonly string[]> => {
     const links = await d.host("ip -o link | awk -F'[ :@]+' '{print $2}' | grep ^ex || true");
     return [...links.split('\n').filter((line) => line !== ''), ...Object.keys(pools())];

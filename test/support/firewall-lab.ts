@@ -77,8 +77,8 @@ export const serve = async (ns: string, protocol: Protocol, port: number, prefix
   });
 };
 
-/** How long to wait for what is expected, and for what must not come. */
-const PATIENCE = { answer: 2000, silence: 120 } as const;
+/** Milliseconds to wait for what is expected, and for what must not come. */
+export const PATIENCE = { answer: 2000, silence: 120 } as const;
 
 const connected = (
   ns: string,
@@ -128,26 +128,51 @@ const tcpProbe = (
   });
 };
 
-const udpProbe = (
+/** Datagrams of one flow: every question comes from the same port. */
+export interface Conversation {
+  /** null: nothing within `wait` milliseconds */
+  ask(wait: number): Promise<Answer>;
+  close(): void;
+}
+
+export const converse = async (
+  ns: string,
+  address: string,
+  port: number,
+  source?: string,
+): Promise<Conversation> => {
+  const socket = createSocket(isV6(address) ? 'udp6' : 'udp4');
+  const fd = bound(ns, ffi.SOCK.DGRAM, source ?? (isV6(address) ? '::' : '0.0.0.0'), 0);
+  await new Promise<void>((resolve) => socket.bind({ fd, exclusive: true }, resolve));
+  const ask = (wait: number): Promise<Answer> =>
+    new Promise((resolve) => {
+      const finish = (answer: Answer) => {
+        clearTimeout(timer);
+        socket.removeAllListeners();
+        resolve(answer);
+      };
+      const timer = setTimeout(() => finish(null), wait);
+      socket.on('message', (data) => finish(data.toString()));
+      socket.on('error', () => finish(null));
+      socket.send('?', port, address, () => {});
+    });
+  return { ask, close: () => socket.close() };
+};
+
+const udpProbe = async (
   ns: string,
   address: string,
   port: number,
   wait: number,
   source?: string,
-): Promise<Answer> =>
-  new Promise((resolve) => {
-    const socket = createSocket(isV6(address) ? 'udp6' : 'udp4');
-    const finish = (answer: Answer) => {
-      clearTimeout(timer);
-      socket.close();
-      resolve(answer);
-    };
-    const timer = setTimeout(() => finish(null), wait);
-    socket.on('message', (data) => finish(data.toString()));
-    socket.on('error', () => finish(null));
-    const fd = bound(ns, ffi.SOCK.DGRAM, source ?? (isV6(address) ? '::' : '0.0.0.0'), 0);
-    socket.bind({ fd, exclusive: true }, () => socket.send('?', port, address, () => {}));
-  });
+): Promise<Answer> => {
+  const conversation = await converse(ns, address, port, source);
+  try {
+    return await conversation.ask(wait);
+  } finally {
+    conversation.close();
+  }
+};
 
 export interface Probe {
   readonly protocol?: Protocol;

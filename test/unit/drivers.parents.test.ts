@@ -14,7 +14,7 @@ const network = (driver: string, options: Options, more: Partial<Network> = {}):
 
 /** The plan of one network with one endpoint, the sandbox's namespace written as NS. */
 const plan = (driver: string, options: Options, more: Partial<Network> = {}): string[] => {
-  const of = driverOf(driver);
+  const of = driverOf({ driver }, DRIVERS);
   const endpoint = anEndpoint({
     hostIfname: '',
     ipv6: 'fd00:1::2/64',
@@ -37,7 +37,7 @@ const refusal = (work: () => void): string => {
   }
 };
 const validated = (driver: string, options: Options, others: readonly Network[] = []): string =>
-  refusal(() => driverOf(driver).validate(network(driver, options), others, HOST));
+  refusal(() => driverOf({ driver }, DRIVERS).validate(network(driver, options), others, HOST));
 
 const ADDRESSES = [
   'ip -n NS address add 172.18.0.2/16 dev eth0',
@@ -80,7 +80,10 @@ describe('D6 macvlan', () => {
       'ip link set dm-a1b2c3d4e5f6 up',
       'ip -n NS link set eth0 up',
     ]);
-    expect(driverOf('macvlan').leadsOut?.(network('macvlan', {}))).toEqual({ ipv4: false, ipv6: false });
+    expect(driverOf({ driver: 'macvlan' }, DRIVERS).leadsOut?.(network('macvlan', {}))).toEqual({
+      ipv4: false,
+      ipv6: false,
+    });
   });
 
   it('D6 has no default route where no gateway is known, nor on an internal network', () => {
@@ -91,7 +94,7 @@ describe('D6 macvlan', () => {
 
   it('D6 asks for no gateway address of its own: the router is the physical network’s', () => {
     for (const name of ['macvlan', 'ipvlan'])
-      expect(driverOf(name).gateways(network(name, { parent: 'eth0' }))).toEqual({
+      expect(driverOf({ driver: name }, DRIVERS).gateways(network(name, { parent: 'eth0' }))).toEqual({
         ipv4: false,
         ipv6: false,
       });
@@ -146,7 +149,7 @@ describe('D7 ipvlan', () => {
       network: aNetwork({ driver: 'ipvlan', options: { parent: 'eth0' }, pools: [POOL4, second] }),
       endpoint: anEndpoint({ ipv4: '10.1.0.9/24' }),
     });
-    expect(driverOf('ipvlan').endpoint(view)).toContainEqual(
+    expect(driverOf({ driver: 'ipvlan' }, DRIVERS).endpoint(view)).toContainEqual(
       expect.objectContaining({ kind: 'route', via: '10.1.0.1' }),
     );
   });
@@ -154,7 +157,7 @@ describe('D7 ipvlan', () => {
 
 describe('what both refuse', () => {
   const text = (driver: string, options: Options): string =>
-    refusal(() => void driverOf(driver).gateways({ options, internal: false }));
+    refusal(() => void driverOf({ driver }, DRIVERS).gateways({ options, internal: false }));
   it('modes, flags, parents and sizes that cannot be', () => {
     expect(text('macvlan', { macvlan_mode: 'x' })).toBe(
       "invalid: requested macvlan mode 'x' is not valid, 'bridge' mode is the macvlan driver default",

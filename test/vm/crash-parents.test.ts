@@ -36,10 +36,10 @@ const LIFE: readonly Command[] = [
     command: ['start', 'box'],
     before: 'ip[], mac[], box created',
     may: ['ip[], mac[], box exited'],
-    done: 'ip[box], mac[], box running',
-    reached: ['10.0.50.1'],
+    done: 'ip[box], mac[box], box running',
+    reached: ['10.0.50.1', '10.0.60.1'],
   },
-  { command: ['rm', '-f', 'box'], before: 'ip[box], mac[], box running', done: 'ip[], mac[]' },
+  { command: ['rm', '-f', 'box'], before: 'ip[box], mac[box], box running', done: 'ip[], mac[]' },
   { at: 2, command: ['network', 'rm', 'ip'], before: 'ip[], mac[]', done: 'mac[]' },
   { command: ['network', 'rm', 'mac'], before: 'mac[]', done: '' },
 ];
@@ -72,25 +72,20 @@ const goThrough = async (step: Command): Promise<void> => {
     await until(`${address} after ${command.join(' ')}`, async () => (await ping('box', address)).code === 0);
 };
 
+/** On both networks. */
+const createBox = async (): Promise<void> => {
+  const flags = ['--name', 'box', '--stop-timeout', '0', '--network', 'ip'];
+  await d.docker('create', ...flags, 'alpine', 'sleep', '600');
+  await d.docker('network', 'connect', 'mac', 'box');
+};
+
 test('O3 D6 D7 killed in commands of a life on sub-interfaces of our own', {
   timeout: 400_000,
 }, async () => {
   const empty = await kernelState(d);
   await trunk();
   for (const step of LIFE) {
-    if (step.command[0] === 'start')
-      await d.docker(
-        'create',
-        '--name',
-        'box',
-        '--stop-timeout',
-        '0',
-        '--network',
-        'ip',
-        'alpine',
-        'sleep',
-        '600',
-      );
+    if (step.command[0] === 'start') await createBox();
     await goThrough(step);
   }
   await d.outside('ip link del eth0.50; ip link del eth0.60');

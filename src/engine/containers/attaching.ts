@@ -1,6 +1,5 @@
 /** What a container's sandbox and endpoints are made from, read from the records: nothing here changes anything. */
-import type { Driver } from '../../drivers/contract.js';
-import { remote } from '../../drivers/index.js';
+import { driverOf } from '../../drivers/index.js';
 import { internal, notFound } from '../../errors.js';
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Sandbox } from '../../model/endpoint.js';
@@ -21,13 +20,9 @@ export const sharesWith = (container: Container): string | undefined =>
 
 export const usesHost = (container: Container): boolean => container.hostConfig.NetworkMode === 'host';
 
-/** What is not built in is a plugin's. */
-export const driverOf = (parts: Parts, network: Network): Driver =>
-  parts.drivers.get(network.driver) ?? remote;
-
 /** Where the network wants interfaces (host and null networks have none). */
 const hasInterfaces = (parts: Parts, network: Network): boolean =>
-  driverOf(parts, network).capabilities.interfaces;
+  driverOf(network, parts.drivers).capabilities.interfaces;
 
 export const networkOf = (parts: Parts, entry: Container['networks'][number]): Network => {
   const network = parts.model.networks.get(entry.networkId) ?? parts.model.findNetwork(entry.name);
@@ -51,7 +46,7 @@ const HOST_BINDING = 'com.docker.network.bridge.host_binding_ipv4';
 const carriers = (parts: Parts, networks: readonly Network[]): readonly Network[] => {
   const outward = networks.filter((n) => !n.internal);
   const gateway =
-    outward.length > 0 && outward.every((n) => driverOf(parts, n).needsGateway)
+    outward.length > 0 && outward.every((n) => driverOf(n, parts.drivers).needsGateway)
       ? parts.model.networkNamed(GATEWAY_NETWORK)
       : undefined;
   return gateway ? [...networks, gateway] : networks;
@@ -96,7 +91,7 @@ export const attachingOf = (
   taken: ReadonlySet<string>,
 ): Attaching => {
   checkSettings(network, settings, parts.drivers.get(network.driver));
-  const driver = driverOf(parts, network);
+  const driver = driverOf(network, parts.drivers);
   const linkedTo = linkedPorts(linkTargets(parts, container, network));
   return { container, network, settings, sandbox, taken, driver, linkedTo };
 };
@@ -112,7 +107,7 @@ export const settingsOf = (container: Container, index: number): EndpointSetting
 export const membersOf = (parts: Parts, sandboxId: string): Member[] =>
   parts.model.endpointsOfSandbox(sandboxId).flatMap((endpoint) => {
     const network = parts.model.networks.get(endpoint.networkId);
-    return network ? [{ endpoint, network, driver: driverOf(parts, network) }] : [];
+    return network ? [{ endpoint, network, driver: driverOf(network, parts.drivers) }] : [];
   });
 
 export const attachingTo = (

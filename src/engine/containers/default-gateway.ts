@@ -2,6 +2,7 @@
  * The gateway endpoint of a sandbox out of which nothing else leads: on the bridge network docker_gwbridge, which is made
  * when it is first needed and is the user's to remove. It comes and goes in the very commit that changes the members.
  */
+import { driverOf } from '../../drivers/index.js';
 import { forbidden, ViaductError } from '../../errors.js';
 import type { Container } from '../../model/container.js';
 import type { Endpoint, Sandbox } from '../../model/endpoint.js';
@@ -14,7 +15,6 @@ import { type Member, needsGateway } from '../gateways.js';
 import { createOwn } from '../networks.js';
 import type { Parts } from '../parts.js';
 import { usesPlugins } from '../plugins/part.js';
-import { driverOf } from './attaching.js';
 import { NO_SETTINGS } from './create.js';
 
 /** Its containers have nothing to do with one another: they may not talk there. */
@@ -56,7 +56,7 @@ const makeMember = (
 ): Member => {
   try {
     const network = gatewayNetwork(parts);
-    const driver = driverOf(parts, network);
+    const driver = driverOf(network, parts.drivers);
     const attaching = { container, network, settings: NO_SETTINGS, sandbox, taken, driver, linkedTo: [] };
     const endpoint = buildEndpoint(attaching, parts.addresses);
     const containerName = `gateway_${shortId(sandbox.id)}`;

@@ -91,6 +91,17 @@ const location = ({ base, offset, length }: Payload): Buffer[] => [
   attrU32be(n.NFTA_PAYLOAD.LEN, length),
 ];
 
+/** Loads the first `bytes` bytes of a header field. */
+export const loadStart = (field: Field, register: number, bytes: number): Buffer => {
+  const load = LOADS[field];
+  if (load.from !== 'payload') throw new TypeError(`${field} is loaded whole`);
+  return expression(
+    'payload',
+    attrU32be(n.NFTA_PAYLOAD.DREG, register),
+    ...location({ ...load, length: bytes }),
+  );
+};
+
 /** Loads the field into `register` (and those behind it that it needs). */
 export const loadField = (field: Field, register: number): Buffer => {
   const load = LOADS[field];
@@ -116,7 +127,7 @@ export const loadField = (field: Field, register: number): Buffer => {
         attrU32be(n.NFTA_EXTHDR.OP, n.NFT_EXTHDR_OP_IPV6),
       );
     case 'payload':
-      return expression('payload', attrU32be(n.NFTA_PAYLOAD.DREG, register), ...location(load));
+      return loadStart(field, register, load.length);
   }
 };
 

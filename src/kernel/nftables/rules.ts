@@ -7,7 +7,7 @@ import { attr, attrStr, attrU32be, nested } from '../netlink.js';
 import { addressBytes } from '../sockaddr.js';
 import * as n from './constants.js';
 import { valueData, verdictData } from './data.js';
-import { expression, fieldLength, fieldShift, loadField, storeField } from './fields.js';
+import { expression, fieldLength, fieldShift, loadField, loadStart, storeField } from './fields.js';
 import { appendMessage, type NftFamily } from './messages.js';
 import { valueBytes } from './values.js';
 
@@ -49,13 +49,22 @@ const prefixMask = (length: number, prefix: number): Buffer => {
   return mask;
 };
 
+/** A prefix of whole bytes needs no mask: only those are loaded, as nft itself does it. */
+const matchPrefix = (field: Field, op: '==' | '!=', address: Uint8Array, prefix: number): Buffer[] =>
+  prefix % 8 === 0
+    ? [loadStart(field, FIRST, prefix / 8), compare(op, Buffer.from(address.subarray(0, prefix / 8)))]
+    : [
+        loadField(field, FIRST),
+        maskBy(prefixMask(address.length, prefix)),
+        compare(op, Buffer.from(address)),
+      ];
+
 const matchField = (field: Field, op: '==' | '!=', value: string): Buffer[] => {
   const slash = value.indexOf('/');
   if (slash < 0) return [loadField(field, FIRST), compare(op, valueBytes(FIELDS[field], value))];
   const address = addressBytes(value.slice(0, slash));
   if (address === undefined) throw internal(`not a prefix: ${value}`);
-  const mask = prefixMask(address.length, Number(value.slice(slash + 1)));
-  return [loadField(field, FIRST), maskBy(mask), compare(op, Buffer.from(address))];
+  return matchPrefix(field, op, address, Number(value.slice(slash + 1)));
 };
 
 const shifted = (bytes: Buffer, by: number): Buffer => {

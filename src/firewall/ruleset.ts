@@ -1,6 +1,6 @@
 /** The static ruleset: two tables whose chains never change. `docs/adr/0003-firewall.md` argues it. */
 import { BRIDGE } from './bridge.js';
-import { INET } from './inet.js';
+import { INET } from './inet/index.js';
 import type { HostTable, SetDeclaration } from './language.js';
 import { SANDBOX } from './sandbox.js';
 

@@ -1,0 +1,72 @@
+/** Who may reach a container, and what it may reach through the host. */
+import * as s from '../statements.js';
+import { established, port, translated, v4, v6 } from './matches.js';
+
+const into = [
+  s.chain('into_open', s.rule('whoever routes here may enter', s.accept)),
+  s.chain(
+    'into_nat',
+    s.rule('answers', established, s.accept),
+    s.rule('neighbours, and trusted interfaces', s.inSet('direct', 'iifname', 'oifname'), s.accept),
+    s.rule('published ports', translated, s.accept),
+    s.rule('links', v4, s.inSet('links4', 'ip saddr', 'ip daddr', ...port), s.accept),
+    s.rule('links', v6, s.inSet('links6', 'ip6 saddr', 'ip6 daddr', ...port), s.accept),
+    ...['nd-neighbor-solicit', 'nd-neighbor-advert'].map((type) =>
+      s.rule(
+        'neighbour discovery, where br_netfilter shows it',
+        v6,
+        s.inSet('same_bridge', 'iifname', 'oifname'),
+        s.match('meta l4proto', 'ipv6-icmp'),
+        s.match('icmpv6 type', type),
+        s.accept,
+      ),
+    ),
+    s.rule('trusted marks', s.inSet('trusted_marks', 'meta mark'), s.accept),
+    s.rule('not published', s.drop),
+  ),
+  s.chain(
+    'into_routed',
+    s.rule('ping', s.match('meta l4proto', 'icmp'), s.accept),
+    s.rule('ping', s.match('meta l4proto', 'ipv6-icmp'), s.accept),
+    s.rule('open port', v4, s.inSet('routed4', 'ip daddr', ...port), s.accept),
+    s.rule('open port', v4, s.inSet('routed_range4', 'ip daddr', ...port), s.accept),
+    s.rule('open port', v6, s.inSet('routed6', 'ip6 daddr', ...port), s.accept),
+    s.rule('open port', v6, s.inSet('routed_range6', 'ip6 daddr', ...port), s.accept),
+    s.rule('everything else as with NAT', s.goTo('into_nat')),
+  ),
+  s.chain(
+    'closed',
+    s.rule('within the bridge', s.inSet('same_bridge', 'iifname', 'oifname'), s.goTo('into_nat')),
+    s.rule('internal', s.drop),
+  ),
+];
+
+/**
+ * Verdicts are final here, but never overrule another table's drop. Who leaves is judged before who enters. Nearly every
+ * packet belongs to a flow that was judged before: the first rule of all that could follow. An internal network is closed
+ * even to those, whatever let them in once; only hosts that have one pay for that.
+ */
+const forward = [
+  s.whileAny(
+    'closed',
+    s.baseChain(
+      'closed_guard',
+      'filter',
+      'forward',
+      -1,
+      s.rule('out of an internal network', s.inSet('closed', 'meta nfproto', 'iifname'), s.goTo('closed')),
+      s.rule('into an internal network', s.inSet('closed', 'meta nfproto', 'oifname'), s.goTo('closed')),
+    ),
+  ),
+  s.baseChain(
+    'forward',
+    'filter',
+    'forward',
+    0,
+    s.rule('flows under way', established, s.accept),
+    s.rule('bridges that nothing leaves', s.vmap('out_of', 'meta nfproto', 'iifname')),
+    s.rule('into a bridge', s.vmap('into', 'meta nfproto', 'oifname')),
+  ),
+];
+
+export const FORWARD = [...into, ...forward];

@@ -1,0 +1,37 @@
+/** Before everything else: what must not have come from outside, and what is not the host's to forward. */
+import * as s from '../statements.js';
+import { notLoopback, v6 } from './matches.js';
+
+/**
+ * Whole-host guard; 127/8 becomes routable where a bridge has `route_localnet`. Before NAT, which would hide it. Every
+ * packet of the host passes here: the family is asked for once, and the address before the interface, whose name takes
+ * longer to compare.
+ */
+const loopbackGuard = [
+  s.chain(
+    'loopback_guard6',
+    s.rule('only the host itself uses ::1', v6, s.match('ip6 daddr', '::1'), notLoopback, s.drop),
+  ),
+  s.baseChain(
+    'loopback_guard',
+    'filter',
+    'prerouting',
+    -300,
+    s.rule('IPv6', v6, s.goTo('loopback_guard6')),
+    s.rule('only the host itself uses 127/8', s.match('ip daddr', '127.0.0.0/8'), notLoopback, s.drop),
+    s.rule('only the host itself uses 127/8', s.match('ip saddr', '127.0.0.0/8'), notLoopback, s.drop),
+  ),
+];
+
+const switchedGuard = s.whileAny(
+  'switched',
+  s.baseChain(
+    'switched_guard',
+    'filter',
+    'prerouting',
+    -300,
+    s.rule('Open vSwitch forwards it, not the host', s.inSet('switched', 'iifname'), s.drop),
+  ),
+);
+
+export const GUARDS = [...loopbackGuard, switchedGuard];

@@ -1,0 +1,19 @@
+/**
+ * Layer 3 and up: publishing, masquerade, and who may reach a container. The chains never change; networks and endpoints
+ * are elements, so a packet's cost does not grow with the number of ports. Base chains accept what is not ours.
+ */
+import type { HostTable } from '../language.js';
+import { FORWARD } from './forward.js';
+import { GUARDS } from './guards.js';
+import { INPUT } from './input.js';
+import { PUBLISH } from './publish.js';
+import { SETS } from './sets.js';
+import { SOURCE } from './source.js';
+
+/** Chains as a packet meets them. */
+export const INET: HostTable = {
+  family: 'inet',
+  name: 'viaduct',
+  sets: SETS,
+  chains: [...GUARDS, ...PUBLISH, ...FORWARD, ...INPUT, SOURCE],
+};

@@ -1,0 +1,57 @@
+/** What the chains look up: networks, endpoints and published ports are elements of these. */
+import type { SetDeclaration } from '../language.js';
+
+const set = (
+  name: string,
+  comment: string,
+  key: SetDeclaration['key'],
+  rest: Pick<SetDeclaration, 'data' | 'interval'> = {},
+): SetDeclaration => ({ name, key, comment, ...rest });
+
+const ADDRESS = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
+
+const setsOf = (family: 4 | 6): SetDeclaration[] => {
+  const address = ADDRESS[family];
+  const target = ['inet_proto', 'inet_service'] as const;
+  const reachable = [address, ...target] as const;
+  const to = { data: [address, 'inet_service'] } as const;
+  const kept = { data: [address], interval: true } as const;
+  const run = { interval: true } as const;
+  return [
+    set(`snat${family}`, 'bridges whose packets leave with a fixed address', ['ifname'], { data: [address] }),
+    set(`publish${family}`, 'ports published on one address', reachable, to),
+    set(`publish_range${family}`, 'and in runs, which keep their numbers', reachable, kept),
+    set(`publish_any${family}`, 'ports published on every address', target, to),
+    set(`publish_any_range${family}`, 'and in runs, which keep their numbers', target, kept),
+    set(`relay${family}`, 'ports on one address that the daemon carries', reachable),
+    set(`relay_range${family}`, 'and in runs', reachable, run),
+    set(`relay_any${family}`, 'ports on every address that the daemon carries', target),
+    set(`relay_any_range${family}`, 'and in runs', target, run),
+    set(`routed${family}`, 'container ports open to whoever routes to them', reachable),
+    set(`routed_range${family}`, 'and in runs', reachable, run),
+    set(`links${family}`, 'from . to . protocol . port, where containers may not talk freely', [
+      address,
+      address,
+      ...target,
+    ]),
+  ];
+};
+
+export const SETS: readonly SetDeclaration[] = [
+  set('bridges', 'our bridges', ['ifname']),
+  set('switched', 'ports of Open vSwitch’s own process, which has their packets already', ['ifname']),
+  set('same_bridge', 'each bridge twice: in and out are one', ['ifname', 'ifname']),
+  set('direct', 'from . to: everything passes', ['ifname', 'ifname']),
+  set('trusted_marks', 'packets with these marks reach every container', ['mark']),
+  set('into', 'who judges what enters a bridge', ['nf_proto', 'ifname'], { data: ['verdict'] }),
+  set('out_of', 'bridges that nothing leaves', ['nf_proto', 'ifname'], { data: ['verdict'] }),
+  set('closed', 'bridges closed to flows under way as well', ['nf_proto', 'ifname']),
+  set('from', 'bridges whose containers may not reach all of the host', ['nf_proto', 'ifname'], {
+    data: ['verdict'],
+  }),
+  set('masqueraded', 'bridges whose packets leave with the address of the way out', ['nf_proto', 'ifname']),
+  ...setsOf(4),
+  ...setsOf(6),
+  set('relay_port', 'where the relay listens', ['inet_proto'], { data: ['inet_service'] }),
+  set('relay_guard', 'the relay’s own ports, closed to direct connections', ['inet_proto', 'inet_service']),
+];

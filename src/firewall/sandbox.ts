@@ -30,12 +30,8 @@ const QUERIES: Table = {
     },
   ],
   chains: [
-    s.baseChain(
-      'queries',
-      'filter',
-      'output',
-      BEFORE_TRACKING,
-      s.rule('all but the resolver', s.match('ip daddr', RESOLVER, '!='), s.accept),
+    s.chain(
+      'to_resolver',
       ...perProtocol((protocol) =>
         s.rule(
           'queries go to the hidden port',
@@ -44,6 +40,14 @@ const QUERIES: Table = {
           s.writeFrom(`${protocol} dport`, 'resolver', 'meta l4proto'),
         ),
       ),
+    ),
+    // All that the container sends passes here, and is done after one comparison.
+    s.baseChain(
+      'queries',
+      'filter',
+      'output',
+      BEFORE_TRACKING,
+      s.rule('to the resolver', s.match('ip daddr', RESOLVER), s.goTo('to_resolver')),
     ),
   ],
 };

@@ -2,13 +2,11 @@
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Engine } from '../engine/contract.js';
-import type { Logger } from './http/exchange.js';
+import type { Logger } from '../log.js';
 import { listenOn } from './http/listen.js';
 import { createRouter } from './http/router.js';
 import { createServer, type Tls } from './http/server.js';
 import { ROUTES } from './routes/index.js';
-
-export type { Logger } from './http/exchange.js';
 
 export interface Api {
   /** Opens every address (`unix://`, `tcp://`, `fd://`); throws when one cannot be had, with none left open. */

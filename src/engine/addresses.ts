@@ -4,11 +4,11 @@
  */
 import { invalid, ViaductError } from '../errors.js';
 import { type Allocator, createAllocator } from '../ipam/allocator.js';
+import { isOwnIpam } from '../ipam/own.js';
 import type { Endpoint } from '../model/endpoint.js';
 import type { Family, Network, Pool } from '../model/network.js';
 import type { Model } from './model.js';
 import { bare } from './model.js';
-import { isOwnIpam } from './plugins/part.js';
 
 interface Space {
   readonly pool: Pool;

@@ -1,13 +1,14 @@
 /** Network commands: create, remove, look up, prune. Each is done, on disk and in the kernel, when it returns. */
 
 import { conflict, forbidden, invalid, notFound } from '../errors.js';
+import { isOwnIpam } from '../ipam/own.js';
 import { resolvePools } from '../ipam/pools.js';
 import { freshId, type NetworkId } from '../model/ids.js';
 import { type IpamConfig, type Network, type Pool, PREDEFINED_NETWORKS } from '../model/network.js';
 import type { NetworkCommands, NetworkCreateRequest } from './contract.js';
 import { type Parts, timestamp } from './parts.js';
 import { checkPluginsThere, createWithPlugins, type Making, type PluginAnswers } from './plugins/networks.js';
-import { isOwnIpam, owedForNetwork, usesPlugins } from './plugins/part.js';
+import { owedForNetwork, usesPlugins } from './plugins/part.js';
 
 const PREDEFINED_NAMES: readonly string[] = [...PREDEFINED_NETWORKS, 'default'];
 /** moby's rule for new networks: no leading or trailing white space, not blank. */

@@ -4,6 +4,7 @@ import type { Driver, HostView } from '../drivers/contract.js';
 import type { Images } from '../images/contract.js';
 import type { Subnets } from '../ipam/subnets.js';
 import type { Kernel } from '../kernel/contract.js';
+import type { Logger } from '../log.js';
 import type { Plugins } from '../plugins/contract.js';
 import type { Runtime } from '../runtime/contract.js';
 import type { Addresses } from './addresses.js';
@@ -13,13 +14,6 @@ import type { Ledger } from './ledger.js';
 import type { Model } from './model.js';
 import type { Debts } from './plugins/debts.js';
 import type { PickPort } from './publish.js';
-
-export interface Logger {
-  debug(details: object, message: string): void;
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
-  error(details: object, message: string): void;
-}
 
 export interface EngineVolumes extends VolumeCommands {
   /** Mounts the volume's device where it has one; answers its directory. */

@@ -3,13 +3,13 @@
  * are looked at again; foreign objects are never touched.
  */
 import type { Drift, Kernel } from '../kernel/contract.js';
+import type { Logger } from '../log.js';
 import { inOvs, isUplink } from '../plan/depend.js';
 import type { KernelObject, Slice } from '../plan/objects.js';
 import { convergeSlices } from './converge.js';
 import { allSlices } from './derive.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
-import type { Logger } from './parts.js';
 
 interface Repairing {
   readonly kernel: Kernel;

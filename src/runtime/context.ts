@@ -1,6 +1,7 @@
 /** What the parts of the runtime share: places, machine, cgroups, exits, and the records of running containers. */
 import { conflict } from '../errors.js';
 import type { Leaving } from '../kernel/leaving.js';
+import type { Logger } from '../log.js';
 import type { Cgroups } from './cgroups.js';
 import type { Exits } from './exits.js';
 import type { Layout } from './layout.js';
@@ -9,10 +10,6 @@ import type { MigrationWarmer } from './migration.js';
 import { type ContainerRecord, readRecord, writeRecord } from './record.js';
 import type { SeccompCache } from './seccomp-cache.js';
 
-export interface Logger {
-  warn(details: object, message: string): void;
-}
-
 export interface Context {
   readonly layout: Layout;
   readonly machine: Machine;
@@ -20,7 +17,7 @@ export interface Context {
   readonly exits: Exits;
   readonly seccomp: SeccompCache;
   readonly records: Records;
-  readonly logger: Logger;
+  readonly logger: Pick<Logger, 'warn'>;
   readonly migration: MigrationWarmer;
   readonly leaving: Leaving;
 }

@@ -4,7 +4,7 @@ import { createLeaving, type Leaving } from '../kernel/leaving.js';
 import { type AttachHub, attachHub } from './attach.js';
 import { usageOf } from './cgroup-usage.js';
 import { cgroupsOf } from './cgroups.js';
-import { type Context, type Logger, recordsOf } from './context.js';
+import { type Context, recordsOf } from './context.js';
 import type { Runtime, Streams } from './contract.js';
 import { exec } from './exec.js';
 import { exitsOf } from './exits.js';
@@ -27,12 +27,12 @@ export interface RuntimeOptions {
   readonly stateDir: string;
   /** the directory of a container's log, in the data root */
   readonly logDir: (id: string) => string;
-  readonly logger?: Logger;
+  readonly logger?: Context['logger'];
   /** default: crun where it is installed, else runc */
   readonly runtime?: 'crun' | 'runc';
 }
 
-const silent: Logger = { warn: () => {} };
+const silent: Context['logger'] = { warn: () => {} };
 
 /** With what a crash of a former daemon left. */
 const leavingOf = (stateDir: string, layout: Layout): Leaving => {

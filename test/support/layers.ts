@@ -24,6 +24,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   model: { may: [], because: 'the model is plain data that everything else agrees on' },
   errors: { may: [], because: 'kinds of failure belong to no layer' },
   failpoints: { may: [], because: 'places at which a test ends the daemon belong to no layer' },
+  log: { may: [], because: 'the shape of a log belongs to no layer' },
   ipam: { may: ['model', 'errors'], because: 'allocation is pure, so it can be property-tested' },
   plan: { may: ['model', 'errors'], because: 'a plan is data; who carries it out is not its business' },
   firewall: {
@@ -52,7 +53,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'holding ports is an effect like the kernel’s',
   },
   runtime: {
-    may: ['model', 'errors', 'failpoints', 'kernel'],
+    may: ['model', 'errors', 'log', 'failpoints', 'kernel'],
     because: 'the runtime knows processes and mounts, not networks',
   },
   images: { may: ['model', 'errors', 'kernel'], because: 'images know layers and mounts, not containers' },
@@ -64,6 +65,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: [
       'model',
       'errors',
+      'log',
       'failpoints',
       'ipam',
       'drivers',
@@ -78,7 +80,15 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'the engine receives kernel and runtime by injection, so it runs on the fake kernel in tests',
   },
   api: {
-    may: ['model', 'errors', 'engine/contract', 'images/contract', 'runtime/contract', 'config/contract'],
+    may: [
+      'model',
+      'errors',
+      'log',
+      'engine/contract',
+      'images/contract',
+      'runtime/contract',
+      'config/contract',
+    ],
     because: 'the API is one door among others: it sees the engine’s contract and nothing behind it',
   },
   cli: {

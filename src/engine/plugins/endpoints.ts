@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { internal, invalid, ViaductError } from '../../errors.js';
+import { isOwnIpam } from '../../ipam/own.js';
 import { contains, parseAddress, parsePrefix } from '../../model/address.js';
 import type { Container } from '../../model/container.js';
 import type { Endpoint, RemoteEndpoint } from '../../model/endpoint.js';
@@ -16,7 +17,7 @@ import { type Attaching, endpointRecord, interfaceName, ownMac } from '../attach
 import { bare } from '../model.js';
 import type { Parts } from '../parts.js';
 import { endpointOptions, sandboxOptions } from './options.js';
-import { isOwnIpam, networkCall, releaseAddress } from './part.js';
+import { networkCall, releaseAddress } from './part.js';
 
 const LABEL = {
   name: 'com.docker.network.endpoint.name',

@@ -3,6 +3,7 @@
  * when it cannot be. Invariant: while a network is being made its name and subnets are nobody else's.
  */
 import { forbidden, notFound } from '../../errors.js';
+import { isOwnIpam } from '../../ipam/own.js';
 import { parsePrefix } from '../../model/address.js';
 import type { NetworkId } from '../../model/ids.js';
 import type { Network, Pool } from '../../model/network.js';
@@ -11,7 +12,7 @@ import type { IpamData, NetworkPlugin } from '../../plugins/contract.js';
 import type { NetworkCreateRequest } from '../contract.js';
 import type { Parts } from '../parts.js';
 import { networkOptions } from './options.js';
-import { isOwnIpam, networkCall, owedForNetwork } from './part.js';
+import { networkCall, owedForNetwork } from './part.js';
 import { requestPools } from './pools.js';
 
 /** What plugins say of a network before its record is made. */

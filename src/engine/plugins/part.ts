@@ -1,15 +1,11 @@
 /** Which networks third-party plugins have a part in, and what the plugins of a record are told when it goes. Pure. */
+import { isOwnIpam } from '../../ipam/own.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Network, Pool } from '../../model/network.js';
 import type { Owed, OwedCall } from '../../model/owed.js';
 import type { MovedLink } from '../../plan/objects.js';
 import type { Model } from '../model.js';
 import type { Parts } from '../parts.js';
-
-/** Of our own: addresses from the pools of this daemon, and none at all. */
-const OWN_IPAM: readonly string[] = ['', 'default', 'null'];
-
-export const isOwnIpam = (driver: string): boolean => OWN_IPAM.includes(driver);
 
 interface Drivers {
   readonly driver: string;

@@ -2,13 +2,14 @@
  * IPAM plugins that keep nothing over a restart (`RequiresRequestReplay`) are asked again, at the daemon's start, for the
  * pools and addresses that the records hold: as libnetwork does. In the background, until the plugin is there.
  */
+
+import { isOwnIpam } from '../../ipam/own.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Network, Pool } from '../../model/network.js';
 import type { IpamPlugin } from '../../plugins/contract.js';
 import type { Change } from '../../store/store.js';
 import { bare } from '../model.js';
 import type { Parts } from '../parts.js';
-import { isOwnIpam } from './part.js';
 import { FOR_GATEWAY } from './pools.js';
 
 /** Milliseconds between two tries. */

@@ -1,0 +1,7 @@
+/** What every room may say; pino's loggers are of this shape. */
+export interface Logger {
+  debug(details: object, message: string): void;
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}

@@ -156,3 +156,15 @@ export const brokenRules = (imports: readonly Import[]): readonly string[] => {
     ),
   );
 };
+
+/** Files that reach themselves: what is left once everything that imports none of the others has been taken away. */
+export const circles = (imports: readonly Import[]): readonly string[] => {
+  let left = imports.filter(({ to }) => isFile(to));
+  for (;;) {
+    const importers = new Set(left.map(({ from }) => from));
+    const imported = new Set(left.map(({ to }) => to));
+    const next = left.filter(({ from, to }) => importers.has(to) && imported.has(from));
+    if (next.length === left.length) return [...importers].sort();
+    left = next;
+  }
+};

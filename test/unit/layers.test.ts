@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { importsBelow, importsOf, sourcesBelow } from '../support/imports.js';
-import { brokenRules, LAYERS } from '../support/layers.js';
+import { brokenRules, circles, LAYERS } from '../support/layers.js';
 
 const src = fileURLToPath(new URL('../../src', import.meta.url));
 const broken = (...sources: [path: string, text: string][]): readonly string[] =>
@@ -70,10 +70,27 @@ describe('each rule can fail', () => {
   });
 });
 
+test('a circle, and not what leads there or away from it', () => {
+  const ways = [
+    ['to.ts', 'a.ts'],
+    ['a.ts', 'b.ts'],
+    ['b.ts', 'c.ts'],
+    ['c.ts', 'a.ts'],
+    ['b.ts', 'away.ts'],
+    ['away.ts', 'node:fs'],
+  ] as const;
+  const imports = ways.map(([from, to]) => ({ from, to }));
+  expect(circles(imports)).toEqual(['a.ts', 'b.ts', 'c.ts']);
+  expect(circles(imports.filter(({ from }) => from !== 'c.ts'))).toEqual([]);
+});
+
 describe('the sources', () => {
   const imports = importsBelow(src);
   test('keep the direction of imports', () => {
     expect(brokenRules(imports)).toEqual([]);
+  });
+  test('have no circle of imports, of types neither', () => {
+    expect(circles(imports)).toEqual([]);
   });
   test('are all there: every relative import leads to a file', () => {
     const files = new Set(sourcesBelow(src));

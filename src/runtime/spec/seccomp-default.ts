@@ -2,7 +2,7 @@
  * The default seccomp profile as an allow-list: everything not named here answers EPERM. It allows what Docker's
  * default allows, so that images behave alike; calls that need a capability are allowed with that capability.
  */
-import type { SeccompProfile } from './seccomp.js';
+import type { SeccompProfile } from './seccomp-profile.js';
 
 const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 

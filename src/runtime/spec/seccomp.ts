@@ -1,49 +1,10 @@
 /** Seccomp profiles in Docker's form (conditions on capability, architecture, kernel), resolved to the OCI form. */
-import * as z from 'zod';
+import type * as z from 'zod';
 import { invalid } from '../../errors.js';
 import type { OciSeccomp, OciSeccompRule } from './oci.js';
 import { DEFAULT_SECCOMP } from './seccomp-default.js';
+import { profileSchema } from './seccomp-profile.js';
 
-const condition = z
-  .object({
-    caps: z.array(z.string()).readonly().nullish(),
-    arches: z.array(z.string()).readonly().nullish(),
-    minKernel: z.string().nullish(),
-  })
-  .nullish();
-
-const profileSchema = z.object({
-  defaultAction: z.string(),
-  defaultErrnoRet: z.number().int().nonnegative().nullish(),
-  flags: z.array(z.string()).readonly().nullish(),
-  syscalls: z
-    .array(
-      z.object({
-        name: z.string().nullish(),
-        names: z.array(z.string()).readonly().nullish(),
-        action: z.string(),
-        errnoRet: z.number().int().nonnegative().nullish(),
-        args: z
-          .array(
-            z.object({
-              index: z.number().int().min(0).max(5),
-              value: z.number(),
-              valueTwo: z.number().nullish(),
-              op: z.string(),
-            }),
-          )
-          .readonly()
-          .nullish(),
-        includes: condition,
-        excludes: condition,
-      }),
-    )
-    .readonly()
-    .nullish(),
-});
-
-/** The JSON that `--security-opt seccomp=` carries. */
-export type SeccompProfile = z.input<typeof profileSchema>;
 type Profile = z.infer<typeof profileSchema>;
 type Rule = NonNullable<Profile['syscalls']>[number];
 

@@ -243,9 +243,9 @@ const prepareAll = async (viaduct: Engine, bench: Bench): Promise<readonly Chose
  * since its clock counts instructions.
  */
 const SECONDS = {
-  full: { total: 120, stream: 0.3, roundTrip: 0.2 },
-  quick: { total: 21, stream: 0.2, roundTrip: 0.1 },
-  emulated: { total: 150, stream: 1, roundTrip: 0.5 },
+  full: { total: 120, stream: 0.3, roundTrip: 0.1 },
+  quick: { total: 21, stream: 0.2, roundTrip: 0.05 },
+  emulated: { total: 150, stream: 1, roundTrip: 0.25 },
 } as const;
 
 const durationOf = ({ quick, emulated }: Bench, share: number): Duration => {

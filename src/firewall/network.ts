@@ -27,6 +27,11 @@ const sourceNat = ({ bridge: name }: FirewallNetwork, family: FirewallFamily): E
     ? inetMap(`snat${family.family}`, [name], [family.snat])
     : inet('masqueraded', NFPROTO[family.family], name);
 
+const fromInternal = (key: readonly string[], isolated: boolean): ElementObject[] =>
+  isolated
+    ? [inetMap('from', key, ['goto from_isolated']), inet('isolated', ...key)]
+    : [inetMap('from', key, ['goto from_internal'])];
+
 const familyElements = (network: FirewallNetwork, number: Family): ElementObject[] => {
   const { bridge: name, internal } = network;
   const family = network.families.find((f) => f.family === number);
@@ -34,10 +39,7 @@ const familyElements = (network: FirewallNetwork, number: Family): ElementObject
   const found = [inetMap('into', key, [`goto ${intoChain(network, family)}`])];
   if (closedOutwards(network, family)) found.push(inetMap('out_of', key, ['goto closed']));
   if (internal || family?.mode === 'isolated') found.push(inet('closed', ...key));
-  if (internal)
-    found.push(
-      inetMap('from', key, [`goto ${family?.mode === 'isolated' ? 'from_isolated' : 'from_internal'}`]),
-    );
+  if (internal) found.push(...fromInternal(key, family?.mode === 'isolated'));
   else if (family && translates(family)) found.push(sourceNat(network, family));
   return found;
 };

@@ -177,6 +177,7 @@ beforeAll(async () => {
   await serve('host', 'tcp', 22, 'host ');
   await serve(outside, 'tcp', 8080, 'theirs ');
   await serve(outside, 'udp', 53);
+  await serve('host', 'udp', 53);
   for (const each of [outside, stranger]) await serve(each, 'tcp', 80);
   for (const { ns } of Object.values(all)) {
     for (const port of [80, 81]) await serve(ns, 'tcp', port);
@@ -370,25 +371,34 @@ describe.each(bridgeNetfilterWays)('with br_netfilter %s:', (way) => {
       await nothing(outside, HOST.ip4, 8090);
       await nothing('host', '127.0.0.1', 8090);
     });
-    test('is closed to flows that were under way before it was internal', async () => {
-      const turn = (from: LabNetwork, to: LabNetwork) =>
-        lab.nftables.apply([
-          ...networkElements(from).map((element) => ({ op: 'delete' as const, element })),
-          ...networkElements(to).map((element) => ({ op: 'add' as const, element })),
-        ]);
-      const shut = { ...turned, internal: true };
-      const flows = [
-        { flow: await converse(at('u1').ns, OUT.ip4, 53), sees: HOST.ip4 },
-        { flow: await converse(at('u1').ns, OUT.ip6, 53), sees: HOST.ip6 },
-        { flow: await converse(outside, HOST.ip4, 5400), sees: OUT.ip4 },
-      ];
-      for (const { flow, sees } of flows) expect(await flow.ask(PATIENCE.answer)).toBe(sees);
-      turn(turned, shut);
-      for (const { flow } of flows) expect(await flow.ask(PATIENCE.silence)).toBeNull();
-      turn(shut, turned);
-      for (const { flow, sees } of flows) expect(await flow.ask(PATIENCE.answer)).toBe(sees);
-      for (const { flow } of flows) flow.close();
-    });
+    test.each(['internal', 'isolated'] as const)(
+      '%s, is closed to flows that were under way before it was',
+      async (how) => {
+        const turn = (from: LabNetwork, to: LabNetwork) =>
+          lab.nftables.apply([
+            ...networkElements(from).map((element) => ({ op: 'delete' as const, element })),
+            ...networkElements(to).map((element) => ({ op: 'add' as const, element })),
+          ]);
+        const shut = network('br-turn', 28, { internal: true, ...(how === 'isolated' ? { mode: how } : {}) });
+        const flows = [
+          { flow: await converse(at('u1').ns, OUT.ip4, 53), sees: HOST.ip4 },
+          { flow: await converse(at('u1').ns, OUT.ip6, 53), sees: HOST.ip6 },
+          { flow: await converse(outside, HOST.ip4, 5400), sees: OUT.ip4 },
+        ];
+        const hosts = [
+          { flow: await converse(at('u1').ns, '172.28.0.1', 53), sees: '172.28.0.2' },
+          { flow: await converse(at('u1').ns, 'fd00:28::1', 53), sees: 'fd00:28::2' },
+        ];
+        for (const { flow, sees } of [...flows, ...hosts]) expect(await flow.ask(PATIENCE.answer)).toBe(sees);
+        turn(turned, shut);
+        for (const { flow } of flows) expect(await flow.ask(PATIENCE.silence)).toBeNull();
+        for (const { flow, sees } of hosts)
+          expect(await flow.ask(PATIENCE.silence)).toBe(how === 'internal' ? sees : null);
+        turn(shut, turned);
+        for (const { flow, sees } of [...flows, ...hosts]) expect(await flow.ask(PATIENCE.answer)).toBe(sees);
+        for (const { flow } of [...flows, ...hosts]) flow.close();
+      },
+    );
     test('without gateway reaches only itself', async () => {
       await reaches(at('s1').ns, at('s2').v4, 80, '172.24.0.2');
       await reaches(at('s1').ns, at('s2').v6, 80, 'fd00:24::2');

@@ -23,6 +23,7 @@ export const SAMPLES: readonly ElementObject[] = [
   inet('out_of', 'ipv4 . br-x', 'goto closed'),
   inet('closed', 'ipv4 . br-x'),
   inet('from', 'ipv6 . br-x', 'goto from_internal'),
+  inet('isolated', 'ipv4 . br-y'),
   inet('masqueraded', 'ipv4 . docker0'),
   inet('snat4', 'br-x', '192.0.2.1'),
   inet('snat6', 'br-x', '2001:db8::1'),

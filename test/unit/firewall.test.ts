@@ -97,6 +97,7 @@ describe('a network', () => {
         expect.arrayContaining([
           `inet into ${family} . br-a : goto closed`,
           `inet out_of ${family} . br-a : goto closed`,
+          `inet closed ${family} . br-a`,
           `inet from ${family} . br-a : goto from_internal`,
         ]),
       );
@@ -104,8 +105,12 @@ describe('a network', () => {
   });
   test('that is isolated sees nothing of the host', () => {
     const families = [v4({ mode: 'isolated' })];
-    expect(texts(networkElements(network({ internal: true, families })))).toContain(
-      'inet from ipv4 . br-a : goto from_isolated',
+    expect(texts(networkElements(network({ internal: true, families })))).toEqual(
+      expect.arrayContaining([
+        'inet closed ipv4 . br-a',
+        'inet from ipv4 . br-a : goto from_isolated',
+        'inet isolated ipv4 . br-a',
+      ]),
     );
   });
   test('leaves with the address it is told', () => {

@@ -1,13 +1,41 @@
-/** What containers may reach of the host itself. */
+/** What containers may reach of the host itself. All that the host receives passes here. */
 import * as s from '../statements.js';
 import { established, port, translated } from './matches.js';
 
+const fromInternal = s.chain(
+  'from_internal',
+  s.rule('published ports lead out of the network', translated, s.drop),
+  s.rule('its own bridge', s.match('fib daddr . iif type', 'local'), s.accept),
+  ...['nd-router-solicit', 'nd-neighbor-solicit', 'nd-neighbor-advert', 'mld2-listener-report'].map((type) =>
+    s.rule('IPv6 needs it', s.match('meta l4proto', 'ipv6-icmp'), s.match('icmpv6 type', type), s.accept),
+  ),
+  s.rule('nothing else of the host', s.drop),
+);
+
+const fromIsolated = s.chain('from_isolated', s.rule('nothing of the host', s.drop));
+
+/** Closed to flows of earlier days as well, as internal networks are where packets are forwarded. */
+const isolatedGuard = s.whileAny(
+  'isolated',
+  s.baseChain(
+    'isolated_guard',
+    'filter',
+    'input',
+    -1,
+    s.rule('isolated networks', s.inSet('isolated', 'meta nfproto', 'iifname'), s.goTo('from_isolated')),
+  ),
+);
+
 export const INPUT = [
+  fromInternal,
+  fromIsolated,
+  isolatedGuard,
   s.baseChain(
     'input',
     'filter',
     'input',
     0,
+    s.rule('flows under way', established, s.accept),
     s.rule(
       'the relay takes what was published',
       s.inSet('relay_guard', ...port),
@@ -16,16 +44,4 @@ export const INPUT = [
     ),
     s.rule('internal networks', s.vmap('from', 'meta nfproto', 'iifname')),
   ),
-  s.chain(
-    'from_internal',
-    s.rule('answers', established, s.accept),
-    s.rule('published ports lead out of the network', translated, s.drop),
-    s.rule('its own bridge', s.match('fib daddr . iif type', 'local'), s.accept),
-    ...['nd-router-solicit', 'nd-neighbor-solicit', 'nd-neighbor-advert', 'mld2-listener-report'].map(
-      (type) =>
-        s.rule('IPv6 needs it', s.match('meta l4proto', 'ipv6-icmp'), s.match('icmpv6 type', type), s.accept),
-    ),
-    s.rule('nothing else of the host', s.drop),
-  ),
-  s.chain('from_isolated', s.rule('nothing of the host', s.drop)),
 ];

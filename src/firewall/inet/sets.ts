@@ -49,6 +49,7 @@ export const SETS: readonly SetDeclaration[] = [
   set('from', 'bridges whose containers may not reach all of the host', ['nf_proto', 'ifname'], {
     data: ['verdict'],
   }),
+  set('isolated', 'those whose flows under way may not either', ['nf_proto', 'ifname']),
   set('masqueraded', 'bridges whose packets leave with the address of the way out', ['nf_proto', 'ifname']),
   ...setsOf(4),
   ...setsOf(6),

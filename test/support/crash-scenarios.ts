@@ -8,6 +8,8 @@ export interface Scenario {
   readonly may: readonly string[];
   /** what is seen when it was done */
   readonly done: string;
+  /** sets off what comes later, or not at all where the daemon died before: said again after a crash, and waited for */
+  readonly setsOff?: true;
 }
 
 const SETTINGS = ['--name', 'box', '-p', '8080:80', '-v', 'data:/data', '--network', 'net', 'alpine'];
@@ -71,6 +73,7 @@ export const containerCommands = (network: readonly string[]): readonly Scenario
     command: ['exec', 'box', 'touch', '/data/end'],
     may: ['net[], box exited'],
     done: 'net[], box exited',
+    setsOff: true,
   },
   {
     name: 'stop',

@@ -94,12 +94,19 @@ export const crashTests = (d: TestDaemon, { network, held = async () => [], ids 
     if (seen === 'net[box], box running') await reachesGateway(d);
   };
 
-  const killedAt = async ({ before, command, may, done }: Scenario, every: number): Promise<void> => {
+  const killedAt = async (
+    { before, command, may, done, setsOff }: Scenario,
+    every: number,
+  ): Promise<void> => {
     for (let nth = 1; ; nth += every) {
       for (const args of before) await d.docker(...args);
       const crashed = await crashesAt(d, nth, () => d.docker.try(command));
       if (crashed) await d.start();
       const where = crashed ? `killed at place ${nth}` : 'not killed';
+      if (crashed && setsOff) {
+        await d.docker.try(command);
+        await until(`${where}: ${done}`, async () => (await view(d)) === done);
+      }
       await converged(crashed ? may : [done], where);
       await leavesNoTrace(where);
       if (!crashed) return expect(nth).toBeGreaterThan(1 + every); // it was killed at some places

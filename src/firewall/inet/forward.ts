@@ -43,8 +43,8 @@ const into = [
 
 /**
  * Verdicts are final here, but never overrule another table's drop. Who leaves is judged before who enters. Nearly every
- * packet belongs to a flow that was judged before: the first rule of all that could follow. An internal network is closed
- * even to those, whatever let them in once; only hosts that have one pay for that.
+ * packet belongs to a flow that was judged when it began, so that comes first. An internal network is closed even to those,
+ * whatever let them in once; only hosts that have one pay for that.
  */
 const forward = [
   s.whileAny(

@@ -74,8 +74,8 @@ const MIN_ROUNDS = 4;
 const WARM_UP = 8;
 
 /**
- * Microseconds, the better of two series, there and back through the subjects: what keeps the processor busy for some tenths
- * of a second meanwhile (V8's collector in this very program) is in one of the two, hardly ever in both.
+ * Microseconds, the better of two series, there and back through the subjects. In the emulated machine one series in
+ * fifty took 1.5 to 3 times as long, whoever's network it was and whatever V8 was told; the cause was not found.
  */
 const roundTrips = async <Name extends string>(
   subjects: readonly Subject<Name>[],

@@ -8,8 +8,8 @@ export interface Scenario {
   readonly may: readonly string[];
   /** what is seen when it was done */
   readonly done: string;
-  /** sets off what comes later, or not at all where the daemon died before: said again after a crash, and waited for */
-  readonly setsOff?: true;
+  /** a file in `box` that it makes: where there is none after a crash, the daemon died before it heard the command */
+  readonly makes?: string;
 }
 
 const SETTINGS = ['--name', 'box', '-p', '8080:80', '-v', 'data:/data', '--network', 'net', 'alpine'];
@@ -73,7 +73,7 @@ export const containerCommands = (network: readonly string[]): readonly Scenario
     command: ['exec', 'box', 'touch', '/data/end'],
     may: ['net[], box exited'],
     done: 'net[], box exited',
-    setsOff: true,
+    makes: '/data/end',
   },
   {
     name: 'stop',

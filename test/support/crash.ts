@@ -94,18 +94,19 @@ export const crashTests = (d: TestDaemon, { network, held = async () => [], ids 
     if (seen === 'net[box], box running') await reachesGateway(d);
   };
 
-  const killedAt = async (
-    { before, command, may, done, setsOff }: Scenario,
-    every: number,
-  ): Promise<void> => {
+  /** False as well where `box` does not run. */
+  const isMissing = async (path: string): Promise<boolean> =>
+    (await d.docker.try(['exec', 'box', 'test', '!', '-e', path])).code === 0;
+
+  const killedAt = async ({ before, command, may, done, makes }: Scenario, every: number): Promise<void> => {
     for (let nth = 1; ; nth += every) {
       for (const args of before) await d.docker(...args);
       const crashed = await crashesAt(d, nth, () => d.docker.try(command));
       if (crashed) await d.start();
       const where = crashed ? `killed at place ${nth}` : 'not killed';
-      if (crashed && setsOff) {
-        await d.docker.try(command);
-        await until(`${where}: ${done}`, async () => (await view(d)) === done);
+      if (crashed && makes !== undefined && (await isMissing(makes))) {
+        await d.docker(...command);
+        await until(`${where}, said again: ${done}`, async () => (await view(d)) === done);
       }
       await converged(crashed ? may : [done], where);
       await leavesNoTrace(where);

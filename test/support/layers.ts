@@ -157,7 +157,10 @@ export const brokenRules = (imports: readonly Import[]): readonly string[] => {
   );
 };
 
-/** Files that reach themselves: what is left once everything that imports none of the others has been taken away. */
+/**
+ * Files that reach themselves, and those on the way from one circle to another: what is left once everything that imports
+ * none of the others, or is imported by none, has been taken away.
+ */
 export const circles = (imports: readonly Import[]): readonly string[] => {
   let left = imports.filter(({ to }) => isFile(to));
   for (;;) {

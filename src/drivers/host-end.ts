@@ -160,8 +160,8 @@ export const hostPorts = ({ endpoint, network }: EndpointView, { modes }: HostEn
         ];
       });
 
-/** What confines the port: all of the bridge table but the flows that links open. */
-const confines = ({ family, set }: ElementObject): boolean => family === 'bridge' && !set.startsWith('links');
+/** What confines the port: all of layer 2 but the flows that links open. */
+const confines = ({ family, set }: ElementObject): boolean => family !== 'inet' && !set.startsWith('links');
 
 /** Who asks for forwarding in the container says that it is a router: it may send others' packets. */
 const forwards = ({ sysctls }: Sandbox): boolean =>

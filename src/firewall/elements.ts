@@ -22,10 +22,18 @@ export const bridge = (set: string, ...key: readonly string[]): ElementObject =>
   set,
   key,
 });
-export const bridgeMap = (set: string, key: readonly string[], data: readonly string[]): ElementObject => ({
+/** An element of a set in the netdev table. */
+export const netdev = (set: string, ...key: readonly string[]): ElementObject => ({
   kind: 'element',
-  family: 'bridge',
+  family: 'netdev',
   set,
   key,
+});
+/** The chain of one port. */
+export const netdevPort = (set: string, port: string, data: readonly string[]): ElementObject => ({
+  kind: 'element',
+  family: 'netdev',
+  set,
+  key: [port],
   data,
 });

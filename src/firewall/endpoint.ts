@@ -1,9 +1,10 @@
 /** Elements of one endpoint: what its bridge port may send, what is published or routed to it, what it may reach by links. */
-import { isIPv4 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import type { LinkedPort } from '../model/endpoint.js';
 import type { ElementObject } from '../plan/objects.js';
 import type { FirewallEndpoint } from './contract.js';
-import { bridge, bridgeMap, inet } from './elements.js';
+import { bridge, inet, netdev, netdevPort } from './elements.js';
+import { NO_VALUE } from './language.js';
 import { publishElements } from './publish.js';
 
 /**
@@ -21,11 +22,12 @@ export const linkLocalOf = (mac: string): string => {
 const guardElements = (endpoint: FirewallEndpoint): ElementObject[] => {
   const { hostIfname: port, mac, addresses, network, forwards } = endpoint;
   const own = network.families.some((f) => f.family === 6) ? [...addresses, linkLocalOf(mac)] : addresses;
+  const first = [isIPv4, isIPv6].map((ofFamily) => addresses.find(ofFamily) ?? NO_VALUE);
   return [
-    bridgeMap('guards', [port], [`goto ${forwards ? 'guard_router' : 'guard'}`]),
-    bridge('macs', port, mac),
+    netdev('macs', port, mac),
     ...(network.icc ? [] : [bridge('icc_off', port)]),
-    ...[...new Set(own)].map((a) => bridge(isIPv4(a) ? 'senders4' : 'senders6', port, mac, a)),
+    ...[...new Set(own)].map((a) => netdev(isIPv4(a) ? 'senders4' : 'senders6', port, mac, a)),
+    netdevPort('guards', port, [forwards ? 'guard_router' : 'guard', mac, ...first]),
   ];
 };
 

@@ -138,15 +138,34 @@ export interface SetDeclaration {
   readonly comment: string;
 }
 
+/** In an element of `PortChains`. */
+export const NO_VALUE = '-';
+
+/**
+ * A map of interfaces that is kept as base chains, one an interface, on what that receives: no other interface's packets
+ * pay for it, and what is asked most is compared and not looked up. Only in tables of family netdev. The kernel takes a
+ * chain along with its interface (before 6.4), or leaves it behind without one.
+ */
+export interface PortChains {
+  /** as a set's; an element's key is the interface, which names the chain too */
+  readonly name: string;
+  readonly priority: number;
+  /** names of the fields of an element's data, where `NO_VALUE` may stand */
+  readonly data: readonly string[];
+  /** `$field` stands for the element's; a rule that names a field without value is left out */
+  readonly rules: readonly Rule[];
+}
+
 export interface Table {
   readonly family: 'inet' | 'bridge' | 'ip' | 'netdev';
   readonly name: string;
   readonly sets: readonly SetDeclaration[];
   readonly chains: readonly Chain[];
+  readonly ports?: PortChains;
 }
 
 /** A table of the host's, whose elements are kernel objects; a sandbox's tables are made and filled at once. */
-export type HostTable = Table & { readonly family: 'inet' | 'bridge' };
+export type HostTable = Table & { readonly family: 'inet' | 'bridge' | 'netdev' };
 
 /** An element of a set or map, in the texts of its types; `plan`'s ElementObject is one. */
 export interface SetElement {

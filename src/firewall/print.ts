@@ -1,5 +1,5 @@
 /** The ruleset as nft text, as `nft -f` reads it: for people, goldens and a check against nft itself. */
-import type { Chain, Rule, SetDeclaration, Statement, Table } from './language.js';
+import type { Chain, PortChains, Rule, SetDeclaration, Statement, Table } from './language.js';
 
 const concatenated = (fields: readonly string[]): string => fields.join(' . ');
 const compared = (op: string): string => (op === '!=' ? '!= ' : '');
@@ -73,7 +73,23 @@ const printSet = ({ name, key, data, interval, learned, comment }: SetDeclaratio
   '  }',
 ];
 
-export const printTable = ({ family, name, sets, chains }: Table): string =>
-  [`table ${family} ${name} {`, ...sets.flatMap(printSet), ...chains.flatMap(printChain), '}', ''].join('\n');
+/** Commented out: there is one for each interface, with values for the names. */
+const printPorts = ({ name, priority, data, rules }: PortChains): string[] => {
+  const base = { type: 'filter', hook: 'ingress', device: '$port', priority } as const;
+  return [
+    `  # ${name}: a chain for each $port, with its ${data.map((field) => `$${field}`).join(', ')}`,
+    ...printChain({ name: '$port', base, rules }).map((line) => `  #${line.slice(1)}`),
+  ];
+};
+
+export const printTable = ({ family, name, sets, chains, ports }: Table): string =>
+  [
+    `table ${family} ${name} {`,
+    ...sets.flatMap(printSet),
+    ...chains.flatMap(printChain),
+    ...(ports ? printPorts(ports) : []),
+    '}',
+    '',
+  ].join('\n');
 
 export const printRuleset = (tables: readonly Table[]): string => tables.map(printTable).join('\n');

@@ -1,12 +1,13 @@
-/** The static ruleset: two tables whose chains never change. `docs/adr/0003-firewall.md` argues it. */
+/** The static ruleset: tables whose chains never change, but those of ports. `docs/adr/0003-firewall.md` argues it. */
 import { BRIDGE } from './bridge.js';
+import { GUARD } from './guard.js';
 import { INET } from './inet/index.js';
-import type { HostTable, SetDeclaration } from './language.js';
+import type { HostTable, PortChains, SetDeclaration } from './language.js';
 import { SANDBOX } from './sandbox.js';
 
-/** Both tables' name. */
+/** The tables' name. */
 export const TABLE = 'viaduct';
-export const RULESET: readonly HostTable[] = [INET, BRIDGE];
+export const RULESET: readonly HostTable[] = [INET, GUARD, BRIDGE];
 
 const declarations: ReadonlyMap<string, SetDeclaration> = new Map(
   [...RULESET, ...SANDBOX].flatMap((table) =>
@@ -16,3 +17,7 @@ const declarations: ReadonlyMap<string, SetDeclaration> = new Map(
 /** The declaration of a set (of a sandbox's tables too), undefined where there is none of that name. */
 export const setOf = (family: string, name: string): SetDeclaration | undefined =>
   declarations.get(`${family} ${name}`);
+
+/** The declaration of a map that is kept as chains; undefined where there is none of that name. */
+export const portChainsOf = (family: string, name: string): PortChains | undefined =>
+  RULESET.find((table) => table.family === family && table.ports?.name === name)?.ports;

@@ -6,6 +6,7 @@
  */
 import { KernelError, ViaductError } from '../errors.js';
 import { failpoint } from '../failpoints.js';
+import { isPortGuard } from '../plan/depend.js';
 import { inverseStep } from '../plan/inverse.js';
 import { type KernelObject, objectKey } from '../plan/objects.js';
 import type { Plan, Step } from '../plan/plan.js';
@@ -137,8 +138,18 @@ export class Applier {
   #call(step: Step, context: Context): void {
     const executor = callExecutor(this.parts.executors, step.object);
     if (step.op === 'create') executor.create(step.object, context);
-    else if (step.op === 'delete') executor.delete(step.object, context);
-    else executor.replace(step.object, step.before, context);
+    else if (step.op === 'delete') {
+      executor.delete(step.object, context);
+      this.#takeGuards(step.takes ?? []);
+    } else executor.replace(step.object, step.before, context);
+  }
+
+  /** A port's chain outlives it: on newer kernels for good, on older ones until the reaper is through. */
+  #takeGuards(taken: readonly KernelObject[]): void {
+    const guards = taken.filter(isPortGuard);
+    if (guards.length === 0) return;
+    failpoint('kernel-step');
+    this.parts.nftables.apply(guards.flatMap((object) => elementChanges({ op: 'delete', object })));
   }
 
   #messages({ ns, steps }: Run, { session }: Context, applied: Step[]): void {

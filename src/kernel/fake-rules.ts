@@ -75,11 +75,21 @@ export const refusal = (world: World, o: KernelObject): Refusal | undefined => {
       return sysctlRefusal(world, o);
     case 'hostport':
       return hostPortRefusal(world, o);
+    case 'element':
+      return portRefusal(world, o);
     case 'foreign':
       return onHost(world, o.name) ? undefined : no('ENODEV', o.missing);
     default:
       return undefined;
   }
+};
+
+/** A port's guard is a hook on it. */
+const portRefusal = (world: World, o: KernelObject): Refusal | undefined => {
+  const port = hostedBy(o);
+  const missing =
+    port !== undefined && !world.some((d) => d.kind === 'link' && interfacesOf(d).includes(port));
+  return missing ? no('ENOENT', 'no such interface') : undefined;
 };
 
 const foreignRefusal = (world: World, o: LinkObject): Refusal | undefined =>

@@ -17,6 +17,10 @@ const sysctlLink = (path: string): string | undefined => {
 /** One interface in one namespace. */
 export const interfaceKey = (ns: Netns, name: string): string => `${ns} ${name}`;
 
+/** The element that is a chain on what one port receives (`firewall/guard.ts`); its key is the port. */
+export const isPortGuard = (o: KernelObject): boolean =>
+  o.kind === 'element' && o.family === 'netdev' && o.set === 'guards';
+
 /** The interface an object cannot be without, other than being one. */
 export const hostedBy = (o: KernelObject): string | undefined => {
   switch (o.kind) {
@@ -30,6 +34,8 @@ export const hostedBy = (o: KernelObject): string | undefined => {
       const name = sysctlLink(o.path);
       return name === undefined ? undefined : interfaceKey(o.ns, name);
     }
+    case 'element':
+      return isPortGuard(o) ? interfaceKey('host', o.key[0] ?? '') : undefined;
     default:
       return undefined;
   }

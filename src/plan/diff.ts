@@ -3,7 +3,7 @@
  * removed first and added last, what guards is added before the links it guards and removed after them, ports are held
  * before traffic is led to them.
  */
-import { hostedBy, interfacesOf, isMade, livesIn, lowerOf, mustRemake } from './depend.js';
+import { hostedBy, interfacesOf, isMade, isPortGuard, livesIn, lowerOf, mustRemake } from './depend.js';
 import { same } from './equal.js';
 import { type KernelObject, type LinkObject, objectKey } from './objects.js';
 import type { Plan, Step } from './plan.js';
@@ -32,15 +32,17 @@ const PHASE = {
   // A container's end comes up last: neither port nor flow carries anything before.
   openPort: 18,
   openFlow: 19,
-  openSysctl: 20,
-  openAddress: 21,
-  openNeighbour: 22,
-  openHostport: 23,
-  openElement: 24,
-  linkUp: 25,
-  openRoute: 26,
-  openResolver: 27,
-  closeGuard: 28,
+  // Nor does a bridge's port, whose guard needs it.
+  openPortGuard: 20,
+  openSysctl: 21,
+  openAddress: 22,
+  openNeighbour: 23,
+  openHostport: 24,
+  openElement: 25,
+  linkUp: 26,
+  openRoute: 27,
+  openResolver: 28,
+  closeGuard: 29,
 } as const;
 
 type Phase = (typeof PHASE)[keyof typeof PHASE];
@@ -61,6 +63,7 @@ const opening = (o: KernelObject): Phase => {
     case 'hostport':
       return PHASE.openHostport;
     case 'element':
+      if (isPortGuard(o)) return PHASE.openPortGuard;
       return o.guard ? PHASE.openGuard : PHASE.openElement;
     case 'foreign':
       return PHASE.openForeign;

@@ -78,8 +78,11 @@ export interface SysctlObject {
 /** One element of a set or map of our nftables tables (`firewall/ruleset.ts` declares them). */
 export interface ElementObject {
   readonly kind: 'element';
-  /** the inet table carries layer 3 and up, the bridge table what passes between ports of one bridge */
-  readonly family: 'inet' | 'bridge';
+  /**
+   * the inet table carries layer 3 and up, the bridge table what passes between ports of one bridge, the netdev table
+   * what single interfaces receive
+   */
+  readonly family: 'inet' | 'bridge' | 'netdev';
   readonly set: string;
   /** one text a field of the set's key; `a-b` in a field of an interval set is a range */
   readonly key: readonly string[];

@@ -1,4 +1,5 @@
 /** A plan as people read it: `ip`, `sysctl` and `nft` commands, one step a line. For dry runs, goldens and logs. */
+import { isPortGuard } from './depend.js';
 import { traitsOf } from './link-traits.js';
 import {
   type ElementObject,
@@ -42,7 +43,14 @@ const route = (verb: string, r: RouteObject): string => {
   return `${ip(r.ns)} ${r.family === 6 ? '-6 ' : ''}route ${verb} ${destination}${via} dev ${r.link}${metric}`;
 };
 
+/** Its rules are those of the element's data (`firewall/guard.ts`). */
+const portGuard = (verb: string, { key: [port = ''], data = [] }: ElementObject): string =>
+  verb === 'delete'
+    ? `nft delete chain netdev viaduct ${port}`
+    : `nft ${verb} chain netdev viaduct ${port} { type filter hook ingress device ${port}; comment "${data.join(' ')}"; }`;
+
 const element = (verb: string, e: ElementObject): string => {
+  if (isPortGuard(e)) return portGuard(verb, e);
   const data = e.data && verb !== 'delete' ? ` : ${e.data.join(' . ')}` : '';
   return `nft ${verb} element ${e.family} viaduct ${e.set} { ${e.key.join(' . ')}${data} }`;
 };

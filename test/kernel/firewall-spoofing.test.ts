@@ -20,19 +20,18 @@ let victim: LabContainer;
 let router: LabContainer;
 let outside: string;
 
-const guardOf = (port: string, chain: string): ElementObject => ({
-  kind: 'element',
-  family: 'bridge',
-  set: 'guards',
-  key: [port],
-  data: [`goto ${chain}`],
-});
-const unguarded = (port: string, chain: string, work: () => void): void => {
-  lab.nftables.apply([{ op: 'delete', element: guardOf(port, chain) }]);
+const guardOf = (port: string): ElementObject => {
+  const found = lab.nftables.elements().find((e) => e.set === 'guards' && e.key[0] === port);
+  if (!found) throw new Error(`${port} has no guard`);
+  return found;
+};
+const unguarded = (port: string, work: () => void): void => {
+  const element = guardOf(port);
+  lab.nftables.apply([{ op: 'delete', element }]);
   try {
     work();
   } finally {
-    lab.nftables.apply([{ op: 'add', element: guardOf(port, chain) }]);
+    lab.nftables.apply([{ op: 'add', element }]);
   }
 };
 
@@ -52,7 +51,7 @@ const arrives = (from: LabContainer, to: LabContainer, frame: Buffer): boolean =
 };
 const blocked = (frame: Buffer): void => {
   expect(arrives(mallory, victim, frame)).toBe(false);
-  unguarded(mallory.port, 'guard', () => expect(arrives(mallory, victim, frame)).toBe(true));
+  unguarded(mallory.port, () => expect(arrives(mallory, victim, frame)).toBe(true));
 };
 const passes = (frame: Buffer): void => expect(arrives(mallory, victim, frame)).toBe(true);
 
@@ -151,7 +150,7 @@ describe('a container cannot take', () => {
     const theft = datagram(honest4({ fromMac: victim.mac, toMac: router.mac, to: router.v4 }), 53, 'theft!');
     sendFrame(mallory.ns, 'eth0', theft);
     expect(port()).toContain(victim.port);
-    unguarded(mallory.port, 'guard', () => sendFrame(mallory.ns, 'eth0', theft));
+    unguarded(mallory.port, () => sendFrame(mallory.ns, 'eth0', theft));
     expect(port()).toContain(mallory.port);
     speak();
   });
@@ -193,8 +192,42 @@ describe('a container that is a router', () => {
       neighbour(136, { ...ends, ...ALL_NODES, from: linkLocalOf(router.mac) }, GATEWAY.v6),
     ]) {
       expect(arrives(router, victim, frame)).toBe(false);
-      unguarded(router.port, 'guard_router', () => expect(arrives(router, victim, frame)).toBe(true));
+      unguarded(router.port, () => expect(arrives(router, victim, frame)).toBe(true));
     }
+  });
+});
+
+describe('a port that a former version guarded', () => {
+  test('is guarded until it has a hook of its own', () => {
+    const { port, mac } = mallory;
+    const element = (set: string, key: string[], data?: string[]): ElementObject => ({
+      kind: 'element',
+      family: 'bridge',
+      set,
+      key,
+      ...(data ? { data } : {}),
+    });
+    const former = [
+      element('guards', [port], ['goto guard']),
+      element('macs', [port, mac]),
+      element('senders4', [port, mac, mallory.v4]),
+      element('senders6', [port, mac, mallory.v6]),
+    ];
+    const forged = [
+      datagram(honest4({ from: '10.9.9.9' }), 53, 'spoofed!'),
+      arp(2, honest4({ from: router.v4 })),
+    ];
+    const all = (expected: boolean): void => {
+      for (const frame of forged) expect(arrives(mallory, victim, frame)).toBe(expected);
+    };
+    unguarded(port, () => {
+      lab.nftables.apply(former.map((each) => ({ op: 'add', element: each })));
+      all(false);
+      passes(datagram(honest6(), 53, 'honest'));
+      lab.nftables.apply(former.map((each) => ({ op: 'delete', element: each })));
+      all(true);
+    });
+    all(false);
   });
 });
 

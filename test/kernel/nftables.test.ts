@@ -84,7 +84,7 @@ describe('our tables', () => {
     expect(hooks()).toBe(true);
     // another daemon of another version of the rules, in one transaction
     nftables.close();
-    const [, bridge] = RULESET;
+    const bridge = RULESET.find(({ family }) => family === 'bridge');
     const socket = NetlinkSocket.open(NETLINK.NETFILTER);
     if (bridge) loadTable(socket, { ...bridge, chains: [...bridge.chains, { name: 'more', rules: [] }] });
     expect(hooks()).toBe(true);

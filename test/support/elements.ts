@@ -12,6 +12,7 @@ const make =
   });
 const inet = make('inet');
 const bridge = make('bridge');
+const netdev = make('netdev');
 
 export const SAMPLES: readonly ElementObject[] = [
   inet('bridges', 'br-0123456789ab'),
@@ -55,6 +56,9 @@ export const SAMPLES: readonly ElementObject[] = [
   inet('relay_port', 'tcp', '40001'),
   inet('relay_guard', 'tcp . 40001'),
   inet('switched', 'veth0123456789a'),
+  netdev('macs', 'veth1 . 02:42:ac:12:00:02'),
+  netdev('senders4', 'veth1 . 02:42:ac:12:00:02 . 172.18.0.2'),
+  netdev('senders6', 'veth1 . 02:42:ac:12:00:02 . fe80::42:acff:fe12:2'),
   bridge('guards', 'veth0123456789a', 'goto guard'),
   bridge('macs', 'veth1 . 02:42:ac:12:00:02'),
   bridge('icc_off', 'veth1'),
@@ -62,4 +66,15 @@ export const SAMPLES: readonly ElementObject[] = [
   bridge('senders6', 'veth1 . 02:42:ac:12:00:02 . fe80::42:acff:fe12:2'),
   bridge('links4', '172.18.0.2 . 172.18.0.3 . udp . 53'),
   bridge('links6', 'fd00::2 . fd00::3 . udp . 53'),
+];
+
+/** Of maps that are kept as chains; their interfaces must be there. */
+export const PORTS: readonly ElementObject[] = [
+  netdev('guards', 'veth0123456789a', 'guard . 02:42:ac:12:00:02 . 172.18.0.2 . -'),
+  netdev('guards', 'veth0123456789b', 'guard_router . 02:42:ac:12:00:03 . 172.18.0.3 . fd00:1:2:3:4:5:6:7'),
+  netdev(
+    'guards',
+    'veth0123456789c',
+    'guard . 02:42:ac:12:00:04 . - . fd00:1234:1234:1234:1234:1234:1234:1234',
+  ),
 ];

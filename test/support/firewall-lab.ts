@@ -286,8 +286,8 @@ export class Lab {
       linkedTo: [],
       ...rest,
     };
-    this.nftables.apply(endpointElements(endpoint).map((element) => ({ op: 'add', element })));
     ip(`link add ${port} type veth peer name eth0 address ${mac} netns ${ns}`);
+    this.nftables.apply(endpointElements(endpoint).map((element) => ({ op: 'add', element })));
     if (v6 === '') run('nsenter', ...within(ns), 'sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=1');
     for (const address of addresses) ipIn(ns, `addr add ${address} dev eth0${isV6(address) ? ' nodad' : ''}`);
     ipIn(ns, 'link set eth0 up');

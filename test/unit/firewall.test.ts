@@ -15,7 +15,10 @@ import {
   SANDBOX,
   setOf,
 } from '../../src/firewall/index.js';
-import type { Statement } from '../../src/firewall/language.js';
+import type { Statement, Table } from '../../src/firewall/language.js';
+import { portRules } from '../../src/firewall/ports.js';
+import { portChainsOf } from '../../src/firewall/ruleset.js';
+import { goTo, match } from '../../src/firewall/statements.js';
 import type { PortBinding } from '../../src/model/port.js';
 import { type ElementObject, objectKey } from '../../src/plan/objects.js';
 
@@ -129,19 +132,22 @@ describe('a network', () => {
 describe('an endpoint', () => {
   test('is bound to its MAC and addresses, and to the link-local one where the network has IPv6', () => {
     expect(texts(endpointElements(endpoint()))).toEqual([
-      'bridge guards veth1 : goto guard',
-      'bridge macs veth1 . 02:42:ac:12:00:02',
-      'bridge senders4 veth1 . 02:42:ac:12:00:02 . 172.18.0.2',
+      'netdev macs veth1 . 02:42:ac:12:00:02',
+      'netdev senders4 veth1 . 02:42:ac:12:00:02 . 172.18.0.2',
+      'netdev guards veth1 : guard . 02:42:ac:12:00:02 . 172.18.0.2 . -',
     ]);
     const dual = endpoint({ network: network({ families: [v4(), v6()] }), addresses: ['fd00::2'] });
     expect(texts(endpointElements(dual)).filter((e) => e.includes('senders'))).toEqual([
-      'bridge senders6 veth1 . 02:42:ac:12:00:02 . fd00::2',
-      'bridge senders6 veth1 . 02:42:ac:12:00:02 . fe80::42:acff:fe12:2',
+      'netdev senders6 veth1 . 02:42:ac:12:00:02 . fd00::2',
+      'netdev senders6 veth1 . 02:42:ac:12:00:02 . fe80::42:acff:fe12:2',
     ]);
+    expect(texts(endpointElements(dual))).toContain(
+      'netdev guards veth1 : guard . 02:42:ac:12:00:02 . - . fd00::2',
+    );
   });
   test('that routes has another guard', () => {
-    expect(texts(endpointElements(endpoint({ forwards: true })))[0]).toBe(
-      'bridge guards veth1 : goto guard_router',
+    expect(texts(endpointElements(endpoint({ forwards: true })))).toContain(
+      'netdev guards veth1 : guard_router . 02:42:ac:12:00:02 . 172.18.0.2 . -',
     );
   });
   test('opens its links only where containers may not talk', () => {
@@ -241,17 +247,12 @@ describe('the ruleset', () => {
     ),
     ...relayElements(40_000),
   ];
-  const statements = (family: string): { chain: string; statement: Statement }[] =>
-    all
-      .filter((t) => t.family === family)
-      .flatMap(({ chains }) =>
-        chains.flatMap(({ name, rules }) =>
-          rules.flatMap((rule) => rule.statements.map((statement) => ({ chain: name, statement }))),
-        ),
-      );
+  const statements = ({ chains }: Table): readonly Statement[] =>
+    chains.flatMap(({ rules }) => rules.flatMap((rule) => rule.statements));
+  const portElements = elements.filter(({ family, set }) => portChainsOf(family, set));
 
   test('declares the set of every element, with its fields', () => {
-    for (const element of elements) {
+    for (const element of elements.filter((each) => !portElements.includes(each))) {
       const declared = setOf(element.family, element.set);
       expect(declared?.key, objectKey(element)).toHaveLength(element.key.length);
       expect(declared?.data?.length, objectKey(element)).toBe(element.data?.length);
@@ -266,14 +267,26 @@ describe('the ruleset', () => {
   });
   test('uses every set, and only sets and chains that it declares', () => {
     for (const table of all) {
-      const used = statements(table.family).flatMap(({ statement: s }) =>
-        'set' in s ? [s.set] : 'map' in s ? [s.map] : [],
-      );
+      const used = statements(table).flatMap((s) => ('set' in s ? [s.set] : 'map' in s ? [s.map] : []));
       expect([...new Set(used)].sort()).toEqual(table.sets.map(({ name }) => name).sort());
       const names = table.chains.map(({ name }) => name);
-      for (const { statement: s } of statements(table.family))
-        if ('chain' in s) expect(names).toContain(s.chain);
+      for (const s of statements(table)) if ('chain' in s) expect(names).toContain(s.chain);
     }
+  });
+  test('has in a port’s chain the values of its element, and no rule for a value that it has not', () => {
+    const [guards] = portElements;
+    const ports = portChainsOf(guards?.family ?? '', guards?.set ?? '');
+    if (!ports || !guards?.data) throw new Error('no chain of a port');
+    const rules = portRules(ports, guards.data);
+    expect(rules.map((rule) => JSON.stringify(rule.statements)).join('\n')).not.toContain('$');
+    expect(rules).toHaveLength(2);
+    expect(rules[0]?.statements).toContainEqual(match('ip saddr', '172.18.0.2'));
+    expect(rules[1]?.statements).toEqual([goTo('guard_router')]);
+    const values = ['guard', '02:42:ac:12:00:02', '172.18.0.2', 'fd00::2'];
+    expect(portRules(ports, values)).toHaveLength(ports.rules.length);
+    const names = RULESET.find((table) => table.ports === ports)?.chains.map(({ name }) => name);
+    expect(names).toContain('guard_router');
+    expect(names).toContain('guard');
   });
   test('is printed as it was', async () => {
     await expect(printRuleset(RULESET)).toMatchFileSnapshot('firewall-ruleset.nft');

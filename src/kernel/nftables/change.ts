@@ -5,9 +5,9 @@ import { objectKey } from '../../plan/objects.js';
 import type { NetlinkSocket } from '../netlink.js';
 import type { ElementChange } from '../nftables.contract.js';
 import { ERRNO } from './constants.js';
-import { elementMessages, sameElement } from './elements.js';
+import { changeMessages, dumpContents } from './contents.js';
+import { sameElement } from './elements.js';
 import { batch } from './messages.js';
-import { dumpSet } from './observed.js';
 import type { TiedChains } from './tied.js';
 
 const nameOf = (changes: readonly ElementChange[]): string => {
@@ -18,7 +18,7 @@ const nameOf = (changes: readonly ElementChange[]): string => {
 };
 
 const send = (socket: NetlinkSocket, tied: TiedChains, changes: readonly ElementChange[]): void => {
-  const elements = elementMessages(changes);
+  const elements = changeMessages(changes);
   if (elements.length === 0) return;
   const chains = tied.neededFor(changes);
   const ahead = chains.messages.length + 1;
@@ -33,7 +33,7 @@ const readSets = (
   changes: readonly ElementChange[],
 ): Map<string, ElementObject | undefined> => {
   const sets = new Map(changes.map(({ element: e }) => [`${e.family} ${e.set}`, e]));
-  const elements = [...sets.values()].flatMap(({ family, set }) => dumpSet(socket, family, set));
+  const elements = [...sets.values()].flatMap((set) => dumpContents(socket, set));
   return new Map(elements.map((e) => [objectKey(e), e]));
 };
 

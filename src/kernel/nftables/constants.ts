@@ -35,7 +35,7 @@ export const HOOK = {
 export const NFTA_TABLE = { NAME: 1, FLAGS: 2, USERDATA: 6, OWNER: 7 } as const;
 /** `owner`: since Linux 5.12, `persist`: since 6.9 (missing in Debian 12's header). */
 export const NFT_TABLE_F = { OWNER: 0x2, PERSIST: 0x4 } as const;
-export const NFTA_CHAIN = { TABLE: 1, NAME: 3, HOOK: 4, POLICY: 5, TYPE: 7 } as const;
+export const NFTA_CHAIN = { TABLE: 1, NAME: 3, HOOK: 4, POLICY: 5, TYPE: 7, USERDATA: 12 } as const;
 export const NFTA_HOOK = { HOOKNUM: 1, PRIORITY: 2, DEV: 3 } as const;
 export const NFTA_RULE = { TABLE: 1, CHAIN: 2, EXPRESSIONS: 4, USERDATA: 7 } as const;
 export const NFTA_SET = {
@@ -118,6 +118,7 @@ export const AF_OF = { 4: 2, 6: 10 } as const;
 export const UDATA = {
   TABLE_COMMENT: 0,
   RULE_COMMENT: 0,
+  CHAIN_COMMENT: 0,
   SET_KEYBYTEORDER: 0,
   SET_DATABYTEORDER: 1,
   SET_COMMENT: 7,

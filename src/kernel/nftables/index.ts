@@ -3,27 +3,13 @@
  * nobody else's flush opens the firewall. Invariant: from the first `ensure` until `drop` there is no moment without
  * the static rules and the elements that were added, daemon or no daemon.
  */
-import { RULESET, setOf } from '../../firewall/ruleset.js';
-import type { ElementObject } from '../../plan/objects.js';
+import { RULESET } from '../../firewall/ruleset.js';
 import { NETLINK, NetlinkSocket } from '../netlink.js';
 import type { Nftables } from '../nftables.contract.js';
 import { changeElements } from './change.js';
-import { decodeElements, getMessage, sameElement } from './elements.js';
+import { isThere, tableContents } from './contents.js';
 import { dropTables, loadTable } from './load.js';
-import { dumpSet, unlessAbsent } from './observed.js';
 import { TiedChains } from './tied.js';
-
-const allElements = (socket: NetlinkSocket): ElementObject[] =>
-  RULESET.flatMap(({ family, sets }) =>
-    sets.filter(({ learned }) => !learned).flatMap(({ name }) => dumpSet(socket, family, name)),
-  );
-
-const present = (socket: NetlinkSocket, element: ElementObject): boolean => {
-  const { family, set } = element;
-  if (setOf(family, set) === undefined) return false;
-  const replies = unlessAbsent(() => socket.request([getMessage(element)], `nftables get ${family} ${set}`));
-  return decodeElements(family, set, replies ?? []).some((found) => sameElement(found, element));
-};
 
 /** The tables of namespace `ns`. The socket opens at first use; the netlink port it gets is the tables' owner. */
 export const createNftables = (ns = 'host'): Nftables => {
@@ -41,8 +27,8 @@ export const createNftables = (ns = 'host'): Nftables => {
       }
     },
     apply: (changes) => changeElements(socket(), tied, changes),
-    elements: () => allElements(socket()),
-    has: (element) => present(socket(), element),
+    elements: () => RULESET.flatMap((table) => tableContents(socket(), table)),
+    has: (element) => isThere(socket(), element),
     drop: () => dropTables(socket(), RULESET),
     close: () => {
       opened?.close();

@@ -6,7 +6,7 @@ import { KernelError, unavailable } from '../../errors.js';
 import type { HostTable, Table } from '../../firewall/language.js';
 import type { NetlinkSocket } from '../netlink.js';
 import { ERRNO, NFT_TABLE_F } from './constants.js';
-import { elementMessages } from './elements.js';
+import { changeMessages } from './contents.js';
 import { batch } from './messages.js';
 import { carriedElements, type ObservedTable, observeTable, readGeneration } from './observed.js';
 import { adoptTableMessage, createTableMessages, deleteTableMessage, tableComment } from './tables.js';
@@ -43,7 +43,7 @@ const replacement = (socket: NetlinkSocket, table: HostTable, flags: number): Bu
   return [
     ...(old ? [deleteTableMessage(table)] : []),
     ...createTableMessages(table, flags, new Set(elements.map(({ set }) => set))),
-    ...elementMessages(elements.map((element) => ({ op: 'add' as const, element }))).map(
+    ...changeMessages(elements.map((element) => ({ op: 'add' as const, element }))).map(
       ({ message }) => message,
     ),
   ];

@@ -1,12 +1,13 @@
 /** What is in the kernel of our tables: whether they are there, whose they are, and which of their sets are still as declared. */
 import { KernelError } from '../../errors.js';
-import type { HostTable, SetDeclaration, Table } from '../../firewall/language.js';
+import type { HostTable, PortChains, SetDeclaration, Table } from '../../firewall/language.js';
 import type { ElementObject } from '../../plan/objects.js';
 import { attrStr, attrText, type NetlinkSocket, parseAttributes } from '../netlink.js';
 import * as n from './constants.js';
 import { decodeElements, dumpMessage } from './elements.js';
 import { layoutOf, typeNumber } from './layout.js';
 import { NFT_HEADER, nftMessage } from './messages.js';
+import { dumpPorts } from './ports.js';
 import { getChainMessage, getTableMessage } from './tables.js';
 
 export interface ObservedTable {
@@ -90,7 +91,7 @@ const asDeclared = (socket: NetlinkSocket, table: Table, set: SetDeclaration): b
 export const carriedElements = (socket: NetlinkSocket, table: HostTable): ElementObject[] => {
   const { family } = table;
   const chains = new Set(table.chains.map(({ name }) => name));
-  return table.sets
+  const carried = table.sets
     .filter((set) => !set.learned && asDeclared(socket, table, set))
     .flatMap((set) => {
       const verdicts = set.data?.[0] === 'verdict';
@@ -98,4 +99,13 @@ export const carriedElements = (socket: NetlinkSocket, table: HostTable): Elemen
         ({ data }) => !verdicts || chains.has(data?.[0]?.split(' ')[1] ?? ''),
       );
     });
+  return [...carried, ...(table.ports ? carriedPorts(socket, table.family, table.ports) : [])];
 };
+
+/** Those on an interface, whose chains are written anew with the rules of this version. */
+const carriedPorts = (
+  socket: NetlinkSocket,
+  family: HostTable['family'],
+  { name, data }: PortChains,
+): readonly ElementObject[] =>
+  dumpPorts(socket, { family, set: name }).filter((found) => found.data?.length === data.length);

@@ -41,24 +41,30 @@ export const deleteTableMessage = ({ family, name }: Table): Buffer =>
 export const getTableMessage = ({ family, name }: Table): Buffer =>
   nftMessage(n.NFT_MSG.GETTABLE, 0, family, attrStr(n.NFTA_TABLE.NAME, name));
 
+/** Of a base chain, which accepts what no rule of it decides. */
+export const hookAttributes = ({
+  type,
+  hook,
+  priority,
+  device,
+}: NonNullable<Chain['base']>): readonly Buffer[] => [
+  nested(
+    n.NFTA_CHAIN.HOOK,
+    attrU32be(n.NFTA_HOOK.HOOKNUM, n.HOOK[hook]),
+    attrU32be(n.NFTA_HOOK.PRIORITY, priority >>> 0),
+    ...(device === undefined ? [] : [attrStr(n.NFTA_HOOK.DEV, device)]),
+  ),
+  attrU32be(n.NFTA_CHAIN.POLICY, n.VERDICT.accept),
+  attrStr(n.NFTA_CHAIN.TYPE, type),
+];
+
 const chainMessage = ({ family, name: table }: Table, { name, base }: Chain): Buffer =>
   addMessage(
     n.NFT_MSG.NEWCHAIN,
     family,
     attrStr(n.NFTA_CHAIN.TABLE, table),
     attrStr(n.NFTA_CHAIN.NAME, name),
-    ...(base
-      ? [
-          nested(
-            n.NFTA_CHAIN.HOOK,
-            attrU32be(n.NFTA_HOOK.HOOKNUM, n.HOOK[base.hook]),
-            attrU32be(n.NFTA_HOOK.PRIORITY, base.priority >>> 0),
-            ...(base.device === undefined ? [] : [attrStr(n.NFTA_HOOK.DEV, base.device)]),
-          ),
-          attrU32be(n.NFTA_CHAIN.POLICY, n.VERDICT.accept),
-          attrStr(n.NFTA_CHAIN.TYPE, base.type),
-        ]
-      : []),
+    ...(base ? hookAttributes(base) : []),
   );
 
 const setFlags = ({ data, interval, learned }: SetDeclaration): number =>
@@ -134,7 +140,7 @@ export const chainMessages = (table: Table, chain: Chain): Buffer[] => [
 const chainName = ({ family, name: table }: Table, { name }: Pick<Chain, 'name'>) =>
   [family, attrStr(n.NFTA_CHAIN.TABLE, table), attrStr(n.NFTA_CHAIN.NAME, name)] as const;
 /** Takes its rules with it. */
-export const deleteChainMessage = (table: Table, chain: Chain): Buffer =>
+export const deleteChainMessage = (table: Table, chain: Pick<Chain, 'name'>): Buffer =>
   deleteMessage(n.NFT_MSG.DELCHAIN, ...chainName(table, chain));
 export const getChainMessage = (table: Table, name: string): Buffer =>
   nftMessage(n.NFT_MSG.GETCHAIN, 0, ...chainName(table, { name }));

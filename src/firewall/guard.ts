@@ -1,0 +1,106 @@
+/**
+ * Anti-spoofing (safety 6): a container's port may send only with its own MAC and addresses. Judged where the port
+ * receives, before the bridge learns a false MAC: on a hook of the port's own, so that frames of nobody else's ports and
+ * bridges pay for it. A tag of VLAN 0 is transparent: the inner packet is judged.
+ */
+import type { Chain, HostTable, SetDeclaration } from './language.js';
+import * as s from './statements.js';
+
+const v4 = s.match('meta protocol', 'ip');
+const v6 = s.match('meta protocol', 'ip6');
+const arp = s.match('meta protocol', 'arp');
+const icmp6 = s.match('meta l4proto', 'ipv6-icmp');
+const ownMac = s.inSet('macs', 'iifname', 'ether saddr');
+const foreignMac = s.notInSet('macs', 'iifname', 'ether saddr');
+const own4 = s.inSet('senders4', 'iifname', 'ether saddr', 'ip saddr');
+const own6 = s.inSet('senders6', 'iifname', 'ether saddr', 'ip6 saddr');
+const ownTarget = s.inSet('senders6', 'iifname', 'ether saddr', 'icmpv6 taddr');
+const foreignTarget = s.notInSet('senders6', 'iifname', 'ether saddr', 'icmpv6 taddr');
+const icmpv6 = (type: string) => [icmp6, s.match('icmpv6 type', type)];
+
+export const guardSets: readonly SetDeclaration[] = [
+  { name: 'macs', key: ['ifname', 'ether_addr'], comment: 'port . MAC that may be sent' },
+  {
+    name: 'senders4',
+    key: ['ifname', 'ether_addr', 'ipv4_addr'],
+    comment: 'port . MAC . address that may be sent',
+  },
+  {
+    name: 'senders6',
+    key: ['ifname', 'ether_addr', 'ipv6_addr'],
+    comment: 'port . MAC . address that may be sent',
+  },
+];
+
+/** Those that others jump to come first. */
+export const guardChains: readonly Chain[] = [
+  s.chain(
+    'guard_arp',
+    s.rule('another’s MAC', foreignMac, s.drop),
+    s.rule('IPv4 over Ethernet', s.match('arp format', '0x000108000604', '!='), s.drop),
+    s.rule('own address', s.inSet('senders4', 'iifname', 'arp saddr ether', 'arp saddr ip'), s.accept),
+    s.rule(
+      'asking whether an address is free',
+      s.match('arp saddr ip', '0.0.0.0'),
+      s.inSet('macs', 'iifname', 'arp saddr ether'),
+      s.accept,
+    ),
+    s.rule('another’s address', s.drop),
+  ),
+  s.chain(
+    'guard_nd',
+    s.rule('only the host routes', icmpv6('nd-router-advert'), s.drop),
+    s.rule('only the host routes', icmpv6('nd-redirect'), s.drop),
+    s.rule('another’s address', icmpv6('nd-neighbor-advert'), foreignTarget, s.drop),
+    s.rule('with a source address: the next rules', s.match('ip6 saddr', '::', '!='), { is: 'return' }),
+    s.rule('asking whether the own address is free', icmpv6('nd-neighbor-solicit'), ownTarget, s.accept),
+    s.rule('before it has an address', icmpv6('mld2-listener-report'), ownMac, s.accept),
+    s.rule('before it has an address', icmpv6('nd-router-solicit'), ownMac, s.accept),
+    s.rule('another’s address', s.drop),
+  ),
+  s.chain(
+    'guard',
+    s.rule('own address', v4, own4, s.accept),
+    s.rule('another’s address', v4, s.drop),
+    s.rule('ARP', arp, s.goTo('guard_arp')),
+    s.rule('another’s MAC', foreignMac, s.drop),
+    s.rule('neighbour discovery', v6, icmp6, s.jump('guard_nd')),
+    s.rule('own address', v6, own6, s.accept),
+    s.rule('another’s address', v6, s.drop),
+    s.rule('tags within tags', s.match('meta protocol', '8021q'), s.drop),
+    s.rule('tags within tags', s.match('meta protocol', '8021ad'), s.drop),
+  ),
+  s.chain(
+    'guard_router',
+    s.rule('ARP', arp, s.goTo('guard_arp')),
+    s.rule('another’s MAC', foreignMac, s.drop),
+    s.rule('neighbour discovery', v6, icmp6, s.jump('guard_nd')),
+    s.rule('tags within tags', s.match('meta protocol', '8021q'), s.drop),
+    s.rule('tags within tags', s.match('meta protocol', '8021ad'), s.drop),
+  ),
+];
+
+/** Nearly every frame is of one of the first two rules. */
+export const GUARD: HostTable = {
+  family: 'netdev',
+  name: 'viaduct',
+  sets: guardSets,
+  chains: guardChains,
+  ports: {
+    name: 'guards',
+    priority: -300,
+    data: ['chain', 'mac', 'ipv4', 'ipv6'],
+    rules: [
+      s.rule('own address', v4, s.match('ether saddr', '$mac'), s.match('ip saddr', '$ipv4'), s.accept),
+      s.rule(
+        'own address',
+        v6,
+        s.match('meta l4proto', 'ipv6-icmp', '!='),
+        s.match('ether saddr', '$mac'),
+        s.match('ip6 saddr', '$ipv6'),
+        s.accept,
+      ),
+      s.rule('what else a container sends', s.goTo('$chain')),
+    ],
+  },
+};

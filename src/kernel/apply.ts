@@ -1,8 +1,8 @@
 /**
  * Carries plans out, in their order. Neighbouring address, route, neighbour and FDB steps of a namespace go in one
  * datagram, neighbouring element steps in one atomic batch (a plan has at most four such runs: guards come before the
- * links they guard and go after them). Invariant: a refused plan leaves what was there before, or says what it could not
- * take back.
+ * links they guard, or before those are up, and go after or with them). Invariant: a refused plan leaves what was there
+ * before, or says what it could not take back.
  */
 import { KernelError, ViaductError } from '../errors.js';
 import { failpoint } from '../failpoints.js';
@@ -144,7 +144,7 @@ export class Applier {
     } else executor.replace(step.object, step.before, context);
   }
 
-  /** A port's chain outlives it: on newer kernels for good, on older ones until the reaper is through. */
+  /** Elements stay, and a port's chain: on newer kernels for good, on older ones until the reaper is through. */
   #takeGuards(taken: readonly KernelObject[]): void {
     const guards = taken.filter(isPortGuard);
     if (guards.length === 0) return;
@@ -201,7 +201,6 @@ export class Applier {
       reaper: this.parts.reaper,
       ovs: this.parts.ovs,
       dropped,
-      fresh: new Set(),
       made: new Set(),
       given: (ns, name) => given.get(`${ns} ${name}`) ?? [],
       formerValues: new Map(),

@@ -17,9 +17,11 @@ const sysctlLink = (path: string): string | undefined => {
 /** One interface in one namespace. */
 export const interfaceKey = (ns: Netns, name: string): string => `${ns} ${name}`;
 
-/** The element that is a chain on what one port receives (`firewall/guard.ts`); its key is the port. */
-export const isPortGuard = (o: KernelObject): boolean =>
-  o.kind === 'element' && o.family === 'netdev' && o.set === 'guards';
+/**
+ * All in the netdev table is of one interface, the first of its key: it needs that (a chain on what it receives), and
+ * goes with it.
+ */
+export const isPortGuard = (o: KernelObject): boolean => o.kind === 'element' && o.family === 'netdev';
 
 /** The interface an object cannot be without, other than being one. */
 export const hostedBy = (o: KernelObject): string | undefined => {

@@ -32,12 +32,12 @@ const PHASE = {
   // A container's end comes up last: neither port nor flow carries anything before.
   openPort: 18,
   openFlow: 19,
-  // Nor does a bridge's port, whose guard needs it.
-  openPortGuard: 20,
-  openSysctl: 21,
-  openAddress: 22,
-  openNeighbour: 23,
-  openHostport: 24,
+  openSysctl: 20,
+  openAddress: 21,
+  openNeighbour: 22,
+  openHostport: 23,
+  // Guards of a bridge's port need the port, which carries nothing before its container's end is up either.
+  openPortGuard: 24,
   openElement: 25,
   linkUp: 26,
   openRoute: 27,

@@ -1,5 +1,4 @@
 /** A plan as people read it: `ip`, `sysctl` and `nft` commands, one step a line. For dry runs, goldens and logs. */
-import { isPortGuard } from './depend.js';
 import { traitsOf } from './link-traits.js';
 import {
   type ElementObject,
@@ -50,7 +49,7 @@ const portGuard = (verb: string, { key: [port = ''], data = [] }: ElementObject)
     : `nft ${verb} chain netdev viaduct ${port} { type filter hook ingress device ${port}; comment "${data.join(' ')}"; }`;
 
 const element = (verb: string, e: ElementObject): string => {
-  if (isPortGuard(e)) return portGuard(verb, e);
+  if (e.family === 'netdev' && e.set === 'guards') return portGuard(verb, e);
   const data = e.data && verb !== 'delete' ? ` : ${e.data.join(' . ')}` : '';
   return `nft ${verb} element ${e.family} viaduct ${e.set} { ${e.key.join(' . ')}${data} }`;
 };

@@ -1,9 +1,9 @@
-/** A frame that follows an attach at once arrives: the port forwards when `apply` returns. */
+/** A frame that follows an attach at once arrives, and none that a container sends before its port is to be up. */
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import * as ffi from '../../src/kernel/ffi.js';
 import { inNamespace } from '../../src/kernel/netns.js';
-import { BRIDGE, build, diff, endpoint, network, testKernel } from './kernel-support.js';
+import { BRIDGE, build, diff, endpoint, inside, network, testKernel } from './kernel-support.js';
 
 const [major = 0, minor = 0] = readFileSync('/proc/sys/kernel/osrelease', 'utf8').split('.').map(Number);
 /** `linkwatch_sync_dev` in RTM_GETLINK */
@@ -55,4 +55,33 @@ test.runIf(SYNCHRONOUS)('twenty attaches, while links are being deleted', async 
   ffi.close(sender);
   ffi.close(listener);
   expect(arrived).toEqual(arrived.map(() => true));
+});
+
+test('a container that raises its own end before the pair is raised sends nothing', async () => {
+  const netns = { kind: 'netns' as const, path: t.sandbox('a') };
+  const plug = endpoint(netns.path, 2, BRIDGE).filter(({ kind }) => kind !== 'route');
+  const down = plug.map((o) => (o.kind === 'link' ? { ...o, up: false } : o));
+  t.kernel.apply(build([...network(), netns, ...down]));
+  inside(netns.path, 'ip', 'link', 'set', 'eth0', 'up');
+  const listener = packetSocket();
+  const sender = inNamespace(netns.path, packetSocket);
+  const send = async (text: string): Promise<boolean> => {
+    const frame = Buffer.concat([Buffer.from('ffffffffffff0242ac12000288b5', 'hex'), Buffer.from(text)]);
+    try {
+      inNamespace(netns.path, () => ffi.send(sender, frame, 0, linkAddress(ffi.ifNameToIndex('eth0'))));
+    } catch {
+      // ENETDOWN: there is nothing at the other end.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const buffer = Buffer.alloc(256);
+    let found = false;
+    for (let n = ffi.recv(listener, buffer); n >= 0; n = ffi.recv(listener, buffer))
+      found ||= buffer.subarray(0, n).includes(text);
+    return found;
+  };
+  expect(await send('too early')).toBe(false);
+  t.kernel.apply(diff(down, plug));
+  expect(await send('in time')).toBe(true);
+  ffi.close(sender);
+  ffi.close(listener);
 });

@@ -110,7 +110,7 @@ test('a broadcast address goes with an IPv4 prefix that has one', () => {
 
 test('a veth names both ends', () => {
   const wire = createVeth(veth('veth1', 'br0', '/run/a'), 4, 9);
-  expect(parseLink(wire)).toMatchObject({ name: 'veth1', type: 'veth', master: 4, mtu: 1500, up: true });
+  expect(parseLink(wire)).toMatchObject({ name: 'veth1', type: 'veth', master: 4, mtu: 1500, up: false });
   expect(wire.includes('eth0\0')).toBe(true);
   expect(wire.includes(Buffer.from('0242ac120002', 'hex'))).toBe(true);
 });

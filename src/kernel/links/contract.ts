@@ -11,8 +11,6 @@ export interface LinkContext {
   readonly ovs: OpenVswitch;
   /** namespaces that the plan drops: their links die with them */
   readonly dropped: ReadonlySet<string>;
-  /** names of the veths that the plan made: their near ends are up already */
-  readonly fresh: Set<string>;
   /** `<namespace> <name>` of every link that the plan made, both ends of a veth */
   readonly made: Set<string>;
   /** bare addresses that the plan gives the interface */

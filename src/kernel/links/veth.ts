@@ -1,4 +1,4 @@
-/** Veth pairs. Invariant: the near end is up from the start and its peer decides whether it carries traffic. */
+/** Veth pairs. Invariant: nothing passes before both ends are raised together, whatever a container does to its own. */
 import { existsSync } from 'node:fs';
 import { KernelError } from '../../errors.js';
 import type { VethLink } from '../../plan/objects.js';
@@ -59,9 +59,9 @@ const there = (session: Session, o: VethLink): boolean => {
 };
 
 /** Raises or lowers both ends. The neighbours hear of the new addresses just before the peer can answer for them. */
-const setUp = ({ session, given, fresh }: LinkContext, o: VethLink): void => {
+const setUp = ({ session, given }: LinkContext, o: VethLink): void => {
   if (o.up && o.master !== '') announce(session, announcement(o, given(o.peerNs, o.peerName)));
-  if (!o.up || !fresh.has(o.name)) raise(session, o);
+  raise(session, o);
   const operation = `link ${o.up ? 'up' : 'down'} ${o.name} peer ${o.peerName}`;
   const change = changeLink(o.peerName, { up: o.up });
   session.socket(o.peerNs).request(o.up ? [change, getLink(o.peerName)] : [change], operation);
@@ -103,7 +103,6 @@ const create = (context: LinkContext, o: VethLink): void => {
   try {
     if (o.master !== '' && (o.hairpin || o.isolated))
       session.socket(o.ns).request([setBridgePort(o.name, o)], `link create ${o.name}`);
-    if (!known) context.fresh.add(o.name);
     if (o.up || known) setUp(context, o);
   } catch (error) {
     const made = known ? undefined : session.link(o.ns, o.name);
@@ -131,12 +130,7 @@ const replace = (context: LinkContext, o: VethLink, before: VethLink): void => {
 };
 
 /** One whose peer's namespace is dropped is left to the kernel first. */
-const remove = (
-  { session, reaper, dropped, fresh }: LinkContext,
-  o: VethLink,
-  { index }: DumpedLink,
-): void => {
-  fresh.delete(o.name);
+const remove = ({ session, reaper, dropped }: LinkContext, o: VethLink, { index }: DumpedLink): void => {
   session.forget(o.peerNs, o.peerName);
   const peer = { ns: o.peerNs, name: o.peerName };
   reaper.cut(session, { ns: o.ns, name: o.name, index, peer }, dropped.has(o.peerNs) ? NAMESPACE_LINGERS : 0);

@@ -56,14 +56,14 @@ export const createBridge = (o: BridgeLink): Buffer =>
 const ONE_QUEUE: readonly Buffer[] = [attrU32(IFLA.NUM_TX_QUEUES, 1), attrU32(IFLA.NUM_RX_QUEUES, 1)];
 
 /**
- * Both ends in one message. The near end is up at once: it has no carrier before its peer is up, and its port then
- * forwards without a further change. `peerNs` is an open descriptor of the peer's namespace.
+ * Both ends in one message, both down: were the near end up, a container that raises its own would send through it before
+ * it is guarded. `peerNs` is an open descriptor of the peer's namespace.
  */
 export const createVeth = (o: VethLink, masterIndex: number, peerNs: number): Buffer =>
   message(
     RTM.NEWLINK,
     CREATE,
-    linkHeader(raised(true)),
+    linkHeader(),
     attrStr(IFLA.IFNAME, o.name),
     attrU32(IFLA.MTU, o.mtu),
     ...ONE_QUEUE,

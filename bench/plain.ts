@@ -94,18 +94,27 @@ table inet hand {
   }
 }`;
 
-/** Ports send only with their own MAC and address: one look-up a frame, however many ports there are. */
+/** Ports send only with their own MAC and address: nothing to look up, and only those ports' frames are asked. */
 const SENDERS = `
-table bridge hand {
-  set senders {
-    type ifname . ether_addr . ipv4_addr
-    elements = { ${[0, 1].map((i) => `p${i} . ${macOf(i)} . ${addressOf(i)}`).join(', ')} }
-  }
-  chain guard {
-    type filter hook prerouting priority -300
-    meta protocol ip iifname . ether saddr . ip saddr @senders accept
-    meta protocol arp iifname . arp saddr ether . arp saddr ip @senders accept
-    iifname { p0, p1 } drop
+table netdev hand {${[0, 1]
+  .map(
+    (i) => `
+  chain guard${i} {
+    type filter hook ingress device p${i} priority -300
+    meta protocol ip ether saddr ${macOf(i)} ip saddr ${addressOf(i)} accept
+    meta protocol arp arp saddr ether ${macOf(i)} arp saddr ip ${addressOf(i)} accept
+    drop
+  }`,
+  )
+  .join('')}
+}`;
+
+/** A router that knows which flows are under way, as one with any rule of that kind for whomever does. */
+const TRACKING = `
+table inet hand {
+  chain forward {
+    type filter hook forward priority filter
+    ct state established,related accept
   }
 }`;
 
@@ -116,6 +125,11 @@ const addRules = async ({ world }: Site, rules: string): Promise<void> =>
 export const guardedBridge: Build = async (site) => {
   await plainBridge(site);
   await addRules(site, ROUTER + SENDERS);
+};
+
+export const trackingBridge: Build = async (site) => {
+  await plainBridge(site);
+  await addRules(site, TRACKING);
 };
 
 /** On the wire to the outside itself; `type` as ip-link(8) takes it. */

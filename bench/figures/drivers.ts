@@ -32,6 +32,7 @@ import {
   plainOvs,
   SUBNET,
   setBridgeNetfilter,
+  trackingBridge,
 } from '../plain.js';
 import { ofPlain, type Row } from '../row.js';
 import { onEnd } from '../undo.js';
@@ -41,19 +42,27 @@ interface Driver {
   readonly network: object;
   /** on a Linux bridge: measured with br_netfilter off, and beside one with rules once more with br_netfilter on */
   readonly bridged?: true;
+  /** how many networks are measured in turn, with the one of Viaduct's */
+  readonly networks: number;
   /** the same by hand, as Viaduct's machine has it; undefined where this machine has not what it takes */
   readonly prepare: (viaduct: Engine, absent: Bench['absent']) => Promise<ByHand | undefined>;
 }
 
 interface ByHand {
   readonly plain: Build;
-  /** and with rules that do what Viaduct's do, and the ways on which they do all of that */
-  readonly guarded?: { readonly build: Build; readonly ways: readonly Way[] };
+  readonly guarded?: Guarded;
+}
+
+/** With rules that do what Viaduct's do: by way, where they do all of that, what it is. */
+interface Guarded {
+  readonly build: Build;
+  readonly does: Partial<Record<Way, string>>;
 }
 
 /** Both sit on the wire between the machine and the outside. */
 const onTheWire = (name: string, type: string): Driver => ({
   name,
+  networks: 2,
   network: {
     Driver: name,
     Options: { parent: 'eth0' },
@@ -73,17 +82,53 @@ const onTheWire = (name: string, type: string): Driver => ({
 
 const OVS_PROGRAM = '/usr/sbin/ovs-vswitchd';
 
+const ROUTES =
+  'the one by hand tracks connections, accepts those under way and translates addresses (masquerade), as Viaduct does';
+
+/** Open vSwitch's module comes last: from then on the kernel tracks connections in every namespace, by hand or not. */
 const DRIVERS: readonly Driver[] = [
   {
     name: 'bridge',
     network: { Driver: 'bridge' },
+    networks: 5,
     bridged: true,
-    prepare: async () => ({ plain: plainBridge, guarded: { build: guardedBridge, ways: WAYS } }),
+    prepare: async () => ({
+      plain: plainBridge,
+      guarded: {
+        build: guardedBridge,
+        does: {
+          'to a container': 'the one by hand refuses forged senders, as Viaduct does',
+          'to the outside': `${ROUTES}, and refuses forged senders`,
+        },
+      },
+    }),
   },
   onTheWire('macvlan', 'macvlan mode bridge'),
   onTheWire('ipvlan', 'ipvlan mode l2'),
   {
+    name: 'plugin',
+    networks: 5,
+    bridged: true,
+    network: { Driver: 'example', IPAM: { Config: [{ Subnet: `${SUBNET}.0/24`, Gateway: `${SUBNET}.1` }] } },
+    prepare: async ({ world }) => {
+      const plugin = await startExamplePlugin(world);
+      onEnd(() => void plugin.kill());
+      await world.outside(`ip route add ${SUBNET}.0/24 via ${HOST.ipv4}`); // it translates nothing
+      return {
+        plain: plainBridge,
+        guarded: {
+          build: trackingBridge,
+          does: {
+            'to the outside':
+              'the one by hand tracks connections and accepts those under way, as Viaduct’s machine does for its other networks',
+          },
+        },
+      };
+    },
+  },
+  {
     name: 'ovs',
+    networks: 3,
     network: { Driver: 'ovs' },
     prepare: async ({ world }, absent) => {
       if (existsSync(OVS_PROGRAM)) {
@@ -91,22 +136,11 @@ const DRIVERS: readonly Driver[] = [
         const datapath = hasOvsModule() ? 'system' : 'netdev'; // as Viaduct chooses
         return {
           plain: plainOvs(datapath),
-          guarded: { build: guardedOvs(datapath), ways: ['to the outside'] },
+          guarded: { build: guardedOvs(datapath), does: { 'to the outside': ROUTES } },
         };
       }
       absent(`drivers: ovs: no ${OVS_PROGRAM} (Debian's openvswitch-switch)`);
       return undefined;
-    },
-  },
-  {
-    name: 'plugin',
-    bridged: true,
-    network: { Driver: 'example', IPAM: { Config: [{ Subnet: `${SUBNET}.0/24`, Gateway: `${SUBNET}.1` }] } },
-    prepare: async ({ world }) => {
-      const plugin = await startExamplePlugin(world);
-      onEnd(() => void plugin.kill());
-      await world.outside(`ip route add ${SUBNET}.0/24 via ${HOST.ipv4}`); // it translates nothing
-      return { plain: plainBridge };
     },
   },
 ];
@@ -141,13 +175,7 @@ const BESIDE_GUARDED = [
 
 const withoutTarget = ({ target: _, ...rest }: Row): Row => rest;
 
-const GUARDED_NOTE = {
-  'to a container': 'the one by hand refuses forged senders, as Viaduct does',
-  'to the outside':
-    'the one by hand tracks connections, accepts those under way and translates addresses (masquerade), as Viaduct does; a bridge refuses forged senders, too',
-} as const satisfies Record<Way, string>;
-
-const rowsOf = (driver: string, values: Values<Maker>, guardedWays: readonly Way[] = []): readonly Row[] => {
+const rowsOf = (driver: string, values: Values<Maker>, does: Guarded['does'] = {}): readonly Row[] => {
   const row = (way: Way, kind: Kind): Row => ({
     title: `${driver}: ${way}, ${kind}`,
     unit: kind === 'throughput' ? 'Gbit/s' : 'µs',
@@ -157,20 +185,20 @@ const rowsOf = (driver: string, values: Values<Maker>, guardedWays: readonly Way
     plain: values.get('plain', way, kind),
     note: kind === 'throughput' ? 'iperf3, one TCP stream' : 'one byte there and back over TCP',
   });
-  const besideGuarded = (all: Row, way: Way, kind: Kind): readonly Row[] =>
-    (guardedWays.includes(way) ? BESIDE_GUARDED : [])
+  const besideGuarded = (all: Row, way: Way, kind: Kind, note: string | undefined): readonly Row[] =>
+    (note === undefined ? [] : BESIDE_GUARDED)
       .filter(({ guarded }) => values.get(guarded, way, kind).length > 0)
       .map(({ viaduct, guarded, where }) => ({
         ...(where === '' ? all : withoutTarget(all)),
         title: `… beside one with rules${where}, ${way}, ${kind}`,
         samples: { viaduct: values.get(viaduct, way, kind), dockerd: [] },
         plain: values.get(guarded, way, kind),
-        note: GUARDED_NOTE[way],
+        ...(note === undefined ? {} : { note }),
       }));
   return WAYS.flatMap((way) =>
     KINDS.flatMap((kind) => {
       const all = row(way, kind);
-      return [all, ...besideGuarded(all, way, kind)];
+      return [all, ...besideGuarded(all, way, kind, does[way])];
     }),
   );
 };
@@ -188,13 +216,9 @@ const whereFiltered = (subject: Subject<Maker>, world: World, on: boolean): Subj
   },
 });
 
-interface Chosen {
-  readonly driver: Driver;
-  readonly byHand: ByHand;
-}
-
 const measureDriver = async (
-  { driver: { name, network, bridged }, byHand: { plain, guarded } }: Chosen,
+  { name, network, bridged }: Driver,
+  { plain, guarded }: ByHand,
   engines: readonly Engine[],
   duration: Duration,
 ): Promise<readonly Row[]> => {
@@ -219,22 +243,12 @@ const measureDriver = async (
     await addByHand('plain', plain);
     for (const engine of engines) await add(engine.name, await containersOf(engine, network), engine.world);
     if (guarded) await addByHand('guarded', guarded.build);
-    return rowsOf(name, await measureTraffic(subjects, duration), guarded?.ways);
+    return rowsOf(name, await measureTraffic(subjects, duration), guarded?.does);
   } finally {
     for (const { stop } of subjects) stop();
     for (const engine of engines) await engine.clear();
     for (const { remove } of made) await remove();
   }
-};
-
-const prepareAll = async (viaduct: Engine, bench: Bench): Promise<readonly Chosen[]> => {
-  const chosen: Chosen[] = [];
-  for (const driver of DRIVERS) {
-    if (bench.drivers.length > 0 && !bench.drivers.includes(driver.name)) continue;
-    const byHand = await driver.prepare(viaduct, bench.absent);
-    if (byHand) chosen.push({ driver, byHand });
-  }
-  return chosen;
 };
 
 /**
@@ -256,17 +270,18 @@ const durationOf = ({ quick, emulated }: Bench, share: number): Duration => {
 const measure = async (bench: Bench): Promise<readonly Row[]> => {
   const viaduct = bench.engines.find(({ name }) => name === 'viaduct');
   if (!viaduct) return [];
-  const chosen = await prepareAll(viaduct, bench);
-  const enginesFor = ({ driver }: Chosen): readonly Engine[] =>
-    bench.engines.filter((engine) => engine === viaduct || (driver.name === 'bridge' && !bench.quick));
-  const networksOf = (one: Chosen): number =>
-    1 + enginesFor(one).length + (one.byHand.guarded ? (one.driver.bridged ? 3 : 1) : 0);
-  const networks = chosen.reduce((sum, one) => sum + networksOf(one), 0);
+  const chosen = DRIVERS.filter(({ name }) => bench.drivers.length === 0 || bench.drivers.includes(name));
+  const enginesFor = ({ name }: Driver): readonly Engine[] =>
+    bench.engines.filter((engine) => engine === viaduct || (name === 'bridge' && !bench.quick));
+  const networksOf = (driver: Driver): number => driver.networks + enginesFor(driver).length - 1;
+  const networks = chosen.reduce((sum, driver) => sum + networksOf(driver), 0);
   const rows: Row[] = [];
-  for (const one of chosen) {
-    bench.say(one.driver.name);
-    const duration = durationOf(bench, networksOf(one) / networks);
-    rows.push(...(await measureDriver(one, enginesFor(one), duration)));
+  for (const driver of chosen) {
+    const byHand = await driver.prepare(viaduct, bench.absent);
+    if (!byHand) continue;
+    bench.say(driver.name);
+    const duration = durationOf(bench, networksOf(driver) / networks);
+    rows.push(...(await measureDriver(driver, byHand, enginesFor(driver), duration)));
   }
   return rows;
 };

@@ -3,7 +3,7 @@
  * interface there, its place in the firewall, and what containers publish through it. The links are the driver's. Pure.
  */
 import type { FirewallFamily, FirewallNetwork, GatewayMode } from '../firewall/contract.js';
-import { endpointElements, networkElements } from '../firewall/index.js';
+import { asGuard, endpointElements, networkElements } from '../firewall/index.js';
 import { bare } from '../model/address.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { Family, Network, Pool } from '../model/network.js';
@@ -160,9 +160,6 @@ export const hostPorts = ({ endpoint, network }: EndpointView, { modes }: HostEn
         ];
       });
 
-/** What confines the port: all of layer 2 but the flows that links open. */
-const confines = ({ family, set }: ElementObject): boolean => family !== 'inet' && !set.startsWith('links');
-
 /** Who asks for forwarding in the container says that it is a router: it may send others' packets. */
 const forwards = ({ sysctls }: Sandbox): boolean =>
   sysctls['net.ipv4.ip_forward'] === '1' || sysctls['net.ipv6.conf.all.forwarding'] === '1';
@@ -180,4 +177,4 @@ export const portElements = (
     bindings: endpoint.bindings,
     linkedTo: endpoint.linkedTo,
     forwards: forwards(sandbox),
-  }).map((e) => (confines(e) ? { ...e, guard: true } : e));
+  }).map(asGuard);

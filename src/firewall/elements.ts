@@ -37,3 +37,10 @@ export const netdevPort = (set: string, port: string, data: readonly string[]): 
   key: [port],
   data,
 });
+
+/**
+ * What confines a port, marked as such: all of layer 2 but the flows that links open. What is found in the kernel and
+ * wanted no more goes as late as what a plan made.
+ */
+export const asGuard = (element: ElementObject): ElementObject =>
+  element.family !== 'inet' && !element.set.startsWith('links') ? { ...element, guard: true } : element;

@@ -1,4 +1,5 @@
 /** The firewall: a pure function from what drivers know of networks and endpoints to elements of static tables. */
+export { asGuard } from './elements.js';
 export { endpointElements, linkLocalOf } from './endpoint.js';
 export { networkElements, switchedElement } from './network.js';
 export { printRuleset, printTable } from './print.js';

@@ -8,7 +8,7 @@ import { createNftables } from '../../src/kernel/nftables/index.js';
 import { loadTable } from '../../src/kernel/nftables/load.js';
 import type { Nftables } from '../../src/kernel/nftables.contract.js';
 import type { ElementObject } from '../../src/plan/objects.js';
-import { PORTS } from '../support/elements.js';
+import { PORTS, unmarked } from '../support/elements.js';
 import { datagram, sendFrame } from '../support/frames.js';
 
 const run = (command: string, ...args: string[]): string =>
@@ -46,7 +46,7 @@ const FORGED = 20;
 describe('a port’s chain', () => {
   const [guard, router, ipv6] = PORTS as [ElementObject, ElementObject, ElementObject];
   let nftables: Nftables;
-  const chains = () => nftables.elements().filter(({ set }) => set === 'guards');
+  const chains = () => unmarked(nftables.elements()).filter(({ set }) => set === 'guards');
 
   beforeEach(() => {
     nftables = createNftables();

@@ -10,7 +10,7 @@ import { loadTable } from '../../src/kernel/nftables/load.js';
 import { carriedElements, observeTable } from '../../src/kernel/nftables/observed.js';
 import type { Nftables } from '../../src/kernel/nftables.contract.js';
 import { type ElementObject, objectKey } from '../../src/plan/objects.js';
-import { SAMPLES } from '../support/elements.js';
+import { SAMPLES, unmarked } from '../support/elements.js';
 
 /** Table flags `owner|persist` came with Linux 6.9; before that our tables carry none, and nobody keeps others from them. */
 const [MAJOR = 0, MINOR = 0] = release().split('.').map(Number);
@@ -57,7 +57,13 @@ describe('our tables', () => {
 
   test('hold an element of every set, and dump it as it was given', () => {
     nftables.apply(adding(SAMPLES));
-    expect(sorted(nftables.elements())).toEqual(sorted(SAMPLES));
+    const elements = nftables.elements();
+    expect(sorted(unmarked(elements))).toEqual(sorted(SAMPLES));
+    expect(elements.filter(({ guard }) => guard).map(({ family, set }) => `${family} ${set}`)).toEqual(
+      ['netdev macs', 'netdev senders4', 'netdev senders6', 'bridge icc_off'].concat(
+        ['guards', 'macs', 'senders4', 'senders6'].map((set) => `bridge ${set}`),
+      ),
+    );
     for (const each of SAMPLES) expect(nftables.has(each), objectKey(each)).toBe(true);
     nftables.apply(deleting(SAMPLES));
     expect(nftables.elements()).toEqual([]);

@@ -78,3 +78,7 @@ export const PORTS: readonly ElementObject[] = [
     'guard . 02:42:ac:12:00:04 . - . fd00:1234:1234:1234:1234:1234:1234:1234',
   ),
 ];
+
+/** As the kernel has them: what an element is for is not told by it. */
+export const unmarked = (elements: readonly ElementObject[]): ElementObject[] =>
+  elements.map(({ guard: _, ...element }) => element);

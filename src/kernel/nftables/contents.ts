@@ -1,4 +1,5 @@
 /** What our tables hold, elements of sets and maps or chains of ports alike: as messages, and as it is in the kernel. */
+import { asGuard } from '../../firewall/elements.js';
 import type { HostTable } from '../../firewall/language.js';
 import { setOf } from '../../firewall/ruleset.js';
 import type { ElementObject } from '../../plan/objects.js';
@@ -40,12 +41,14 @@ export const dumpContents = (
 ): readonly ElementObject[] =>
   isPortChain({ family, set }) ? dumpPorts(socket, { family, set }) : dumpSet(socket, family, set);
 
-/** All of a table but what packets taught it. */
+/** All of a table but what packets taught it; marked where it is a guard. */
 export const tableContents = (socket: NetlinkSocket, { family, sets, ports }: HostTable): ElementObject[] =>
   [
     ...sets.flatMap(({ learned, name }) => (learned ? [] : [name])),
     ...(ports === undefined ? [] : [ports.name]),
-  ].flatMap((set) => dumpContents(socket, { family, set }));
+  ]
+    .flatMap((set) => dumpContents(socket, { family, set }))
+    .map(asGuard);
 
 const find = (socket: NetlinkSocket, element: ElementObject): readonly ElementObject[] => {
   const { family, set } = element;

@@ -53,7 +53,10 @@ interface ByHand {
   readonly guarded?: Guarded;
 }
 
-/** With rules that do what Viaduct's do: by way, where they do all of that, what it is. */
+/**
+ * With rules that do what Viaduct's do: by way, where the plain one does less, what it is. The target is beside what does
+ * the same work (ADR 9).
+ */
 interface Guarded {
   readonly build: Build;
   readonly does: Partial<Record<Way, string>>;
@@ -198,7 +201,8 @@ const rowsOf = (driver: string, values: Values<Maker>, does: Guarded['does'] = {
   return WAYS.flatMap((way) =>
     KINDS.flatMap((kind) => {
       const all = row(way, kind);
-      return [all, ...besideGuarded(all, way, kind, does[way])];
+      const less = does[way] !== undefined;
+      return [less ? withoutTarget(all) : all, ...besideGuarded(all, way, kind, does[way])];
     }),
   );
 };

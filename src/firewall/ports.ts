@@ -5,7 +5,8 @@ import { NO_VALUE, type PortChains, type Rule, type Statement } from './language
 const filled = (statement: Statement, textOf: (text: string) => string): Statement | undefined => {
   if (statement.is === 'match') {
     const value = textOf(statement.value);
-    return value === NO_VALUE ? undefined : { ...statement, value };
+    if (value === NO_VALUE) return undefined;
+    return value === statement.value ? statement : { ...statement, value };
   }
   return statement.is === 'goto' ? { ...statement, chain: textOf(statement.chain) } : statement;
 };

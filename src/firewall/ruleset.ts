@@ -2,7 +2,7 @@
 import { BRIDGE } from './bridge.js';
 import { GUARD } from './guard.js';
 import { INET } from './inet/index.js';
-import type { HostTable, PortChains, SetDeclaration } from './language.js';
+import type { HostTable, SetDeclaration } from './language.js';
 import { SANDBOX } from './sandbox.js';
 
 /** The tables' name. */
@@ -17,7 +17,3 @@ const declarations: ReadonlyMap<string, SetDeclaration> = new Map(
 /** The declaration of a set (of a sandbox's tables too), undefined where there is none of that name. */
 export const setOf = (family: string, name: string): SetDeclaration | undefined =>
   declarations.get(`${family} ${name}`);
-
-/** The declaration of a map that is kept as chains; undefined where there is none of that name. */
-export const portChainsOf = (family: string, name: string): PortChains | undefined =>
-  RULESET.find((table) => table.family === family && table.ports?.name === name)?.ports;

@@ -121,6 +121,7 @@ export class Applier {
     for (const step of steps) {
       this.#call(step, context);
       applied.push(step);
+      if (step.op === 'delete') this.#takeGuards(step.takes ?? []);
     }
   }
 
@@ -138,10 +139,8 @@ export class Applier {
   #call(step: Step, context: Context): void {
     const executor = callExecutor(this.parts.executors, step.object);
     if (step.op === 'create') executor.create(step.object, context);
-    else if (step.op === 'delete') {
-      executor.delete(step.object, context);
-      this.#takeGuards(step.takes ?? []);
-    } else executor.replace(step.object, step.before, context);
+    else if (step.op === 'delete') executor.delete(step.object, context);
+    else executor.replace(step.object, step.before, context);
   }
 
   /** Elements stay, and a port's chain: on newer kernels for good, on older ones until the reaper is through. */

@@ -158,5 +158,12 @@ describe('a port’s chain', () => {
     expect(chains()).toEqual(PORTS);
     nftables.ensure();
     expect(chains()).toEqual(PORTS);
+    const without = { ...table, chains: table.chains.filter(({ name }) => name !== 'guard_router') };
+    const another = NetlinkSocket.open(NETLINK.NETFILTER);
+    nftables.close();
+    loadTable(another, without);
+    another.close();
+    nftables = createNftables();
+    expect(chains()).toEqual([guard, ipv6]);
   });
 });

@@ -7,7 +7,7 @@ import * as n from './constants.js';
 import { decodeElements, dumpMessage } from './elements.js';
 import { layoutOf, typeNumber } from './layout.js';
 import { NFT_HEADER, nftMessage } from './messages.js';
-import { dumpPorts } from './ports.js';
+import { dumpPorts, portFits } from './ports.js';
 import { getChainMessage, getTableMessage } from './tables.js';
 
 export interface ObservedTable {
@@ -99,13 +99,9 @@ export const carriedElements = (socket: NetlinkSocket, table: HostTable): Elemen
         ({ data }) => !verdicts || chains.has(data?.[0]?.split(' ')[1] ?? ''),
       );
     });
-  return [...carried, ...(table.ports ? carriedPorts(socket, table.family, table.ports) : [])];
+  return [...carried, ...(table.ports ? carriedPorts(socket, table, table.ports) : [])];
 };
 
-/** Those on an interface, whose chains are written anew with the rules of this version. */
-const carriedPorts = (
-  socket: NetlinkSocket,
-  family: HostTable['family'],
-  { name, data }: PortChains,
-): readonly ElementObject[] =>
-  dumpPorts(socket, { family, set: name }).filter((found) => found.data?.length === data.length);
+/** Those on an interface; their rules are written anew, as this version has them. */
+const carriedPorts = (socket: NetlinkSocket, table: HostTable, ports: PortChains): readonly ElementObject[] =>
+  dumpPorts(socket, { family: table.family, set: ports.name }).filter((each) => portFits(table, ports, each));

@@ -6,7 +6,7 @@
 import { internal } from '../../errors.js';
 import type { HostTable, PortChains } from '../../firewall/language.js';
 import { portRules } from '../../firewall/ports.js';
-import { portChainsOf, RULESET } from '../../firewall/ruleset.js';
+import { RULESET } from '../../firewall/ruleset.js';
 import type { ElementObject } from '../../plan/objects.js';
 import { attr, attrStr, attrText, type NetlinkSocket, parseAttributes } from '../netlink.js';
 import * as n from './constants.js';
@@ -14,30 +14,32 @@ import { createMessage, NFT_HEADER, nftMessage } from './messages.js';
 import { commentUserdata, ruleMessage } from './rules.js';
 import { deleteChainMessage, getChainMessage, hookAttributes } from './tables.js';
 
-interface Found {
+type SetName = Pick<ElementObject, 'family' | 'set'>;
+
+interface Place {
   readonly table: HostTable;
   readonly ports: PortChains;
 }
 
-const found = new Map(
-  RULESET.flatMap((table): [string, Found][] =>
-    table.ports ? [[`${table.family} ${table.ports.name}`, { table, ports: table.ports }]] : [],
+/** By the map's name: only the netdev table has such. */
+const places = new Map(
+  RULESET.flatMap((table): [string, Place][] =>
+    table.ports ? [[table.ports.name, { table, ports: table.ports }]] : [],
   ),
 );
-const lookUp = ({ family, set }: Pick<ElementObject, 'family' | 'set'>): Found => {
-  const known = found.get(`${family} ${set}`);
-  if (!known) throw internal(`the ${family} table has no chains of ports ${set}`);
-  return known;
+const placeOf = ({ family, set }: SetName): Place => {
+  const place = places.get(set);
+  if (place?.table.family !== family) throw internal(`the ${family} table has no chains of ports ${set}`);
+  return place;
 };
 
-export const isPortChain = ({ family, set }: Pick<ElementObject, 'family' | 'set'>): boolean =>
-  portChainsOf(family, set) !== undefined;
+export const isPortChain = ({ family, set }: SetName): boolean => family === 'netdev' && places.has(set);
 
 const portOf = ({ key }: ElementObject): string => key[0] ?? '';
 
 /** The chain on its interface, which must be there, with its rules. EEXIST where it is there. */
 export const addPortMessages = (element: ElementObject): readonly Buffer[] => {
-  const { table, ports } = lookUp(element);
+  const { table, ports } = placeOf(element);
   const { data = [] } = element;
   const name = portOf(element);
   if (data.length !== ports.data.length)
@@ -57,7 +59,7 @@ export const addPortMessages = (element: ElementObject): readonly Buffer[] => {
 };
 
 export const deletePortMessage = (element: ElementObject): Buffer =>
-  deleteChainMessage(lookUp(element).table, { name: portOf(element) });
+  deleteChainMessage(placeOf(element).table, { name: portOf(element) });
 
 /** The interface that a chain is on; the kernel tells one alone as such. */
 const deviceOf = (hook: Buffer | undefined): string | undefined => {
@@ -65,7 +67,7 @@ const deviceOf = (hook: Buffer | undefined): string | undefined => {
   return device && attrText(device);
 };
 
-const decodePort = ({ table, ports }: Found, message: Buffer): ElementObject[] => {
+const decodePort = ({ table, ports }: Place, message: Buffer): ElementObject[] => {
   const parts = parseAttributes(message.subarray(NFT_HEADER));
   const text = (type: number): string => attrText(parts.get(type) ?? Buffer.alloc(0));
   const name = text(n.NFTA_CHAIN.NAME);
@@ -81,18 +83,27 @@ export const dumpPorts = (
   socket: NetlinkSocket,
   set: Pick<ElementObject, 'family' | 'set'>,
 ): readonly ElementObject[] => {
-  const known = lookUp(set);
-  const request = nftMessage(n.NFT_MSG.GETCHAIN, 0, known.table.family);
+  const place = placeOf(set);
+  const request = nftMessage(n.NFT_MSG.GETCHAIN, 0, place.table.family);
   return socket
-    .dump(request, `nftables dump chains ${known.table.family}`)
-    .flatMap((message) => decodePort(known, message));
+    .dump(request, `nftables dump chains ${place.table.family}`)
+    .flatMap((message) => decodePort(place, message));
+};
+
+/** True where the table has the chains that the element's lead to. */
+export const portFits = (table: HostTable, ports: PortChains, { data = [] }: ElementObject): boolean => {
+  const chains = new Set(table.chains.map(({ name }) => name));
+  const targets = portRules(ports, data).flatMap(({ statements }) =>
+    statements.flatMap((s) => (s.is === 'goto' ? [s.chain] : [])),
+  );
+  return data.length === ports.data.length && targets.every((chain) => chains.has(chain));
 };
 
 /** Throws ENOENT where there is none. */
 export const getPort = (socket: NetlinkSocket, element: ElementObject): readonly ElementObject[] => {
-  const known = lookUp(element);
+  const place = placeOf(element);
   const name = portOf(element);
   return socket
-    .request([getChainMessage(known.table, name)], `nftables get chain ${name}`)
-    .flatMap((message) => decodePort(known, message));
+    .request([getChainMessage(place.table, name)], `nftables get chain ${name}`)
+    .flatMap((message) => decodePort(place, message));
 };

@@ -4,9 +4,10 @@
  * file. Both are started, asked and stopped by the same code.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream, existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { removeCgroups } from '../test/support/cgroups.js';
 import { ROOT } from '../test/support/daemon.js';
 import { pluginSockets } from '../test/support/plugin-process.js';
 import { run } from '../test/support/run.js';
@@ -76,24 +77,6 @@ const hideHostsDocker = async (world: World): Promise<void> => {
     for place in /run/containerd /etc/docker; do
       if [ -d $place ]; then mount -t tmpfs tmpfs $place; fi
     done`);
-};
-
-/** Removes what containers that were killed without their daemon left of a cgroup, in every hierarchy. */
-const removeCgroups = (cgroup: string): void => {
-  const remove = (directory: string): void => {
-    if (!existsSync(directory)) return;
-    for (const entry of readdirSync(directory, { withFileTypes: true }))
-      if (entry.isDirectory()) remove(join(directory, entry.name));
-    rmdirSync(directory);
-  };
-  const hierarchies = readdirSync('/sys/fs/cgroup', { withFileTypes: true });
-  for (const hierarchy of ['.', ...hierarchies.filter((h) => h.isDirectory()).map((h) => h.name)]) {
-    try {
-      remove(join('/sys/fs/cgroup', hierarchy, cgroup));
-    } catch (error) {
-      process.stderr.write(`bench: cgroup ${cgroup}: ${String(error)}\n`);
-    }
-  }
 };
 
 const objects = (answer: Timed): readonly Record<string, unknown>[] =>

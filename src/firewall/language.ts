@@ -144,7 +144,7 @@ export const NO_VALUE = '-';
 /**
  * A map of interfaces that is kept as base chains, one an interface, on what that receives: no other interface's packets
  * pay for it, and what is asked most is compared and not looked up. Only in tables of family netdev. The kernel takes a
- * chain along with its interface (before 6.4), or leaves it behind without one.
+ * chain along with its interface, or leaves it for the next one of that name (Linux 6.18).
  */
 export interface PortChains {
   /** as a set's; an element's key is the interface, which names the chain too */

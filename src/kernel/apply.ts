@@ -143,7 +143,7 @@ export class Applier {
     else executor.replace(step.object, step.before, context);
   }
 
-  /** Elements stay, and a port's chain: on newer kernels for good, on older ones until the reaper is through. */
+  /** Elements outlive their port, and so does its chain: for good, or until the reaper is through. */
   #takeGuards(taken: readonly KernelObject[]): void {
     const guards = taken.filter(isPortGuard);
     if (guards.length === 0) return;

@@ -82,7 +82,8 @@ export const plainBridge: Build = async (site) => {
   await site.ip(hostOf(site), ['link set p0 master br0', 'link set p1 master br0']);
 };
 
-const ROUTER = `
+/** A router as it is usually set up: it knows which flows are under way, and translates what comes out of `bridge`. */
+const routerOf = (bridge: string): string => `
 table inet hand {
   chain forward {
     type filter hook forward priority filter
@@ -90,7 +91,7 @@ table inet hand {
   }
   chain source {
     type nat hook postrouting priority srcnat
-    iifname br0 oifname eth0 masquerade
+    iifname ${bridge} oifname eth0 masquerade
   }
 }`;
 
@@ -109,27 +110,19 @@ table netdev hand {${[0, 1]
   .join('')}
 }`;
 
-/** A router that knows which flows are under way, as one with any rule of that kind for whomever does. */
-const TRACKING = `
-table inet hand {
-  chain forward {
-    type filter hook forward priority filter
-    ct state established,related accept
-  }
-}`;
-
 const addRules = async ({ world }: Site, rules: string): Promise<void> =>
   void (await world.host('nft -f -', { input: rules }));
 
-/** A router as it is usually set up, that refuses forged senders as well. */
+/** On a router that refuses forged senders as well. */
 export const guardedBridge: Build = async (site) => {
   await plainBridge(site);
-  await addRules(site, ROUTER + SENDERS);
+  await addRules(site, routerOf('br0') + SENDERS);
 };
 
-export const trackingBridge: Build = async (site) => {
+/** On a router that tracks and translates for another network. */
+export const bridgeBesideAnother: Build = async (site) => {
   await plainBridge(site);
-  await addRules(site, TRACKING);
+  await addRules(site, routerOf('br1'));
 };
 
 /** On the wire to the outside itself; `type` as ip-link(8) takes it. */
@@ -176,7 +169,7 @@ export const guardedOvs =
   (datapath: string): Build =>
   async (site) => {
     await plainOvs(datapath)(site);
-    await addRules(site, ROUTER);
+    await addRules(site, routerOf('br0'));
   };
 
 let count = 0;

@@ -22,6 +22,7 @@ import {
 } from '../load/traffic.js';
 import {
   type Build,
+  bridgeBesideAnother,
   type Ends,
   guardedBridge,
   guardedOvs,
@@ -32,7 +33,6 @@ import {
   plainOvs,
   SUBNET,
   setBridgeNetfilter,
-  trackingBridge,
 } from '../plain.js';
 import { ofPlain, type Row } from '../row.js';
 import { onEnd } from '../undo.js';
@@ -120,10 +120,10 @@ const DRIVERS: readonly Driver[] = [
       return {
         plain: plainBridge,
         guarded: {
-          build: trackingBridge,
+          build: bridgeBesideAnother,
           does: {
             'to the outside':
-              'the one by hand tracks connections and accepts those under way, as Viaduct’s machine does for its other networks',
+              'the one by hand is on a machine that tracks connections and translates addresses for another network, as Viaduct’s does',
           },
         },
       };

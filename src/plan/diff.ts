@@ -1,7 +1,7 @@
 /**
  * From the objects that are to the objects that shall be. Order is what keeps every prefix of a plan safe: what opens is
- * removed first and added last, what guards is added before the links it guards and removed after them, ports are held
- * before traffic is led to them.
+ * removed first and added last, what guards is added before the links it guards (or before they are up) and goes after or
+ * with them, ports are held before traffic is led to them.
  */
 import { hostedBy, interfacesOf, isMade, isPortGuard, livesIn, lowerOf, mustRemake } from './depend.js';
 import { same } from './equal.js';
@@ -36,7 +36,7 @@ const PHASE = {
   openAddress: 21,
   openNeighbour: 22,
   openHostport: 23,
-  // Guards of a bridge's port need the port, which carries nothing before its container's end is up either.
+  // Guards of a bridge's port need the port, which carries nothing before it is raised.
   openPortGuard: 24,
   openElement: 25,
   linkUp: 26,

@@ -90,7 +90,7 @@ export interface ElementObject {
   readonly data?: readonly string[];
   /**
    * true: forbids or confines when present (a network's membership, anti-spoofing), so plans add it before the links it
-   * guards and remove it after them. Absent: opens something; added last, removed first. Not part of its state.
+   * guards, or before they are up, and remove it after or with them. Absent: opens something; added last, removed first. Not part of its state.
    */
   readonly guard?: true;
 }

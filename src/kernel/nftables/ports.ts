@@ -79,10 +79,7 @@ const decodePort = ({ table, ports }: Place, message: Buffer): ElementObject[] =
   return [{ kind: 'element', family, set: ports.name, key: [name], data }];
 };
 
-export const dumpPorts = (
-  socket: NetlinkSocket,
-  set: Pick<ElementObject, 'family' | 'set'>,
-): readonly ElementObject[] => {
+export const dumpPorts = (socket: NetlinkSocket, set: SetName): readonly ElementObject[] => {
   const place = placeOf(set);
   const request = nftMessage(n.NFT_MSG.GETCHAIN, 0, place.table.family);
   return socket

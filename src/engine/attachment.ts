@@ -8,12 +8,14 @@ import { requestedAddresses } from '../ipam/requested.js';
 import type { Container, EndpointSettings } from '../model/container.js';
 import type { Endpoint, LinkedPort, Sandbox } from '../model/endpoint.js';
 import { type EndpointId, freshId, shortId } from '../model/ids.js';
+import { macFromText } from '../model/mac.js';
 import type { Network } from '../model/network.js';
 import type { Change } from '../store/store.js';
 import type { Addresses } from './addresses.js';
 import { bindingsOf, gateways, type Member } from './gateways.js';
 import { bare } from './model.js';
 import { exposedPorts } from './publish.js';
+import { takesIpv6 } from './sysctls.js';
 
 export interface Attaching {
   readonly container: Container;
@@ -72,9 +74,17 @@ export const endpointRecord = (
   linkedTo,
 });
 
-/** The MAC that goes with an endpoint's addresses. */
-export const ownMac = (ipv4: string | undefined, ipv6: string | undefined): string =>
-  macFromAddress(bare(ipv4 ?? ipv6 ?? ''));
+/** The MAC that goes with an endpoint's addresses; with its id where it has none. */
+export const ownMac = (id: EndpointId, ipv4: string | undefined, ipv6: string | undefined): string => {
+  const address = ipv4 ?? ipv6;
+  return address === undefined ? macFromText(`endpoint ${id}`) : macFromAddress(bare(address));
+};
+
+/** The families in which the endpoint gets an address: the network's, without IPv6 where the user's sysctls take it away. */
+export const familiesOf = ({ network, sandbox, settings }: Attaching): Pick<Network, 'ipv4' | 'ipv6'> => ({
+  ipv4: network.ipv4,
+  ipv6: network.ipv6 && takesIpv6(sandbox, settings),
+});
 
 /** Takes addresses; give them back with `releaseAddresses` when the endpoint does not come to be. */
 export const buildEndpoint = (attaching: Attaching, addresses: Addresses): Endpoint => {
@@ -85,10 +95,11 @@ export const buildEndpoint = (attaching: Attaching, addresses: Addresses): Endpo
     throw invalid(`${driver.name} interfaces do not support custom mac address assignment`);
   if (!driver.capabilities.interfaces) return { ...common, ifname: '', hostIfname: '', mac: '' };
   const ifname = interfaceName(network, settings, attaching.taken);
-  const ipv4 = network.ipv4 ? addresses.take(network, 4, settings.ipv4) : undefined;
+  const families = familiesOf(attaching);
+  const ipv4 = families.ipv4 ? addresses.take(network, 4, settings.ipv4) : undefined;
   try {
-    const ipv6 = network.ipv6 ? addresses.take(network, 6, settings.ipv6) : undefined;
-    const mac = driver.capabilities.mac ? settings.mac || ownMac(ipv4, ipv6) : '';
+    const ipv6 = families.ipv6 ? addresses.take(network, 6, settings.ipv6) : undefined;
+    const mac = driver.capabilities.mac ? settings.mac || ownMac(id, ipv4, ipv6) : '';
     const hostIfname = driver.capabilities.hostEnd ? `veth${id.slice(0, 11)}` : '';
     return { ...common, ifname, hostIfname, mac, ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}) };
   } catch (error) {

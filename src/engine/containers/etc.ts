@@ -30,6 +30,7 @@ import { type ContainerId, shortId } from '../../model/ids.js';
 import type { StartRequest } from '../../runtime/contract.js';
 import { bare } from '../model.js';
 import type { Parts } from '../parts.js';
+import { withoutIpv6 } from '../sysctls.js';
 import { linkTargets, sharesWith, usesHost } from './attaching.js';
 import { type LinkTarget, parseLink } from './links.js';
 
@@ -93,10 +94,11 @@ const hosts = (parts: Parts, container: Container): string => {
   const extra = extraRecords(container.hostConfig.ExtraHosts ?? [], parts.facts.gatewayAddresses());
   if (usesHost(container) && extra.length === 0) return hostHosts();
   const endpoints = endpointsOf(parts, container);
+  const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
   return hostsText({
     extra: [...extra, ...linkRecords(parts, container)],
     own: endpoints.flatMap((e) => own(container, e)),
-    ipv6: parts.host.ipv6,
+    ipv6: parts.host.ipv6 && !(sandbox && withoutIpv6(sandbox)),
   });
 };
 

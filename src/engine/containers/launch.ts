@@ -7,6 +7,7 @@ import { failpoint } from '../../failpoints.js';
 import type { Container } from '../../model/container.js';
 import type { StartRequest } from '../../runtime/contract.js';
 import type { Parts } from '../parts.js';
+import { startSysctls } from '../sysctls.js';
 import { linkTargets, sharesWith, usesHost } from './attaching.js';
 import { writeEtc } from './etc.js';
 import { joinAll } from './joining.js';
@@ -59,7 +60,7 @@ const runtimeCreate = (
     env: linkVariables(parts, joined),
     hostname: hostnameOf(parts, joined),
     domainname: joined.config.Domainname,
-    sysctls: joined.hostConfig.Sysctls ?? {},
+    sysctls: startSysctls(joined.hostConfig),
     ...sharedNamespaces(parts, joined),
   });
 };

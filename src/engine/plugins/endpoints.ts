@@ -13,7 +13,7 @@ import { type EndpointId, freshId } from '../../model/ids.js';
 import type { Family, Network } from '../../model/network.js';
 import type { OwedCall } from '../../model/owed.js';
 import type { Joined, PluginInterface } from '../../plugins/contract.js';
-import { type Attaching, endpointRecord, interfaceName, ownMac } from '../attachment.js';
+import { type Attaching, endpointRecord, familiesOf, interfaceName, ownMac } from '../attachment.js';
 import { bare } from '../model.js';
 import type { Parts } from '../parts.js';
 import { endpointOptions, sandboxOptions } from './options.js';
@@ -84,8 +84,9 @@ class Attachment {
       this.#owe(releaseAddress(plugin, pool.pluginId, address));
       return { address, poolId: pool.pluginId };
     };
-    const v4 = network.ipv4 ? await ask(4, settings.ipv4) : undefined;
-    const v6 = network.ipv6 ? await ask(6, settings.ipv6) : undefined;
+    const families = familiesOf(this.attaching);
+    const v4 = families.ipv4 ? await ask(4, settings.ipv4) : undefined;
+    const v6 = families.ipv6 ? await ask(6, settings.ipv6) : undefined;
     return {
       ...(v4 ? { ipv4: v4.address } : {}),
       ...(v6 ? { ipv6: v6.address } : {}),
@@ -97,9 +98,10 @@ class Attachment {
   #ownAddresses(): Addressed {
     const { network, settings } = this.attaching;
     const { addresses } = this.parts;
-    const ipv4 = network.ipv4 ? addresses.take(network, 4, settings.ipv4) : undefined;
+    const families = familiesOf(this.attaching);
+    const ipv4 = families.ipv4 ? addresses.take(network, 4, settings.ipv4) : undefined;
     try {
-      const ipv6 = network.ipv6 ? addresses.take(network, 6, settings.ipv6) : undefined;
+      const ipv6 = families.ipv6 ? addresses.take(network, 6, settings.ipv6) : undefined;
       const { mac } = settings;
       return { ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}), ...(mac ? { mac } : {}), poolIds: {} };
     } catch (error) {
@@ -137,7 +139,7 @@ class Attachment {
     try {
       if (this.parts.drivers.has(network.driver)) {
         const { ipv4, ipv6 } = given;
-        const mac = driver.capabilities.mac ? (given.mac ?? ownMac(ipv4, ipv6)) : '';
+        const mac = driver.capabilities.mac ? (given.mac ?? ownMac(this.id, ipv4, ipv6)) : '';
         const hostIfname = driver.capabilities.hostEnd ? `veth${this.id.slice(0, 11)}` : '';
         const ifname = interfaceName(network, settings, taken);
         return { ...record, ifname, hostIfname, mac, ...addresses(given), ...pools };

@@ -6,8 +6,8 @@ import { mkdirSync, realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { invalid, ViaductError } from '../errors.js';
+import { decompressed } from '../files/decompress.js';
 import { ChildError, runChild } from './child.js';
-import { decompressed } from './compression.js';
 
 /** Modes as sent, owner root: the builder gives everything to root anyway. */
 const TAR = ['--extract', '--file=-', '--no-same-owner', '--same-permissions', '--delay-directory-restore'];

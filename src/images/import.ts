@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { invalid } from '../errors.js';
+import { decompressed } from '../files/decompress.js';
 import { storeImage } from './assemble.js';
 import { ChildError, runChild } from './child.js';
-import { decompressed } from './compression.js';
 import { applyDirectives } from './directives.js';
 import { fullText, parseReference, withDefaultTag } from './reference.js';
 import { inScratch, spool } from './spool.js';

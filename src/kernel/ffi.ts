@@ -61,8 +61,8 @@ const c = {
   pipe2: libc.func('int pipe2(void *fds, int flags)'),
   mknod: libc.func('int mknod(const char *path, unsigned int mode, uint64_t device)'),
   // syscall(2) is variadic in C; integers and pointers are passed alike on x86-64 and arm64.
-  syscallPath: libc.func(
-    'long syscall(long number, long fd, const char *path, const void *argument, size_t length)',
+  syscallBytes: libc.func(
+    'long syscall(long number, long fd, const void *path, const void *argument, size_t length)',
   ),
   syscallInts: libc.func('long syscall(long number, long a, long b, const void *c, long d)'),
 };
@@ -83,9 +83,14 @@ export class SystemError extends Error {
   }
 }
 
-const checked = (call: string, result: number, detail?: string): number => {
-  if (result < 0) throw new SystemError(call, koffi.errno(), detail);
-  return result;
+/** For the other files of calls; this one alone loads the library. */
+export const declare = (signature: string): ReturnType<typeof libc.func> => libc.func(signature);
+
+/** Throws SystemError where the call answered -1. `detail` is made afterwards: errno is the thread's last. */
+export const checked = (call: string, result: number, detail?: string | (() => string)): number => {
+  if (result >= 0) return result;
+  const errno = koffi.errno();
+  throw new SystemError(call, errno, typeof detail === 'function' ? detail() : detail);
 };
 
 export const AF = { UNIX: 1, INET: 2, INET6: 10, NETLINK: 16 } as const;
@@ -197,6 +202,8 @@ export const pipe = (): readonly [number, number] => {
   return [fds.readInt32LE(0), fds.readInt32LE(4)];
 };
 export const dup3 = (from: number, to: number): void => void checked('dup3', c.dup3(from, to, SOCK.CLOEXEC));
+export const dup = (fd: number): number => fcntl(fd, F_DUPFD_CLOEXEC, 3);
+const F_DUPFD_CLOEXEC = 1030; // include/uapi/linux/fcntl.h
 export const open = (path: string, flags: number, mode = 0): number =>
   checked('open', c.open(path, flags | O.CLOEXEC, mode), path);
 export const close = (fd: number): void => void checked('close', c.close(fd));
@@ -254,11 +261,11 @@ export const recvDescriptor = (fd: number): number => {
 };
 
 /** `openat2` flags of `include/uapi/linux/openat2.h`. */
-export const RESOLVE = { NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8, IN_ROOT: 0x10 } as const;
-/** openat2(2), system call 437 (Linux 5.6): opens `path` below `directory` under the rules of `resolve`. */
+export const RESOLVE = { NO_XDEV: 1, NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8, IN_ROOT: 0x10 } as const;
+/** openat2(2), system call 437 (Linux 5.6): opens `path` (text, or bytes with their NUL) below `directory` under the rules of `resolve`. */
 export const openat2 = (
   directory: number,
-  path: string,
+  path: string | Buffer,
   flags: number,
   resolve: number,
   mode = 0,
@@ -267,7 +274,10 @@ export const openat2 = (
   how.writeBigUInt64LE(BigInt(flags | O.CLOEXEC), 0);
   how.writeBigUInt64LE(BigInt(mode), 8);
   how.writeBigUInt64LE(BigInt(resolve), 16);
-  return checked('openat2', Number(c.syscallPath(437, directory, path, how, how.length)), path);
+  const bytes = typeof path === 'string' ? Buffer.from(`${path}\0`) : path;
+  return checked('openat2', Number(c.syscallBytes(437, directory, bytes, how, how.length)), () =>
+    bytes.toString('utf8', 0, bytes.length - 1),
+  );
 };
 /** pidfd_open(2), system call 434 (Linux 5.3). */
 export const pidfdOpen = (pid: number): number =>

@@ -178,6 +178,8 @@ export interface MountPoint {
   readonly rw: boolean;
   readonly propagation: string;
   readonly driver: string;
+  /** of a volume: the directory in it that is mounted; absent: the volume itself */
+  readonly subpath?: string;
   /** tmpfs: mount options, e.g. `size=64m` */
   readonly options: string;
 }

@@ -1,5 +1,6 @@
 /** Containers by conmon + crun. The runtime knows processes, mounts and streams, not networks nor Docker's API. */
 import type { Duplex, Readable } from 'node:stream';
+import type { ExtractOptions, FileView, PathStat } from '../files/contract.js';
 import type { Container } from '../model/container.js';
 import type { Image } from '../model/image.js';
 
@@ -152,27 +153,19 @@ export interface Runtime {
     id: string,
     psArgs: string,
   ): Promise<{ titles: readonly string[]; processes: readonly (readonly string[])[] }>;
-  /** tar of a path in the container, with its stat; resolved inside the root, symbolic links never lead out. */
-  archive(root: string, path: string): { stat: PathStat; tar: Readable };
-  stat(root: string, path: string): PathStat;
-  extract(
-    root: string,
-    path: string,
-    tar: Readable,
-    options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean },
-  ): Promise<void>;
+  /** tar of a path in the container, with its stat; nothing outside the view is reached. */
+  archive(view: FileView, path: string): { readonly stat: PathStat; readonly tar: Readable };
+  /** tar of a whole root, without mounts */
+  export(root: string): Readable;
+  stat(view: FileView, path: string): PathStat;
+  /** numbers of a user as `--user` takes it, by the root's files. Throws invalid. */
+  user(root: string, user: string): { readonly uid: number; readonly gid: number };
+  extract(view: FileView, path: string, tar: Readable, options: ExtractOptions): Promise<void>;
   /** Applies new limits to a running container (`docker update`). */
   update(id: string, hostConfig: Container['hostConfig']): Promise<void>;
 }
 
-export interface PathStat {
-  readonly name: string;
-  readonly size: number;
-  /** Go's os.FileMode bits, as Docker's X-Docker-Container-Path-Stat has them */
-  readonly mode: number;
-  readonly mtime: string;
-  readonly linkTarget: string;
-}
+export type { ExtractOptions, FileView, PathStat } from '../files/contract.js';
 
 /** Thrown by `create` and `exec` where the process could not be started. */
 export { StartError } from './failure.js';

@@ -1,5 +1,8 @@
 /** The container runtime: conmon + crun (runc as fallback) behind `Runtime`. */
 import { dirname } from 'node:path';
+import { archivePath, archiveRoot } from '../files/archive.js';
+import { extractTar } from '../files/extract.js';
+import { statPath } from '../files/path-stat.js';
 import { createLeaving, type Leaving } from '../kernel/leaving.js';
 import { type AttachHub, attachHub } from './attach.js';
 import { usageOf } from './cgroup-usage.js';
@@ -8,12 +11,10 @@ import { type Context, recordsOf } from './context.js';
 import type { Runtime, Streams } from './contract.js';
 import { exec } from './exec.js';
 import { exitsOf } from './exits.js';
-import { archivePath } from './files/archive.js';
-import { extractTar } from './files/extract.js';
-import { statPath } from './files/path-stat.js';
 import { type Layout, layoutOf, makeLayout } from './layout.js';
 import * as lifecycle from './lifecycle.js';
 import { readLog } from './logs/read.js';
+import { lookUpUser } from './lookup.js';
 import { inspectMachine } from './machine.js';
 import { migrationWarmer } from './migration.js';
 import { isAlive } from './processes.js';
@@ -140,7 +141,9 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
     usage: (id) => usageOf(need().cgroups, id),
     top: (id, psArgs) => top(psArgs, need().cgroups.members(id)),
     archive: archivePath,
+    export: archiveRoot,
     stat: statPath,
+    user: (root, user) => lookUpUser(root, user, []),
     extract: extractTar,
     update: (id, hostConfig) => update(id, hostConfig, need()),
   };

@@ -48,15 +48,22 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['model', 'errors', 'failpoints', 'plan', 'firewall'],
     because: 'the kernel layer carries out plans and decides nothing',
   },
+  files: {
+    may: ['errors', 'kernel'],
+    because: 'files by descriptor are below everybody who has files to move',
+  },
   ports: {
     may: ['model', 'errors', 'plan', 'kernel'],
     because: 'holding ports is an effect like the kernel’s',
   },
   runtime: {
-    may: ['model', 'errors', 'log', 'failpoints', 'kernel'],
+    may: ['model', 'errors', 'log', 'failpoints', 'kernel', 'files'],
     because: 'the runtime knows processes and mounts, not networks',
   },
-  images: { may: ['model', 'errors', 'kernel'], because: 'images know layers and mounts, not containers' },
+  images: {
+    may: ['model', 'errors', 'kernel', 'files'],
+    because: 'images know layers and mounts, not containers',
+  },
   dns: {
     may: ['model', 'errors', 'plan', 'kernel', 'engine/contract'],
     because: 'the resolver reads snapshots through an interface that the engine implements',
@@ -74,6 +81,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'store',
       ...INJECTED,
       'kernel/ffi',
+      'files',
       'dns/files',
       'dns/etc',
     ],

@@ -1,5 +1,4 @@
 /** The container commands the doors call, over the life cycle and the rooms for streams, files and networks. */
-import type { Readable } from 'node:stream';
 import { conflict, notFound } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Container, HostConfig } from '../../model/container.js';
@@ -12,6 +11,7 @@ import { interfaceCounters } from './counters.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
 import { gatewayOf } from './default-gateway.js';
 import { etcJoined, etcLeft, followLinks, pathsOf } from './etc.js';
+import { createFileCommands } from './files.js';
 import { connectAny, disconnectAny } from './joining.js';
 import type { Lifecycle } from './lifecycle.js';
 import { containerEvent, isRunning } from './state.js';
@@ -24,29 +24,6 @@ const runningContainer = (parts: Parts, reference: string): Container => {
   if (!isRunning(container)) throw conflict(`container ${container.id} is not running`);
   return container;
 };
-
-/** Root of the container's files: with its volumes, as it sees it, while it runs; its layers alone otherwise. */
-const withRoot = <T>(parts: Parts, container: Container, work: (root: string) => T): T =>
-  work(
-    isRunning(container)
-      ? `/proc/${container.state.pid}/root`
-      : parts.images.mount(container.id, container.imageId),
-  );
-
-const releaseRoot = (parts: Parts, id: string): void => {
-  const container = parts.model.containers.get(id);
-  if (container && container.sandboxId === null) parts.images.unmount(id);
-};
-
-/** A tar is read long after the call: the root stays mounted until its end. */
-const releasingAtEnd = (parts: Parts, id: string, tar: Readable): Readable =>
-  tar.once('close', () => {
-    try {
-      releaseRoot(parts, id);
-    } catch (error) {
-      parts.log.warn({ container: id, error: String(error) }, 'root file system stays mounted');
-    }
-  });
 
 const rename = (parts: Parts, reference: string, asked: string): void => {
   const container = parts.model.getContainer(reference);
@@ -197,36 +174,7 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
   },
   changes: (reference) => parts.images.changes(idOf(parts, reference)),
   commit: (reference, request) => commit(parts, reference, request),
-  stat(reference, path) {
-    const container = parts.model.getContainer(reference);
-    try {
-      return withRoot(parts, container, (root) => parts.runtime.stat(root, path));
-    } finally {
-      releaseRoot(parts, container.id);
-    }
-  },
-  archive(reference, path) {
-    const container = parts.model.getContainer(reference);
-    const { stat, tar } = withRoot(parts, container, (root) => parts.runtime.archive(root, path));
-    containerEvent(parts, container, 'archive-path');
-    return { stat, tar: releasingAtEnd(parts, container.id, tar) };
-  },
-  async extract(reference, path, tar, options) {
-    const container = parts.model.getContainer(reference);
-    try {
-      await withRoot(parts, container, (root) => parts.runtime.extract(root, path, tar, options));
-      containerEvent(parts, container, 'extract-to-dir');
-    } finally {
-      releaseRoot(parts, container.id);
-    }
-  },
-  export(reference) {
-    const container = parts.model.getContainer(reference);
-    const root = parts.images.mount(container.id, container.imageId); // as Docker: without volumes
-    const { tar } = parts.runtime.archive(root, '/.');
-    containerEvent(parts, container, 'export');
-    return releasingAtEnd(parts, container.id, tar);
-  },
+  ...createFileCommands(parts),
 });
 
 /** Attach and detach of networks on containers: the kernel, the record, then the files that name addresses. */

@@ -64,6 +64,17 @@ const uncovered = (container: Container, paths: EtcPaths): StartRequest['etc'] =
   };
 };
 
+/** The same, by where the container sees them. */
+export const etcMounted = (
+  parts: Parts,
+  container: Container,
+): readonly (readonly [destination: string, source: string])[] => {
+  const { hosts, resolvConf, hostname } = uncovered(container, pathsOf(parts, container.id));
+  return [hosts, resolvConf, hostname].flatMap((source, at) =>
+    source ? [[FILES[at] ?? '', source] as const] : [],
+  );
+};
+
 const addressesOf = (endpoint: Endpoint): readonly string[] =>
   [endpoint.ipv4, endpoint.ipv6].flatMap((a) => (a ? [bare(a)] : []));
 

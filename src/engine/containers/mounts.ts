@@ -1,12 +1,19 @@
 /** Sources of a container's mounts, made ready before its start: directories for binds, volumes mounted and filled. */
 import { existsSync, mkdirSync } from 'node:fs';
-import type { Container } from '../../model/container.js';
+import type { Container, MountPoint } from '../../model/container.js';
 import type { Parts } from '../parts.js';
 import { copyUp } from '../volumes.js';
 
 /** `-v /missing:/x` makes the directory, as Docker does. */
 const makeSource = (source: string): void => {
   if (!existsSync(source)) mkdirSync(source, { recursive: true, mode: 0o755 });
+};
+
+/** Where the files of a bind or volume are: made, or mounted, where they are not yet. */
+export const sourceOf = (parts: Parts, mount: MountPoint): string => {
+  if (mount.type === 'volume') return parts.volumes.mount(mount.name);
+  makeSource(mount.source);
+  return mount.source;
 };
 
 export const mountVolumes = (parts: Parts, container: Container, rootfs: string): void => {

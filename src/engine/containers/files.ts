@@ -1,0 +1,96 @@
+/** `docker cp` and `docker export`: a container's files as its record says they are, whether it runs or not. */
+import { existsSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import type { FileMount, FileView } from '../../files/contract.js';
+import type { Container, MountPoint } from '../../model/container.js';
+import type { ContainerCommands } from '../contract.js';
+import type { Parts } from '../parts.js';
+import { etcMounted } from './etc.js';
+import { sourceOf, unmountVolumes } from './mounts.js';
+import { containerEvent } from './state.js';
+
+/** A tmpfs is the running container's alone: what lies below it is what `docker cp` sees, as in Docker. */
+const mounted = (parts: Parts, mount: MountPoint): readonly FileMount[] =>
+  mount.type === 'tmpfs'
+    ? []
+    : [
+        {
+          destination: mount.destination,
+          source: sourceOf(parts, mount),
+          ...(mount.subpath ? { subpath: mount.subpath } : {}),
+          readOnly: !mount.rw,
+        },
+      ];
+
+const etcFiles = (parts: Parts, container: Container): readonly FileMount[] =>
+  etcMounted(parts, container).flatMap(([destination, source]) =>
+    existsSync(source) ? [{ destination, source, readOnly: false }] : [],
+  );
+
+const viewOf = (parts: Parts, container: Container, name: string): FileView => ({
+  name,
+  root: parts.images.mount(container.id, container.imageId),
+  readOnly: container.hostConfig.ReadonlyRootfs === true,
+  mounts: [...etcFiles(parts, container), ...container.mounts.flatMap((mount) => mounted(parts, mount))],
+});
+
+const release = (parts: Parts, id: Container['id']): void => {
+  const container = parts.model.containers.get(id);
+  if (container?.sandboxId !== null) return;
+  try {
+    unmountVolumes(parts, container);
+    parts.images.unmount(id);
+  } catch (error) {
+    parts.log.warn({ container: id, error: String(error) }, 'root file system stays mounted');
+  }
+};
+
+/** A tar is read long after the call: the root stays mounted until its end. */
+const releasingAtEnd = (parts: Parts, container: Container, tar: Readable): Readable =>
+  tar.once('close', () => release(parts, container.id));
+
+/** Whose the copied files become with `copyUIDGID`: the container's user, where it has one. */
+const ownerOf = (parts: Parts, container: Container, root: string) =>
+  container.config.User === '' ? {} : { owner: parts.runtime.user(root, container.config.User) };
+
+export const createFileCommands = (
+  parts: Parts,
+): Pick<ContainerCommands, 'stat' | 'archive' | 'extract' | 'export'> => ({
+  stat(reference, path) {
+    const container = parts.model.getContainer(reference);
+    try {
+      return parts.runtime.stat(viewOf(parts, container, reference), path);
+    } finally {
+      release(parts, container.id);
+    }
+  },
+  archive(reference, path) {
+    const container = parts.model.getContainer(reference);
+    try {
+      const { stat, tar } = parts.runtime.archive(viewOf(parts, container, reference), path);
+      containerEvent(parts, container, 'archive-path');
+      return { stat, tar: releasingAtEnd(parts, container, tar) };
+    } catch (error) {
+      release(parts, container.id);
+      throw error;
+    }
+  },
+  async extract(reference, path, tar, { noOverwriteDirNonDir, copyUidGid }) {
+    const container = parts.model.getContainer(reference);
+    try {
+      const view = viewOf(parts, container, reference);
+      const owner = copyUidGid ? ownerOf(parts, container, view.root) : {};
+      await parts.runtime.extract(view, path, tar, { noOverwriteDirNonDir, ...owner });
+      containerEvent(parts, container, 'extract-to-dir');
+    } finally {
+      release(parts, container.id);
+    }
+  },
+  export(reference) {
+    const container = parts.model.getContainer(reference);
+    const root = parts.images.mount(container.id, container.imageId); // as Docker: without volumes
+    const tar = parts.runtime.export(root);
+    containerEvent(parts, container, 'export');
+    return releasingAtEnd(parts, container, tar);
+  },
+});

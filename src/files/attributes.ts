@@ -1,0 +1,35 @@
+/** Extended attributes of an inode, by its descriptor. */
+
+import * as ffi from '../kernel/ffi.js';
+import * as call from '../kernel/file-calls.js';
+
+export type Attributes = ReadonlyMap<string, Buffer>;
+
+/** Those that mean the same everywhere: file capabilities, and users' own. */
+export const travels = (name: string): boolean => name === 'security.capability' || name.startsWith('user.');
+
+/** All but overlayfs's own, which say something about a layer and not about a file. */
+export const staysLocal = (name: string): boolean => !name.startsWith('trusted.overlay.');
+
+export const readAttributes = (fd: number, wanted: (name: string) => boolean): Attributes => {
+  const found = new Map<string, Buffer>();
+  for (const name of call.attributeNames(fd)) {
+    if (!wanted(name)) continue;
+    const value = call.attribute(fd, name);
+    if (value) found.set(name, value);
+  }
+  return found;
+};
+
+/** A file system without such attributes, or a user who may not set them: the file goes without, as in Docker. */
+const WITHOUT = ['EOPNOTSUPP', 'ENOTSUP', 'EPERM'];
+
+export const writeAttributes = (fd: number, attributes: Attributes): void => {
+  for (const [name, value] of attributes) {
+    try {
+      call.setAttribute(fd, name, value);
+    } catch (error) {
+      if (!(error instanceof ffi.SystemError && WITHOUT.includes(error.code))) throw error;
+    }
+  }
+};

@@ -1,0 +1,64 @@
+/** Removal of a whole tree through descriptors: no link is followed, and no mount entered. */
+import { closeSync } from 'node:fs';
+import * as ffi from '../kernel/ffi.js';
+import * as call from '../kernel/file-calls.js';
+import type { Pace } from './pace.js';
+import { MOST_LEVELS, namesIn } from './walk.js';
+
+const [ENOENT, EISDIR, ENAMETOOLONG, ENOTEMPTY] = [2, 21, 36, 39];
+/** Times a directory into which somebody goes on writing is emptied. */
+const ROUNDS = 16;
+
+const withCode = (error: unknown, ...codes: readonly number[]): boolean =>
+  error instanceof ffi.SystemError && codes.includes(error.errno);
+
+/** False: it is a directory. What is gone already is well. */
+const unlinked = (parent: number, name: string): boolean => {
+  try {
+    call.unlink(parent, name);
+  } catch (error) {
+    if (withCode(error, EISDIR)) return false;
+    if (!withCode(error, ENOENT)) throw error;
+  }
+  return true;
+};
+
+const empty = async (directory: number, pace: Pace, depth: number): Promise<void> => {
+  if (depth > MOST_LEVELS)
+    throw new ffi.SystemError('remove', ENAMETOOLONG, `more than ${MOST_LEVELS} levels`);
+  for await (const name of namesIn(directory, pace)) await removeAt(directory, name, pace, depth + 1);
+};
+
+/** False: something came into it meanwhile. */
+const directoryRemoved = async (
+  parent: number,
+  name: string,
+  pace: Pace,
+  depth: number,
+): Promise<boolean> => {
+  try {
+    const directory = call.openUnmounted(parent, name);
+    try {
+      await empty(directory, pace, depth);
+    } finally {
+      closeSync(directory);
+    }
+    call.removeDirectory(parent, name);
+  } catch (error) {
+    if (withCode(error, ENOTEMPTY)) return false;
+    if (!withCode(error, ENOENT)) throw error;
+  }
+  return true;
+};
+
+/**
+ * Removes what has the name in the open directory, whatever it is; nothing there is well. Throws SystemError: EXDEV or
+ * EBUSY where something is mounted on it or below, ENOTEMPTY where somebody keeps writing into it.
+ */
+export const removeAt = async (parent: number, name: string, pace: Pace, depth = 0): Promise<void> => {
+  for (let round = 0; round < ROUNDS; round++) {
+    if (unlinked(parent, name)) return;
+    if (await directoryRemoved(parent, name, pace, depth)) return;
+  }
+  throw new ffi.SystemError('remove', ENOTEMPTY, name);
+};

@@ -1,11 +1,13 @@
 /**
  * Child processes by posix_spawn. Their end is learned from a pipe that only they hold: when it closes, they are ending
- * and can be waited for at once, so no thread has to sleep in wait(2).
+ * and can be waited for at once, so no thread has to sleep in wait(2). Each leads a session of its own, and is ended with
+ * all that it started.
  */
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { internal } from '../errors.js';
 import * as ffi from './ffi.js';
+import { identify, SIGKILL, signalFamily } from './processes.js';
 
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -17,14 +19,21 @@ export interface ChildRequest {
   readonly env?: readonly string[];
   /** become 0, 1, 2… of the child; null: /dev/null. They stay open here. */
   readonly fds: readonly (number | null)[];
-  readonly session: boolean;
+}
+
+export interface Child {
+  readonly pid: number;
+  /** exit code, 128 and the signal where one ended it */
+  readonly exited: Promise<number>;
+  /** SIGKILL for it and for what it started; `among`, `besides`: as of `signalFamily` */
+  end(among?: () => readonly number[], besides?: readonly number[]): void;
 }
 
 /** Throws internal where the program cannot be started. */
 const spawn = (request: ChildRequest, fds: readonly (number | null)[]): number => {
-  const { path, args, cwd, env = [], session } = request;
+  const { path, args, cwd, env = [] } = request;
   try {
-    return ffi.posixSpawn({ path, argv: [path, ...args], env: [PATH, ...env], cwd, fds, session });
+    return ffi.posixSpawn({ path, argv: [path, ...args], env: [PATH, ...env], cwd, fds });
   } catch (cause) {
     throw internal(
       `starting ${path} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -43,9 +52,7 @@ const closed = (fd: number): Promise<void> =>
   });
 
 /** The child holds one descriptor more, behind those asked for, and must not hand it on. */
-export const startChild = (
-  request: ChildRequest,
-): { readonly pid: number; readonly exited: Promise<number> } => {
+export const startChild = (request: ChildRequest): Child => {
   const [reading, writing] = ffi.pipe();
   let pid: number;
   try {
@@ -56,7 +63,12 @@ export const startChild = (
   } finally {
     closeSync(writing);
   }
-  return { pid, exited: closed(reading).then(() => ffi.waitpid(pid)) };
+  const self = identify(pid);
+  return {
+    pid,
+    exited: closed(reading).then(() => ffi.waitpid(pid)),
+    end: (among, besides = []) => signalFamily([self, ...besides.map(identify)], SIGKILL, among),
+  };
 };
 
 /** For a program that detaches itself: what it says over descriptor 3 (or all of it, when it closes that). */

@@ -39,7 +39,6 @@ const c = {
   fcntl: libc.func('int fcntl(int fd, int command, long argument)'),
   eventfd: libc.func('int eventfd(unsigned int initial, int flags)'),
   prlimit: libc.func('int prlimit(int pid, int resource, const void *newLimit, void *oldLimit)'),
-  kill: libc.func('int kill(int pid, int signal)'),
   lgetxattr: libc.func('intptr_t lgetxattr(const char *path, const char *name, void *value, size_t size)'),
   posix_spawn: libc.func(
     'int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, char **argv, char **envp)',
@@ -231,7 +230,6 @@ export const lgetxattr = (path: string, name: string): Buffer | undefined => {
   if (errno === ENODATA || errno === EOPNOTSUPP) return undefined;
   throw new SystemError('lgetxattr', errno, path);
 };
-export const kill = (pid: number, signal: number): void => void checked('kill', c.kill(pid, signal));
 
 /** Raises this process's soft and hard limit of open files (RLIMIT_NOFILE, 7). Needs CAP_SYS_RESOURCE above the hard one. */
 export const raiseOpenFiles = (limit: number): void => {
@@ -307,8 +305,6 @@ export interface SpawnRequest {
   readonly cwd: string;
   /** descriptors of ours that become 0, 1, 2… of the child; null: /dev/null. All others are closed by CLOEXEC. */
   readonly fds: readonly (number | null)[];
-  /** starts a session of its own */
-  readonly session: boolean;
 }
 
 const spawned = (call: string, errno: number, path: string): void => {
@@ -317,9 +313,10 @@ const spawned = (call: string, errno: number, path: string): void => {
 
 /**
  * A child process without copying our page tables: posix_spawn(3) shares them until exec, so a start costs under a
- * millisecond where fork copies for 3–15 ms with a grown heap. Answers the pid; the caller reaps it with `waitpid`.
+ * millisecond where fork copies for 3–15 ms with a grown heap. It leads a session of its own, so that it can be ended with
+ * all that it started. Answers the pid; the caller reaps it with `waitpid`.
  */
-export const posixSpawn = ({ path, argv, env, cwd, fds, session }: SpawnRequest): number => {
+export const posixSpawn = ({ path, argv, env, cwd, fds }: SpawnRequest): number => {
   const actions = Buffer.alloc(SPAWN_ACTIONS);
   const attributes = Buffer.alloc(SPAWN_ATTRIBUTES);
   const signals = Buffer.alloc(SIGNAL_SET);
@@ -335,10 +332,7 @@ export const posixSpawn = ({ path, argv, env, cwd, fds, session }: SpawnRequest)
     c.spawnSetMask(attributes, signals);
     c.sigfillset(signals);
     c.spawnSetDefault(attributes, signals);
-    c.spawnSetFlags(
-      attributes,
-      POSIX_SPAWN.SETSIGDEF | POSIX_SPAWN.SETSIGMASK | (session ? POSIX_SPAWN.SETSID : 0),
-    );
+    c.spawnSetFlags(attributes, POSIX_SPAWN.SETSIGDEF | POSIX_SPAWN.SETSIGMASK | POSIX_SPAWN.SETSID);
     const pid = [0];
     spawned(
       'posix_spawn',

@@ -27,7 +27,7 @@ export interface Leaving {
 const removeAll = async (paths: readonly string[]): Promise<void> => {
   try {
     const args = ['-rf', '--', ...paths];
-    const child = startChild({ path: '/bin/rm', args, cwd: '/', fds: [null, null, null], session: false });
+    const child = startChild({ path: '/bin/rm', args, cwd: '/', fds: [null, null, null] });
     await child.exited;
   } catch {
     // No process can be started.

@@ -2,13 +2,17 @@
  * Starting conmon, which creates the container through the OCI runtime, keeps its streams, writes its log and reports
  * its exit. conmon detaches itself; we learn the pid, or the runtime's refusal, over the pipe named in _OCI_SYNCPIPE.
  */
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
-import { internal } from '../errors.js';
+import { conflict, internal } from '../errors.js';
 import { startTalking } from '../kernel/child.js';
 import * as ffi from '../kernel/ffi.js';
+import { identify, type ProcessIdentity, SIGKILL, signalFamily } from '../kernel/processes.js';
 import type { HostConfig } from '../model/container.js';
+import type { Context } from './context.js';
 import { createFailure } from './failure.js';
 import type { Layout } from './layout.js';
 import type { Machine } from './machine.js';
@@ -101,19 +105,70 @@ const firstLine = (pipe: Readable): Promise<string> =>
     pipe.on('end', done).on('error', done);
   });
 
-/** Resolves to the container's pid. Throws a StartError (invalid) in the OCI runtime's words. */
-export const launch = async (request: ConmonRequest, layout: Layout, machine: Machine): Promise<number> => {
+/** conmon proper, which its starter has forked off; undefined while it has not told its pid, or where that is a stranger's. */
+const launcherOf = (id: string, layout: Layout): ProcessIdentity | undefined => {
+  try {
+    const conmon = identify(Number(readFileSync(join(layout.bundle(id), 'conmon.pid'), 'latin1')));
+    const ours = readFileSync(`/proc/${conmon.pid}/cmdline`, 'latin1').includes(`--cid=${id}\0`);
+    return ours ? conmon : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Ends a conmon whose container is still being made, the OCI runtime and all that it started. */
+export const endLauncher = (id: string, layout: Layout): void => {
+  const conmon = launcherOf(id, layout);
+  if (conmon) signalFamily([conmon], SIGKILL);
+};
+
+/** The first of: conmon's answer, the end of our patience, somebody's wish that it be given up. */
+const answered = async (talk: Socket, limit: number, givenUp: AbortSignal | undefined): Promise<string> => {
+  let late: NodeJS.Timeout | undefined;
+  let abort = (): void => {};
+  const ends = new Promise<never>((_, reject) => {
+    late = setTimeout(() => {
+      const words = `the OCI runtime did not make the container within ${limit / 1000} seconds: it was ended`;
+      reject(internal(words));
+    }, limit);
+    abort = () => reject(conflict('the start was given up: the container is being removed'));
+    if (givenUp?.aborted) abort();
+    else givenUp?.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    return await Promise.race([firstLine(talk), ends]);
+  } finally {
+    clearTimeout(late);
+    givenUp?.removeEventListener('abort', abort);
+    talk.destroy();
+  }
+};
+
+/**
+ * Resolves to the container's pid. Throws a StartError (invalid) in the OCI runtime's words, internal where it does not
+ * come back in time, conflict where it was given up; nobody is at work on the container then.
+ */
+export const launch = async (
+  request: ConmonRequest,
+  { layout, machine, limits }: Pick<Context, 'layout' | 'machine' | 'limits'>,
+  givenUp?: AbortSignal,
+): Promise<number> => {
   const { pid, talk } = startTalking({
     path: machine.conmon,
     args: conmonArguments(request, layout, machine),
     cwd: layout.bundle(request.id),
     env: ['_OCI_SYNCPIPE=3'],
     fds: [null, null, null],
-    session: false,
   });
-  const text = await firstLine(talk);
-  // What we started has forked conmon proper and ended; it is reaped here.
-  ffi.waitpid(pid);
+  const starter = identify(pid);
+  const text = await answered(talk, limits.create, givenUp)
+    .catch((error: unknown) => {
+      signalFamily([starter], SIGKILL);
+      endLauncher(request.id, layout);
+      throw error;
+    })
+    // What we started has forked conmon proper and ended, or was ended; it is reaped here.
+    .finally(() => ffi.waitpid(pid));
   if (text === '') throw internal('conmon ended before it had created the container');
   const { data, message } = answer.parse(JSON.parse(text));
   if (data > 0) return data;

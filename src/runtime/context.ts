@@ -10,7 +10,16 @@ import type { MigrationWarmer } from './migration.js';
 import { type ContainerRecord, readRecord, writeRecord } from './record.js';
 import type { SeccompCache } from './seccomp-cache.js';
 
+/** Milliseconds. */
+export interface Limits {
+  /** for the OCI runtime to make a container, or a process in one; it takes 30 ms, a few seconds on a machine in need */
+  readonly create: number;
+}
+
+export const LIMITS: Limits = { create: 120_000 };
+
 export interface Context {
+  readonly limits: Limits;
   readonly layout: Layout;
   readonly machine: Machine;
   readonly cgroups: Cgroups;

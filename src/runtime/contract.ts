@@ -64,6 +64,8 @@ export interface RunningExec {
   readonly streams: Streams;
   readonly exited: Promise<number>;
   resize(size: TerminalSize): void;
+  /** SIGKILL for it and for all that it started */
+  end(): void;
 }
 
 export interface LogLine {
@@ -123,9 +125,9 @@ export interface Runtime {
   readonly version: string;
   /**
    * conmon + `crun create`: the container's process waits before its command. `attached`, when given, is called with
-   * the streams before `start`, so no byte is lost.
+   * the streams before `start`, so no byte is lost. `givenUp`: what was begun is ended, and it rejects.
    */
-  create(request: StartRequest): Promise<{ readonly pid: number }>;
+  create(request: StartRequest, givenUp?: AbortSignal): Promise<{ readonly pid: number }>;
   start(id: string): Promise<void>;
   /** A start is coming: pays early, in the background, what can be paid early. */
   foresee(): void;

@@ -7,12 +7,12 @@ import type { Readable } from 'node:stream';
 import { conflict, internal, invalid, notImplemented } from '../errors.js';
 import { startChild } from '../kernel/child.js';
 import * as ffi from '../kernel/ffi.js';
+import { isAlive } from '../kernel/processes.js';
 import type { Container } from '../model/container.js';
 import type { Context } from './context.js';
 import type { ExecRequest, RunningExec, Streams } from './contract.js';
 import { missingExecutable } from './executable.js';
 import { lookUpUser } from './lookup.js';
-import { isAlive } from './processes.js';
 import { execProcess, specText } from './spec/config.js';
 import type { OciProcess } from './spec/oci.js';
 import { consoleSocket, openTerminal } from './terminal.js';
@@ -80,10 +80,12 @@ const inputPipe = (wanted: boolean): { child: number | null; own: Socket | null 
 interface Started {
   readonly exited: Promise<number>;
   readonly pid: () => number;
+  readonly end: () => void;
 }
 
 const start = (
   context: Context,
+  containerId: string,
   args: readonly string[],
   fds: readonly (number | null)[],
   files: Files,
@@ -92,28 +94,37 @@ const start = (
   const manager = runtime.name === 'crun' ? ['--cgroup-manager=cgroupfs'] : [];
   const child = startChild({
     path: runtime.path,
-    args: [`--root=${context.layout.states}`, ...manager, 'exec', ...args],
+    args: [`--root=${context.layout.states}`, ...manager, 'exec', ...args, containerId],
     cwd: '/',
     fds,
-    session: true,
   });
   let pid = 0;
   const look = (): number => {
     pid ||= readPid(files.pid);
     return pid;
   };
+  // Its number counts while it is in the container: later it may be a stranger's.
+  const end = () => {
+    const members = () => context.cgroups.members(containerId);
+    child.end(
+      members,
+      members().filter((each) => each === look()),
+    );
+  };
+  const late = setTimeout(() => look() > 0 || end(), context.limits.create).unref();
   const exited = child.exited.then((code) => {
+    clearTimeout(late);
     look();
     files.remove();
     return code;
   });
-  return { exited, pid: look };
+  return { exited, pid: look, end };
 };
 
 /** The child's ends are its own from then on, also where it could not be started. */
-const startClosing = (...[context, args, fds, files]: Parameters<typeof start>): Started => {
+const startClosing = (...[context, id, args, fds, files]: Parameters<typeof start>): Started => {
   try {
-    return start(context, args, fds, files);
+    return start(context, id, args, fds, files);
   } finally {
     for (const fd of fds) if (fd !== null) closeSync(fd);
   }
@@ -124,9 +135,10 @@ const withPipes = (request: ExecRequest, context: Context, files: Files): Runnin
   const out = outputPipe(request.attachStdout);
   const err = outputPipe(request.attachStderr);
   const stdio = [input.child, out.child, err.child];
-  const { exited, pid } = startClosing(
+  const { exited, pid, end } = startClosing(
     context,
-    [`--process=${files.process}`, `--pid-file=${files.pid}`, request.containerId],
+    request.containerId,
+    [`--process=${files.process}`, `--pid-file=${files.pid}`],
     stdio,
     files,
   );
@@ -146,6 +158,7 @@ const withPipes = (request: ExecRequest, context: Context, files: Files): Runnin
     streams,
     exited,
     resize: () => {},
+    end,
   };
 };
 
@@ -157,15 +170,10 @@ const emptyOutput = (): Readable => {
 
 const withTerminal = async (request: ExecRequest, context: Context, files: Files): Promise<RunningExec> => {
   const console = await consoleSocket(context.layout.consoles);
-  const { exited, pid } = start(
+  const { exited, pid, end } = start(
     context,
-    [
-      '--tty',
-      `--console-socket=${console.path}`,
-      `--process=${files.process}`,
-      `--pid-file=${files.pid}`,
-      request.containerId,
-    ],
+    request.containerId,
+    ['--tty', `--console-socket=${console.path}`, `--process=${files.process}`, `--pid-file=${files.pid}`],
     [null, null, null],
     files,
   );
@@ -190,6 +198,7 @@ const withTerminal = async (request: ExecRequest, context: Context, files: Files
     },
     exited,
     resize: terminal.resize,
+    end,
   };
 };
 

@@ -4,10 +4,11 @@ import { archivePath, archiveRoot } from '../files/archive.js';
 import { extractTar } from '../files/extract.js';
 import { statPath } from '../files/path-stat.js';
 import { createLeaving, type Leaving } from '../kernel/leaving.js';
+import { isAlive } from '../kernel/processes.js';
 import { type AttachHub, attachHub } from './attach.js';
 import { usageOf } from './cgroup-usage.js';
 import { cgroupsOf } from './cgroups.js';
-import { type Context, recordsOf } from './context.js';
+import { type Context, LIMITS, type Limits, recordsOf } from './context.js';
 import type { Runtime, Streams } from './contract.js';
 import { exec } from './exec.js';
 import { exitsOf } from './exits.js';
@@ -17,7 +18,6 @@ import { readLog } from './logs/read.js';
 import { lookUpUser } from './lookup.js';
 import { inspectMachine } from './machine.js';
 import { migrationWarmer } from './migration.js';
-import { isAlive } from './processes.js';
 import { resizeContainer } from './resize.js';
 import { seccompCache } from './seccomp-cache.js';
 import { top } from './top.js';
@@ -31,6 +31,8 @@ export interface RuntimeOptions {
   readonly logger?: Context['logger'];
   /** default: crun where it is installed, else runc */
   readonly runtime?: 'crun' | 'runc';
+  /** default: LIMITS */
+  readonly limits?: Limits;
 }
 
 const silent: Context['logger'] = { warn: () => {} };
@@ -59,6 +61,7 @@ const contextOf = async (options: RuntimeOptions): Promise<Context> => {
   exits.open();
   const seccomp = seccompCache(layout, machine.runtime);
   return {
+    limits: options.limits ?? LIMITS,
     layout,
     machine,
     cgroups,
@@ -120,7 +123,7 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
       return need().machine.runtime.version;
     },
     foresee: () => need().migration.warm(),
-    create: (request) => lifecycle.create(request, need()),
+    create: (request, givenUp) => lifecycle.create(request, need(), givenUp),
     start: (id) => lifecycle.start(id, need()),
     attach: clients.join,
     resize: (id, size) => resizeContainer(id, need().layout.bundle(id), size),

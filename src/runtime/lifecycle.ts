@@ -1,5 +1,4 @@
 /** Create, start, signal, pause, remove, and finding again after a restart of the daemon. */
-import { execFile } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -12,27 +11,26 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { conflict, internal, invalid, unavailable } from '../errors.js';
 import { failpoint } from '../failpoints.js';
 import * as ffi from '../kernel/ffi.js';
-import { launch, logArguments } from './conmon.js';
+import { identify, isAlive, type ProcessIdentity, SIGKILL, signal } from '../kernel/processes.js';
+import { ANSWER_LIMIT, ChildError, runProgram } from '../kernel/program.js';
+import { endLauncher, launch, logArguments } from './conmon.js';
 import type { Context } from './context.js';
 import type { Exit, StartRequest } from './contract.js';
 import { createFailure } from './failure.js';
 import { makeDirectoriesInside } from './inside.js';
 import { idsIn } from './layout.js';
 import { lookUpDevices, lookUpUser } from './lookup.js';
-import { identify, isAlive, signal } from './processes.js';
 import { releaseSharedMemory, sharedMemoryOf } from './shared-memory.js';
 import { containerSeccomp, containerSpec, specText } from './spec/config.js';
 import type { OciSpec } from './spec/oci.js';
 
-const SIGKILL = 9;
 /** milliseconds to wait for processes that were killed to be gone */
 const PATIENCE = 10_000;
-
-const run = promisify(execFile);
+/** milliseconds for conmon to write what it has once its container has ended */
+const LAST_WORDS = 5_000;
 
 const initOf = (request: StartRequest, context: Context): string => {
   const { Init, PidMode } = request.container.hostConfig;
@@ -85,7 +83,12 @@ const writeBundle = (request: StartRequest, context: Context): { keepAs?: string
   return { spec, ...(form.keepAs ? { keepAs: form.keepAs } : {}) };
 };
 
-export const create = async (request: StartRequest, context: Context): Promise<{ readonly pid: number }> => {
+/** `given up`: somebody wants the container away; conmon and what it started are ended, and all is cleared. */
+export const create = async (
+  request: StartRequest,
+  context: Context,
+  givenUp?: AbortSignal,
+): Promise<{ readonly pid: number }> => {
   const { layout, records, exits } = context;
   const { id, config, hostConfig } = request.container;
   context.migration.warm();
@@ -103,8 +106,8 @@ export const create = async (request: StartRequest, context: Context): Promise<{
         keepStdin: config.OpenStdin && (config.Tty || !config.StdinOnce),
         logging: logArguments(layout.log(id), hostConfig.LogConfig),
       },
-      layout,
-      context.machine,
+      context,
+      givenUp,
     );
     failpoint('runtime-launched');
     records.set(id, {
@@ -154,9 +157,10 @@ export const start = async (id: string, context: Context): Promise<void> => {
     throw createFailure('the container ended before it was started');
   }
   try {
-    await run(runtime.path, [`--root=${context.layout.states}`, 'start', id]);
+    const args = [`--root=${context.layout.states}`, 'start', id];
+    await runProgram({ command: runtime.path, args, limit: ANSWER_LIMIT });
   } catch (cause) {
-    throw createFailure(cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : String(cause));
+    throw createFailure(cause instanceof ChildError ? cause.stderr : String(cause));
   }
 };
 
@@ -167,8 +171,8 @@ export const kill = (id: string, number: number, context: Context): void => {
   if (number === SIGKILL && context.cgroups.isFrozen(id)) context.cgroups.setFrozen(id, false);
 };
 
-const until = async (done: () => boolean): Promise<boolean> => {
-  for (let waited = 0, step = 1; waited < PATIENCE; waited += step, step = Math.min(step * 2, 50)) {
+const until = async (done: () => boolean, patience = PATIENCE): Promise<boolean> => {
+  for (let waited = 0, step = 1; waited < patience; waited += step, step = Math.min(step * 2, 50)) {
     if (done()) return true;
     await sleep(step);
   }
@@ -180,6 +184,20 @@ const killMembers = (id: string, context: Context): void => {
   for (const pid of context.cgroups.members(id)) signal(identify(pid), SIGKILL);
 };
 
+/** conmon ends after its container, once it has written log and exit file; one that cannot (nobody reads what it has
+ * for an attached client, or the disk hangs) must not keep the container from being removed. */
+const endProcesses = async (
+  id: string,
+  record: { readonly process: ProcessIdentity; readonly conmon: ProcessIdentity },
+): Promise<void> => {
+  const { process, conmon } = record;
+  signal(process, SIGKILL);
+  if (await until(() => !isAlive(process) && !isAlive(conmon), LAST_WORDS)) return;
+  if (!isAlive(process)) signal(conmon, SIGKILL);
+  if (await until(() => !isAlive(process) && !isAlive(conmon))) return;
+  throw internal(`container ${id}: its processes did not end within ${PATIENCE / 1000} seconds`);
+};
+
 /** Kills what is left, then removes cgroups, the OCI runtime's state and the bundle. Safe to repeat. */
 export const remove = async (id: string, context: Context): Promise<void> => {
   const { cgroups, layout, records, exits } = context;
@@ -187,11 +205,10 @@ export const remove = async (id: string, context: Context): Promise<void> => {
   // One that was never started has no end that anybody waits for.
   const neverStarted = existsSync(fifoOf(id, context));
   if (cgroups.isFrozen(id)) cgroups.setFrozen(id, false);
-  if (record) signal(record.process, SIGKILL);
+  // Without a record the OCI runtime has not answered yet.
+  if (!record) endLauncher(id, layout);
   killMembers(id, context);
-  // conmon ends after its container, once it has written log and exit file.
-  if (record && !(await until(() => !isAlive(record.process) && !isAlive(record.conmon))))
-    throw internal(`container ${id}: its processes did not end within ${PATIENCE / 1000} seconds`);
+  if (record) await endProcesses(id, record);
   failpoint('runtime-killed');
   if (neverStarted) exits.clear(id);
   const emptied = () => {

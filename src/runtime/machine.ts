@@ -1,10 +1,9 @@
 /** What this machine has: the programs we delegate to, its cgroups, capabilities and kernel. Looked up once at start. */
-import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { arch, release } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { unavailable } from '../errors.js';
+import { ANSWER_LIMIT, runProgram } from '../kernel/program.js';
 import { capabilitiesOfMask } from './spec/capabilities.js';
 import type { HostFacts } from './spec/config.js';
 
@@ -99,7 +98,7 @@ export const inspectMachine = async (preferred?: 'crun' | 'runc'): Promise<Machi
       `${conmon ? 'crun (or runc)' : 'conmon'} is not installed: apt-get install conmon crun`,
     );
   const busybox = findProgram('busybox');
-  const { stdout } = await promisify(execFile)(path, ['--version']);
+  const stdout = String(await runProgram({ command: path, args: ['--version'], limit: ANSWER_LIMIT }));
   return {
     runtime: {
       name: crun ? 'crun' : 'runc',

@@ -1,7 +1,6 @@
 /** `docker top`: the host's `ps`, reduced to the container's processes. */
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-import { internal, invalid } from '../errors.js';
+import { internal, invalid, ViaductError } from '../errors.js';
+import { ANSWER_LIMIT, ChildError, runProgram } from '../kernel/program.js';
 
 export interface Top {
   readonly titles: readonly string[];
@@ -33,12 +32,12 @@ export const top = async (psArgs: string, members: readonly number[]): Promise<T
   const given = psArgs.trim() === '' ? ['-ef'] : psArgs.trim().split(/\s+/);
   refuseRenaming(psArgs);
   try {
-    const { stdout } = await promisify(execFile)('ps', given, { maxBuffer: 64 << 20 });
-    return selectProcesses(stdout, new Set(members));
+    const output = await runProgram({ command: 'ps', args: given, limit: ANSWER_LIMIT });
+    return selectProcesses(output.toString(), new Set(members));
   } catch (cause) {
-    if (cause instanceof Error && 'stderr' in cause && String(cause.stderr).trim() !== '')
-      throw invalid(`ps: ${String(cause.stderr).trim().split('\n', 1)[0]}`, cause);
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')
+    if (cause instanceof ChildError && cause.stderr !== '')
+      throw invalid(`ps: ${cause.stderr.split('\n', 1)[0]}`, cause);
+    if (cause instanceof ViaductError && cause.kind === 'unavailable')
       throw internal('ps is not installed: apt-get install procps', cause);
     throw cause;
   }

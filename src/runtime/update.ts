@@ -1,9 +1,8 @@
 /** New limits for a running container (`docker update`), through the OCI runtime's own `update`. */
-import { execFile } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { invalid } from '../errors.js';
+import { ANSWER_LIMIT, runProgram } from '../kernel/program.js';
 import type { Container } from '../model/container.js';
 import type { Context } from './context.js';
 import { updatedResources } from './spec/resources.js';
@@ -16,12 +15,8 @@ export const update = async (id: string, host: Container['hostConfig'], context:
   const file = join(context.layout.bundle(id), 'resources.json');
   writeFileSync(file, JSON.stringify(updatedResources(host, facts.cgroup)), { mode: 0o600 });
   try {
-    await promisify(execFile)(runtime.path, [
-      `--root=${context.layout.states}`,
-      'update',
-      `--resources=${file}`,
-      id,
-    ]);
+    const args = [`--root=${context.layout.states}`, 'update', `--resources=${file}`, id];
+    await runProgram({ command: runtime.path, args, limit: ANSWER_LIMIT });
     // crun 1.8 writes -1 for "unlimited", which the kernel refuses.
     if (!host.PidsLimit || host.PidsLimit < 0)
       writeFileSync(join(context.cgroups.directory(id, 'pids'), 'pids.max'), 'max');

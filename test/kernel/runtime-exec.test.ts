@@ -71,8 +71,24 @@ describe('exec', () => {
     await expect.poll(() => exec.pid).toBeGreaterThan(0);
     const cgroup = (pid: number) => readFileSync(`/proc/${pid}/cgroup`, 'utf8').replace(/^0::.*\n/m, '');
     await expect.poll(() => cgroup(exec.pid)).toBe(cgroup(box.pid));
-    process.kill(exec.pid, 'SIGKILL');
+    exec.end();
     expect(await exec.exited).toBe(137);
+  });
+
+  test('M1 ended, it takes all that it started along, and nobody else', async () => {
+    const script = 'sleep 1001 & (sleep 1002 & sleep 1003) & (setsid sleep 1004; true) & sleep 1005';
+    const other = await world.launch(['sleep', '1000']);
+    const exec = await world.exec(other.box, ['sh', '-c', script]);
+    const asleep = async () =>
+      (await world.runtime.top(other.id, '-eo pid,args')).processes
+        .map(([, args]) => args)
+        .filter((args) => /^sleep/.test(args ?? ''));
+    await expect.poll(asleep).toHaveLength(6);
+    exec.end();
+    expect(await exec.exited).toBe(137);
+    await expect.poll(asleep).toEqual(['sleep 1000']);
+    exec.end();
+    await world.runtime.delete(other.id);
   });
 
   test.each([

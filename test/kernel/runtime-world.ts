@@ -12,7 +12,7 @@ import { createRuntime, type RuntimeOptions } from '../../src/runtime/index.js';
 
 const APPLETS =
   `sh echo cat sleep ls id env ps true false head tail seq dd mount hostname touch chmod kill stty wc tr
-grep ulimit sync mknod mkdir printf yes date test readlink tty ipcs`.split(/\s+/);
+grep ulimit sync setsid mknod mkdir printf yes date test readlink tty ipcs`.split(/\s+/);
 
 const makeRoot = (root: string): void => {
   for (const directory of ['bin', 'proc', 'sys', 'dev', 'etc', 'tmp', 'root', 'data', 'noexec'])
@@ -120,7 +120,7 @@ export interface Finished {
 export const readAll = (stream: Readable | null): Promise<string> =>
   stream ? text(stream) : Promise.resolve('');
 
-export const makeWorld = async (options: Pick<RuntimeOptions, 'runtime'> = {}) => {
+export const makeWorld = async (options: Pick<RuntimeOptions, 'runtime' | 'limits'> = {}) => {
   const base = mkdtempSync(join(tmpdir(), 'vr-'));
   const root = join(base, 'root');
   makeRoot(root);

@@ -1,9 +1,10 @@
 /** Containers' lives, watched: create, start, streams, exit, signals, pause, removal, adoption. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { identify, isAlive } from '../../src/kernel/processes.js';
 import { StartError } from '../../src/runtime/failure.js';
 import { container, makeWorld, readAll, type World } from './runtime-world.js';
 
@@ -124,6 +125,48 @@ describe('life', () => {
       expect((await exited).exitCode).toBe(4);
       await world.runtime.delete(box.id);
     }
+  });
+});
+
+describe('K10 an OCI runtime that does not come back (a FIFO in place of /etc/passwd)', () => {
+  let stuck: World;
+  beforeAll(async () => {
+    stuck = await makeWorld({ limits: { create: 1_000 } });
+    rmSync(join(stuck.root, 'etc/passwd'));
+    execFileSync('mkfifo', [join(stuck.root, 'etc/passwd')]);
+  });
+  afterAll(() => stuck.close());
+  const nothingOf = async (id: string): Promise<void> => {
+    const all = () => execFileSync('ps', ['-eo', 'stat,args'], { encoding: 'utf8' }).split('\n');
+    await expect.poll(() => all().filter((line) => line.includes(id) && !line.startsWith('Z'))).toEqual([]);
+    expect(readdirSync(join(stuck.base, 'run/.states'))).not.toContain(id);
+    expect(existsSync(join(stuck.base, 'run', id))).toBe(false);
+  };
+
+  test('is ended after its limit, in words', async () => {
+    const box = container(['true']);
+    await expect(stuck.runtime.create(stuck.request(box))).rejects.toThrow(
+      'the OCI runtime did not make the container within 1 seconds: it was ended',
+    );
+    await nothingOf(box.id);
+  });
+  test('is ended at once when somebody wants the container away', async () => {
+    const box = container(['true']);
+    const wish = new AbortController();
+    const creating = stuck.runtime.create(stuck.request(box), wish.signal);
+    creating.catch(() => {});
+    await expect.poll(() => existsSync(join(stuck.base, 'run', box.id, 'conmon.pid'))).toBe(true);
+    wish.abort();
+    await expect(creating).rejects.toThrow('the start was given up');
+    await nothingOf(box.id);
+  });
+  test('a conmon that cannot end keeps nobody from removing its container', async () => {
+    const { id, pid } = await world.launch(['sleep', '1000']);
+    const conmon = identify(Number(readFileSync(join(world.base, 'run', id, 'conmon.pid'), 'utf8')));
+    const first = identify(pid);
+    process.kill(conmon.pid, 'SIGSTOP');
+    await world.runtime.delete(id);
+    expect([isAlive(first), isAlive(conmon)]).toEqual([false, false]);
   });
 });
 

@@ -520,7 +520,7 @@ export function createFakeEngine(
             resolve(7);
           });
         });
-        return { pid: 77, streams, exited, resize() {} };
+        return { pid: 77, streams, exited, resize() {}, end() {} };
       },
       resize(id) {
         engine.execs.get(id);

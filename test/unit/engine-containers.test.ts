@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nextHealth } from '../../src/engine/containers/health.js';
+import { durationText, mergeHealth, nextHealth } from '../../src/engine/containers/healthcheck.js';
 import { parseLink } from '../../src/engine/containers/links.js';
 import { Locks } from '../../src/engine/containers/locks.js';
 import { restartDelay, restartsAfterExit, restartsWithDaemon } from '../../src/engine/containers/restart.js';
@@ -104,6 +104,23 @@ describe('health', () => {
     health = nextHealth(health, result(1), 2, false);
     expect(health).toMatchObject({ status: 'unhealthy', failingStreak: 2 });
     expect(nextHealth(health, result(0), 2, false)).toMatchObject({ status: 'healthy', failingStreak: 0 });
+  });
+  it.each([
+    [50_000_000, '50ms'],
+    [1_500_000_000, '1.5s'],
+    [90_000_000_000, '1m30s'],
+    [3_600_000_000_000, '1h0m0s'],
+  ])('M1 tells %i ns as Go does: %s', (time, text) => expect(durationText(time)).toBe(text));
+  it('M36 the image’s test and figures are the container’s where the user gives none', () => {
+    const image = { Test: ['CMD', 'true'], Interval: 5e9, Retries: 'many' };
+    expect(mergeHealth(undefined, undefined)).toBeUndefined();
+    expect(mergeHealth(undefined, image)).toEqual({ Test: ['CMD', 'true'], Interval: 5e9 });
+    expect(mergeHealth({ Timeout: 1e9, Interval: 0, Test: [] }, image)).toEqual({
+      Test: ['CMD', 'true'],
+      Interval: 5e9,
+      Timeout: 1e9,
+    });
+    expect(mergeHealth({ Test: ['NONE'] }, image)?.Test).toEqual(['NONE']);
   });
   it('does not count failures of the start period', () => {
     const health = nextHealth({ status: 'starting', failingStreak: 0, log: [] }, result(1), 1, true);

@@ -17,6 +17,7 @@ import { canonicalSettings, checkSettings } from '../attachment.js';
 import type { ContainerCreateRequest } from '../contract.js';
 import { type Parts, timestamp } from '../parts.js';
 import { exposedPorts } from '../publish.js';
+import { mergeHealth } from './healthcheck.js';
 import { parseLink } from './links.js';
 import { signalNumber } from './signals.js';
 import { ADJECTIVES, NOUNS } from './words.js';
@@ -62,8 +63,11 @@ export const mergeConfig = (
 ): ContainerConfig => {
   const given = new Set(config.Env.map((e) => e.split('=', 1)[0]));
   const inherited = image.config.Env.filter((e) => !given.has(e.split('=', 1)[0]));
-  const entrypoint = config.Entrypoint === null ? image.config.Entrypoint : config.Entrypoint;
+  // `--entrypoint ''` sends one empty word: the image's is dropped and nothing takes its place.
+  const reset = config.Entrypoint?.length === 1 && config.Entrypoint[0] === '';
+  const entrypoint = config.Entrypoint === null ? image.config.Entrypoint : reset ? null : config.Entrypoint;
   const command = config.Cmd === null && config.Entrypoint === null ? image.config.Cmd : config.Cmd;
+  const health = mergeHealth(config.Healthcheck, image.config.Healthcheck);
   const usesHostName = hostConfig.NetworkMode === 'host' || hostConfig.UTSMode === 'host';
   return {
     ...config,
@@ -76,6 +80,7 @@ export const mergeConfig = (
     Labels: { ...image.config.Labels, ...config.Labels },
     ExposedPorts: { ...image.config.ExposedPorts, ...config.ExposedPorts },
     Volumes: { ...image.config.Volumes, ...config.Volumes },
+    ...(health ? { Healthcheck: health } : {}),
     ...(config.StopSignal || image.config.StopSignal
       ? { StopSignal: config.StopSignal || image.config.StopSignal }
       : {}),

@@ -1,92 +1,105 @@
-/** HEALTHCHECK: runs the image's or the user's test in the container, and keeps the last five results. */
-import type { Container, ContainerState, Health, Healthcheck } from '../../model/container.js';
+/** HEALTHCHECK: runs the test in the container, and keeps the last results. */
+import type { Container, ContainerState, Healthcheck } from '../../model/container.js';
+import type { RunningExec } from '../../runtime/contract.js';
 import { type Parts, timestamp } from '../parts.js';
-import { containerEvent } from './state.js';
+import { durationText, nextHealth, testCommand } from './healthcheck.js';
+import { containerEvent, isRunning } from './state.js';
 
+/** nanoseconds in a millisecond */
 const NANO = 1_000_000;
 /** Docker's defaults, nanoseconds. */
 const DEFAULT = { interval: 30_000 * NANO, timeout: 30_000 * NANO, retries: 3, startInterval: 5_000 * NANO };
-const KEPT = 5;
 const MAX_OUTPUT = 4096;
 
-const testCommand = ({ Test = [] }: Healthcheck): readonly string[] | undefined => {
-  const [kind, ...rest] = Test;
-  if (kind === 'CMD') return rest;
-  if (kind === 'CMD-SHELL') return ['/bin/sh', '-c', rest[0] ?? ''];
-  return undefined;
-};
+/** One run of a container under watch. */
+interface Watch {
+  readonly id: string;
+  readonly check: Healthcheck;
+  readonly command: readonly string[];
+  /** milliseconds since the epoch */
+  readonly startedAt: number;
+  timer?: NodeJS.Timeout;
+}
 
-const checkOf = (find: Parts['images']['find'], container: Container): Healthcheck | undefined => {
-  const own = container.config.Healthcheck;
-  if (own?.Test && own.Test.length > 0) return own;
-  // Docker's image configuration carries the same fields under the same names.
-  const image = find(container.imageId)?.config.Healthcheck as Healthcheck | undefined;
-  return image && { ...image, ...own };
-};
+const inStartPeriod = ({ check, startedAt }: Watch): boolean =>
+  Date.now() - startedAt < (check.StartPeriod ?? 0) / NANO;
 
 export class HealthMonitor {
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #watches = new Map<string, Watch>();
 
   constructor(
     readonly parts: Parts,
     readonly setState: (id: string, state: Partial<ContainerState>) => void,
   ) {}
 
-  /** `find`: of `Images`, or a finder of it. */
-  watch(container: Container, find: Parts['images']['find']): void {
-    const check = checkOf(find, container);
+  watch({ id, config }: Container): void {
+    const check = config.Healthcheck;
     const command = check && testCommand(check);
     if (!check || !command) return;
-    const health: Health = { status: 'starting', failingStreak: 0, log: [] };
-    this.setState(container.id, { health });
-    this.#schedule(container.id, check, command, Date.now());
+    this.forget(id);
+    const watch: Watch = { id, check, command, startedAt: Date.now() };
+    this.#watches.set(id, watch);
+    this.setState(id, { health: { status: 'starting', failingStreak: 0, log: [] } });
+    this.#schedule(watch);
   }
 
   forget(id: string): void {
-    clearTimeout(this.#timers.get(id));
-    this.#timers.delete(id);
+    clearTimeout(this.#watches.get(id)?.timer);
+    this.#watches.delete(id);
   }
 
   close(): void {
-    for (const id of [...this.#timers.keys()]) this.forget(id);
+    for (const id of [...this.#watches.keys()]) this.forget(id);
   }
 
-  #schedule(id: string, check: Healthcheck, command: readonly string[], startedAt: number): void {
-    const starting = Date.now() - startedAt < (check.StartPeriod ?? 0) / NANO;
-    const wait = starting ? check.StartInterval || DEFAULT.startInterval : check.Interval || DEFAULT.interval;
-    const timer = setTimeout(() => {
-      void this.#probe(id, check, command, startedAt).catch((error: unknown) => {
-        this.parts.log.warn({ container: id, error: String(error) }, 'health check failed to run');
+  #schedule(watch: Watch): void {
+    const { check } = watch;
+    const wait = inStartPeriod(watch)
+      ? check.StartInterval || DEFAULT.startInterval
+      : check.Interval || DEFAULT.interval;
+    watch.timer = setTimeout(() => {
+      void this.#probe(watch).catch((error: unknown) => {
+        this.parts.log.warn({ container: watch.id, error: String(error) }, 'health check failed to run');
       });
     }, wait / NANO);
-    timer.unref();
-    this.#timers.set(id, timer);
+    watch.timer.unref();
   }
 
-  async #probe(id: string, check: Healthcheck, command: readonly string[], startedAt: number): Promise<void> {
-    const container = this.parts.model.containers.get(id);
-    if (container?.state.status !== 'running') return;
+  /** The container, while this run of it goes on. */
+  #watched(watch: Watch): Container | undefined {
+    const container = this.parts.model.containers.get(watch.id);
+    return container && isRunning(container) && this.#watches.get(watch.id) === watch ? container : undefined;
+  }
+
+  async #probe(watch: Watch): Promise<void> {
+    const { id, command, check } = watch;
+    const container = this.#watched(watch);
+    if (!container) return;
+    if (container.state.status === 'paused') return this.#schedule(watch);
     const start = timestamp();
-    const { exitCode, output } = await this.#run(
-      container,
-      command,
-      (check.Timeout || DEFAULT.timeout) / NANO,
-    );
-    const current = this.parts.model.containers.get(id);
-    if (!current?.state.health || current.state.status !== 'running' || !this.#timers.has(id)) return;
-    const inStartPeriod = Date.now() - startedAt < (check.StartPeriod ?? 0) / NANO;
+    const { exitCode, output } = await this.#run(container, command, check.Timeout || DEFAULT.timeout);
+    const current = this.#watched(watch);
+    if (!current?.state.health) return;
+    // What a frozen probe says of its time tells nothing.
+    if (current.state.status === 'paused') return this.#schedule(watch);
     const result = { start, end: timestamp(), exitCode, output };
-    const health = nextHealth(current.state.health, result, check.Retries || DEFAULT.retries, inStartPeriod);
+    const health = nextHealth(
+      current.state.health,
+      result,
+      check.Retries || DEFAULT.retries,
+      inStartPeriod(watch),
+    );
     this.setState(id, { health });
     if (health.status !== current.state.health.status)
       containerEvent(this.parts, current, `health_status: ${health.status}`);
-    this.#schedule(id, check, command, startedAt);
+    this.#schedule(watch);
   }
 
+  /** A test that cannot be run has failed, as in Docker. */
   async #run(
     container: Container,
     command: readonly string[],
-    timeoutMs: number,
+    timeout: number,
   ): Promise<{ exitCode: number; output: string }> {
     const request = {
       containerId: container.id,
@@ -100,37 +113,31 @@ export class HealthMonitor {
       workingDir: container.config.WorkingDir,
       privileged: false,
     };
-    const exec = await this.parts.runtime.exec(request, container);
-    let output = '';
-    const take = (data: Buffer): void => {
-      if (output.length < MAX_OUTPUT) output += data.toString('utf8').slice(0, MAX_OUTPUT - output.length);
-    };
-    exec.streams.stdout.on('data', take);
-    exec.streams.stderr?.on('data', take);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<number>((resolve) => {
-      timer = setTimeout(() => {
-        process.kill(exec.pid, 'SIGKILL');
-        output = `Health check exceeded timeout (${timeoutMs}ms)`;
-        resolve(-1);
-      }, timeoutMs);
-    });
-    const exitCode = await Promise.race([exec.exited, late]);
-    clearTimeout(timer);
-    return { exitCode, output };
+    try {
+      return await outcome(await this.parts.runtime.exec(request, container), timeout);
+    } catch (error) {
+      return { exitCode: -1, output: error instanceof Error ? error.message : String(error) };
+    }
   }
 }
 
-/** Pure: one more result. Failures in the start period do not count. */
-export const nextHealth = (
-  before: Health,
-  result: Health['log'][number],
-  retries: number,
-  inStartPeriod: boolean,
-): Health => {
-  const log = [...before.log, result].slice(-KEPT);
-  if (result.exitCode === 0) return { status: 'healthy', failingStreak: 0, log };
-  if (inStartPeriod && before.status === 'starting') return { ...before, log };
-  const failingStreak = before.failingStreak + 1;
-  return { status: failingStreak >= retries ? 'unhealthy' : before.status, failingStreak, log };
+/** Of one that takes longer than `timeout` nanoseconds nothing stays: it is ended with all that it started. */
+const outcome = async (exec: RunningExec, timeout: number): Promise<{ exitCode: number; output: string }> => {
+  let output = '';
+  for (const stream of [exec.streams.stdout, exec.streams.stderr])
+    stream
+      ?.on('data', (data: Buffer) => {
+        if (output.length < MAX_OUTPUT) output += data.toString('utf8').slice(0, MAX_OUTPUT - output.length);
+      })
+      .on('error', () => {}); // what it could not say is missing from its text
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), timeout / NANO);
+  });
+  const exitCode = await Promise.race([exec.exited, late]);
+  clearTimeout(timer);
+  if (exitCode !== undefined) return { exitCode, output };
+  exec.end();
+  const words = `Health check exceeded timeout (${durationText(timeout)})`;
+  return { exitCode: -1, output: output === '' ? words : `${words}: ${output}` };
 };

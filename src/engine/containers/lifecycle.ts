@@ -59,7 +59,7 @@ export class Lifecycle {
       throw error;
     }
     this.#event(this.parts.model.getContainer(id), 'start');
-    this.#health.watch(this.parts.model.getContainer(id), this.parts.images.find);
+    this.#health.watch(this.parts.model.getContainer(id));
     followLinks(this.parts, this.parts.model.getContainer(id));
   }
 
@@ -273,10 +273,9 @@ export class Lifecycle {
 
   /** After a daemon restart: containers that ran on go on being watched. */
   readopt(ids: readonly string[]): void {
-    const find = this.parts.images.finder();
     for (const id of ids) {
       this.parts.runtime.onExit(id, (exit) => void this.#exited(id, exit));
-      this.#health.watch(this.parts.model.getContainer(id), find);
+      this.#health.watch(this.parts.model.getContainer(id));
     }
   }
 

@@ -180,6 +180,51 @@ describe('E1 life', () => {
     await inside('c1', 'rm /well');
     await becomes('unhealthy');
   });
+  test('M1 a probe that takes too long is ended with all it started; the daemon and its neighbours live', async () => {
+    const check = ['--health-interval', '100ms', '--health-retries', '1', '--health-timeout', '50ms'];
+    const probe = 'echo half a word; sleep 777 & sleep 778';
+    const sleeps = 'sleep 600 & while :; do wait; sleep 1; done';
+    await d.docker(
+      'run',
+      '-d',
+      '--name',
+      'c1',
+      ...check,
+      '--health-cmd',
+      probe,
+      'alpine',
+      'sh',
+      '-c',
+      sleeps,
+    );
+    const pid = d.pid();
+    const log = '{{range .State.Health.Log}}{{.ExitCode}} {{.Output}}{{end}}';
+    await until('unhealthy', async () => (await inspect('{{.State.Health.Status}}', 'c1')) === 'unhealthy');
+    // However early the end comes: before it has a pid, or after it has spoken.
+    await until('all it remembers', async () => {
+      const told = (await inspect(log, 'c1')).match(/-1 Health check exceeded timeout \(50ms\)/g);
+      return told?.length === 5;
+    });
+    await until('none of them is left but the one of now', async () => {
+      const probes = (await d.docker('top', 'c1', '-eo', 'pid,args')).match(/sleep 77[78]/g) ?? [];
+      return probes.length <= 2;
+    });
+    expect(d.pid()).toBe(pid);
+    // M36: what the container was given or its image has is told.
+    expect(await inspect('{{json .Config.Healthcheck.Test}}', 'c1')).toContain('half a word');
+    await d.docker('pause', 'c1');
+    await d.docker('unpause', 'c1');
+    const last = '{{(index .State.Health.Log 4).Start}}';
+    const before = await inspect(last, 'c1');
+    await until('it is probed on after a pause', async () => (await inspect(last, 'c1')) !== before);
+  });
+  test('U2 M33 --entrypoint "" drops the image’s entry point', async () => {
+    expect((await d.docker('run', '--rm', '--entrypoint', '', 'alpine', 'echo', 'hi')).trim()).toBe('hi');
+    await d.docker('create', '--name', 'c1', '--entrypoint', '', 'alpine', 'echo', 'hi');
+    expect(await inspect('{{json .Config.Entrypoint}}', 'c1')).toBe('null');
+    const refused = await d.docker.try(['create', '--entrypoint', '', 'alpine']);
+    expect(refused.stderr).toContain('no command specified');
+  });
   test('E1 rename', async () => {
     await sleeper('old');
     await d.docker('rename', 'old', 'new');

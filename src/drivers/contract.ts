@@ -42,6 +42,8 @@ export interface DriverCapabilities {
   readonly ports: boolean;
   /** IPAM pools are wanted */
   readonly addresses: boolean;
+  /** a network may have neither IPv4 nor IPv6: whoever is on it has addresses from elsewhere on the wire */
+  readonly addressless?: true;
 }
 
 /** What of a network is known before its addresses are. */

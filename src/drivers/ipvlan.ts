@@ -81,7 +81,14 @@ const endpoint = (view: EndpointView): readonly KernelObject[] => {
 export const ipvlan: Driver = {
   name: 'ipvlan',
   scope: 'local',
-  capabilities: { interfaces: true, hostEnd: false, mac: false, ports: false, addresses: true },
+  capabilities: {
+    interfaces: true,
+    hostEnd: false,
+    mac: false,
+    ports: false,
+    addresses: true,
+    addressless: true,
+  },
   ...onParent('ipvlan', 'di-', readOptions),
   validate(network, others) {
     checkMtu(network, readOptions(network).mtu);

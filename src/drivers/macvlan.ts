@@ -76,7 +76,14 @@ const endpoint = (view: EndpointView): readonly KernelObject[] => {
 export const macvlan: Driver = {
   name: 'macvlan',
   scope: 'local',
-  capabilities: { interfaces: true, hostEnd: false, mac: true, ports: false, addresses: true },
+  capabilities: {
+    interfaces: true,
+    hostEnd: false,
+    mac: true,
+    ports: false,
+    addresses: true,
+    addressless: true,
+  },
   ...onParent('macvlan', 'dm-', readOptions),
   validate(network, others) {
     checkMtu(network, readOptions(network).mtu);

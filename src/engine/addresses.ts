@@ -2,8 +2,8 @@
  * Who has which address, per network and family. Rebuilt from the endpoints at start, so the allocator itself needs no
  * durable state: an address is taken exactly while a record says so.
  */
-import { invalid, ViaductError } from '../errors.js';
-import { type Allocator, createAllocator } from '../ipam/allocator.js';
+import { forbidden, invalid, ViaductError } from '../errors.js';
+import { type AddressCount, type Allocator, createAllocator } from '../ipam/allocator.js';
 import { isOwnIpam } from '../ipam/own.js';
 import type { Endpoint } from '../model/endpoint.js';
 import type { Family, Network, Pool } from '../model/network.js';
@@ -18,7 +18,10 @@ interface Space {
 export class Addresses {
   readonly #spaces = new Map<string, readonly Space[]>();
 
+  readonly #model: Model;
+
   constructor(model: Model) {
+    this.#model = model;
     for (const network of model.networks.values()) if (isOwnIpam(network.ipam.driver)) this.open(network);
     for (const endpoint of model.endpoints.values()) this.#adopt(endpoint);
   }
@@ -43,11 +46,27 @@ export class Addresses {
   /** An address with prefix length, or undefined where the network has none of the family. */
   take(network: Network, family: Family, requested?: string): string | undefined {
     const spaces = (this.#spaces.get(network.id) ?? []).filter(({ pool }) => pool.family === family);
-    if (requested === undefined) return nextOf(spaces);
+    // What a container that does not run asks for is given to others last.
+    if (requested === undefined) return nextOf(spaces, this.#model.namedAddresses(network));
     const space = spaces.find(({ allocator }) => allocator.contains(requested));
     if (!space)
       throw invalid(`invalid endpoint settings:\nno configured subnet contains IP address ${requested}`);
+    if (space.allocator.has(requested))
+      throw forbidden(`Address already in use: ${requested} ${this.#holder(network, space.pool, requested)}`);
     return withPrefix(space.allocator.take(requested), space.pool);
+  }
+
+  #holder(network: Network, pool: Pool, address: string): string {
+    const endpoint = this.#model.endpointAt(network.id, address);
+    if (endpoint) return `is that of container ${endpoint.containerName}`;
+    if (address === pool.gateway) return `is the gateway of network ${network.name}`;
+    return `is kept free on network ${network.name}`;
+  }
+
+  /** How many addresses of each of its subnets a network uses, and can still give out. */
+  counts(network: Network): ReadonlyMap<string, AddressCount> {
+    const spaces = this.#spaces.get(network.id) ?? [];
+    return new Map(spaces.map(({ pool, allocator }) => [pool.subnet, allocator.count()]));
   }
 
   give(networkId: string, address: string | undefined): void {
@@ -58,12 +77,12 @@ export class Addresses {
 }
 
 /** Of the first pool that has one left. */
-const nextOf = ([space, ...more]: readonly Space[]): string | undefined => {
+const nextOf = ([space, ...more]: readonly Space[], spare: ReadonlySet<string>): string | undefined => {
   if (!space) return undefined;
   try {
-    return withPrefix(space.allocator.next(), space.pool);
+    return withPrefix(space.allocator.next({ spare }), space.pool);
   } catch (error) {
-    if (more.length > 0 && error instanceof ViaductError) return nextOf(more);
+    if (more.length > 0 && error instanceof ViaductError) return nextOf(more, spare);
     throw error;
   }
 };

@@ -2,7 +2,7 @@
 
 import type { Driver } from '../drivers/contract.js';
 import { checkEndpointOptions } from '../drivers/endpoint-options.js';
-import { forbidden, invalid } from '../errors.js';
+import { conflict, forbidden, invalid } from '../errors.js';
 import { macFromAddress, parseMac } from '../ipam/mac.js';
 import { requestedAddresses } from '../ipam/requested.js';
 import type { Container, EndpointSettings } from '../model/container.js';
@@ -40,7 +40,10 @@ export const interfaceName = (
 ): string => {
   const asked = settings.driverOptions[IFNAME_OPTION];
   if (asked) {
-    if (taken.has(asked)) throw invalid(`interface name ${asked} is already in use in this container`);
+    if (taken.has(asked))
+      throw conflict(
+        `error renaming interface to "${asked}": file exists: another interface of this container has that name`,
+      );
     return asked;
   }
   const prefix = wanted ?? (network.options[PREFIX_OPTION] || 'eth');
@@ -142,17 +145,15 @@ export const checkSettings = (
   driver?.checkEndpoint?.(settings.driverOptions);
   const fixed = settings.ipv4 !== undefined || settings.ipv6 !== undefined;
   if (network.predefined && settings.aliases.length > 0)
-    throw invalid('network-scoped aliases are only supported for containers in user defined networks');
+    throw invalid('network-scoped aliases are only supported for user-defined networks');
   if (network.predefined && fixed)
     throw invalid('user-specified IP address is supported on user-defined networks only');
   if (network.configOnly)
     throw forbidden(`configuration-only network ${network.name} cannot be connected to`);
-  for (const [address, on, family] of [
-    [settings.ipv4, network.ipv4, 'IPv4'],
-    [settings.ipv6, network.ipv6, 'IPv6'],
+  for (const [address, on] of [
+    [settings.ipv4, network.ipv4],
+    [settings.ipv6, network.ipv6],
   ] as const)
     if (address !== undefined && !on)
-      throw invalid(
-        `invalid endpoint settings:\n${family} address ${address} on network ${network.name}, which has no ${family}`,
-      );
+      throw invalid(`invalid endpoint settings:\nno configured subnet contains IP address ${address}`);
 };

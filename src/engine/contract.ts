@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream';
 import type { DaemonConfig } from '../config/contract.js';
 import type { Images } from '../images/contract.js';
+import type { AddressCount } from '../ipam/allocator.js';
 import type { Container, ContainerConfig, EndpointSettings, HostConfig } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { EngineEvent } from '../model/events.js';
@@ -41,7 +42,8 @@ export interface NetworkCreateRequest {
   readonly ipam: {
     /** empty: default */
     readonly driver: string;
-    readonly options: Readonly<Record<string, string>>;
+    /** null: none given, which `inspect` shows as such */
+    readonly options: Readonly<Record<string, string>> | null;
     readonly config: readonly IpamConfig[];
   };
 }
@@ -55,6 +57,8 @@ export interface NetworkCommands {
   get(reference: string): Network;
   find(reference: string): Network | undefined;
   endpoints(network: Network): readonly Endpoint[];
+  /** By subnet; empty where the addresses are not ours to give. */
+  addresses(network: Network): ReadonlyMap<string, AddressCount>;
   connect(reference: string, container: string, settings: EndpointSettings): Promise<void>;
   disconnect(reference: string, container: string, force: boolean): Promise<void>;
   /** Names of the removed. `keep` decides by label and age. */

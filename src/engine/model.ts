@@ -27,6 +27,30 @@ class Groups<T extends { readonly id: string }> {
   }
 }
 
+/**
+ * Addresses that containers name for themselves, by the network's id or name: also those of containers that do not run,
+ * whose addresses nobody has.
+ */
+class NamedAddresses {
+  readonly #byNetwork = new Map<string, Map<string, number>>();
+  count(container: Container | null, by: 1 | -1): void {
+    for (const { networkId, name, settings } of container?.networks ?? [])
+      for (const address of [settings.ipv4, settings.ipv6])
+        if (address !== undefined) this.#count(networkId || name, address, by);
+  }
+  #count(network: string, address: string, by: 1 | -1): void {
+    const named = this.#byNetwork.get(network) ?? new Map<string, number>();
+    const count = (named.get(address) ?? 0) + by;
+    if (count > 0) named.set(address, count);
+    else named.delete(address);
+    if (named.size > 0) this.#byNetwork.set(network, named);
+    else this.#byNetwork.delete(network);
+  }
+  of({ id, name }: Network): ReadonlySet<string> {
+    return new Set([id, name].flatMap((key) => [...(this.#byNetwork.get(key)?.keys() ?? [])]));
+  }
+}
+
 const nameKey = (networkId: string, name: string): string => `${networkId} ${name.toLowerCase()}`;
 const addressKey = (networkId: string, address: string): string => `${networkId} ${address}`;
 export const bare = (address: string): string => address.split('/', 1)[0] ?? '';
@@ -44,6 +68,7 @@ export class Model {
   readonly #endpointsByName = new Groups<Endpoint>();
   readonly #endpointsByAddress = new Groups<Endpoint>();
   readonly #endpointsByLink = new Map<string, Endpoint>();
+  readonly #namedAddresses = new NamedAddresses();
 
   /** Makes one change and answers the change that undoes it. */
   change(change: Change): Change {
@@ -60,6 +85,10 @@ export class Model {
         const before = this.containers.get(id) ?? null;
         if (before) this.#containersByName.delete(before.name);
         if (value) this.#containersByName.set(value.name, value);
+        if (before?.networks !== value?.networks) {
+          this.#namedAddresses.count(before, -1);
+          this.#namedAddresses.count(value, 1);
+        }
         set(this.containers, id, value);
         return { table, id, value: before };
       }
@@ -103,6 +132,9 @@ export class Model {
   endpointOnLink = (hostIfname: string): Endpoint | undefined => this.#endpointsByLink.get(hostIfname);
   endpointAt = (networkId: string, address: string): Endpoint | undefined =>
     this.#endpointsByAddress.get(addressKey(networkId, address))[0];
+
+  /** Bare addresses that containers ask for on the network, whether they run or not. */
+  namedAddresses = (network: Network): ReadonlySet<string> => this.#namedAddresses.of(network);
 
   findNetwork(reference: string): Network | undefined {
     const name = reference === 'default' ? 'bridge' : reference;

@@ -1,4 +1,5 @@
 /** From a request for a network to its record: its name, defaults, address pools. Nothing is changed here. */
+import type { Driver } from '../drivers/contract.js';
 import { conflict, forbidden, invalid, notFound } from '../errors.js';
 import { resolvePools } from '../ipam/pools.js';
 import { freshId, type NetworkId } from '../model/ids.js';
@@ -6,6 +7,8 @@ import { type IpamConfig, type Network, type Pool, PREDEFINED_NETWORKS } from '.
 import type { NetworkCreateRequest } from './contract.js';
 import { type Parts, timestamp } from './parts.js';
 import type { Making, PluginAnswers } from './plugins/networks.js';
+
+const ENABLE = { 4: 'com.docker.network.enable_ipv4', 6: 'com.docker.network.enable_ipv6' } as const;
 
 const PREDEFINED_NAMES: readonly string[] = [...PREDEFINED_NETWORKS, 'default'];
 /** moby's rule for new networks: no leading or trailing white space, not blank. */
@@ -40,21 +43,28 @@ const withConfiguration = (parts: Parts, request: NetworkCreateRequest): Network
   return { ...request, ipv4, ipv6, options, labels: { ...labels, ...request.labels }, ipam };
 };
 
+/** Options that only say what a field of the request says otherwise do not stand beside it. */
+const isOverridden = ({ ipv4, ipv6 }: NetworkCreateRequest, option: string): boolean =>
+  (option === ENABLE[4] && ipv4 !== undefined) || (option === ENABLE[6] && ipv6 !== undefined);
+
 const withDefaults = (parts: Parts, request: NetworkCreateRequest): NetworkCreateRequest => {
   const driver = request.driver || 'bridge';
-  const defaults = parts.config.defaultNetworkOptions[driver] ?? {};
-  return { ...request, driver, options: { ...defaults, ...request.options } };
+  const defaults = Object.entries(parts.config.defaultNetworkOptions[driver] ?? {}).filter(
+    ([option]) => !isOverridden(request, option),
+  );
+  return { ...request, driver, options: { ...Object.fromEntries(defaults), ...request.options } };
 };
 
 const flag = (option: string | undefined, fallback: boolean): boolean =>
   option === undefined ? fallback : option === 'true' || option === '1';
 
-const families = ({ ipv4, ipv6, options }: NetworkCreateRequest) => {
+const families = ({ ipv4, ipv6, options }: NetworkCreateRequest, driver: Driver | undefined) => {
   const on = {
-    ipv4: ipv4 ?? flag(options['com.docker.network.enable_ipv4'], true),
-    ipv6: ipv6 ?? flag(options['com.docker.network.enable_ipv6'], false),
+    ipv4: ipv4 ?? flag(options[ENABLE[4]], true),
+    ipv6: ipv6 ?? flag(options[ENABLE[6]], false),
   };
-  if (!on.ipv4 && !on.ipv6) throw invalid('IPv4 or IPv6 must be enabled');
+  if (!on.ipv4 && !on.ipv6 && !driver?.capabilities.addressless)
+    throw invalid('IPv4 or IPv6 must be enabled');
   return on;
 };
 
@@ -96,7 +106,7 @@ export const naming = (parts: Parts, asked: NetworkCreateRequest): Naming => {
   if (driver && request.scope !== '' && request.scope !== 'local' && request.scope !== driver.scope)
     throw invalid(`invalid scope "${request.scope}" for driver ${request.driver}`);
   if (request.ingress) throw invalid('ingress networks need a swarm: this node is not a swarm manager');
-  return { id: freshId<NetworkId>(), request, ...families(request) };
+  return { id: freshId<NetworkId>(), request, ...families(request, driver) };
 };
 
 /** The network as a record, every choice made; nothing is changed yet. */

@@ -6,6 +6,7 @@ import type { NetworkId } from '../model/ids.js';
 import type { Network } from '../model/network.js';
 import type { NetworkCommands, NetworkCreateRequest } from './contract.js';
 import { design, type Naming, naming } from './network-design.js';
+import { overlapWarning } from './overlaps.js';
 import type { Parts } from './parts.js';
 import { checkPluginsThere, createWithPlugins, type PluginAnswers } from './plugins/networks.js';
 import { owedForNetwork, usesPlugins } from './plugins/part.js';
@@ -58,7 +59,10 @@ const create = async (
     network = await createWithPlugins(parts, { ...named, design: designed, commit });
   } else network = createAlone(parts, named);
   announce(parts, network, 'create');
-  return { id: network.id, warning: '' };
+  const chosen = !network.configOnly && request.ipam.config.some(({ subnet }) => subnet !== undefined);
+  const warning = chosen ? overlapWarning(parts, network) : '';
+  if (warning !== '') parts.log.warn({ network: network.name }, warning);
+  return { id: network.id, warning };
 };
 
 const checkUnused = (parts: Parts, network: Network): void => {
@@ -115,6 +119,7 @@ export const createNetworkCommands = (
   get: (reference) => parts.model.getNetwork(reference),
   find: (reference) => parts.model.findNetwork(reference),
   endpoints: (network) => parts.model.endpointsOfNetwork(network.id),
+  addresses: (network) => parts.addresses.counts(network),
   connect: attaching.connect,
   disconnect: attaching.disconnect,
   async prune(selected) {

@@ -3,6 +3,7 @@
  * and never taken away; that either cannot be reached now is told once, and again when it has ended and come back.
  */
 import { parsePrefix } from '../model/address.js';
+import type { Network } from '../model/network.js';
 import type { Parts } from './parts.js';
 
 /** Networks whose subnets lie behind an interface of the host's; on others (macvlan) the host's routes lead there rightly. */
@@ -22,6 +23,25 @@ const overlapsNow = (parts: Pick<Parts, 'model' | 'drivers' | 'facts'>): readonl
       return prefix && host.overlaps(prefix) ? [{ network: name, subnet }] : [];
     }),
   );
+};
+
+/**
+ * What the user is told of a new network whose subnet, named by the user, is the host's elsewhere: as Docker it is made, and
+ * whoever lives in the subnet on the host's own wire is cut off from the host. Empty: nothing.
+ */
+export const overlapWarning = (
+  { drivers, facts }: Pick<Parts, 'drivers' | 'facts'>,
+  { name, driver, pools }: Network,
+): string => {
+  if (!drivers.get(driver)?.capabilities.hostEnd) return '';
+  const host = facts.subnets(true);
+  const overlapping = pools.filter(({ subnet }) => {
+    const prefix = parsePrefix(subnet);
+    return prefix !== undefined && host.overlaps(prefix);
+  });
+  if (overlapping.length === 0) return '';
+  const subnets = overlapping.map(({ subnet }) => subnet).join(' and ');
+  return `${subnets} of network ${name} overlaps with a route or nameserver of the host: one of both cannot be reached; remove the network, or give it another subnet`;
 };
 
 /** To be called whenever the host's routes have changed. */

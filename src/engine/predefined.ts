@@ -26,7 +26,7 @@ const addressless = (name: string, driver: string): Omit<Network, 'id' | 'create
   ipv4: true,
   ipv6: false,
   options: {},
-  ipam: { driver: 'default', options: {}, config: [] },
+  ipam: { driver: 'default', options: null, config: [] },
   pools: [],
 });
 
@@ -95,7 +95,7 @@ const bridge = (context: Context, id: NetworkId): Omit<Network, 'createdAt'> => 
     ipv4: true,
     ipv6: config.ipv6,
     options: bridgeOptions(context),
-    ipam: { driver: 'default', options: {}, config: shown },
+    ipam: { driver: 'default', options: null, config: shown },
     pools,
   };
 };

@@ -26,14 +26,24 @@ export interface Allocator {
   take(address: string): string;
   /**
    * The lowest free address of the pool's range (as Docker's IPAM chooses), or the next free after `cursor`, round the
-   * end. Throws forbidden when there is none.
+   * end. Those to `spare` are given when no other is left. Throws forbidden when there is none.
    */
-  next(cursor?: string): string;
+  next(options?: { readonly cursor?: string; readonly spare?: ReadonlySet<string> }): string;
   /** Gives an address back; what was not taken, and what is reserved, stays as it is. */
   release(address: string): void;
   /** addresses taken */
   readonly used: number;
+  count(): AddressCount;
 }
+
+export interface AddressCount {
+  /** of the subnet: taken, and never given out */
+  readonly inUse: bigint;
+  /** of the range: what `next` can still give */
+  readonly available: bigint;
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
 
 /** Addresses of the subnet that no endpoint may have, by their family's rules alone. */
 const structural = (subnet: Prefix): readonly bigint[] => {
@@ -78,18 +88,38 @@ class PoolAllocator implements Allocator {
     return this.#give(address);
   }
 
-  next(cursor?: string): string {
+  next({ cursor, spare = NOTHING }: NonNullable<Parameters<Allocator['next']>[0]> = {}): string {
     const first = this.#range.value;
     const end = last(this.#range);
     const after = cursor === undefined ? first : addressOf(cursor).value + 1n;
     const from = after > first && after <= end ? after : first;
-    const value = this.#inUse.firstFree(from, end) ?? this.#inUse.firstFree(first, end);
+    const value =
+      this.#firstUnspared(from, end, spare) ??
+      this.#firstUnspared(first, end, spare) ??
+      this.#inUse.firstFree(first, end);
     const { family } = this.#subnet;
     if (value === undefined)
       throw forbidden(
         `no available IPv${family} addresses on this network's address pools: ${formatAddress(this.#range)}/${this.#range.bits}`,
       );
     return this.#give({ family, value });
+  }
+
+  /** As `Runs.firstFree`, past those to spare: one step for each of them at most. */
+  #firstUnspared(from: bigint, to: bigint, spare: ReadonlySet<string>): bigint | undefined {
+    const { family } = this.#subnet;
+    let value = this.#inUse.firstFree(from, to);
+    while (value !== undefined && spare.size > 0 && spare.has(formatAddress({ family, value })))
+      value = this.#inUse.firstFree(value + 1n, to);
+    return value;
+  }
+
+  count(): AddressCount {
+    const [first, end] = [this.#range.value, last(this.#range)];
+    return {
+      inUse: this.#inUse.count(this.#subnet.value, last(this.#subnet)),
+      available: end - first + 1n - this.#inUse.count(first, end),
+    };
   }
 
   release(text: string): void {
@@ -119,5 +149,7 @@ export const allocate = (
   { requested, cursor }: { readonly requested?: string; readonly cursor?: string } = {},
 ): string => {
   const allocator = createAllocator(pool, used);
-  return requested === undefined ? allocator.next(cursor) : allocator.take(requested);
+  return requested === undefined
+    ? allocator.next(cursor === undefined ? {} : { cursor })
+    : allocator.take(requested);
 };

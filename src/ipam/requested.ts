@@ -1,7 +1,16 @@
 /** Addresses a user asks for one endpoint, checked by themselves (before any network is looked at) and made canonical. Pure. */
 import { invalid } from '../errors.js';
 import type { Family } from '../model/network.js';
-import { type Address, formatAddress, parseAddress, shown } from './address.js';
+import {
+  type Address,
+  addressOf,
+  contains,
+  formatAddress,
+  type Prefix,
+  parseAddress,
+  prefixOf,
+  shown,
+} from './address.js';
 import { joined } from './config.js';
 
 export interface RequestedAddresses {
@@ -17,6 +26,11 @@ const usable = (text: string, family: Family | undefined): Address | undefined =
     : undefined;
 };
 
+const LINK_LOCAL: Readonly<Record<Family, Prefix>> = {
+  4: prefixOf('169.254.0.0/16'),
+  6: prefixOf('fe80::/10'),
+};
+
 /** Canonical texts of `--ip`, `--ip6` and `--link-local-ip`. Throws invalid with moby's words and every mistake. */
 export const requestedAddresses = (asked: RequestedAddresses): RequestedAddresses => {
   const problems: string[] = [];
@@ -29,6 +43,11 @@ export const requestedAddresses = (asked: RequestedAddresses): RequestedAddresse
   const ipv4 = asked.ipv4 ? read(asked.ipv4, 4, 'IPv4') : undefined;
   const ipv6 = asked.ipv6 ? read(asked.ipv6, 6, 'IPv6') : undefined;
   const linkLocal = asked.linkLocal.map((text) => read(text, undefined, 'link-local IP'));
+  for (const text of linkLocal.filter((each) => each !== '')) {
+    const address = addressOf(text);
+    if (!contains(LINK_LOCAL[address.family], address))
+      problems.push(`invalid link local IP address: ${text}`);
+  }
   if (problems.length > 0) throw invalid(`invalid endpoint settings:\n${joined(problems)}`);
   return { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }), linkLocal };
 };

@@ -66,6 +66,18 @@ export class Runs {
     return candidate <= to ? candidate : undefined;
   }
 
+  /** How many integers of `from … to` (inclusive) are in the set. */
+  count(from: bigint, to: bigint): bigint {
+    let sum = 0n;
+    for (let at = Math.max(this.#below(from), 0); at < this.#first.length; at += 1) {
+      const [first = 0n, end = 0n] = [this.#first[at], this.#last[at]];
+      if (first > to) break;
+      const [low, high] = [first > from ? first : from, end < to ? end : to];
+      if (low <= high) sum += high - low + 1n;
+    }
+    return sum;
+  }
+
   #drop(at: number): void {
     this.#first.splice(at, 1);
     this.#last.splice(at, 1);

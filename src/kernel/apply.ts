@@ -158,14 +158,19 @@ export class Applier {
       sent.map((s) => s.message),
       (i) => (sent[i] ? describe(sent[i].step) : ns),
     );
-    let refusal: KernelError | undefined;
+    let refusal: Error | undefined;
     sent.forEach(({ step }, i) => {
       const { errno, acknowledgement } = outcomes[i] ?? { errno: 0, acknowledgement: '' };
       if (errno === 0) applied.push(step);
       else if (!this.#fine(session, step, errno))
-        refusal ??= new KernelError(errno, describe(step), acknowledgement);
+        refusal ??= this.#explain(step, errno) ?? new KernelError(errno, describe(step), acknowledgement);
     });
     if (refusal) throw refusal;
+  }
+
+  #explain(step: Step, errno: number): Error | undefined {
+    if (step.op !== 'create') return undefined;
+    return messageExecutor(this.parts.executors, step.object).explain?.(step.object, errno);
   }
 
   /** A step's message; none for a delete on a link that is gone. */

@@ -2,7 +2,7 @@
  * How each kind of kernel object is made, changed and deleted. The table is a mapped type over the kinds: a kind without
  * an executor does not compile. Creating what is there in the same state and deleting what is gone are successes.
  */
-import { invalid, KernelError } from '../errors.js';
+import { conflict, invalid, KernelError } from '../errors.js';
 import type {
   ForeignObject,
   HostPortObject,
@@ -10,6 +10,7 @@ import type {
   KernelObject,
   OffloadObject,
   ResolverObject,
+  RouteObject,
   SysctlObject,
 } from '../plan/objects.js';
 import type { Step } from '../plan/plan.js';
@@ -47,6 +48,8 @@ export interface MessageExecutor<T> {
   replace(object: T, index: number): Buffer;
   delete(object: T, index: number): Buffer;
   present(session: Session, object: T): boolean;
+  /** the error for a refused create that a user can do something about */
+  explain?(object: T, errno: number): Error | undefined;
 }
 export interface Calls<T> {
   create(object: T, context: Context): void;
@@ -134,6 +137,14 @@ const sysctl: VisitExecutor<SysctlObject> = {
   },
 };
 
+const EEXIST = 17;
+
+/** A container with NET_ADMIN has chosen its own way out. */
+const explainRoute = ({ destination, ns }: RouteObject, errno: number): Error | undefined =>
+  errno === EEXIST && ns !== 'host'
+    ? conflict(`failed to set gateway: file exists: the container has a route of its own to ${destination}`)
+    : undefined;
+
 /** Somebody else's interface: that it is there is all we ask. */
 const foreign: CallExecutor<ForeignObject> = {
   by: 'call',
@@ -186,6 +197,7 @@ export const createExecutors = (
     replace: replaceRoute,
     delete: deleteRoute,
     present: routePresent,
+    explain: explainRoute,
   },
   neighbour: {
     by: 'message',

@@ -46,7 +46,8 @@ export interface Network {
   readonly ipam: {
     /** `default`, `null` (no addresses) or a plugin's name */
     readonly driver: string;
-    readonly options: Readonly<Record<string, string>>;
+    /** null: none given */
+    readonly options: Readonly<Record<string, string>> | null;
     /** the third-party IPAM driver's address space; absent: the pools are ours */
     readonly addressSpace?: string;
     /** as `inspect` shows it: subnets and gateways filled in */

@@ -244,8 +244,20 @@ describe('N3 network rm, connect, disconnect', () => {
       400,
       /no configured subnet contains IP address 10\.41\.0\.9/,
     );
-    await refuses('POST', path, connect('box', { IPv4Address: '10.40.0.9' }), 403, 'Address already in use');
-    await refuses('POST', path, connect('box', { IPv4Address: '10.40.0.1' }), 403, 'Address already in use');
+    await refuses(
+      'POST',
+      path,
+      connect('box', { IPv4Address: '10.40.0.9' }),
+      403,
+      /^Address already in use: 10.40.0.9 is that of container other$/,
+    );
+    await refuses(
+      'POST',
+      path,
+      connect('box', { IPv4Address: '10.40.0.1' }),
+      403,
+      /^Address already in use: 10.40.0.1 is the gateway of network/,
+    );
     await refuses('POST', path, connect('box', { IPv4Address: '10.40.0' }), 400, /10\.40\.0/);
     await refuses('POST', path, connect('box', { IPv6Address: 'fd00::9' }), 400, /fd00::9/);
   });
@@ -306,7 +318,7 @@ describe('N3 P3 container create', () => {
     [
       'an alias on the default bridge',
       400,
-      /network-scoped aliases are only supported for containers in user defined networks/,
+      /network-scoped aliases are only supported for user-defined networks/,
       settings('bridge', { Aliases: ['db'] }),
     ],
     [

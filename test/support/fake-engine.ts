@@ -302,6 +302,7 @@ export function createFakeEngine(
       get: getNetwork,
       find: findNetwork,
       endpoints: (network) => [...endpoints.values()].filter((each) => each.networkId === network.id),
+      addresses: () => new Map(),
       async connect(reference, container, settings) {
         const network = getNetwork(reference);
         const found = getContainer(container);

@@ -1,12 +1,13 @@
 /** How the API shows containers, networks, images, events and readings. Pure. */
 import { describe, expect, it } from 'vitest';
 import { frame } from '../../src/api/http/stdcopy.js';
+import { wideJson } from '../../src/api/http/wide-json.js';
 import { presentInspect, presentSummary } from '../../src/api/present/container.js';
 import { humanDuration } from '../../src/api/present/duration.js';
 import { presentEvent } from '../../src/api/present/event.js';
 import { presentHistory, presentImageInspect, presentImageSummary } from '../../src/api/present/image.js';
 import { fixedNanoseconds } from '../../src/api/present/log.js';
-import { presentNetworkInspect } from '../../src/api/present/network.js';
+import { presentNetworkInspect, presentNetworkStatus } from '../../src/api/present/network.js';
 import { presentPortMap, presentPortSummaries } from '../../src/api/present/ports.js';
 import { presentStatus } from '../../src/api/present/state.js';
 import { readCreate } from '../../src/api/read/create.js';
@@ -263,6 +264,25 @@ it('shows a network with its containers', () => {
       },
     },
   });
+});
+
+it('M17: shows how many addresses are in use, in numbers as wide as Docker’s', () => {
+  const counts = new Map([
+    ['10.0.0.0/24', { inUse: 3n, available: 253n }],
+    ['fd00::/56', { inUse: 2n, available: 2n ** 72n - 2n }],
+  ]);
+  expect(wideJson(presentNetworkStatus(counts))).toBe(
+    '{"Status":{"IPAM":{"Subnets":{"10.0.0.0/24":{"IPsInUse":3,"DynamicIPsAvailable":253},' +
+      '"fd00::/56":{"IPsInUse":2,"DynamicIPsAvailable":18446744073709551615}}}}}',
+  );
+});
+
+it('C30: tells options that nobody gave from those that are empty', () => {
+  const made = { ...network, predefined: false };
+  const shown = (options: Readonly<Record<string, string>> | null) =>
+    presentNetworkInspect({ ...made, ipam: { ...made.ipam, options } }, []);
+  expect(shown(null)).toMatchObject({ IPAM: { Options: null } });
+  expect(shown({})).toMatchObject({ IPAM: { Options: {} } });
 });
 
 it('shows images by version, always with what docker-compose 1.29 reads', () => {

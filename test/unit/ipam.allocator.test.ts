@@ -87,8 +87,38 @@ describe('an allocator', () => {
 
   it('goes on after a cursor and round the end', () => {
     const allocator = createAllocator(pool('10.0.0.0/29', { gateway: '10.0.0.1' }));
-    expect(allocator.next('10.0.0.5')).toBe('10.0.0.6');
-    expect(allocator.next('10.0.0.6')).toBe('10.0.0.2');
+    expect(allocator.next({ cursor: '10.0.0.5' })).toBe('10.0.0.6');
+    expect(allocator.next({ cursor: '10.0.0.6' })).toBe('10.0.0.2');
+  });
+
+  it('F11: gives what is to be spared only when nothing else is left', () => {
+    const allocator = createAllocator(pool('10.0.0.0/29', { gateway: '10.0.0.1' }));
+    const spare = new Set(['10.0.0.2', '10.0.0.3', '10.0.0.5', '10.0.0.6']);
+    const given = Array.from({ length: 5 }, () => allocator.next({ spare }));
+    expect(given).toEqual(['10.0.0.4', '10.0.0.2', '10.0.0.3', '10.0.0.5', '10.0.0.6']);
+  });
+
+  it('M17: counts what is in use of the subnet and what is left of the range, as Docker does', () => {
+    const four = createAllocator(
+      pool('192.168.0.0/24', {
+        range: '192.168.0.64/31',
+        gateway: '192.168.0.1',
+        auxiliary: { a: '192.168.0.65', b: '192.168.0.128' },
+      }),
+    );
+    expect(four.count()).toEqual({ inUse: 5n, available: 1n });
+    four.take('192.168.0.129');
+    expect(four.count()).toEqual({ inUse: 6n, available: 1n });
+    const six = createAllocator(
+      pool('2001:db8:abcd::/64', {
+        range: '2001:db8:abcd::/120',
+        gateway: '2001:db8:abcd::1',
+        auxiliary: { a: '2001:db8:abcd::2a', b: '2001:db8:abcd::8000' },
+      }),
+    );
+    expect(six.count()).toEqual({ inUse: 4n, available: 253n });
+    six.release(six.next());
+    expect(six.count()).toEqual({ inUse: 4n, available: 253n });
   });
 
   it('says when a pool is full', () => {

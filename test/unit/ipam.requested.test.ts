@@ -21,6 +21,9 @@ describe('addresses asked for an endpoint', () => {
       { ipv6: 'fe80::1%eth0', linkLocal: ['x'] },
       '* invalid IPv6 address: fe80::1%eth0\n* invalid link-local IP address: x',
     ],
+    // M20
+    [{ linkLocal: ['169.253.5.5'] }, 'invalid link local IP address: 169.253.5.5'],
+    [{ linkLocal: ['2001:db8::89'] }, 'invalid link local IP address: 2001:db8::89'],
   ])('%j is refused with moby’s words', (asked, message) => {
     expect(() => requestedAddresses(asked)).toThrow(
       expect.objectContaining({ kind: 'invalid', message: `invalid endpoint settings:\n${message}` }),

@@ -5,7 +5,12 @@ import type { Exchange } from './exchange.js';
 import { describeFailure } from './status.js';
 
 export function sendJson(exchange: Exchange, status: number, value: unknown): void {
-  const body = Buffer.from(`${JSON.stringify(value)}\n`);
+  sendText(exchange, status, JSON.stringify(value));
+}
+
+/** A value that is JSON already. */
+export function sendText(exchange: Exchange, status: number, json: string): void {
+  const body = Buffer.from(`${json}\n`);
   const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
   whenWritten(exchange, () => exchange.response.writeHead(status, headers).end(body));
 }

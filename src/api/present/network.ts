@@ -1,4 +1,5 @@
 /** Networks as `network ls` and `network inspect` read them. Pure. */
+import type { AddressCount } from '../../ipam/allocator.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { IpamConfig, Network } from '../../model/network.js';
 
@@ -13,7 +14,7 @@ export function presentNetwork(network: Network): Record<string, unknown> {
     EnableIPv6: network.ipv6,
     IPAM: {
       Driver: network.ipam.driver,
-      // Docker shows null for its own networks, for which nobody gave options.
+      // Nobody gave options to the daemon's own.
       Options: network.predefined ? null : network.ipam.options,
       Config: network.ipam.config.length === 0 ? null : network.ipam.config.map(presentIpamConfig),
     },
@@ -50,6 +51,26 @@ export const presentAttachments = (endpoints: readonly Endpoint[]): Record<strin
       },
     ]),
   );
+
+/** Docker's fields hold 64 bits. */
+const MOST = 2n ** 64n - 1n;
+const atMost = (count: bigint): bigint => (count > MOST ? MOST : count);
+
+/** Since API 1.52. Its numbers are too wide for JavaScript's: for `wideJson`. */
+export const presentNetworkStatus = (
+  addresses: ReadonlyMap<string, AddressCount>,
+): Record<string, unknown> => ({
+  Status: {
+    IPAM: {
+      Subnets: Object.fromEntries(
+        [...addresses].map(([subnet, { inUse, available }]) => [
+          subnet,
+          { IPsInUse: atMost(inUse), DynamicIPsAvailable: atMost(available) },
+        ]),
+      ),
+    },
+  },
+});
 
 export const presentNetworkInspect = (
   network: Network,

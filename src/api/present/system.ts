@@ -69,7 +69,8 @@ export function presentVersion(host: HostFacts, daemon: DaemonFacts, node: strin
 const count = (all: readonly ContainerStatus[], ...wanted: readonly ContainerStatus[]): number =>
   all.filter((status) => wanted.includes(status)).length;
 
-export function presentInfo(host: HostFacts, daemon: DaemonFacts): Record<string, unknown> {
+/** `minor`: of the API version. */
+export function presentInfo(host: HostFacts, daemon: DaemonFacts, minor: number): Record<string, unknown> {
   const { config } = daemon;
   const running = count(daemon.containers, 'running', 'restarting');
   const paused = count(daemon.containers, 'paused');
@@ -98,8 +99,8 @@ export function presentInfo(host: HostFacts, daemon: DaemonFacts): Record<string
     PidsLimit: true,
     OomKillDisable: false,
     IPv4Forwarding: host.ipv4Forwarding,
-    BridgeNfIptables: false,
-    BridgeNfIp6tables: false,
+    // Gone from API 1.50.
+    ...(minor < 50 ? { BridgeNfIptables: false, BridgeNfIp6tables: false } : {}),
     Debug: config.debug,
     NFd: host.openFiles,
     NGoroutines: 1,
@@ -148,7 +149,7 @@ export function presentInfo(host: HostFacts, daemon: DaemonFacts): Record<string
       'name=cgroupns',
     ],
     DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })),
-    FirewallBackend: { Driver: 'nftables' },
+    ...(minor < 49 ? {} : { FirewallBackend: { Driver: 'nftables' } }),
     CDISpecDirs: [],
     Warnings: presentWarnings(config),
   };

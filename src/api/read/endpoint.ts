@@ -29,17 +29,21 @@ export const NO_SETTINGS: EndpointSettings = {
   gwPriority: 0,
 };
 
+/** What is no address at all does not get past moby's JSON decoder. */
+const checkReadable = (address: string): void => {
+  if (address !== '' && isIP(address) === 0)
+    throw invalid(`invalid JSON: ParseAddr(${JSON.stringify(address.slice(0, 60))}): unable to parse IP`);
+};
+
 /** Throws invalid `invalid endpoint settings:\n…` with every fault. */
 export function readEndpoint(request: EndpointRequest): EndpointSettings {
   const { IPv4Address = '', IPv6Address = '', LinkLocalIPs = [] } = request.IPAMConfig ?? {};
+  for (const address of [IPv4Address, IPv6Address, ...LinkLocalIPs]) checkReadable(address);
   const faults: string[] = [];
   if (IPv4Address !== '' && !isIPv4(IPv4Address))
     faults.push(`invalid IPv4 address: ${IPv4Address.slice(0, 60)}`);
   if (IPv6Address !== '' && !isIPv6(IPv6Address))
     faults.push(`invalid IPv6 address: ${IPv6Address.slice(0, 60)}`);
-  for (const address of LinkLocalIPs) {
-    if (isIP(address) === 0) faults.push(`invalid link-local IP address: ${address.slice(0, 60)}`);
-  }
   const mac = request.MacAddress.toLowerCase().replaceAll('-', ':');
   if (mac !== '' && !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac)) {
     faults.push(`invalid MAC address: ${request.MacAddress.slice(0, 60)}`);

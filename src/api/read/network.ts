@@ -27,7 +27,7 @@ const createSchema = fields({
   Labels: stringMap.default({}),
   IPAM: fields({
     Driver: string.default(''),
-    Options: stringMap.default({}),
+    Options: stringMap.optional(),
     Config: z.array(ipamConfigSchema.nullable()).default([]),
   }).optional(),
 });
@@ -51,7 +51,7 @@ export function readNetworkCreate(body: unknown, minor: number): NetworkCreateRe
     labels: sent.Labels,
     ipam: {
       driver: sent.IPAM?.Driver ?? '',
-      options: sent.IPAM?.Options ?? {},
+      options: sent.IPAM?.Options ?? null,
       config: (sent.IPAM?.Config ?? []).flatMap((each) => (each === null ? [] : [readIpamConfig(each)])),
     },
   };

@@ -4,9 +4,10 @@ import { invalid } from '../../errors.js';
 import { type Network, PREDEFINED_NETWORKS } from '../../model/network.js';
 import { readJson } from '../http/body.js';
 import { type Exchange, param } from '../http/exchange.js';
-import { sendEmpty, sendJson } from '../http/reply.js';
+import { sendEmpty, sendJson, sendText } from '../http/reply.js';
 import { route } from '../http/router.js';
-import { presentNetwork, presentNetworkInspect } from '../present/network.js';
+import { wideJson } from '../http/wide-json.js';
+import { presentNetwork, presentNetworkInspect, presentNetworkStatus } from '../present/network.js';
 import { decode } from '../read/decode.js';
 import { NO_SETTINGS, readEndpoint } from '../read/endpoint.js';
 import { type Filters, parseFilters, pruneLabels } from '../read/filters.js';
@@ -74,7 +75,14 @@ function inspect(exchange: Exchange): void {
   }
   const { engine } = exchange;
   const network = engine.networks.get(param(exchange, 'id'));
-  sendJson(exchange, 200, presentNetworkInspect(network, engine.networks.endpoints(network)));
+  sendText(
+    exchange,
+    200,
+    wideJson({
+      ...presentNetworkInspect(network, engine.networks.endpoints(network)),
+      ...(exchange.minor < 52 ? {} : presentNetworkStatus(engine.networks.addresses(network))),
+    }),
+  );
 }
 
 async function create(exchange: Exchange): Promise<void> {
@@ -85,9 +93,13 @@ async function create(exchange: Exchange): Promise<void> {
 
 async function connect(exchange: Exchange): Promise<void> {
   const { Container, EndpointConfig } = decode(connectSchema, (await readJson(exchange)) ?? {});
-  // A MAC address for a later connection came only after API 1.52; moby ignores it before.
+  // A MAC address for the interface of a running container came only after API 1.52; moby ignores it before. (Clients
+  // send back what they read of another container.) One that does not run keeps it for its start.
+  const runs = exchange.engine.containers.find(Container)?.sandboxId;
   const settings =
-    EndpointConfig === undefined ? NO_SETTINGS : readEndpoint({ ...EndpointConfig, MacAddress: '' });
+    EndpointConfig === undefined
+      ? NO_SETTINGS
+      : readEndpoint(runs ? { ...EndpointConfig, MacAddress: '' } : EndpointConfig);
   await exchange.engine.networks.connect(param(exchange, 'id'), Container, settings);
   sendEmpty(exchange, 200);
 }

@@ -39,7 +39,7 @@ export const SYSTEM_ROUTES = [
     sendJson(exchange, 200, presentVersion(readHostFacts(), daemonFacts(exchange), process.versions.node));
   }),
   route('GET', '/info', (exchange) => {
-    sendJson(exchange, 200, presentInfo(readHostFacts(), daemonFacts(exchange)));
+    sendJson(exchange, 200, presentInfo(readHostFacts(), daemonFacts(exchange), exchange.minor));
   }),
   route('OPTIONS', '/:any', (exchange) => sendEmpty(exchange, 200)),
 ];

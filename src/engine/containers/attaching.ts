@@ -1,6 +1,6 @@
 /** What a container's sandbox and endpoints are made from, read from the records: nothing here changes anything. */
 import { driverOf } from '../../drivers/index.js';
-import { internal, notFound } from '../../errors.js';
+import { internal, invalid, notFound } from '../../errors.js';
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Sandbox } from '../../model/endpoint.js';
 import { freshId, type SandboxId } from '../../model/ids.js';
@@ -17,6 +17,19 @@ export const sharesWith = (container: Container): string | undefined =>
   container.hostConfig.NetworkMode.startsWith(SHARED)
     ? container.hostConfig.NetworkMode.slice(SHARED.length)
     : undefined;
+
+/** Whose network namespace and /etc files the container has, through any number of `container:`s: its own at the end. */
+export const namespaceOwner = (parts: Parts, container: Container): Container => {
+  const seen = new Set<string>();
+  let owner = container;
+  for (let other = sharesWith(owner); other !== undefined; other = sharesWith(owner)) {
+    if (seen.has(owner.id))
+      throw invalid(`cannot join own network: container ${container.name} would have none but its own`);
+    seen.add(owner.id);
+    owner = parts.model.getContainer(other);
+  }
+  return owner;
+};
 
 export const usesHost = (container: Container): boolean => container.hostConfig.NetworkMode === 'host';
 

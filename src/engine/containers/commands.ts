@@ -7,6 +7,7 @@ import { canonicalSettings } from '../attachment.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
 import type { Parts } from '../parts.js';
 import { usesHost } from './attaching.js';
+import { forget } from './connection.js';
 import { interfaceCounters } from './counters.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
 import { gatewayOf } from './default-gateway.js';
@@ -192,8 +193,10 @@ export const createAttaching = (
     });
   },
   async disconnect(reference, container, force) {
-    const network = parts.model.getNetwork(reference);
     const found = parts.model.findContainer(container);
+    if (found && !parts.model.findNetwork(reference) && (force || found.sandboxId === null))
+      return lifecycle.exclusive(found.id, async () => forget(parts, reference, found.id));
+    const network = parts.model.getNetwork(reference);
     if (!found) {
       if (force) return; // its container is gone, and its endpoints with it
       throw notFound(`No such container: ${container}`);

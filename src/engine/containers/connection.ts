@@ -12,7 +12,7 @@ import { commitMembers } from './default-gateway.js';
 import { admit, released, withoutEndpoint } from './membership.js';
 import { resolverSettings } from './resolver-settings.js';
 
-const checkConnectable = (container: Container, network: Network): void => {
+const checkConnectable = (parts: Parts, container: Container, network: Network): void => {
   if (sharesWith(container) !== undefined || usesHost(container))
     throw invalid(
       'container sharing network namespace with another container or host cannot be connected to any other network',
@@ -21,23 +21,14 @@ const checkConnectable = (container: Container, network: Network): void => {
     throw invalid(
       'cannot connect container to host network - container must be created in host network mode',
     );
-  if (network.driver === 'null' && container.networks.length > 0)
+  const onNone = container.networks.some((n) => parts.model.networks.get(n.networkId)?.driver === 'null');
+  if (onNone || (network.driver === 'null' && container.networks.length > 0))
     throw invalid(
       'container cannot be connected to multiple networks with one of the networks in private (none) mode',
     );
   if (container.networks.some((n) => n.networkId === network.id))
     throw forbidden(`endpoint with name ${container.name} already exists in network ${network.name}`);
 };
-
-/** `none` gives way to the first real network, as in Docker. */
-const withNetwork = (
-  container: Container,
-  network: Network,
-  settings: EndpointSettings,
-): Container['networks'] => [
-  ...container.networks.filter((n) => n.name !== 'none'),
-  { networkId: network.id, name: network.name, settings },
-];
 
 /**
  * What an endpoint of the network would be made from; undefined while the container does not run. Throws where it cannot
@@ -50,7 +41,7 @@ export const connecting = (
   settings: EndpointSettings,
 ): Attaching | undefined => {
   checkSettings(network, settings, parts.drivers.get(network.driver));
-  checkConnectable(container, network);
+  checkConnectable(parts, container, network);
   const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
   return sandbox && attachingTo(parts, sandbox, container, network, settings);
 };
@@ -64,7 +55,7 @@ export const connect = (
   made?: Endpoint,
 ): Endpoint | undefined => {
   const attaching = connecting(parts, network, container, settings);
-  const networks = withNetwork(container, network, settings);
+  const networks = [...container.networks, { networkId: network.id, name: network.name, settings }];
   if (!attaching) {
     parts.ledger.commit([{ table: 'container', id: container.id, value: { ...container, networks } }]);
     return undefined;
@@ -85,10 +76,21 @@ export const connect = (
   return endpoint;
 };
 
+/** A container that does not run stays on the list of a network that was removed: it is taken from the container's. */
+export const forget = (parts: Parts, reference: string, id: string): void => {
+  const container = parts.model.getContainer(id);
+  const networks = container.networks.filter((n) => n.networkId !== reference && n.name !== reference);
+  if (networks.length === container.networks.length)
+    throw internal(`container ${id} is not connected to the network ${reference}`);
+  parts.ledger.commit([{ table: 'container', id, value: { ...container, networks } }]);
+};
+
 /** Answers the endpoint removed, where there was one. */
 export const disconnect = (parts: Parts, network: Network, container: Container): Endpoint | undefined => {
   if (usesHost(container) || network.driver === 'host')
-    throw invalid('container cannot be disconnected from host network or connected to host network');
+    throw invalid(
+      'cannot disconnect container from host network - container was created in host network mode',
+    );
   if (!container.networks.some((n) => n.networkId === network.id || n.name === network.name))
     throw internal(`container ${container.id} is not connected to network ${network.name}`);
   const networks = container.networks.filter((n) => n.networkId !== network.id && n.name !== network.name);

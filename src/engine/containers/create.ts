@@ -243,7 +243,10 @@ const checkLinkSource = (parts: Parts, source: string): void => {
     throw invalid(`could not get container for ${source}: No such container: ${source}`);
 };
 
-/** The networks of a new container: what NetworkMode names first, then the others the user gave, in the user's order. */
+/**
+ * The networks of a new container: what NetworkMode names first, then the others the user gave, in the user's order. The
+ * default network is for those alone who name none: a mode that only says `default` adds nothing to what was named.
+ */
 const resolveNetworks = (parts: Parts, request: ContainerCreateRequest): Container['networks'] => {
   const mode = request.hostConfig.NetworkMode;
   if (mode.startsWith(SHARED)) return []; // that the other container is there and runs is looked at when this one starts
@@ -252,7 +255,8 @@ const resolveNetworks = (parts: Parts, request: ContainerCreateRequest): Contain
     settings: canonicalSettings(settings),
   }));
   const primary = mode === 'default' || mode === '' ? 'bridge' : mode;
-  const names = same(parts, given, primary) ? given : [{ name: primary, settings: NO_SETTINGS }, ...given];
+  const named = given.length > 0 && (primary === 'bridge' || same(parts, given, primary));
+  const names = named ? given : [{ name: primary, settings: NO_SETTINGS }, ...given];
   const seen = new Set<string>();
   return names.flatMap(({ name, settings }) => {
     const found = parts.model.findNetwork(name);

@@ -31,7 +31,7 @@ import type { StartRequest } from '../../runtime/contract.js';
 import { bare } from '../model.js';
 import type { Parts } from '../parts.js';
 import { withoutIpv6 } from '../sysctls.js';
-import { linkTargets, sharesWith, usesHost } from './attaching.js';
+import { linkTargets, namespaceOwner, usesHost } from './attaching.js';
 import { type LinkTarget, parseLink } from './links.js';
 
 export interface EtcPaths {
@@ -131,8 +131,7 @@ const resolvConf = (parts: Parts, container: Container): string => {
 
 /** Files anew for a start. With `--network container:` the other container's are shared. */
 export const writeEtc = (parts: Parts, container: Container): StartRequest['etc'] => {
-  const shared = sharesWith(container);
-  const owner = shared === undefined ? container : parts.model.getContainer(shared);
+  const owner = namespaceOwner(parts, container);
   const paths = pathsOf(parts, owner.id);
   if (owner === container) {
     mkdirSync(join(parts.config.dataRoot, 'containers', container.id), { recursive: true, mode: 0o710 });

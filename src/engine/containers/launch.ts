@@ -8,7 +8,7 @@ import type { Container } from '../../model/container.js';
 import type { StartRequest } from '../../runtime/contract.js';
 import type { Parts } from '../parts.js';
 import { startSysctls } from '../sysctls.js';
-import { linkTargets, sharesWith, usesHost } from './attaching.js';
+import { linkTargets, namespaceOwner, usesHost } from './attaching.js';
 import { writeEtc } from './etc.js';
 import { joinAll } from './joining.js';
 import { linkEnvironment } from './links.js';
@@ -20,8 +20,7 @@ const namespaceOf = (parts: Parts, container: Container): string => {
 };
 
 const hostnameOf = (parts: Parts, container: Container): string => {
-  const shared = sharesWith(container);
-  const owner = shared === undefined ? container : parts.model.getContainer(shared);
+  const owner = namespaceOwner(parts, container);
   return usesHost(owner) && owner.config.Hostname === '' ? '' : owner.config.Hostname;
 };
 

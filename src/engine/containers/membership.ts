@@ -10,7 +10,15 @@ import type { Member } from '../gateways.js';
 import { networkEvent } from '../networks.js';
 import type { Parts } from '../parts.js';
 import { owedForEndpoint } from '../plugins/part.js';
-import { attachingOf, membersOf, networkOf, newSandbox, settingsOf, sharesWith } from './attaching.js';
+import {
+  attachingOf,
+  membersOf,
+  namespaceOwner,
+  networkOf,
+  newSandbox,
+  settingsOf,
+  sharesWith,
+} from './attaching.js';
 import { commitMembers } from './default-gateway.js';
 
 /**
@@ -24,6 +32,7 @@ export const join = (
 ): Container => {
   const shared = sharesWith(container);
   if (shared !== undefined) {
+    namespaceOwner(parts, container); // there is one at the end of the chain
     const guest: Container = { ...container, sandboxId: sharedSandbox(parts, shared), endpointIds: [] };
     parts.ledger.commit([{ table: 'container', id: guest.id, value: guest }], () => meanwhile(guest));
     return guest;

@@ -91,7 +91,7 @@ const answersOf = async (
     ipv4,
     ipv6,
     config: request.ipam.config,
-    options: request.ipam.options,
+    options: request.ipam.options ?? {},
     skips,
     occupied: (subnet) => {
       const prefix = parsePrefix(subnet);

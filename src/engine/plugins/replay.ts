@@ -22,7 +22,7 @@ const replayPool = async (ipam: IpamPlugin, network: Network, pool: Pool): Promi
     addressSpace,
     pool: subnet,
     subPool: range,
-    options,
+    options: options ?? {},
     v6: family === 6,
   });
   if (gateway !== undefined) await ipam.requestAddress(id, gateway, FOR_GATEWAY, family);

@@ -3,10 +3,11 @@
  * durable state: an address is taken exactly while a record says so.
  */
 import { forbidden, invalid, ViaductError } from '../errors.js';
-import { type AddressCount, type Allocator, createAllocator } from '../ipam/allocator.js';
+import { type Allocator, createAllocator } from '../ipam/allocator.js';
 import { isOwnIpam } from '../ipam/own.js';
 import type { Endpoint } from '../model/endpoint.js';
 import type { Family, Network, Pool } from '../model/network.js';
+import type { AddressCount } from '../model/pool.js';
 import type { Model } from './model.js';
 import { bare } from './model.js';
 

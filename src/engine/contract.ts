@@ -5,12 +5,12 @@
 import type { Readable } from 'node:stream';
 import type { DaemonConfig } from '../config/contract.js';
 import type { Images } from '../images/contract.js';
-import type { AddressCount } from '../ipam/allocator.js';
 import type { Container, ContainerConfig, EndpointSettings, HostConfig } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { EngineEvent } from '../model/events.js';
 import type { ContainerId, NetworkId } from '../model/ids.js';
 import type { IpamConfig, Network } from '../model/network.js';
+import type { AddressCount } from '../model/pool.js';
 import type { Volume } from '../model/volume.js';
 import type {
   Exit,

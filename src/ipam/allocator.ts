@@ -5,6 +5,7 @@
  */
 import { forbidden, invalid } from '../errors.js';
 import type { Pool } from '../model/network.js';
+import type { AddressCount } from '../model/pool.js';
 import {
   type Address,
   addressOf,
@@ -34,13 +35,6 @@ export interface Allocator {
   /** addresses taken */
   readonly used: number;
   count(): AddressCount;
-}
-
-export interface AddressCount {
-  /** of the subnet: taken, and never given out */
-  readonly inUse: bigint;
-  /** of the range: what `next` can still give */
-  readonly available: bigint;
 }
 
 const NOTHING: ReadonlySet<string> = new Set();

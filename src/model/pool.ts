@@ -11,3 +11,11 @@ const holds = ({ subnet }: Pool, address: string): boolean => {
 /** `address` with or without prefix length; undefined: none, or of no pool. */
 export const poolHolding = ({ pools }: Network, address: string | undefined): Pool | undefined =>
   address === undefined ? undefined : pools.find((pool) => holds(pool, address));
+
+/** How many addresses of a pool there are. */
+export interface AddressCount {
+  /** of the subnet: taken, and never given out */
+  readonly inUse: bigint;
+  /** of the range: what can still be given */
+  readonly available: bigint;
+}

@@ -1,7 +1,7 @@
 /** Networks as `network ls` and `network inspect` read them. Pure. */
-import type { AddressCount } from '../../ipam/allocator.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { IpamConfig, Network } from '../../model/network.js';
+import type { AddressCount } from '../../model/pool.js';
 
 export function presentNetwork(network: Network): Record<string, unknown> {
   return {

@@ -1,13 +1,18 @@
 /**
- * Questions that others must answer: up to three upstream servers in turn, 4 s each; SERVFAIL and REFUSED move on.
+ * Questions that others must answer: up to three upstream servers, 4 s each. SERVFAIL and REFUSED move on at once; beside
+ * one that is silent the next is asked as well after a moment, so that two dead ones before a good one still leave a
+ * client (5 s, resolv.conf(5)) its answer; who was silent is asked last for a while (`silent.ts`).
  * Invariants: every question is answered or forgotten with its sandbox; no sandbox holds more than its share, and
  * however many ask, each sandbox keeps a few places that nobody else can take.
  */
 import { RCODE, rcodeOf } from './message.js';
+import { createSilent } from './silent.js';
 import { askOverTcp, askOverUdp, type Cancel, type Question, type Upstream } from './upstream.js';
 
 /** dockerd's `maxExtDNS`. */
 const MAX_UPSTREAMS = 3;
+/** Milliseconds of silence after which the next server is asked as well: twice that and an answer are less than 5 s. */
+export const PATIENCE = 1500;
 
 export interface ForwardLimits {
   /** questions under way for one sandbox; dockerd's is 1024 */
@@ -31,12 +36,15 @@ export type Outcome = Buffer | typeof RCODE.SERVFAIL | typeof RCODE.REFUSED;
 
 export interface Forwarder {
   share(): Share;
-  /** Calls back once, never before it returns, unless the share is dropped first. */
+  /**
+   * Calls back once, never before it returns, unless the share is dropped first. `upstreams` is asked anew before each
+   * server: what the sandbox may ask can change while its question is under way.
+   */
   forward(
     share: Share,
     question: Question,
     over: Over,
-    upstreams: readonly Upstream[],
+    upstreams: () => readonly Upstream[],
     reply: (outcome: Outcome) => void,
   ): void;
   /** Forgets the questions of a sandbox; their clients are gone with it. */
@@ -52,48 +60,61 @@ const movesOn = (answer: Buffer | undefined): answer is undefined =>
 
 export const createForwarder = (limits: ForwardLimits = DEFAULT_LIMITS): Forwarder => {
   let underWay = 0;
+  const silent = createSilent();
   const admitted = (share: Share): boolean =>
     share.under.size < (underWay < limits.overall ? limits.perSandbox : limits.reserve);
-
-  /** The first of `upstreams` that can be asked at all. `next` gets the ones after it. */
-  const start = (
-    question: Question,
-    over: Over,
-    upstreams: readonly Upstream[],
-    done: (answer: Buffer | undefined, next: readonly Upstream[]) => void,
-  ): Cancel | undefined => {
-    for (const [i, upstream] of upstreams.entries()) {
-      try {
-        return ask[over](question, upstream, (answer) => done(answer, upstreams.slice(i + 1)));
-      } catch {
-        // no route, no descriptor, no such namespace: as good as silent, so the next one
-      }
-    }
-    return undefined;
-  };
 
   const forward: Forwarder['forward'] = (share, question, over, upstreams, reply) => {
     if (!admitted(share)) {
       process.nextTick(reply, RCODE.REFUSED);
       return;
     }
-    let cancelStep: Cancel | undefined;
-    const cancel: Cancel = () => cancelStep?.();
+    const asked = new Set<string>();
+    const waitingFor = new Set<Cancel>();
+    let patience: NodeJS.Timeout | undefined;
+    const cancel: Cancel = () => {
+      clearTimeout(patience);
+      for (const end of waitingFor) end();
+      waitingFor.clear();
+    };
     const finish = (outcome: Outcome): void => {
       if (!share.under.delete(cancel)) return;
+      cancel();
       underWay -= 1;
       reply(outcome);
     };
-    const step = (servers: readonly Upstream[]): void => {
-      cancelStep = start(question, over, servers, (answer, next) => {
-        if (movesOn(answer)) step(next);
-        else finish(answer);
-      });
-      if (cancelStep === undefined) process.nextTick(finish, RCODE.SERVFAIL);
+    /** Asks one server; false: no route, no descriptor, no such namespace, which is as good as silent. */
+    const askOne = (upstream: Upstream): boolean => {
+      try {
+        const end = ask[over](question, upstream, (answer) => {
+          waitingFor.delete(end);
+          if (answer !== undefined) silent.heard(upstream);
+          if (!movesOn(answer)) finish(answer);
+          else step();
+        });
+        waitingFor.add(end);
+        clearTimeout(patience);
+        patience = setTimeout(() => {
+          if (waitingFor.has(end)) silent.note(upstream);
+          step();
+        }, PATIENCE);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const step = (): void => {
+      for (const upstream of silent.last(upstreams().slice(0, MAX_UPSTREAMS))) {
+        const name = `${upstream.ns} ${upstream.address}`;
+        if (asked.has(name)) continue;
+        asked.add(name);
+        if (askOne(upstream)) return;
+      }
+      if (waitingFor.size === 0) process.nextTick(finish, RCODE.SERVFAIL);
     };
     share.under.add(cancel);
     underWay += 1;
-    step(upstreams.slice(0, MAX_UPSTREAMS));
+    step();
   };
 
   return {

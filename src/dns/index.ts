@@ -156,11 +156,17 @@ export const createResolver = (options: ResolverOptions): Resolver => {
     reply: (answer: Buffer) => void,
   ): void => {
     const question = { message, questionEnd: query.questionEnd };
-    forwarder.forward(share, question, over, upstreams(names, object, port), (outcome: Outcome) => {
-      if (typeof outcome !== 'number') return reply(outcome);
-      const out = Buffer.allocUnsafe(query.questionEnd + HEADER_LENGTH);
-      reply(out.subarray(0, writeEmpty(message, query, outcome, out)));
-    });
+    forwarder.forward(
+      share,
+      question,
+      over,
+      () => upstreams(names, object, port),
+      (outcome: Outcome) => {
+        if (typeof outcome !== 'number') return reply(outcome);
+        const out = Buffer.allocUnsafe(query.questionEnd + HEADER_LENGTH);
+        reply(out.subarray(0, writeEmpty(message, query, outcome, out)));
+      },
+    );
   };
 
   const serveUdp = (object: ResolverObject, share: Share, fd: number): UdpDoor => {

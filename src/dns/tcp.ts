@@ -1,58 +1,30 @@
 /**
- * The resolver's TCP door in one sandbox: framed questions, answered as they come. Bounded: connections per sandbox
- * (the one that was silent longest gives way), questions under way per connection, bytes waiting, idle time.
+ * The resolver's TCP door in one sandbox. Bounded: connections per sandbox (the one that was silent longest gives way),
+ * questions under way per connection, bytes waiting, idle time, and work: all sandboxes share a part of every turn of the
+ * event loop, and in a sandbox all its connections share that sandbox's (safety 9).
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { frame } from './upstream.js';
+import * as ffi from '../kernel/ffi.js';
+import { type Conversation, converse, type HandleTcp } from './conversation.js';
+import { createTurns, rotate, type Worker } from './turns.js';
 
-/** Milliseconds without a whole question; miekg/dns, which dockerd uses, has 8 s. */
+/** Milliseconds without a question or an answer, and none under way; miekg/dns, which dockerd uses, has 8 s. */
 export const TCP_IDLE = 8000;
 export const TCP_CONNECTIONS = 64;
-/** A question under way holds memory and an upstream socket: the connection is read no further beyond this many. */
-const PIPELINED = 32;
-/** The longest question taken, bytes. */
-const MAX_QUESTION = 4096;
 
-/** Calls `reply` once per question, at once or later; undefined: no answer is due, the connection ends. */
-export type HandleTcp = (message: Buffer, reply: (answer: Buffer | undefined) => void) => void;
+/** Units of work (`conversation.ts`) in one turn of the event loop, of all sandboxes: some 1 ms. */
+export const TURN = 64;
+/** Units that one sandbox has before the next one's turn comes. */
+const OF_A_SANDBOX = 16;
+/** Units that one connection has before the next one's of the same sandbox comes. */
+const OF_A_CONNECTION = 8;
+const turns = createTurns({ units: TURN, part: OF_A_SANDBOX });
 
-const converse = (socket: Socket, handle: HandleTcp, touched: () => void): void => {
-  let waiting: Buffer = Buffer.alloc(0);
-  let underWay = 0;
-  let ended = false;
-  const reply = (answer: Buffer | undefined): void => {
-    underWay -= 1;
-    if (socket.destroyed) return;
-    if (answer === undefined) socket.destroy();
-    else socket.write(frame(answer));
-    if (underWay < PIPELINED) setImmediate(advance);
-    if (ended && underWay === 0 && waiting.length === 0) socket.end();
-  };
-  const advance = (): void => {
-    while (!socket.destroyed && underWay < PIPELINED && waiting.length >= 2) {
-      const length = waiting.readUInt16BE(0);
-      if (length > MAX_QUESTION) return void socket.destroy();
-      if (waiting.length < 2 + length) break;
-      const message = waiting.subarray(2, 2 + length);
-      waiting = waiting.subarray(2 + length);
-      underWay += 1;
-      touched();
-      handle(message, reply);
-    }
-    const full = underWay >= PIPELINED || socket.writableNeedDrain;
-    if (full) socket.pause();
-    else if (socket.isPaused()) socket.resume();
-  };
-  socket.on('data', (chunk: Buffer) => {
-    waiting = waiting.length === 0 ? chunk : Buffer.concat([waiting, chunk]);
-    advance();
-  });
-  socket.on('drain', advance);
-  socket.on('end', () => {
-    ended = true;
-    if (underWay === 0) socket.end();
-  });
-};
+/** `include/uapi/asm-generic/socket.h` */
+const SOL_SOCKET = 1;
+const SO = { SNDBUF: 7, RCVBUF: 8 } as const;
+/** Bytes, which connections inherit: what a client can make the kernel and one read of ours hold. The kernel doubles it. */
+const BUFFER = 16_384;
 
 export interface TcpDoor {
   close(): void;
@@ -60,8 +32,17 @@ export interface TcpDoor {
 
 /** Takes over `fd`, a listening socket. */
 export const openTcp = (fd: number, handle: HandleTcp, failed: (error: Error) => void): TcpDoor => {
-  /** in the order of their last question */
+  /** in the order of their last question or answer */
   const connections = new Set<Socket>();
+  const waiting = new Set<Worker>();
+  const sandbox: Worker = {
+    waits: () => waiting.size > 0,
+    work: (units) => rotate(waiting, units, OF_A_CONNECTION),
+  };
+  const wake = (conversation: Conversation): void => {
+    waiting.add(conversation);
+    turns.wake(sandbox);
+  };
   const accept = (socket: Socket): void => {
     if (connections.size >= TCP_CONNECTIONS)
       for (const oldest of connections) {
@@ -70,19 +51,24 @@ export const openTcp = (fd: number, handle: HandleTcp, failed: (error: Error) =>
         break;
       }
     connections.add(socket);
-    let idle = setTimeout(() => socket.destroy(), TCP_IDLE);
+    const conversation = converse(socket, handle, wake, () => {
+      idle.refresh();
+      connections.delete(socket);
+      connections.add(socket);
+    });
+    const idle = setTimeout(() => {
+      if (conversation.underWay > 0) idle.refresh();
+      else socket.destroy();
+    }, TCP_IDLE);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       clearTimeout(idle);
       connections.delete(socket);
-    });
-    converse(socket, handle, () => {
-      clearTimeout(idle);
-      idle = setTimeout(() => socket.destroy(), TCP_IDLE);
-      connections.delete(socket);
-      connections.add(socket);
+      waiting.delete(conversation);
     });
   };
+  ffi.setsockoptInt(fd, SOL_SOCKET, SO.RCVBUF, BUFFER);
+  ffi.setsockoptInt(fd, SOL_SOCKET, SO.SNDBUF, BUFFER);
   const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
   server.on('error', failed);
   server.listen({ fd, exclusive: true });

@@ -15,12 +15,13 @@ export interface Api {
   close(): Promise<void>;
 }
 
+const MOST_CONNECTIONS = 4096;
 const GRACE_MS = 1000;
 const IDLE_MS = 20;
 
 export function createApi(
   engine: Engine,
-  options: { readonly logger: Logger; readonly release?: string },
+  options: { readonly logger: Logger; readonly release?: string; readonly mostConnections?: number },
 ): Api {
   const closing = new AbortController();
   const router = createRouter(ROUTES);
@@ -32,6 +33,7 @@ export function createApi(
     release: options.release ?? 'development',
     router,
     closing: closing.signal,
+    mostConnections: options.mostConnections ?? MOST_CONNECTIONS,
   };
   return {
     async listen(hosts) {

@@ -168,6 +168,67 @@ describe('the door', () => {
     expect(warnings).toEqual([]);
   });
 
+  it.each([
+    ['headers of 20 KB', `GET /_ping HTTP/1.1\r\nHost: d\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    ['no HTTP at all', 'hello, is anybody there\r\n\r\n', 400],
+    ['no Host', 'GET /_ping HTTP/1.1\r\n\r\n', 400],
+    ['a Host is not asked of HTTP/1.0', 'GET /nowhere HTTP/1.0\r\n\r\n', 404],
+    ['an unknown expectation', 'GET /_ping HTTP/1.1\r\nHost: d\r\nExpect: wonders\r\n\r\n', 417],
+    [
+      'chunk extensions of 20 KB',
+      `POST /networks/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2;${'x'.repeat(20_000)}\r\n{}\r\n`,
+      413,
+    ],
+  ])('K15: %s is told with a message', async (_what, bytes, status) => {
+    const answer = await raw(bytes, (text) => text.includes('"message"'));
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(answer).toMatch(/\r\n\r\n\{"message":"[^"]+"\}\n$/);
+  });
+
+  it('K15: a client that hangs up is no error of the daemon’s', async () => {
+    const levels: string[] = [];
+    const told = (level: string) => () => void levels.push(level);
+    const other = createApi(engine, {
+      logger: { debug: told('debug'), info() {}, warn: told('warn'), error: told('error') },
+    });
+    const path = join(directory, 'hang-up.sock');
+    await other.listen([`unix://${path}`]);
+    const client = net.connect(path);
+    client.write(
+      'POST /networks/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+      () => client.destroy(),
+    );
+    await expect.poll(() => levels).toEqual(['debug']);
+    await other.close();
+  });
+
+  it('K11: silent connections keep nobody out, and take nobody’s stream or upgrade away', async () => {
+    const full = createApi(engine, { logger: quiet, mostConnections: 8 });
+    const path = join(directory, 'full.sock');
+    await full.listen([`unix://${path}`]);
+    const id = await container();
+    const kept = [
+      'GET /events HTTP/1.1\r\nHost: d\r\n\r\n',
+      `POST /containers/${id}/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
+    ].map((request) => {
+      const client = net.connect(path);
+      client.write(request);
+      return client;
+    });
+    await Promise.all(kept.map((client) => new Promise((resolve) => client.once('data', resolve))));
+    const silent = Array.from({ length: 20 }, () =>
+      net
+        .connect(path)
+        .on('error', () => {})
+        .resume(),
+    );
+    await Promise.all(silent.map((client) => new Promise((resolve) => client.once('connect', resolve))));
+    for (let i = 0; i < 10; i += 1) expect((await apiOf(path)('GET', '/_ping')).status).toBe(200);
+    expect(kept.map((client) => client.destroyed || client.readableEnded)).toEqual([false, false]);
+    for (const client of [...kept, ...silent]) client.destroy();
+    await full.close();
+  });
+
   it('removes a stale socket, but not one that answers', async () => {
     const stale = join(directory, 'stale.sock');
     writeFileSync(stale, '');

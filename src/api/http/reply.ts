@@ -39,12 +39,17 @@ function refuse(exchange: Exchange, failure: Error): void {
     .end(JSON.stringify({ message }));
 }
 
+const hungUp = ({ gone, request, response }: Exchange): boolean =>
+  gone.aborted || response.destroyed || (request.destroyed && !request.complete);
+
 /** Sends `{"message": …}`; where the answer has begun, all that is left is to break it off. */
 export function sendFailure(exchange: Exchange, failure: unknown): void {
   const { status, message } = describeFailure(failure);
   // 501 and 503 are answers; 500 is something to look into, but where Docker answers so to a user's own clash.
   if (status === 500 && !(failure instanceof PortError)) {
-    exchange.logger.error(
+    // Who hangs up breaks what was under way for it: that is the client's business, not a fault of the daemon's.
+    const level = hungUp(exchange) ? 'debug' : 'error';
+    exchange.logger[level](
       { err: failure, method: exchange.request.method, url: exchange.request.url },
       message,
     );

@@ -6,9 +6,11 @@ import http, { type IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Engine } from '../../engine/contract.js';
-import { unavailable } from '../../errors.js';
+import { invalid, unavailable } from '../../errors.js';
 import type { Logger } from '../../log.js';
+import { type Connections, createConnections } from './connections.js';
 import type { Exchange } from './exchange.js';
+import { tellRefusals } from './refusals.js';
 import { sendFailure } from './reply.js';
 import type { Match, Router } from './router.js';
 import { MAX_API_VERSION, negotiate } from './version.js';
@@ -20,6 +22,8 @@ export interface ServerOptions {
   readonly router: Router;
   /** aborted when the daemon closes: ends streams that would go on for ever */
   readonly closing: AbortSignal;
+  /** per listener; beyond it idle ones give way (`connections.ts`) */
+  readonly mostConnections: number;
 }
 
 export interface Tls {
@@ -34,12 +38,19 @@ export interface Tls {
 const KEEP_ALIVE_MS = 10 * 60_000;
 /** A header that takes longer is an attack or a dead peer. */
 const HEADERS_MS = 30_000;
-/** Per listener; beyond it new connections are dropped, established ones are not disturbed. */
-const MOST_CONNECTIONS = 4096;
+/** A client that does not get on with TLS is no connection yet: at most as many again, and not for long. */
+const HANDSHAKE_MS = 10_000;
 
 export function createServer(options: ServerOptions, tls: Tls | null): http.Server {
   // Bodies may be layers of gigabytes: their time is not bounded here (JSON's is, in body.ts).
-  const settings = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: 0 };
+  const settings = {
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: HEADERS_MS,
+    requestTimeout: 0,
+    // We say it ourselves, with a message.
+    requireHostHeader: false,
+  };
+  const connections = createConnections(options.mostConnections);
   const server =
     tls === null
       ? http.createServer(settings)
@@ -53,11 +64,18 @@ export function createServer(options: ServerOptions, tls: Tls | null): http.Serv
           requestCert: tls.verify,
           rejectUnauthorized: tls.verify,
           minVersion: 'TLSv1.2',
+          handshakeTimeout: HANDSHAKE_MS,
         });
-  server.maxConnections = MOST_CONNECTIONS;
-  server.on('request', (request, response) => void serve(options, request, response));
+  if (tls !== null) server.maxConnections = 2 * options.mostConnections;
+  server.on(tls === null ? 'connection' : 'secureConnection', (socket: Duplex) => connections.enter(socket));
+  tellRefusals(server);
+  server.on('request', (request, response) => {
+    connections.began(request.socket);
+    response.once('close', () => connections.ended(request.socket));
+    void serve(options, request, response);
+  });
   server.on('upgrade', (request, socket, head) =>
-    upgrade(options, server, tls !== null, request, socket, head),
+    upgrade(options, server, connections, tls !== null, request, socket, head),
   );
   return server;
 }
@@ -92,6 +110,8 @@ async function serve(
   try {
     const match = taken?.match ?? options.router.match(request.method ?? '', url.path);
     if (options.closing.aborted) throw unavailable('the daemon is shutting down');
+    if (request.headers.host === undefined && request.httpVersion === '1.1')
+      throw invalid('missing required Host header');
     const given = exchange(match);
     await match.route.handle(given);
   } catch (failure) {
@@ -128,6 +148,7 @@ function splitUrl(request: IncomingMessage): { path: string; query: string } {
 function upgrade(
   options: ServerOptions,
   server: http.Server,
+  connections: Connections,
   encrypted: boolean,
   request: IncomingMessage,
   socket: Duplex,
@@ -138,6 +159,8 @@ function upgrade(
     handBack(server, encrypted, request, socket, head);
     return;
   }
+  // Until it closes: what the route does with it is nothing that an idle client does.
+  connections.began(socket);
   socket.on('error', () => socket.destroy());
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;

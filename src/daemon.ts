@@ -11,6 +11,7 @@ import { createHostFacts, hasIpv6, hasOvsModule, hostAddress } from './engine/ho
 import { loadModel, Model, type RunningEngine, startEngine } from './engine/index.js';
 import { createNames } from './engine/names.js';
 import { movedLinks } from './engine/plugins/part.js';
+import { hostSettings } from './engine/settings.js';
 import { createVolumes } from './engine/volumes.js';
 import { relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
@@ -87,6 +88,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
       wanted: () => [...model.networks.values()].some((n) => n.driver === 'ovs'),
     },
     parents: () => parentNames(model, { host, drivers: DRIVERS }),
+    settings: hostSettings(model, { host, drivers: DRIVERS }),
   });
   await opened;
   const events = createEvents({

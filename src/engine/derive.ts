@@ -6,6 +6,7 @@ import { isUplink } from '../plan/depend.js';
 import { type KernelObject, objectKey, type Slice } from '../plan/objects.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
+import { forwardingSwitches } from './settings.js';
 
 export interface DeriveContext {
   readonly host: HostView;
@@ -59,14 +60,7 @@ export const hostInterfaces = (
 
 const hostSlice = (model: Model, context: DeriveContext): readonly KernelObject[] => {
   const { host, daemon } = context;
-  const forward = (path: string): KernelObject => ({ kind: 'sysctl', ns: 'host', path, value: '1' });
-  const usesIpv6 = [...model.networks.values()].some((n) => n.ipv6 && !n.configOnly);
-  return [
-    ...(host.ipForward ? [forward('net/ipv4/ip_forward')] : []),
-    ...(host.ipForward && usesIpv6 ? [forward('net/ipv6/conf/all/forwarding')] : []),
-    ...daemon,
-    ...sharedObjects(model, context),
-  ];
+  return [...forwardingSwitches(model, host), ...daemon, ...sharedObjects(model, context)];
 };
 
 const networkSlice = (model: Model, id: string, context: DeriveContext): readonly KernelObject[] => {

@@ -86,6 +86,7 @@ export const createHostFacts = (options: {
       if (!known || changed || now - known.at > FRESH_MS) known = look(now);
       return known.subnets;
     },
+    forwardsIpv4: () => read('/proc/sys/net/ipv4/ip_forward').trim() !== '0',
     resolvConf: () => read(resolvConfPath()),
     defaultBridge: () => (dockerdLives() ? 'viaduct0' : 'docker0'),
     gatewayBridge: () => (dockerdLives() ? 'viaduct_gw' : 'docker_gwbridge'),

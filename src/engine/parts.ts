@@ -25,6 +25,8 @@ export interface EngineVolumes extends VolumeCommands {
 export interface HostFacts {
   /** what the host itself uses: its routes that are not ours, and its nameservers; `changed`: not as of a moment ago */
   subnets(changed?: boolean): Subnets;
+  /** whether the host forwards IPv4 now */
+  forwardsIpv4(): boolean;
   /** the host's own resolver configuration */
   resolvConf(): string;
   /** the default network's bridge: docker0, or another name where a living dockerd has that */

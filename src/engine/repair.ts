@@ -10,6 +10,7 @@ import { convergeSlices } from './converge.js';
 import { allSlices } from './derive.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
+import { SettingsRepair } from './settings.js';
 
 interface Repairing {
   readonly kernel: Kernel;
@@ -108,6 +109,7 @@ export const repair = (parts: Repairing, drift: readonly Drift[]): number => {
  * after a moment.
  */
 export const watchDrift = (parts: Repairing, routesChanged: () => void): readonly KernelObject[] => {
+  const settings = new SettingsRepair(parts);
   const attempt = (drift: readonly Drift[], retries: number): void => {
     try {
       repair(parts, drift);
@@ -117,6 +119,7 @@ export const watchDrift = (parts: Repairing, routesChanged: () => void): readonl
     }
   };
   return parts.kernel.watch((drift) => {
+    settings.repair(drift.filter((d) => d.kind === 'sysctl'));
     attempt(drift, 5);
     if (drift.some(({ kind }) => kind === 'route')) routesChanged();
   });

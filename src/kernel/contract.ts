@@ -1,5 +1,5 @@
 /** What the engine asks of the kernel. `kernel/` implements it on Linux, `kernel/fake.ts` in memory. */
-import type { KernelObject, Netns } from '../plan/objects.js';
+import type { KernelObject, Netns, SysctlObject } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
 
 export interface Kernel {
@@ -40,6 +40,8 @@ export type Drift =
   | { readonly kind: 'link'; readonly ns: Netns; readonly name: string }
   | { readonly kind: 'address'; readonly ns: 'host'; readonly name: string }
   | { readonly kind: 'route' }
+  /** a sysctl of the host's that has another value than it needs */
+  | { readonly kind: 'sysctl'; readonly object: SysctlObject; readonly found: string }
   /** something in Open vSwitch, or Open vSwitch itself came back */
   | { readonly kind: 'ovs' }
   | { readonly kind: 'nftables' };

@@ -21,6 +21,7 @@ import { addressPresent, fdbPresent, neighbourPresent, routePresent } from './lo
 import { createNamespace, removeNamespace } from './netns.js';
 import { setOffload } from './offload.js';
 import type { OpenVswitch } from './ovs/index.js';
+import { IPV6_FORWARDING, keepRouterAdvertisements } from './router-advertisements.js';
 import { createAddress, deleteAddress } from './rtnetlink/address.js';
 import {
   createFdb,
@@ -123,6 +124,7 @@ const sysctlKey = (o: SysctlObject): string => `${o.ns} ${o.path}`;
 const sysctl: VisitExecutor<SysctlObject> = {
   by: 'visit',
   create: (o, { formerValues, made }) => {
+    if (o.ns === 'host' && o.path === IPV6_FORWARDING && o.value === '1') keepRouterAdvertisements();
     if (made.has(`${o.ns} ${linkOfSysctl(o.path)}`)) {
       writeSysctl(o.ns, o.path, o.value);
       return;

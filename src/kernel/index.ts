@@ -9,6 +9,7 @@ import {
   type MovedLink,
   objectKey,
   type ResolverObject,
+  type SysctlObject,
 } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
 import { Applier } from './apply.js';
@@ -31,6 +32,7 @@ import { OvsWatch } from './ovs/watch.js';
 import { Reaper } from './reaper.js';
 import { SandboxWatch } from './sandbox-events.js';
 import { Session } from './session.js';
+import { SettingsWatch } from './settings.js';
 import { hasSysctl } from './sysctl.js';
 
 export interface KernelParts {
@@ -47,6 +49,8 @@ export interface KernelParts {
   readonly ovs?: { readonly runDirectory: string; readonly wanted: () => boolean };
   /** names of the host's interfaces that networks lie on, whosever they are; asked anew each time */
   readonly parents?: () => ReadonlySet<string>;
+  /** sysctls of the host's without which packets do not pass; asked anew at each look at them, once a second */
+  readonly settings?: () => readonly SysctlObject[];
 }
 
 export const OVS_RUN_DIRECTORY = '/run/openvswitch';
@@ -85,6 +89,7 @@ class LinuxKernel implements Kernel {
   #watch: Watch | undefined;
   #ovsWatch: OvsWatch | undefined;
   #sandboxWatch: SandboxWatch | undefined;
+  #settingsWatch: SettingsWatch | undefined;
 
   constructor(private readonly parts: KernelParts) {
     this.#ovs = new OpenVswitch(parts.ovs?.runDirectory ?? OVS_RUN_DIRECTORY, {
@@ -164,6 +169,7 @@ class LinuxKernel implements Kernel {
     this.#expectedOvs.adopt(there);
     this.#watchOvs(onDrift);
     this.#watchSandboxes();
+    this.#watchSettings(onDrift);
     return there;
   }
 
@@ -172,6 +178,12 @@ class LinuxKernel implements Kernel {
     const watch = this.#watch;
     if (watch && this.#expected.hasInside)
       this.#sandboxWatch ??= new SandboxWatch(() => this.#watch?.suspectInside());
+  }
+
+  #watchSettings(onDrift: (drift: readonly Drift[]) => void): void {
+    this.#settingsWatch?.close();
+    const wanted = this.parts.settings;
+    this.#settingsWatch = wanted && new SettingsWatch({ wanted, onDrift });
   }
 
   reachable(o: KernelObject): boolean {
@@ -190,6 +202,7 @@ class LinuxKernel implements Kernel {
     this.#watch?.close();
     this.#ovsWatch?.close();
     this.#sandboxWatch?.close();
+    this.#settingsWatch?.close();
     await this.#reaper.close();
     this.parts.nftables.close();
   }

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ADVERTISEMENT } from '../support/frames.js';
 import { daemonForThisFile, phrasesFor, TELL_PEER } from '../support/phrases.js';
 import { until } from '../support/run.js';
 import { HOST, OUTSIDE } from '../support/world.js';
@@ -175,14 +176,6 @@ describe('safety 3: no race opens anything', () => {
 });
 
 describe('safety 5 and 6: containers that lie', () => {
-  /** A router advertisement (RFC 4861, 4.2) for 2001:db8:bad::/64; the kernel fills in the checksum. */
-  const ADVERTISEMENT = [
-    '86000000 40000708 00000000 00000000',
-    '0304 40c0 00015180 00003840 00000000 20010db80bad0000 0000000000000000',
-  ]
-    .join('')
-    .replace(/ /g, '')
-    .replace(/../g, (byte) => `\\${Number.parseInt(byte, 16).toString(8).padStart(3, '0')}`);
   test('safety 5 the host ignores router advertisements from containers', async () => {
     const id = await d.docker('network', 'create', '--ipv6', 'net');
     await tools('evil', '--network', 'net', '--cap-add', 'NET_ADMIN');

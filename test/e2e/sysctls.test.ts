@@ -1,6 +1,9 @@
 /** Sysctls: those that every container begins with, those of its user, and those that the host needs for forwarding. */
 import { describe, expect, test } from 'vitest';
-import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
+import { ADVERTISEMENT } from '../support/frames.js';
+import { daemonForThisFile, phrasesFor, TELL_PEER } from '../support/phrases.js';
+import { until } from '../support/run.js';
+import { HOST } from '../support/world.js';
 
 const d = daemonForThisFile({ images: ['alpine', 'nettools'] });
 const { inspect, inside, sleeper, address6Of, addressOf, ping } = phrasesFor(d);
@@ -73,5 +76,120 @@ describe('IPv6 that a user takes away', () => {
     await d.docker('network', 'create', '--ipv6', '--ipv4=false', 'only');
     await sleeper('bare', '--network', `name=only,${off}`);
     expect(await inside('bare', 'ip -o address show dev eth0')).toBe('');
+  });
+});
+
+describe('what the host needs', () => {
+  const value = (name: string) => d.host(`sysctl -n ${name}`);
+  const told = (name: string) => d.log().split(`"sysctl":"${name}"`).length - 1;
+  /** Another program writes 0: within a second it is 1 again, and that is told once. */
+  const putBack = async (name: string, write = `sysctl -qw ${name}=0`) => {
+    const [before, began] = [told(name), Date.now()];
+    await d.host(write);
+    await until(`${name} is put back`, async () => (await value(name)) === '1', 3_000);
+    const line = await until('and that is told', () =>
+      d
+        .log()
+        .split('\n')
+        .findLast((l) => l.includes(name)),
+    );
+    expect(JSON.parse(line)).toMatchObject({ msg: 'repaired what was changed from outside', found: '0' });
+    expect(JSON.parse(line).time - began).toBeLessThan(1_000);
+    expect(told(name)).toBe(before + 1);
+    if (name === 'net.ipv4.ip_forward') expect(told('net.ipv4.conf.docker0.forwarding')).toBe(0);
+  };
+
+  test('N F3 A K13: forwarding and route_localnet are put back within a second', async () => {
+    const id = await d.docker('network', 'create', '--ipv6', 'six');
+    const bridge = `br-${id.slice(0, 12)}`;
+    await d.docker(
+      'run',
+      '-d',
+      '--name',
+      'web',
+      '--network',
+      'six',
+      '-p',
+      '8085:80',
+      'nettools',
+      ...TELL_PEER,
+    );
+    const served = (from: typeof d.host, address: string) =>
+      until(
+        `${address} answers`,
+        async () => (await from.try(`curl -s --http0.9 -m 1 ${address}:8085`)).stdout !== '',
+      );
+    await served(d.host, '127.0.0.1');
+    await putBack('net.ipv4.ip_forward');
+    await putBack('net.ipv6.conf.all.forwarding');
+    await putBack(`net.ipv4.conf.${bridge}.forwarding`);
+    await putBack(`net.ipv4.conf.${bridge}.route_localnet`);
+    // by somebody who has mounted a /proc of his own, where no watch of files sees him
+    const path = `/proc/sys/net/ipv4/conf/${bridge}/route_localnet`;
+    await putBack(
+      `net.ipv4.conf.${bridge}.route_localnet`,
+      `unshare -m sh -c 'mount -t proc proc /proc && echo 0 >${path}'`,
+    );
+    await served(d.host, '127.0.0.1');
+    await served(d.outside, HOST.ipv4);
+    await d.host('sysctl -qw net.ipv4.conf.default.forwarding=0');
+    const later = await d.docker('network', 'create', 'later');
+    await until(
+      'a bridge that began without',
+      async () => (await value(`net.ipv4.conf.br-${later.slice(0, 12)}.forwarding`)) === '1',
+    );
+    await d.host('sysctl -qw net.ipv4.conf.default.forwarding=1');
+  });
+
+  test('N F3 A K13: who writes it again and again is let have it for a while, and the daemon says so', async () => {
+    const going = `${d.world.base}/going`;
+    await d.host(
+      `touch ${going}; (while [ -e ${going} ]; do sysctl -qw net.ipv4.ip_forward=0; sleep 0.1; done) >/dev/null 2>&1 &`,
+    );
+    const before = told('net.ipv4.ip_forward');
+    await until('it is told', () => /"net.ipv4.ip_forward".*again and again/.test(d.log()));
+    const info = async () => (await d.docker.try(['info'])).stderr;
+    await until('info warns', async () => (await info()).includes('WARNING: IPv4 forwarding is disabled'));
+    await until('create warns', async () =>
+      (await d.docker.try(['create', 'alpine'])).stderr.includes(
+        'IPv4 forwarding is disabled. Networking will not work.',
+      ),
+    );
+    await d.host(`rm ${going}`);
+    await until('it is put back', async () => (await value('net.ipv4.ip_forward')) === '1', 30_000);
+    expect(told('net.ipv4.ip_forward') - before).toBeLessThan(20);
+    expect(await info()).not.toContain('IPv4 forwarding');
+  });
+
+  test('N F2: a host that learns its way out from a router keeps it when containers get IPv6', async () => {
+    const forwarding = (way: 0 | 1) => d.host(`sysctl -qw net.ipv6.conf.all.forwarding=${way}`);
+    const send = `printf '${ADVERTISEMENT}' | socat -u STDIN 'IP6-SENDTO:[ff02::1%eth0]:58,setsockopt-int=41:18:255'`;
+    const learnt = async () => (await d.host('ip -6 route show default proto ra')) !== '';
+    const learns = () =>
+      until('the router is believed', async () => {
+        await d.outside(send);
+        return learnt();
+      });
+    await d.host('ip link add quiet type bridge; sysctl -qw net.ipv6.conf.quiet.accept_ra=0');
+    await forwarding(0);
+    await d.host('sysctl -qw net.ipv6.conf.eth0.accept_ra=1');
+    await learns();
+    await forwarding(1);
+    await until('by itself the kernel forgets it', async () => !(await learnt()));
+    await forwarding(0);
+    await learns();
+
+    await d.docker('network', 'create', '--ipv6', 'six');
+    expect(await value('net.ipv6.conf.all.forwarding')).toBe('1');
+    expect(await learnt()).toBe(true);
+    expect(await value('net.ipv6.conf.eth0.accept_ra')).toBe('2');
+    expect(await value('net.ipv6.conf.quiet.accept_ra')).toBe('0');
+    await d.host('ip -6 route del default proto ra');
+    await learns();
+    await putBack('net.ipv6.conf.all.forwarding');
+    expect(await learnt()).toBe(true);
+    await d.host(
+      'ip link del quiet; sysctl -qw net.ipv6.conf.eth0.accept_ra=0; ip -6 route flush proto ra || true',
+    );
   });
 });

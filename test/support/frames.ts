@@ -23,6 +23,15 @@ const checksum = (bytes: Buffer): number => {
   return ~sum & 0xffff;
 };
 
+/** A router advertisement (RFC 4861, 4.2) for 2001:db8:bad::/64; the kernel fills in the checksum. In `printf`’s octal. */
+export const ADVERTISEMENT = [
+  '86000000 40000708 00000000 00000000',
+  '0304 40c0 00015180 00003840 00000000 20010db80bad0000 0000000000000000',
+]
+  .join('')
+  .replace(/ /g, '')
+  .replace(/../g, (byte) => `\\${Number.parseInt(byte, 16).toString(8).padStart(3, '0')}`);
+
 export interface Ends {
   readonly fromMac: string;
   readonly toMac: string;

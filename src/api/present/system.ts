@@ -151,7 +151,7 @@ export function presentInfo(host: HostFacts, daemon: DaemonFacts, minor: number)
     DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })),
     ...(minor < 49 ? {} : { FirewallBackend: { Driver: 'nftables' } }),
     CDISpecDirs: [],
-    Warnings: presentWarnings(config),
+    Warnings: presentWarnings(config, host),
   };
 }
 
@@ -171,11 +171,12 @@ const presentRegistries = (config: DaemonConfig): Record<string, unknown> => ({
   Mirrors: config.registryMirrors,
 });
 
-function presentWarnings(config: DaemonConfig): readonly string[] {
-  return config.hosts
+function presentWarnings(config: DaemonConfig, { ipv4Forwarding }: HostFacts): readonly string[] {
+  const open = config.hosts
     .filter((host) => host.startsWith('tcp://') && config.tls?.verify !== true)
     .map(
       (host) =>
         `WARNING: API is accessible on ${host} without ${config.tls === null ? 'encryption' : 'TLS client verification'}: whoever reaches it is root on this host`,
     );
+  return ipv4Forwarding ? open : [...open, 'WARNING: IPv4 forwarding is disabled'];
 }

@@ -110,7 +110,7 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     failpoint('volumes-made');
     parts.ledger.commit([{ table: 'container', id: container.id, value: container }]);
     containerEvent(parts, container, 'create');
-    return { id: container.id, warnings: warningsOf(container) };
+    return { id: container.id, warnings: warningsOf(parts, container) };
   },
   start: (reference) => lifecycle.start(idOf(parts, reference)),
   stop: (reference, seconds, signal) => lifecycle.stop(idOf(parts, reference), { seconds, signal }),

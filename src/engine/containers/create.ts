@@ -276,10 +276,12 @@ const same = (parts: Parts, given: readonly { name: string }[], primary: string)
 };
 
 /** What a user should know of a container that is made all the same; in moby's words. */
-export const warningsOf = ({ hostConfig }: Container): readonly string[] =>
-  hostConfig.NetworkMode === 'host' && Object.keys(hostConfig.PortBindings).length > 0
+export const warningsOf = (parts: Parts, { hostConfig }: Container): readonly string[] => [
+  ...(hostConfig.NetworkMode === 'host' && Object.keys(hostConfig.PortBindings).length > 0
     ? ['Published ports are discarded when using host network mode']
-    : [];
+    : []),
+  ...(parts.facts.forwardsIpv4() ? [] : ['IPv4 forwarding is disabled. Networking will not work.']),
+];
 
 export const designContainer = (parts: Parts, request: ContainerCreateRequest): Container => {
   const image = parts.images.find(request.config.Image);

@@ -13,6 +13,7 @@ export const RTM = {
   NEWNEIGH: 28,
   DELNEIGH: 29,
   GETNEIGH: 30,
+  NEWNETCONF: 80,
   NEWNSID: 88,
 } as const;
 

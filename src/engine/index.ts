@@ -29,6 +29,7 @@ import { replayAddresses } from './plugins/replay.js';
 import { predefinedNetworks } from './predefined.js';
 import { watchDrift } from './repair.js';
 import { loadModel, retire, settleContainers, settleStrays } from './restore.js';
+import { sweepSubpaths } from './volumes/subpath.js';
 
 export interface EngineRooms {
   readonly config: DaemonConfig;
@@ -87,6 +88,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   const revive = await settleContainers(parts, lifecycle);
   settleStrays(parts);
   establishPredefined(parts);
+  sweepSubpaths(config.execRoot);
   kernel.ensureTables();
   const observed = watchDrift({ kernel, model, derive, log }, overlapTeller(parts));
   const { steps, refusals } = convergeAll({ kernel, model, derive }, allSlices(model), observed);

@@ -111,9 +111,16 @@ export interface DockerMount {
   readonly Source?: string;
   readonly Target: string;
   readonly ReadOnly?: boolean;
-  readonly BindOptions?: { readonly Propagation?: string; readonly CreateMountpoint?: boolean };
+  readonly BindOptions?: {
+    readonly Propagation?: string;
+    readonly CreateMountpoint?: boolean;
+    readonly NonRecursive?: boolean;
+    readonly ReadOnlyNonRecursive?: boolean;
+    readonly ReadOnlyForceRecursive?: boolean;
+  };
   readonly VolumeOptions?: {
     readonly NoCopy?: boolean;
+    readonly Subpath?: string;
     readonly Labels?: Readonly<Record<string, string>>;
     readonly DriverConfig?: { readonly Name?: string; readonly Options?: Readonly<Record<string, string>> };
   };
@@ -180,6 +187,12 @@ export interface MountPoint {
   readonly driver: string;
   /** of a volume: the directory in it that is mounted; absent: the volume itself */
   readonly subpath?: string;
+  /** of a volume: it does not begin with what the image has there */
+  readonly noCopy?: boolean;
+  /** of a bind: without what is mounted below its source */
+  readonly nonRecursive?: boolean;
+  /** read-only, but not what is mounted below; or that too, or not at all. Absent: where the kernel can (5.12) */
+  readonly readOnlyBelow?: 'no' | 'must';
   /** tmpfs: mount options, e.g. `size=64m` */
   readonly options: string;
 }

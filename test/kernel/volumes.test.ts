@@ -93,33 +93,33 @@ const fresh = (name: string): string => {
   return join(root, name);
 };
 
-test('copy-up brings content with owners and modes, and the directory’s own', () => {
+test('copy-up brings content with owners and modes, and the directory’s own', async () => {
   const volume = fresh('v1');
-  copyUp(image('image1'), '/srv/www', volume);
+  await copyUp(image('image1'), '/srv/www', volume);
   expect(readFileSync(join(volume, 'index.html'), 'utf8')).toBe('hello');
   expect(statSync(join(volume, 'index.html'))).toMatchObject({ uid: 33, gid: 33, mode: 0o100640 });
   expect(statSync(volume)).toMatchObject({ uid: 33, gid: 33, mode: 0o042750 });
 });
 
-test('copy-up leaves a volume alone that has content, and does nothing where the image has nothing', () => {
+test('copy-up leaves a volume alone that has content, and does nothing where the image has nothing', async () => {
   const volume = fresh('v2');
   writeFileSync(join(volume, 'mine'), 'x');
-  copyUp(image('image2'), '/srv/www', volume);
+  await copyUp(image('image2'), '/srv/www', volume);
   expect(readdirSync(volume)).toEqual(['mine']);
   const empty = fresh('v3');
-  copyUp(join(root, 'image2'), '/not/there', empty);
-  copyUp(join(root, 'image2'), '/srv/www/index.html', empty);
+  await copyUp(join(root, 'image2'), '/not/there', empty);
+  await copyUp(join(root, 'image2'), '/srv/www/index.html', empty);
   expect(readdirSync(empty)).toEqual([]);
 });
 
-test('a symbolic link in the image stays inside the image', () => {
+test('a symbolic link in the image stays inside the image', async () => {
   const rootfs = image('image3');
   symlinkSync('/srv/www', join(rootfs, 'inside'));
   symlinkSync('../../../../../../etc', join(rootfs, 'outside'));
   const inside = fresh('v4');
-  copyUp(rootfs, '/inside', inside);
+  await copyUp(rootfs, '/inside', inside);
   expect(readdirSync(inside)).toEqual(['index.html']);
   const outside = fresh('v5');
-  copyUp(rootfs, '/outside', outside);
+  await copyUp(rootfs, '/outside', outside);
   expect(readdirSync(outside)).toEqual([]);
 });

@@ -81,6 +81,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'store',
       ...INJECTED,
       'kernel/ffi',
+      'kernel/file-calls',
       'files',
       'dns/files',
       'dns/etc',

@@ -224,7 +224,7 @@ describe('config.json', () => {
     expect(new Set(destinations).size).toBe(destinations.length);
     expect(made.mounts.find(({ destination }) => destination === '/etc/hosts')).toMatchObject({
       source: '/src',
-      options: ['rbind', 'rprivate', 'ro'],
+      options: ['rbind', 'rprivate', 'rro'],
     });
     expect(made.linux.rootfsPropagation).toBe('rslave');
   });

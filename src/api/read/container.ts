@@ -92,9 +92,13 @@ const HOST = {
         BindOptions: fields({
           Propagation: string.exactOptional(),
           CreateMountpoint: boolean.exactOptional(),
+          NonRecursive: boolean.exactOptional(),
+          ReadOnlyNonRecursive: boolean.exactOptional(),
+          ReadOnlyForceRecursive: boolean.exactOptional(),
         }).exactOptional(),
         VolumeOptions: fields({
           NoCopy: boolean.exactOptional(),
+          Subpath: string.exactOptional(),
           Labels: stringMap.exactOptional(),
           DriverConfig: fields({
             Name: string.exactOptional(),

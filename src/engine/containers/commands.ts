@@ -12,7 +12,7 @@ import { interfaceCounters } from './counters.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
 import { gatewayOf } from './default-gateway.js';
 import { etcJoined, etcLeft, followLinks, pathsOf } from './etc.js';
-import { createFileCommands } from './files.js';
+import { createFileCommands, hasFilesToPrepare, prepareFiles } from './files.js';
 import { connectAny, disconnectAny } from './joining.js';
 import type { Lifecycle } from './lifecycle.js';
 import { containerEvent, isRunning } from './state.js';
@@ -103,12 +103,23 @@ const commit = async (
   }
 };
 
+/** A container whose files cannot be made is not made. */
+const prepared = async (parts: Parts, lifecycle: Lifecycle, container: Container): Promise<void> => {
+  try {
+    await lifecycle.exclusive(container.id, () => prepareFiles(parts, container));
+  } catch (error) {
+    await lifecycle.remove(container.id, { force: true, volumes: true });
+    throw error;
+  }
+};
+
 export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): ContainerCommands => ({
   async create(request) {
     parts.runtime.foresee();
     const container = designContainer(parts, request);
     failpoint('volumes-made');
     parts.ledger.commit([{ table: 'container', id: container.id, value: container }]);
+    if (hasFilesToPrepare(container, request)) await prepared(parts, lifecycle, container);
     containerEvent(parts, container, 'create');
     return { id: container.id, warnings: warningsOf(parts, container) };
   },

@@ -1,16 +1,7 @@
 /** `docker create`: checks, a name, mounts, the merged command; a record on disk and nothing in the kernel yet. */
 import { randomInt } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { isAbsolute, normalize } from 'node:path';
 import { conflict, invalid, notFound } from '../../errors.js';
-import type {
-  Container,
-  ContainerConfig,
-  DockerMount,
-  EndpointSettings,
-  HostConfig,
-  MountPoint,
-} from '../../model/container.js';
+import type { Container, ContainerConfig, EndpointSettings, HostConfig } from '../../model/container.js';
 import { type ContainerId, freshId, shortId } from '../../model/ids.js';
 import type { Image } from '../../model/image.js';
 import { canonicalSettings, checkSettings } from '../attachment.js';
@@ -19,6 +10,7 @@ import { type Parts, timestamp } from '../parts.js';
 import { exposedPorts } from '../publish.js';
 import { mergeHealth } from './healthcheck.js';
 import { parseLink } from './links.js';
+import { designMounts } from './mount-points.js';
 import { signalNumber } from './signals.js';
 import { ADJECTIVES, NOUNS } from './words.js';
 
@@ -85,141 +77,6 @@ export const mergeConfig = (
       ? { StopSignal: config.StopSignal || image.config.StopSignal }
       : {}),
   };
-};
-
-const destinationOf = (path: string): string => {
-  if (!isAbsolute(path))
-    throw invalid(`invalid mount config: invalid mount path: '${path}' mount path must be absolute`);
-  const clean = normalize(path).replace(/(.)\/$/, '$1');
-  if (clean === '/') throw invalid("invalid mount config: invalid specification: destination can't be '/'");
-  return clean;
-};
-
-const PROPAGATIONS = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
-
-/** `source:destination[:options]` of `-v`. */
-const bindMount = (parts: Parts, text: string): MountPoint => {
-  const [source = '', target = '', options = '', ...rest] = text.split(':');
-  if (target === '' || rest.length > 0)
-    throw invalid(`invalid volume specification: '${text.slice(0, 256)}'`);
-  const destination = destinationOf(target);
-  const modes = options === '' ? [] : options.split(',');
-  const unknown = modes.find(
-    (m) =>
-      !['ro', 'rw', 'z', 'Z', 'nocopy', 'cached', 'delegated', 'consistent', ...PROPAGATIONS].includes(m),
-  );
-  if (unknown !== undefined) throw invalid(`invalid mode: ${options.slice(0, 64)}`);
-  const common = { destination, mode: options, rw: !modes.includes('ro'), options: '' };
-  if (!isAbsolute(source)) return volumeMount(parts, source, common, {}, {}, 'local');
-  const propagation = modes.find((m) => PROPAGATIONS.includes(m)) ?? 'rprivate';
-  return { ...common, type: 'bind', name: '', source: normalize(source), propagation, driver: '' };
-};
-
-type Common = Pick<MountPoint, 'destination' | 'mode' | 'rw' | 'options'>;
-
-const volumeMount = (
-  parts: Parts,
-  name: string,
-  common: Common,
-  labels: Readonly<Record<string, string>>,
-  options: Readonly<Record<string, string>>,
-  driver: string,
-): MountPoint => {
-  const volume = parts.volumes.create({ name, driver, options, labels });
-  return {
-    ...common,
-    type: 'volume',
-    name: volume.name,
-    source: volume.mountpoint,
-    propagation: '',
-    driver: 'local',
-  };
-};
-
-const structuredMount = (parts: Parts, mount: DockerMount): MountPoint => {
-  const destination = destinationOf(mount.Target);
-  const common = { destination, mode: '', rw: mount.ReadOnly !== true, options: '' };
-  if (mount.Type === 'tmpfs') {
-    const size = mount.TmpfsOptions?.SizeBytes;
-    const mode = mount.TmpfsOptions?.Mode;
-    const options = [...(size ? [`size=${size}`] : []), ...(mode ? [`mode=${mode.toString(8)}`] : [])].join(
-      ',',
-    );
-    return { ...common, type: 'tmpfs', name: '', source: '', propagation: '', driver: '', options };
-  }
-  if (mount.Type === 'volume') {
-    const { Labels = {}, DriverConfig = {} } = mount.VolumeOptions ?? {};
-    return volumeMount(
-      parts,
-      mount.Source ?? '',
-      common,
-      Labels,
-      DriverConfig.Options ?? {},
-      DriverConfig.Name || 'local',
-    );
-  }
-  const source = mount.Source ?? '';
-  if (!isAbsolute(source))
-    throw invalid(
-      `invalid mount config for type "bind": invalid mount path: '${source}' mount path must be absolute`,
-    );
-  if (!existsSync(source) && mount.BindOptions?.CreateMountpoint !== true)
-    throw invalid(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
-  const propagation = mount.BindOptions?.Propagation || 'rprivate';
-  return { ...common, type: 'bind', name: '', source: normalize(source), propagation, driver: '' };
-};
-
-const tmpfsMount = ([path, options]: [string, string]): MountPoint => ({
-  type: 'tmpfs',
-  name: '',
-  source: '',
-  destination: destinationOf(path),
-  mode: '',
-  rw: !options.split(',').includes('ro'),
-  propagation: '',
-  driver: '',
-  options,
-});
-
-const inheritedMounts = (parts: Parts, hostConfig: HostConfig): MountPoint[] =>
-  (hostConfig.VolumesFrom ?? []).flatMap((text) => {
-    const [name = '', mode = ''] = text.split(':', 2);
-    const rw = mode !== 'ro';
-    return parts.model.getContainer(name).mounts.map((m) => ({ ...m, rw: m.rw && rw }));
-  });
-
-/** Later ones win over earlier ones at one destination: inherited, image's, `--tmpfs`, `-v`, `--mount`. */
-const resolveMounts = (
-  parts: Parts,
-  config: ContainerConfig,
-  hostConfig: HostConfig,
-): readonly MountPoint[] => {
-  const explicit = [
-    ...inheritedMounts(parts, hostConfig),
-    ...Object.entries(hostConfig.Tmpfs ?? {}).map(tmpfsMount),
-    ...(hostConfig.Binds ?? []).map((text) => bindMount(parts, text)),
-    ...(hostConfig.Mounts ?? []).map((mount) => structuredMount(parts, mount)),
-  ];
-  const byDestination = new Map<string, MountPoint>();
-  for (const mount of explicit) byDestination.set(mount.destination, mount);
-  for (const path of Object.keys(config.Volumes ?? {})) {
-    const destination = destinationOf(path);
-    if (byDestination.has(destination)) continue;
-    const common = { destination, mode: '', rw: true, options: '' };
-    byDestination.set(destination, volumeMount(parts, '', common, {}, {}, 'local'));
-  }
-  return [...byDestination.values()].sort((a, b) => (a.destination < b.destination ? -1 : 1));
-};
-
-/** Volumes that were made for mounts of which a later one is refused are taken back. */
-const withoutLeftovers = <T>(parts: Parts, work: () => T): T => {
-  const known = new Set(parts.volumes.list().map((v) => v.name));
-  try {
-    return work();
-  } catch (error) {
-    for (const { name } of parts.volumes.list()) if (!known.has(name)) parts.volumes.remove(name, true);
-    throw error;
-  }
 };
 
 const SHARED = 'container:';
@@ -304,7 +161,7 @@ export const designContainer = (parts: Parts, request: ContainerCreateRequest): 
     config,
     hostConfig: withSharedById(parts, request.hostConfig),
     networks,
-    mounts: withoutLeftovers(parts, () => resolveMounts(parts, config, request.hostConfig)),
+    mounts: designMounts(parts, config, request.hostConfig),
     args,
     state: {
       status: 'created',

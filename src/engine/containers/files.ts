@@ -1,12 +1,15 @@
 /** `docker cp` and `docker export`: a container's files as its record says they are, whether it runs or not. */
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
+import { invalid } from '../../errors.js';
 import type { FileMount, FileView } from '../../files/contract.js';
+import { fromText, type OpenView, resolveDirectory, withView } from '../../files/view.js';
+import { SystemError } from '../../kernel/ffi.js';
 import type { Container, MountPoint } from '../../model/container.js';
-import type { ContainerCommands } from '../contract.js';
+import type { ContainerCommands, ContainerCreateRequest } from '../contract.js';
 import type { Parts } from '../parts.js';
 import { etcMounted } from './etc.js';
-import { sourceOf, unmountVolumes } from './mounts.js';
+import { fillVolumes, sourceOf, unmountVolumes } from './mounts.js';
 import { containerEvent } from './state.js';
 
 /** A tmpfs is the running container's alone: what lies below it is what `docker cp` sees, as in Docker. */
@@ -52,6 +55,32 @@ const releasingAtEnd = (parts: Parts, container: Container, tar: Readable): Read
 /** Whose the copied files become with `copyUIDGID`: the container's user, where it has one. */
 const ownerOf = (parts: Parts, container: Container, root: string) =>
   container.config.User === '' ? {} : { owner: parts.runtime.user(root, container.config.User) };
+
+/** What a container has before its first start, for `docker cp`: its working directory, and what its volumes begin with. */
+export const hasFilesToPrepare = (container: Container, { config }: ContainerCreateRequest): boolean =>
+  config.WorkingDir !== '' || container.mounts.some(({ type }) => type === 'volume');
+
+const makeWorkingDirectory = (view: OpenView, path: string): void => {
+  try {
+    closeSync(resolveDirectory(view, fromText(path), { make: true }).fd);
+  } catch (error) {
+    if (error instanceof SystemError && error.code === 'ENOTDIR')
+      throw invalid(`Cannot mkdir: ${path} is not a directory`, error);
+    throw error;
+  }
+};
+
+export const prepareFiles = async (parts: Parts, container: Container): Promise<void> => {
+  const root = parts.images.mount(container.id, container.imageId);
+  try {
+    const view = { name: container.name, root, readOnly: false, mounts: [] };
+    if (container.config.WorkingDir !== '')
+      await withView(view, async (open) => makeWorkingDirectory(open, container.config.WorkingDir));
+    await fillVolumes(parts, container, root);
+  } finally {
+    release(parts, container.id);
+  }
+};
 
 export const createFileCommands = (
   parts: Parts,

@@ -12,7 +12,7 @@ import { linkTargets, namespaceOwner, usesHost } from './attaching.js';
 import { writeEtc } from './etc.js';
 import { joinAll } from './joining.js';
 import { linkEnvironment } from './links.js';
-import { mountVolumes } from './mounts.js';
+import { mountVolumes, withSubpaths } from './mounts.js';
 
 const namespaceOf = (parts: Parts, container: Container): string => {
   const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
@@ -50,18 +50,20 @@ const runtimeCreate = (
 ): Promise<{ readonly pid: number }> => {
   const etc = writeEtc(parts, joined);
   failpoint('etc-written');
-  return parts.runtime.create({
-    container: joined,
-    image: parts.images.get(joined.imageId),
-    rootfs,
-    etc,
-    netns: namespaceOf(parts, joined),
-    env: linkVariables(parts, joined),
-    hostname: hostnameOf(parts, joined),
-    domainname: joined.config.Domainname,
-    sysctls: startSysctls(joined.hostConfig),
-    ...sharedNamespaces(parts, joined),
-  });
+  const create = (container: Container) =>
+    parts.runtime.create({
+      container,
+      image: parts.images.get(joined.imageId),
+      rootfs,
+      etc,
+      netns: namespaceOf(parts, joined),
+      env: linkVariables(parts, joined),
+      hostname: hostnameOf(parts, joined),
+      domainname: joined.config.Domainname,
+      sysctls: startSysctls(joined.hostConfig),
+      ...sharedNamespaces(parts, joined),
+    });
+  return withSubpaths(parts, joined, create);
 };
 
 /** Settings of interfaces, or of those to come, are the OCI runtime's to make: the interfaces must be there by then. */
@@ -74,7 +76,7 @@ export const launch = async (parts: Parts, container: Container): Promise<{ read
   parts.runtime.foresee();
   const rootfs = parts.images.mount(container.id, container.imageId);
   failpoint('rootfs-mounted');
-  mountVolumes(parts, container, rootfs);
+  await mountVolumes(parts, container, rootfs);
   failpoint('volumes-mounted');
   let creating: Promise<{ readonly pid: number }> | undefined;
   try {

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import type { Container, MountPoint } from '../../model/container.js';
 import type { Parts } from '../parts.js';
+import { bindSubpath } from '../volumes/subpath.js';
 import { copyUp } from '../volumes.js';
 
 /** `-v /missing:/x` makes the directory, as Docker does. */
@@ -16,12 +17,42 @@ export const sourceOf = (parts: Parts, mount: MountPoint): string => {
   return mount.source;
 };
 
-export const mountVolumes = (parts: Parts, container: Container, rootfs: string): void => {
-  for (const mount of container.mounts) {
-    if (mount.type === 'bind') makeSource(mount.source);
-    if (mount.type !== 'volume') continue;
-    const directory = parts.volumes.mount(mount.name);
-    if (!mount.mode.split(',').includes('nocopy')) copyUp(rootfs, mount.destination, directory);
+const isFilled = (mount: MountPoint): boolean =>
+  mount.type === 'volume' &&
+  !mount.noCopy &&
+  mount.subpath === undefined &&
+  !mount.mode.split(',').includes('nocopy');
+
+/** Volumes that are empty get what the image has in their place. */
+export const fillVolumes = async (parts: Parts, container: Container, rootfs: string): Promise<void> => {
+  for (const mount of container.mounts)
+    if (isFilled(mount)) await copyUp(rootfs, mount.destination, sourceOf(parts, mount));
+};
+
+export const mountVolumes = async (parts: Parts, container: Container, rootfs: string): Promise<void> => {
+  for (const mount of container.mounts) if (mount.type !== 'tmpfs') sourceOf(parts, mount);
+  await fillVolumes(parts, container, rootfs);
+};
+
+/** The container for `work` with sources that nobody can exchange, in the place of volumes' subpaths. */
+export const withSubpaths = async <T>(
+  parts: Parts,
+  container: Container,
+  work: (container: Container) => Promise<T>,
+): Promise<T> => {
+  if (container.mounts.every(({ subpath }) => subpath === undefined)) return work(container);
+  const releases: (() => void)[] = [];
+  try {
+    const mounts = container.mounts.map((mount, at) => {
+      if (mount.subpath === undefined) return mount;
+      const name = `${container.id}.${at}`;
+      const bound = bindSubpath(parts.config.execRoot, name, mount.source, mount.subpath);
+      releases.push(bound.release);
+      return { ...mount, source: bound.path };
+    });
+    return await work({ ...container, mounts });
+  } finally {
+    for (const release of releases) release();
   }
 };
 

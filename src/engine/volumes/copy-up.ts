@@ -1,49 +1,66 @@
 /**
  * A new volume begins with what the image has at its mount point, as in Docker. Invariants: nothing is copied into a
- * volume that has anything in it; a symbolic link in the image never leads out of the container's root.
+ * volume that has anything in it; nothing outside the container's root is read, nor outside the volume written, whatever
+ * links the image has and whatever another container that has the volume already does meanwhile.
  */
-import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, readdirSync, statSync } from 'node:fs';
+import { closeSync, constants as fs, fstatSync, readdirSync } from 'node:fs';
+import { copyAttributes, copyContents } from '../../files/copy.js';
+import { fromText, openView, resolve, type Spot } from '../../files/view.js';
 import * as ffi from '../../kernel/ffi.js';
 
-const O_DIRECTORY = 0o200000; // include/uapi/asm-generic/fcntl.h
+type Root = ReturnType<typeof openView>;
 
-/** Opens a directory below `root` as the container would see it; undefined: it is not there, or no directory. */
-const openInside = (root: string, path: string): number | undefined => {
-  const directory = ffi.open(root, ffi.O.PATH | O_DIRECTORY);
+/** Undefined: it is not there, or no directory. */
+const directoryIn = (root: Root, path: string): Spot | undefined => {
   try {
-    return ffi.openat2(
-      directory,
-      path.replace(/^\/+/, '') || '.',
-      ffi.O.RDONLY | O_DIRECTORY,
-      ffi.RESOLVE.IN_ROOT,
-    );
+    const spot = resolve(root, fromText(path));
+    if (fstatSync(spot.fd).isDirectory()) return spot;
+    closeSync(spot.fd);
+    return undefined;
   } catch (error) {
     if (error instanceof ffi.SystemError && ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code))
       return undefined;
     throw error;
-  } finally {
-    ffi.close(directory);
   }
 };
 
-/** `rootfs`: the container's mounted root; `path`: the mount point inside; `volume`: the volume's directory. */
-export const copyUp = (rootfs: string, path: string, volume: string): void => {
-  if (readdirSync(volume).length > 0) return;
-  const fd = openInside(rootfs, path);
-  if (fd === undefined) return;
+const fill = async (root: Root, from: Spot, volume: string): Promise<void> => {
+  const into = ffi.open(volume, ffi.O.PATH | fs.O_DIRECTORY);
   try {
-    const source = `/proc/${process.pid}/fd/${fd}/`;
-    if (readdirSync(source).length > 0) {
-      // Owners, modes, times, extended attributes, links and devices: what cp has known for decades.
-      execFileSync('cp', ['--archive', '--reflink=auto', `${source}.`, volume], {
-        stdio: ['ignore', 'ignore', 'pipe'],
-      });
-    }
-    const { uid, gid, mode } = statSync(source);
-    chownSync(volume, uid, gid);
-    chmodSync(volume, mode & 0o7777);
+    await copyContents(root, from, into);
+    copyAttributes({ fd: from.fd, stat: fstatSync(from.fd) }, into);
   } finally {
-    ffi.close(fd);
+    closeSync(into);
+  }
+};
+
+/** Volumes that are being filled: of two containers that get a new one at once, one fills it. */
+const underWay = new Map<string, Promise<void>>();
+
+/** `rootfs`: the container's mounted root; `path`: the mount point inside; `volume`: the volume's directory. */
+export const copyUp = async (rootfs: string, path: string, volume: string): Promise<void> => {
+  await underWay.get(volume)?.catch(() => {}); // it is the other's to tell; below is seen what there is
+  const filling = copyInto(rootfs, path, volume);
+  underWay.set(volume, filling);
+  try {
+    await filling;
+  } finally {
+    if (underWay.get(volume) === filling) underWay.delete(volume);
+  }
+};
+
+const copyInto = async (rootfs: string, path: string, volume: string): Promise<void> => {
+  if (readdirSync(volume).length > 0) return;
+  const root = openView({ name: '', root: rootfs, readOnly: true, mounts: [] });
+  try {
+    const from = directoryIn(root, path);
+    if (!from) return;
+    try {
+      await fill(root, from, volume);
+    } finally {
+      closeSync(from.fd);
+    }
+  } finally {
+    closeSync(root.root);
   }
 };

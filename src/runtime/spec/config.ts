@@ -24,7 +24,7 @@ export interface HostFacts {
 }
 
 /** What was looked up for one start. */
-export interface StartFacts extends MountFacts {
+export interface StartFacts extends Omit<MountFacts, 'kernel'> {
   readonly host: HostFacts;
   readonly user: ResolvedUser;
   readonly devices: readonly RequestedDevice[];
@@ -117,7 +117,7 @@ export const containerSpec = (
     root: { path: request.rootfs, readonly: hostConfig.ReadonlyRootfs === true },
     ...(hostConfig.UTSMode === 'host' ? {} : { hostname: request.hostname }),
     ...(hostConfig.UTSMode !== 'host' && request.domainname ? { domainname: request.domainname } : {}),
-    mounts: mounts(request, facts),
+    mounts: mounts(request, { ...facts, kernel: facts.host.kernel }),
     annotations: seccomp.annotations,
     linux: {
       cgroupsPath: cgroupPathOf(container.id),

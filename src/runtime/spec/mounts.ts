@@ -1,4 +1,5 @@
 /** Everything mounted into a container: kernel file systems, /etc files, volumes, binds, tmpfs; outer paths first. */
+import { invalid } from '../../errors.js';
 import type { HostConfig, MountPoint } from '../../model/container.js';
 import type { StartRequest } from '../contract.js';
 import type { OciMount } from './oci.js';
@@ -7,6 +8,7 @@ import type { OciMount } from './oci.js';
 const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
 
 export interface MountFacts {
+  readonly kernel: readonly [major: number, minor: number];
   /** where docker-init or its like lies on the host; empty: not asked for */
   readonly init: string;
   /** directory on the host that is /dev/shm (shareable or joined IPC); empty: a tmpfs of the container's own */
@@ -87,7 +89,21 @@ const tmpfsOptions = (text: string): readonly string[] => [
   ...text.split(',').filter((option) => option !== ''),
 ];
 
-const userMount = (mount: MountPoint): OciMount => {
+/** mount_setattr(2), by which what is mounted below becomes read-only too. */
+const RECURSIVE_SINCE = [5, 12] as const;
+
+const accessOf = ({ rw, readOnlyBelow, destination }: MountPoint, { kernel }: MountFacts): string => {
+  if (rw) return 'rw';
+  if (readOnlyBelow === 'no') return 'ro';
+  const [major, minor] = kernel;
+  if (major > RECURSIVE_SINCE[0] || (major === RECURSIVE_SINCE[0] && minor >= RECURSIVE_SINCE[1]))
+    return 'rro';
+  if (readOnlyBelow === 'must')
+    throw invalid(`${destination}: recursively read-only mounts need Linux ${RECURSIVE_SINCE.join('.')}`);
+  return 'ro';
+};
+
+const userMount = (mount: MountPoint, facts: MountFacts): OciMount => {
   if (mount.type === 'tmpfs')
     return {
       destination: mount.destination,
@@ -96,7 +112,16 @@ const userMount = (mount: MountPoint): OciMount => {
       options: [...tmpfsOptions(mount.options), ...(mount.rw ? [] : ['ro'])],
     };
   const propagation = mount.propagation || 'rprivate';
-  return bind(mount.source, mount.destination, propagation, mount.rw ? 'rw' : 'ro');
+  return {
+    destination: mount.destination,
+    type: 'bind',
+    source: mount.source,
+    // crun takes the recursion of the propagation for the bind's own.
+    options: [
+      ...(mount.nonRecursive ? ['bind', propagation.replace(/^r/, '')] : ['rbind', propagation]),
+      accessOf(mount, facts),
+    ],
+  };
 };
 
 const depth = (path: string): number => path.split('/').filter(Boolean).length;
@@ -108,7 +133,7 @@ const depth = (path: string): number => path.split('/').filter(Boolean).length;
 export const mounts = (request: StartRequest, facts: MountFacts): readonly OciMount[] => {
   const { container } = request;
   const host = container.hostConfig;
-  const given = container.mounts.map(userMount);
+  const given = container.mounts.map((mount) => userMount(mount, facts));
   const destinations = new Set(given.map((mount) => mount.destination));
   const tmpfs = Object.entries(host.Tmpfs ?? {})
     .filter(([destination]) => !destinations.has(destination))

@@ -1,0 +1,84 @@
+/**
+ * A directory of a volume, for a start to mount: found inside the volume by descriptors and bound to a path of ours, so that
+ * nobody who has the volume can put a link in its place before the OCI runtime looks.
+ *
+ *   <exec root>/subpaths/<container>.<n>    there while the container is being made
+ */
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { internal, invalid } from '../../errors.js';
+import { fromText, openView, resolve } from '../../files/view.js';
+import * as ffi from '../../kernel/ffi.js';
+import { descriptorPath } from '../../kernel/file-calls.js';
+
+const refusal = (subpath: string, error: unknown): unknown => {
+  if (!(error instanceof ffi.SystemError)) return error;
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+    return internal(`cannot access path ${subpath}: no such file or directory`, error);
+  return invalid(`cannot access path ${subpath}: ${error.message}`, error);
+};
+
+/** Never recursively: were it still mounted, that would be the volume's files. */
+const removePoint = (path: string): void => {
+  try {
+    ffi.umount(path);
+  } catch (error) {
+    if (!(error instanceof ffi.SystemError && error.code === 'EINVAL')) throw error;
+  }
+  try {
+    rmdirSync(path);
+  } catch {
+    unlinkSync(path);
+  }
+};
+
+export interface BoundSubpath {
+  readonly path: string;
+  release(): void;
+}
+
+/** Throws internal where there is no such thing in the volume. */
+export const bindSubpath = (
+  execRoot: string,
+  name: string,
+  volume: string,
+  subpath: string,
+): BoundSubpath => {
+  const parent = join(execRoot, 'subpaths');
+  const path = join(parent, name);
+  const view = openView({ name: '', root: volume, readOnly: true, mounts: [] });
+  try {
+    const spot = resolve(view, fromText(subpath));
+    try {
+      mkdirSync(parent, { recursive: true, mode: 0o700 });
+      if (existsSync(path)) removePoint(path);
+      if (fstatSync(spot.fd).isDirectory()) mkdirSync(path);
+      else writeFileSync(path, '');
+      ffi.mount(descriptorPath(spot.fd), path, '', ffi.MS.BIND | ffi.MS.REC, '');
+      ffi.mount('', path, '', ffi.MS.REC | ffi.MS.PRIVATE, '');
+    } finally {
+      closeSync(spot.fd);
+    }
+  } catch (error) {
+    throw refusal(subpath, error);
+  } finally {
+    closeSync(view.root);
+  }
+  return { path, release: () => removePoint(path) };
+};
+
+/** What a daemon left that was killed while it made a container. */
+export const sweepSubpaths = (execRoot: string): void => {
+  const parent = join(execRoot, 'subpaths');
+  if (!existsSync(parent)) return;
+  for (const name of readdirSync(parent)) removePoint(join(parent, name));
+};

@@ -16,7 +16,7 @@ import { createVolumes } from './engine/volumes.js';
 import { relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
 import { createKernel } from './kernel/index.js';
-import { createNftables, foreignDrops, sandboxRedirect } from './kernel/nftables/index.js';
+import { createNftables, foreignDrops, Keeper, sandboxRedirect } from './kernel/nftables/index.js';
 import type { NamedBridge } from './kernel/observe.js';
 import type { Logger } from './log.js';
 import { createPlugins } from './plugins/index.js';
@@ -77,7 +77,10 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     warn: (message, error) => log.warn({ error: error.message }, message),
   });
   const kernel = createKernel({
-    nftables: createNftables(),
+    nftables: createNftables(
+      'host',
+      new Keeper({ home: config.execRoot, warn: (message) => log.warn({}, message) }),
+    ),
     hostPorts: ports,
     resolvers: resolver,
     namespaces: join(config.execRoot, 'netns'),

@@ -6,6 +6,7 @@ import type { DaemonConfig } from './config/contract.js';
 import { type Invocation, readInvocation, reloadable } from './config/index.js';
 import { type Daemon, startDaemon } from './daemon.js';
 import { invalid } from './errors.js';
+import { claimNamespace, claimRoots } from './kernel/claim.js';
 import { raiseOpenFiles } from './kernel/ffi.js';
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
@@ -63,6 +64,8 @@ const run = async (config: DaemonConfig, warnings: readonly string[]): Promise<v
   );
   for (const warning of warnings) log.warn(warning);
   if (process.getuid?.() !== 0) throw invalid('needs root: start it with sudo');
+  await claimRoots(config.dataRoot, config.execRoot);
+  await claimNamespace((message) => log.warn(message));
   claimPidFile(config.pidFile);
   raiseOpenFileLimit(log);
   const daemon = await startDaemon(config, log, VERSION);

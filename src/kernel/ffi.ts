@@ -37,6 +37,7 @@ const c = {
   umount2: libc.func('int umount2(const char *target, int flags)'),
   ioctl: libc.func('int ioctl(int fd, unsigned long request, void *argument)'),
   fcntl: libc.func('int fcntl(int fd, int command, long argument)'),
+  flock: libc.func('int flock(int fd, int operation)'),
   eventfd: libc.func('int eventfd(unsigned int initial, int flags)'),
   prlimit: libc.func('int prlimit(int pid, int resource, const void *newLimit, void *oldLimit)'),
   lgetxattr: libc.func('intptr_t lgetxattr(const char *path, const char *name, void *value, size_t size)'),
@@ -216,6 +217,14 @@ export const ioctl = (fd: number, request: number, argument: Buffer): number =>
   checked('ioctl', c.ioctl(fd, request, argument));
 export const fcntl = (fd: number, command: number, argument: number): number =>
   checked('fcntl', c.fcntl(fd, command, argument));
+/** An exclusive flock(2), kept until the last descriptor of this open file is closed. False where another has it. */
+export const tryLock = (fd: number): boolean => {
+  const [LOCK_EX, LOCK_NB, EWOULDBLOCK] = [2, 4, 11];
+  if (c.flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
+  const errno = koffi.errno();
+  if (errno === EWOULDBLOCK) return false;
+  throw new SystemError('flock', errno);
+};
 export const eventfd = (flags = SOCK.CLOEXEC as number): number => checked('eventfd', c.eventfd(0, flags));
 /** 0 where no interface of that name is in the current namespace. */
 export const ifNameToIndex = (name: string): number => c.if_nametoindex(name);
@@ -280,6 +289,9 @@ export const openat2 = (
 /** pidfd_open(2), system call 434 (Linux 5.3). */
 export const pidfdOpen = (pid: number): number =>
   checked('pidfd_open', Number(c.syscallInts(434, pid, 0, null, 0)), String(pid));
+/** pidfd_getfd(2), system call 438 (Linux 5.6): the process's descriptor as one of ours, for the same open file. */
+export const pidfdGetfd = (pidfd: number, fd: number): number =>
+  checked('pidfd_getfd', Number(c.syscallInts(438, pidfd, fd, null, 0)), String(fd));
 /** pidfd_send_signal(2), system call 424: never reaches a process that took over the pid. */
 export const pidfdSendSignal = (pidfd: number, signal: number): void =>
   void checked('pidfd_send_signal', Number(c.syscallInts(424, pidfd, signal, null, 0)));

@@ -34,6 +34,7 @@ const SOCKET_BUFFER = 32 << 20;
 /** The largest answer accepted; the kernel's dumps come in pieces of at most 32 KiB. */
 const RECEIVE_BUFFER = 1 << 18;
 const DUMP_ATTEMPTS = 10;
+const DRAIN_LIMIT = 1_000_000;
 
 /** What became of one message of a request: errno 0 is success. */
 export interface Outcome {
@@ -70,7 +71,20 @@ export class NetlinkSocket {
 
   /** Opens a socket of `protocol` in namespace `ns` (`host`: where the process is). */
   static open(protocol: number, ns = 'host'): NetlinkSocket {
-    const fd = inNamespace(ns, () => ffi.socket(ffi.AF.NETLINK, ffi.SOCK.RAW, protocol));
+    return NetlinkSocket.#setUp(
+      inNamespace(ns, () => ffi.socket(ffi.AF.NETLINK, ffi.SOCK.RAW, protocol)),
+      protocol,
+    );
+  }
+
+  /** Goes on with a socket of a process that is gone: what the kernel answered to that one is thrown away. */
+  static take(fd: number, protocol: number): NetlinkSocket {
+    const taken = NetlinkSocket.#setUp(fd, protocol);
+    taken.drain();
+    return taken;
+  }
+
+  static #setUp(fd: number, protocol: number): NetlinkSocket {
     const options: number[] = [OPTION.CAP_ACK, OPTION.EXT_ACK];
     if (protocol === NETLINK.ROUTE) options.push(OPTION.GET_STRICT_CHK);
     for (const option of options) ffi.setsockoptInt(fd, SOL_NETLINK, option, 1);
@@ -82,6 +96,11 @@ export class NetlinkSocket {
   /** The kernel's name of this socket; notifications of what it caused carry it as their port (`messagePort`). */
   get port(): number {
     return ffi.getsockname(this.fd).readUInt32LE(4);
+  }
+
+  /** For handing the socket to another process. */
+  get descriptor(): number {
+    return this.fd;
   }
 
   /**
@@ -158,6 +177,18 @@ export class NetlinkSocket {
 
   close(): void {
     ffi.close(this.fd);
+  }
+
+  /** Behind it nothing is waiting: a dump under way is read to its end. No more comes than the buffer held, and that dump. */
+  private drain(): void {
+    for (let left = DRAIN_LIMIT; left > 0; left -= 1)
+      try {
+        if (ffi.recv(this.fd, receiveBuffer, ffi.MSG.DONTWAIT) < 0) return;
+      } catch (error) {
+        // That answers were lost is told once, and no answer is wanted.
+        if (!(error instanceof ffi.SystemError && error.errno === ERRNO.ENOBUFS)) throw error;
+      }
+    throw new KernelError(ERRNO.EPROTO, 'netlink take over', 'answers without end');
   }
 
   /** undefined: interrupted by a change. */

@@ -2,7 +2,7 @@
  * What is in the kernel and on disk of a daemon's, as sorted lines of text: two of these compared show what a command
  * left behind. Link-local addresses and counters, which come and go by themselves, are left out.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RULESET } from '../../src/firewall/index.js';
 import { GROUP } from '../../src/kernel/reaper.js';
@@ -95,9 +95,21 @@ export const kernelState = async (d: TestDaemon): Promise<readonly string[]> => 
   ].sort();
 };
 
-/** The daemon's own processes and the containers', without those that tests started. */
-export const containerProcesses = (d: TestDaemon): number =>
-  d.world.processes().filter((pid) => pid !== d.pid()).length;
+/** The keeper of the tables (`kernel/nftables/keeper.ts`); 0 where there is none. */
+export const keeperOf = (d: TestDaemon): number =>
+  d.world.processes().find((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('viaduct-keeper\0');
+    } catch {
+      return false; // it has ended
+    }
+  }) ?? 0;
+
+/** Containers' processes with their conmons, and those that tests started. */
+export const containerProcesses = (d: TestDaemon): number => {
+  const keeper = keeperOf(d);
+  return d.world.processes().filter((pid) => pid !== d.pid() && pid !== keeper).length;
+};
 
 /** Descriptors that the daemon has open. */
 export const openFiles = (d: TestDaemon): number => readdirSync(`/proc/${d.pid()}/fd`).length;

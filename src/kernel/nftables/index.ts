@@ -8,29 +8,50 @@ import { NETLINK, NetlinkSocket } from '../netlink.js';
 import type { Nftables } from '../nftables.contract.js';
 import { changeElements } from './change.js';
 import { isThere, tableContents } from './contents.js';
+import type { Keeper } from './keeper.js';
 import { dropTables, loadTable } from './load.js';
+import { observeTable } from './observed.js';
 import { TiedChains } from './tied.js';
 
-/** The tables of namespace `ns`. The socket opens at first use; the netlink port it gets is the tables' owner. */
-export const createNftables = (ns = 'host'): Nftables => {
+/** The socket that owns the tables already, where a keeper of ours has it; else a new one. */
+const open = (ns: string, keeper: Keeper | undefined): NetlinkSocket => {
+  const fresh = NetlinkSocket.open(NETLINK.NETFILTER, ns);
+  if (!keeper) return fresh;
+  const owners = RULESET.map((table) => observeTable(fresh, table)?.owner ?? 0);
+  const taken = keeper.take(owners.find((owner) => owner !== 0) ?? 0);
+  if (taken) fresh.close();
+  return taken ?? fresh;
+};
+
+/**
+ * The tables of namespace `ns`. The socket opens at first use; the netlink port it gets is the tables' owner. `keeper`: holds
+ * it when this process is gone.
+ */
+export const createNftables = (ns = 'host', keeper?: Keeper): Nftables => {
   const tied = new TiedChains();
   let opened: NetlinkSocket | undefined;
   const socket = (): NetlinkSocket => {
-    opened ??= NetlinkSocket.open(NETLINK.NETFILTER, ns);
+    opened ??= open(ns, keeper);
     return opened;
   };
   return {
     ensure: () => {
-      for (const table of RULESET) {
-        loadTable(socket(), table);
+      const owned = RULESET.map((table) => {
+        const isOwned = loadTable(socket(), table);
         tied.settle(socket(), table);
-      }
+        return isOwned;
+      });
+      if (owned.includes(true)) keeper?.hold(socket());
     },
     apply: (changes) => changeElements(socket(), tied, changes),
     elements: () => RULESET.flatMap((table) => tableContents(socket(), table)),
     has: (element) => isThere(socket(), element),
-    drop: () => dropTables(socket(), RULESET),
+    drop: () => {
+      dropTables(socket(), RULESET);
+      keeper?.end();
+    },
     close: () => {
+      keeper?.close();
       opened?.close();
       opened = undefined;
     },
@@ -38,4 +59,5 @@ export const createNftables = (ns = 'host'): Nftables => {
 };
 
 export { type ForeignDrop, foreignDrops } from './foreign.js';
+export { Keeper } from './keeper.js';
 export { type SandboxRedirect, sandboxRedirect } from './sandbox.js';

@@ -29,7 +29,7 @@ export const adopt = (socket: NetlinkSocket, table: Table, observed: ObservedTab
   if (owned && observed.owner === socket.port) return observed.flags;
   if (owned)
     throw unavailable(
-      `table ${table.family} ${table.name} belongs to another running process (netlink port ${observed.owner}): stop it first`,
+      `table ${table.family} ${table.name} belongs to another running process (netlink port ${observed.owner}): a network namespace has one Viaduct; stop that one, or start this one in a network namespace of its own (ip netns exec NAME viaductd …)`,
     );
   if ((observed.flags & NFT_TABLE_F.PERSIST) === 0) return observed.flags;
   socket.request(batch([adoptTableMessage(table, OWNED)]), `nftables adopt table ${table.family}`);
@@ -68,13 +68,18 @@ const loadWith = (socket: NetlinkSocket, table: HostTable, flags: number): void 
   if (observed?.comment !== tableComment(table) || adopted !== flags) replace(socket, table, flags);
 };
 
-/** Leaves the table as declared, with the elements it had, owned by this socket where the kernel knows owners. */
-export const loadTable = (socket: NetlinkSocket, table: HostTable): void => {
+/**
+ * Leaves the table as declared, with the elements it had, owned by this socket where the kernel knows owners: answers
+ * whether it does.
+ */
+export const loadTable = (socket: NetlinkSocket, table: HostTable): boolean => {
   try {
     loadWith(socket, table, OWNED);
+    return true;
   } catch (error) {
     if (!failedWith(error, ERRNO.EINVAL, ERRNO.EOPNOTSUPP)) throw error;
     loadWith(socket, table, UNOWNED);
+    return false;
   }
 };
 

@@ -173,7 +173,6 @@ export class Keeper {
         env: [],
         cwd: '/',
         fds: [reading, writing, null, socket.descriptor],
-        session: true,
       });
       attempt(() => writeFileSync(`/proc/${pid}/oom_score_adj`, OOM_SCORE));
       this.#adopt(pid);

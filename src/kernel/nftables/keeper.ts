@@ -21,6 +21,7 @@ import { join } from 'node:path';
 import { unavailable } from '../../errors.js';
 import * as ffi from '../ffi.js';
 import { NETLINK, NetlinkSocket } from '../netlink.js';
+import { identify, SIGKILL, signal } from '../processes.js';
 
 const NAME = 'viaduct-keeper';
 const SHELL = '/bin/sh';
@@ -30,7 +31,6 @@ const READING = 0;
 const SOCKET = 3;
 /** As little as can be is killed before it when memory runs out: it has next to none. */
 const OOM_SCORE = '-999';
-const SIGKILL = 9;
 /** A keeper that ends sooner than this after its start is not started anew at once. */
 const BRIEF_MS = 1_000;
 /** How long a killed one may take to let go of the socket. */
@@ -225,14 +225,8 @@ export class Keeper {
 
   /** Returns when it holds nothing any more. */
   #kill(pid: number): void {
-    attempt(() => {
-      const pidfd = ffi.pidfdOpen(pid);
-      try {
-        if (homeOf(pid) === this.parts.home) ffi.pidfdSendSignal(pidfd, SIGKILL);
-      } finally {
-        ffi.close(pidfd);
-      }
-    });
+    const found = identify(pid);
+    if (homeOf(pid) === this.parts.home) signal(found, SIGKILL);
     const open = () => attempt(() => readdirSync(`/proc/${pid}/fd`).length) ?? 0;
     for (let waited = 0; waited < DYING_MS && open() > 0; waited += 1) sleepMs(1);
     reap(pid);

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { createApi } from './api/index.js';
 import type { DaemonConfig } from './config/contract.js';
+import { tcpAddresses, tcpPorts } from './config/tcp.js';
 import { createResolver } from './dns/index.js';
 import type { HostView } from './drivers/contract.js';
 import { DRIVERS } from './drivers/index.js';
@@ -13,7 +14,7 @@ import { createNames } from './engine/names.js';
 import { movedLinks } from './engine/plugins/part.js';
 import { hostSettings } from './engine/settings.js';
 import { createVolumes } from './engine/volumes.js';
-import { relayElements } from './firewall/index.js';
+import { apiElements, relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
 import { createKernel } from './kernel/index.js';
 import { createNftables, foreignDrops, Keeper, sandboxRedirect } from './kernel/nftables/index.js';
@@ -70,7 +71,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
   const host = hostView(config);
   const model = new Model();
   loadModel(model, store);
-  const ports = createPorts();
+  const ports = createPorts(tcpAddresses(config.hosts));
   const resolver = createResolver({
     names: createNames(model),
     redirect: sandboxRedirect,
@@ -109,7 +110,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     kernel,
     drivers: DRIVERS,
     plugins: createPlugins(config.pluginDirectories),
-    daemon: relayElements(ports.relayPort()),
+    daemon: [...relayElements(ports.relayPort()), ...apiElements(tcpPorts(config.hosts))],
     images,
     runtime,
     volumes: createVolumes({

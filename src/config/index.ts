@@ -12,6 +12,7 @@ import { checkConflicts, parseFile } from './file.js';
 import { type Flags, parseFlags } from './flags.js';
 import { checkStances, configOf } from './merge.js';
 import { OPTIONS, type OptionName, type Settings } from './options.js';
+import { checkTcp } from './tcp.js';
 import { USAGE } from './usage.js';
 
 export { parseFlags } from './flags.js';
@@ -95,8 +96,9 @@ export const readInvocation = (
   if (flags.version) return { kind: 'print', text: `Viaduct version ${version}\n` };
   const file = fileSettings(flags, read);
   const settings = { ...file.settings, ...flags.settings };
-  const warnings = [...file.warnings, ...checkStances(settings)];
+  const stances = checkStances(settings);
   const config = configOf(settings, file.path);
+  const warnings = [...file.warnings, ...stances, ...checkTcp(settings, config)];
   if (flags.validate) return { kind: 'print', text: 'configuration OK\n' };
   return { kind: 'run', config, warnings };
 };

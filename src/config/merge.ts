@@ -34,11 +34,12 @@ export const checkStances = (settings: Settings): readonly string[] => {
   return warnings;
 };
 
+/** As dockerd: to name --tlsverify, true or false, is to ask for TLS; TLS asks for certificates unless told not to. */
 const tlsOf = (s: Settings): DaemonConfig['tls'] => {
-  const verify = s.tlsVerify ?? false;
-  if (!(s.tls ?? verify)) return null;
+  if (s.tls !== true && s.tlsVerify === undefined) return null;
+  const verify = s.tlsVerify ?? true;
   const file = (text: string | undefined, name: string): string =>
-    values.absolutePath(
+    values.path(
       name,
       text ?? `${DEFAULTS.tlsDirectory}/${name.replace('tls', '').replace('cacert', 'ca')}.pem`,
     );

@@ -1,5 +1,5 @@
 /** What a setting's text must look like before anything is started with it. Each check answers the canonical text or throws. */
-import { isAbsolute } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { invalid } from '../errors.js';
 import {
   contains,
@@ -149,6 +149,9 @@ export const absolutePath = (name: string, text: string): string => {
     throw invalid(`invalid ${name}: ${shown(text)} is not an absolute path`);
   return text;
 };
+
+/** A relative one is meant from where the daemon was started. */
+export const path = (name: string, text: string): string => absolutePath(name, resolve(text));
 
 /** Between `least` and `most`, both included. */
 export const within = (name: string, value: number, least: number, most: number): number => {

@@ -2,7 +2,7 @@
 export { asGuard } from './elements.js';
 export { endpointElements, linkLocalOf } from './endpoint.js';
 export { networkElements, switchedElement } from './network.js';
+export { apiElements, relayElements } from './own-ports.js';
 export { printRuleset, printTable } from './print.js';
-export { relayElements } from './relay.js';
 export { RULESET, setOf, TABLE } from './ruleset.js';
 export { SANDBOX, sandboxElements } from './sandbox.js';

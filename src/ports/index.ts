@@ -29,8 +29,12 @@ export interface Ports extends LocalObjects<HostPortObject> {
   close(): void;
 }
 
-interface Held extends Reach {
+/** Who has a port: a container, or the daemon's own API. */
+interface Holder extends Reach {
   readonly object: HostPortObject;
+}
+
+interface Held extends Holder {
   readonly block: Block;
   readonly datagrams: readonly DatagramRelay[];
   /** relayed ones under way; absent as long as none ever was */
@@ -50,8 +54,8 @@ const canonical = (address: string): string => {
   return bytes === undefined ? address : addressText(bytes);
 };
 
-/** moby's words for a port that another container has. */
-const refuseOurs = (held: Held, object: HostPortObject): never => {
+/** moby's words for a port that another container or the API has. */
+const refuseOurs = (held: Holder, object: HostPortObject): never => {
   const port = Math.max(held.object.port, object.port);
   throw new PortError(`Bind for ${held.object.address}:${port} failed: port is already allocated`);
 };
@@ -95,9 +99,12 @@ const end = (held: Held): void => {
   for (const connection of held.connections ?? []) connection.destroy();
 };
 
-export const createPorts = (): Ports => {
+/** `own`: TCP addresses at which the daemon itself will listen; no container gets them, also while it does not yet. */
+export const createPorts = (
+  own: readonly { readonly address: string; readonly port: number }[] = [],
+): Ports => {
   const all = new Map<string, Held>();
-  const holders = createHolders<Held>();
+  const holders = createHolders<Holder>();
   const blocks = createBlocks();
   const spotOf = createSpots();
   let relay: Relay | undefined;
@@ -105,13 +112,36 @@ export const createPorts = (): Ports => {
   const routeOf = (destination: SocketAddress) => {
     const { address: reached, port: at } = destination;
     const v6 = isIPv6(reached);
-    const held = holders.overlapping({ protocol: 'tcp', address: reached, v6, port: at, count: 1 });
+    const holder = holders.overlapping({ protocol: 'tcp', address: reached, v6, port: at, count: 1 });
+    const held = holder && all.get(objectKey(holder.object));
     if (held === undefined || held.object.target.address === '') return undefined;
     const { address, port } = held.object.target;
     const target = { address, port: port + at - held.port };
     held.connections ??= new Set();
     return { target, connections: held.connections };
   };
+
+  for (const { address, port } of own) {
+    const reach = {
+      protocol: 'tcp',
+      address: canonical(address),
+      v6: isIPv6(address),
+      port,
+      count: 1,
+    } as const;
+    if (holders.overlapping(reach)) continue;
+    holders.add({
+      ...reach,
+      object: {
+        kind: 'hostport',
+        protocol: 'tcp',
+        address,
+        port,
+        count: 1,
+        target: { address: '', port: 0 },
+      },
+    });
+  }
 
   return {
     create(object) {

@@ -251,6 +251,41 @@ describe('safety 8: the API and what users write', () => {
       expect((await d.outside.try(`nc -z -w 1 ${HOST.ipv4} ${port}`)).code).not.toBe(0);
     }
   });
+  test('safety 8, K7: with the API on every address, asked for twice, it answers the LAN and no container', async () => {
+    await d.terminate();
+    await d.start(['-H', 'tcp://0.0.0.0:2375', '-H', 'tcp://[::]:2376', '--tls=false']);
+    try {
+      await d.docker('network', 'create', '--ipv6', 'six');
+      await d.docker('network', 'create', '--internal', '--ipv6', 'shut');
+      for (const network of ['bridge', 'six', 'shut']) await tools(`on-${network}`, '--network', network);
+      const ping = (address: string, port: number) => `curl -s --max-time 1 http://${address}:${port}/_ping`;
+      const everywhere = [
+        ping(HOST.ipv4, 2375),
+        ping(`[${HOST.ipv6}]`, 2376),
+        ping(await gatewayOf('bridge'), 2375),
+        ping(await gatewayOf('shut'), 2375),
+      ];
+      for (const network of ['bridge', 'six', 'shut'])
+        for (const command of everywhere)
+          expect([
+            network,
+            command,
+            (await d.docker.try(['exec', `on-${network}`, 'sh', '-c', command])).stdout,
+          ]).toEqual([network, command, '']);
+      expect(await d.outside(ping(HOST.ipv4, 2375))).toBe('OK');
+      expect(await d.outside(ping(`[${HOST.ipv6}]`, 2376))).toBe('OK');
+      // M23: nobody publishes the API's port.
+      expect((await d.docker.try(['run', '-d', '-p', '2375:80', 'alpine', 'sleep', '9'])).stderr).toContain(
+        'port is already allocated',
+      );
+      expect(d.log()).toContain('asks for no client certificate');
+      await d.clear();
+    } finally {
+      await d.terminate();
+      await d.start([]);
+    }
+  });
+
   test('safety 8 no name, label, option or alias reaches a shell, a path or a log unescaped', async () => {
     const canary = join(d.world.base, 'pwned');
     const said = d.log().length;

@@ -1,6 +1,6 @@
 /** Who reaches whom, with real packets: the firewall's rules and elements in a host with networks, neighbours and strangers. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { networkElements, relayElements } from '../../src/firewall/index.js';
+import { apiElements, networkElements, relayElements } from '../../src/firewall/index.js';
 import type { PortBinding } from '../../src/model/port.js';
 import {
   bridgeNetfilter,
@@ -22,6 +22,7 @@ const HOST = { ip4: '192.0.2.1', ip6: '2001:db8:1::1', other4: '198.51.100.1', o
 const OUT = { ip4: '192.0.2.2', ip6: '2001:db8:1::2' };
 const STRANGER = { ip4: '198.51.100.2', ip6: '2001:db8:2::2' };
 const RELAY = 40_000;
+const API = 2375;
 
 const tcp = (hostIp: string, hostPort: number, containerPort = 80, count = 1): PortBinding => ({
   protocol: 'tcp',
@@ -101,7 +102,9 @@ beforeAll(async () => {
     [`${HOST.other4}/24`, `${HOST.other6}/64`],
     [`${STRANGER.ip4}/24`, `${STRANGER.ip6}/64`],
   );
-  lab.nftables.apply(relayElements(RELAY).map((element) => ({ op: 'add', element })));
+  lab.nftables.apply(
+    [...relayElements(RELAY), ...apiElements([API])].map((element) => ({ op: 'add', element })),
+  );
   const a = lab.network(network('br-a', 18));
   const b = lab.network(network('br-b', 19));
   const inner = lab.network(network('br-int', 20, { internal: true }));
@@ -175,6 +178,7 @@ beforeAll(async () => {
   join('u1', lab.network(turned), 28, 2, { bindings: [udp('0.0.0.0', 5400)] });
   await serve('host', 'tcp', RELAY, 'relay ');
   await serve('host', 'tcp', 22, 'host ');
+  await serve('host', 'tcp', API, 'api ');
   await serve(outside, 'tcp', 8080, 'theirs ');
   await serve(outside, 'udp', 53);
   await serve('host', 'udp', 53);
@@ -339,6 +343,24 @@ describe.each(bridgeNetfilterWays)('with br_netfilter %s:', (way) => {
     test('trust the interfaces they are told to trust', async () => {
       await nothing(outside, at('t1').v4, 80);
       await reaches(stranger, at('t1').v4, 81, STRANGER.ip4);
+    });
+  });
+
+  describe('K7: the API over TCP', () => {
+    test('answers no container, whatever its network and whichever address of the host it asks', async () => {
+      for (const name of ['a1', 'b1', 'i1', 'q1', 'o1', 'r1', 's1', 'f1', 'x1', 't1']) {
+        const { ns, v4, v6 } = at(name);
+        const bridges = [v4, v6].flatMap((own) => (own ? [own.replace(/(\.|::)\d+$/, '$11')] : []));
+        for (const address of [HOST.ip4, HOST.ip6, HOST.other4, '172.18.0.1', 'fd00:18::1', ...bridges])
+          await nothing(ns, address, API);
+      }
+      const linkLocal = /fe80::[0-9a-f:]+/.exec(ip('-6 addr show dev br-a scope link'))?.[0];
+      await nothing(at('a1').ns, `${linkLocal}%eth0`, API);
+    });
+    test('answers outsiders and the host, who were to have it', async () => {
+      await reaches(outside, HOST.ip4, API, `api ${OUT.ip4}`);
+      await reaches(outside, HOST.ip6, API, `api ${OUT.ip6}`);
+      await reaches('host', '127.0.0.1', API, 'api 127.0.0.1');
     });
   });
 

@@ -68,6 +68,24 @@ describe('a published port is held', () => {
     expect(ports.has(object('udp', '::', 8080))).toBe(false);
   });
 
+  test('M23: nobody gets the port of the API, whether it listens already or not', () => {
+    const beside = createPorts([
+      { address: '0.0.0.0', port: 2375 },
+      { address: '127.0.0.1', port: 2376 },
+    ]);
+    try {
+      const taken = /Bind for (0\.0\.0\.0|127\.0\.0\.1):237\d failed: port is already allocated/;
+      expect(() => beside.create(object('tcp', '127.0.0.1', 2375))).toThrow(taken);
+      expect(() => beside.create(object('tcp', '0.0.0.0', 2370, 10))).toThrow(taken);
+      expect(() => beside.create(object('tcp', '0.0.0.0', 2376))).toThrow(taken);
+      beside.create(object('udp', '0.0.0.0', 2375));
+      beside.create(object('tcp', '127.0.0.2', 2376));
+      expect(beside.list()).toHaveLength(2);
+    } finally {
+      beside.close();
+    }
+  });
+
   test('a connection to a port that only NAT would carry is refused, not swallowed', async () => {
     ports.create(object('tcp', '0.0.0.0', 8080));
     const socket = connect(8080, '127.0.0.1');

@@ -1,4 +1,5 @@
 /** The daemon's door: flags and daemon.json as dockerd reads them, refusals, warnings, and what SIGHUP may change. */
+import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DOCKER_FILE, OWN_FILE, readInvocation, reloadable } from '../../src/config/index.js';
 import { ALL_OPTIONS } from '../../src/config/options.js';
@@ -129,6 +130,38 @@ describe('values', () => {
   test('addresses are canonical, networks lose host bits, the bridge keeps its address', () => {
     const it = config(['--bip', '10.1.2.3/24', '--fixed-cidr=10.1.2.130/25', '--fixed-cidr-v6=FD00::1/64']);
     expect(it).toMatchObject({ bip: '10.1.2.3/24', fixedCidr: '10.1.2.128/25', fixedCidrV6: 'fd00::/64' });
+  });
+  test.each([
+    ['tcp://0.0.0.0:2375', []],
+    ['tcp://[::]:2375', []],
+    ['tcp://192.0.2.7', []],
+    ['tcp://[::ffff:127.0.0.1]:2375', []],
+    ['tcp://some.host:2375', []],
+    ['tcp://0.0.0.0:2376', ['--tlscacert', '/ca.pem']],
+    ['tcp://0.0.0.0:0', ['--tls=false']],
+  ])('K7: %s %j is not asked for twice: refused', (host, more) => {
+    expect(() => config(['-H', host, ...more])).toThrow(/without client certificates|name the port/);
+  });
+  test('K7: TCP without client certificates, told twice or on the loopback, starts with a warning', () => {
+    for (const argv of [
+      ['-H', 'tcp://0.0.0.0:2375', '--tls=false'],
+      ['-H', 'tcp://0.0.0.0:2376', '--tlsverify=false'],
+      ['-H', 'tcp://127.0.0.1:2375'],
+      ['-H', 'tcp://localhost'],
+      ['-H', 'tcp://[::1]:0'],
+    ])
+      expect(run(argv).warnings).toEqual([expect.stringContaining('asks for no client certificate')]);
+    expect(run(['-H', 'tcp://0.0.0.0:2376', '--tlsverify']).warnings).toEqual([]);
+    expect(run([], { hosts: ['tcp://0.0.0.0:2375'], tls: false }).warnings).toHaveLength(1);
+  });
+  test('K7: as dockerd, TLS asks for certificates unless told not to, and --tlsverify means TLS', () => {
+    expect(config(['--tls']).tls?.verify).toBe(true);
+    expect(config(['--tlsverify=false']).tls?.verify).toBe(false);
+    expect(config(['--tls=false', '--tlsverify']).tls?.verify).toBe(true);
+    expect(config(['--tls=false']).tls).toBe(null);
+  });
+  test('M50: paths of TLS files may be relative', () => {
+    expect(config(['--tlsverify', '--tlscert', 'here/cert.pem']).tls?.cert).toBe(resolve('here/cert.pem'));
   });
   test('hosts are written in full', () => {
     expect(config(['-H', 'unix://', '-H', ':4243', '-H', 'tcp://[::1]:99', '-H', 'fd://']).hosts).toEqual([

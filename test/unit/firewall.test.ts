@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import type { FirewallEndpoint, FirewallFamily, FirewallNetwork } from '../../src/firewall/contract.js';
 import { linkLocalOf } from '../../src/firewall/endpoint.js';
 import {
+  apiElements,
   endpointElements,
   networkElements,
   printRuleset,
@@ -245,6 +246,7 @@ describe('the ruleset', () => {
       endpoint({ forwards: true, bindings: [binding('::', 1, 2), binding('0.0.0.0', 1, 2)] }),
     ),
     ...relayElements(40_000),
+    ...apiElements([2375]),
   ];
   const statements = ({ chains }: Table): readonly Statement[] =>
     chains.flatMap(({ rules }) => rules.flatMap((rule) => rule.statements));

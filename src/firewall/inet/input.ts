@@ -26,10 +26,23 @@ const isolatedGuard = s.whileAny(
   ),
 );
 
+/** Whoever reaches the API is root on this machine: no container does, at no address of the host, over no old flow. */
+const apiGuard = s.whileAny(
+  'api',
+  s.baseChain(
+    'api_guard',
+    'filter',
+    'input',
+    -1,
+    s.rule('the API is no container’s', s.inSet('api', ...port), s.inSet('bridges', 'iifname'), s.drop),
+  ),
+);
+
 export const INPUT = [
   fromInternal,
   fromIsolated,
   isolatedGuard,
+  apiGuard,
   s.baseChain(
     'input',
     'filter',

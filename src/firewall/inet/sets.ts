@@ -55,4 +55,5 @@ export const SETS: readonly SetDeclaration[] = [
   ...setsOf(6),
   set('relay_port', 'where the relay listens', ['inet_proto'], { data: ['inet_service'] }),
   set('relay_guard', 'the relay’s own ports, closed to direct connections', ['inet_proto', 'inet_service']),
+  set('api', 'ports of the API, closed to containers', ['inet_proto', 'inet_service']),
 ];

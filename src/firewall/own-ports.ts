@@ -1,0 +1,16 @@
+/** Elements of the daemon's own ports: the relay's one listener, the API's over TCP. Slice `host`. */
+import type { ElementObject } from '../plan/objects.js';
+import { inet, inetMap } from './elements.js';
+
+/**
+ * TCP connections that the sets `relay…` name go to `port` on this host (1–65535; SO_ORIGINAL_DST, level
+ * IPPROTO_IPV6 option 80, tells where they were going). Whoever connects to `port` itself is dropped.
+ */
+export const relayElements = (port: number): ElementObject[] => [
+  inetMap('relay_port', ['tcp'], [String(port)]),
+  inet('relay_guard', 'tcp', String(port)),
+];
+
+/** No container reaches these ports of the host. */
+export const apiElements = (ports: readonly number[]): ElementObject[] =>
+  ports.map((port) => ({ ...inet('api', 'tcp', String(port)), guard: true }));

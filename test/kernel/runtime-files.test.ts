@@ -7,6 +7,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -24,7 +25,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { archivePath } from '../../src/files/archive.js';
 import type { ExtractOptions, FileView } from '../../src/files/contract.js';
 import { extractTar } from '../../src/files/extract.js';
+import { createPace } from '../../src/files/pace.js';
 import { statPath } from '../../src/files/path-stat.js';
+import * as ffi from '../../src/kernel/ffi.js';
+import { attribute } from '../../src/kernel/file-calls.js';
 
 let base: string;
 let root: string;
@@ -126,6 +130,46 @@ describe('archive', () => {
     expect(() => archivePath(view(), '/escape/secret')).toThrow(
       expect.objectContaining({ kind: 'not-found' }),
     );
+  });
+});
+
+describe('both ways', () => {
+  test('extended attributes, capabilities, and names that are no UTF-8', async () => {
+    const name = Buffer.from([0x66, 0xff, 0xfe, 0x80]);
+    writeFileSync(Buffer.concat([Buffer.from(`${root}/dir/`), name]), 'bytes');
+    const capability = Buffer.from('0100000200200000000000000000000000000000', 'hex');
+    execFileSync('python3', [
+      '-c',
+      `import os; os.setxattr("${root}/dir/file", "security.capability", bytes.fromhex("${capability.toString('hex')}"))`,
+    ]);
+    mkdirSync(join(root, 'into'));
+    await extract('/into', archivePath(view(), '/dir').tar);
+    const copied = readdirSync(join(root, 'into/dir'), { encoding: 'buffer' });
+    expect(copied.some((found) => found.equals(name))).toBe(true);
+    const fd = ffi.open(join(root, 'into/dir/file'), ffi.O.PATH);
+    expect(attribute(fd, 'security.capability')).toEqual(capability);
+    ffi.close(fd);
+  });
+
+  test('times of directories are the archive’s, though files come into them later', async () => {
+    const old = new Date('2001-02-03T04:05:06Z');
+    await extract('/', tarOf({ name: 'old', type: 'directory', mtime: old }, { name: 'old/f', body: 'x' }));
+    expect(statSync(join(root, 'old')).mtime).toEqual(old);
+  });
+
+  test('many files: others’ turns come in between', async () => {
+    mkdirSync(join(root, 'many'));
+    for (let at = 0; at < 500; at++) writeFileSync(join(root, 'many', `f${at}`), 'x'.repeat(at % 300));
+    let turns = 0;
+    const timer = setInterval(() => (turns += 1), 1);
+    const pace = createPace();
+    const began = performance.now();
+    while (performance.now() - began < 30) if (pace.due()) await pace.rest();
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(0);
+    mkdirSync(join(root, 'copies'));
+    await extract('/copies', archivePath(view(), '/many').tar);
+    expect(readdirSync(join(root, 'copies/many'))).toHaveLength(500);
   });
 });
 

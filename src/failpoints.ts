@@ -18,6 +18,8 @@ export type Failpoint =
   | 'runtime-launched'
   | 'runtime-created'
   | 'runtime-started'
+  | 'pause-noted'
+  | 'thaw-noted'
   | 'exit-seen'
   | 'runtime-killed'
   | 'runtime-removed'

@@ -1,7 +1,12 @@
 /** The parts of the daemon's answers that the command line reads, checked when they arrive. */
 import * as z from 'zod';
 
-export const version = z.object({ Version: z.string(), ApiVersion: z.string(), MinAPIVersion: z.string() });
+export const version = z.object({
+  /** `Version` is moby's, which it matches */
+  Components: z.array(z.object({ Name: z.string(), Version: z.string() })),
+  ApiVersion: z.string(),
+  MinAPIVersion: z.string(),
+});
 export type Version = z.infer<typeof version>;
 
 export const summary = z.object({

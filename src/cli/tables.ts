@@ -18,9 +18,12 @@ export const table = (rows: readonly (readonly string[])[]): string => {
 
 const nameOf = (names: readonly string[]): string => (names[0] ?? '').replace(/^\//, '');
 
+const ownVersion = ({ Components }: Version): string =>
+  Components.find(({ Name }) => Name === 'Viaduct')?.Version ?? 'of an unknown version';
+
 export const statusText = (dockerHost: string, version: Version, summary: Summary): string =>
   table([
-    ['daemon', `Viaduct ${version.Version} on ${dockerHost}`],
+    ['daemon', `Viaduct ${ownVersion(version)} on ${dockerHost}`],
     ['API', `${version.MinAPIVersion} to ${version.ApiVersion}`],
     ['kernel', summary.KernelVersion],
     ['data', summary.DockerRootDir],

@@ -84,7 +84,7 @@ export interface ContainerCommands {
   pause(reference: string): Promise<void>;
   unpause(reference: string): Promise<void>;
   remove(reference: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
-  rename(reference: string, name: string): void;
+  rename(reference: string, name: string): Promise<void>;
   update(reference: string, hostConfig: Partial<HostConfig>): Promise<readonly string[]>;
   prune(selected: (container: Container) => boolean): Promise<{ deleted: readonly string[]; bytes: number }>;
   list(): readonly Container[];

@@ -1,5 +1,6 @@
 /** Execs: made, started once, kept for `inspect` until their container ends. In memory only, as Docker's. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { conflict, invalid, notFound } from '../errors.js';
 import { type RunningExec, StartError } from '../runtime/contract.js';
 import { containerEvent, isRunning } from './containers/state.js';
@@ -9,6 +10,15 @@ import type { Parts } from './parts.js';
 /** Ended execs are kept so that clients can read the exit code, but not for ever. */
 const MAX_ENDED = 1024;
 
+/** Its process is there, or was: what hangs before that is ended by the runtime. */
+const begun = async (live: RunningExec): Promise<void> => {
+  let over = false;
+  void live.exited.then(() => {
+    over = true;
+  });
+  while (live.pid === 0 && !over) await sleep(2);
+};
+
 type Entry = { -readonly [K in keyof ExecInstance]: ExecInstance[K] } & { live?: RunningExec };
 
 export const createExecCommands = (parts: Parts): ExecCommands => {
@@ -16,7 +26,9 @@ export const createExecCommands = (parts: Parts): ExecCommands => {
 
   const entry = (id: string): Entry => {
     const found = entries.get(id);
-    if (!found) throw notFound(`No such exec instance: ${id.slice(0, 64)}`);
+    // It goes with its container, as Docker's.
+    if (found && !parts.model.containers.has(found.containerId)) entries.delete(id);
+    if (!entries.has(id) || !found) throw notFound(`No such exec instance: ${id.slice(0, 64)}`);
     return found;
   };
 
@@ -31,6 +43,7 @@ export const createExecCommands = (parts: Parts): ExecCommands => {
   const ended = (e: Entry, exitCode: number): void => {
     e.running = false;
     e.exitCode = exitCode;
+    e.pid = e.live?.pid ?? 0;
     delete e.live;
     const container = parts.model.containers.get(e.containerId);
     if (container) containerEvent(parts, container, 'exec_die', { execID: e.id, exitCode: String(exitCode) });
@@ -76,9 +89,10 @@ export const createExecCommands = (parts: Parts): ExecCommands => {
           ...(options.size ? { size: options.size } : {}),
         };
         const live = await parts.runtime.exec(request, container);
-        e.pid = live.pid;
         e.live = live;
         void live.exited.then((exitCode) => ended(e, exitCode));
+        // Who attaches waits for the process anyway; who does not asks for its pid at once.
+        if (options.detach) await begun(live);
         containerEvent(parts, container, `exec_start: ${e.request.command.join(' ').slice(0, 1024)}`, {
           execID: id,
         });
@@ -94,8 +108,8 @@ export const createExecCommands = (parts: Parts): ExecCommands => {
       e.live.resize(size);
     },
     get(id) {
-      const { live: _, ...instance } = entry(id);
-      return instance;
+      const { live, ...instance } = entry(id);
+      return live ? { ...instance, pid: live.pid } : instance;
     },
     ofContainer: (containerId) =>
       [...entries.values()].filter((e) => e.containerId === containerId && e.running).map((e) => e.id),

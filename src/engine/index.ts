@@ -28,7 +28,7 @@ import { Debts } from './plugins/debts.js';
 import { replayAddresses } from './plugins/replay.js';
 import { predefinedNetworks } from './predefined.js';
 import { watchDrift } from './repair.js';
-import { loadModel, retire, settleContainers, settleStrays } from './restore.js';
+import { loadModel, retire, reviveContainers, settleContainers, settleStrays } from './restore.js';
 import { sweepSubpaths } from './volumes/subpath.js';
 
 export interface EngineRooms {
@@ -97,10 +97,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   parts.debts.open();
   const replay = replayAddresses(parts);
   log.info({ steps, containers: model.containers.size, networks: model.networks.size }, 'restored');
-  for (const container of revive)
-    void lifecycle.revive(container.id).catch((error: unknown) => {
-      log.error({ container: container.name, error: String(error) }, 'restart with the daemon failed');
-    });
+  reviveContainers(parts, lifecycle, revive);
   return {
     get config() {
       return config;

@@ -7,9 +7,13 @@ import type { Kernel } from '../kernel/contract.js';
 import type { Container } from '../model/container.js';
 import { diff } from '../plan/diff.js';
 import type { KernelObject } from '../plan/objects.js';
+import type { Exit } from '../runtime/contract.js';
 import type { Store } from '../store/store.js';
 import type { Lifecycle } from './containers/lifecycle.js';
+import { inOrder } from './containers/order.js';
+import { amendState } from './containers/record.js';
 import { restartsWithDaemon } from './containers/restart.js';
+import { type Found, settle } from './containers/transitions.js';
 import { allSlices } from './derive.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
@@ -33,71 +37,77 @@ export const retire = (kernel: Kernel, model: Model, derive: Derive): void => {
   kernel.dropTables();
 };
 
-interface Found {
-  readonly container: Container;
-  readonly alive: boolean;
-  readonly exitCode: number;
-}
-
-const look = (parts: Parts, container: Container): Found => {
-  const state = parts.runtime.adopt(container.id);
-  if (state && 'pid' in state) return { container, alive: true, exitCode: 0 };
-  return { container, alive: false, exitCode: state?.exit.exitCode ?? 255 };
-};
-
-/** Before the kernel converges: sandboxes of containers that ended while nobody watched must not be rebuilt. */
-export const settleContainers = async (parts: Parts, lifecycle: Lifecycle): Promise<readonly Container[]> => {
-  const revive: Container[] = [];
-  const running: string[] = [];
-  for (const container of [...parts.model.containers.values()]) {
-    const { status } = container.state;
-    if (status === 'removing') {
-      await lifecycle.finishRemoval(container.id, container.hostConfig.AutoRemove).catch((error: unknown) => {
-        parts.log.error({ container: container.name, error: String(error) }, 'removal not finished');
-      });
-      continue;
-    }
-    const wasRunning = status === 'running' || status === 'paused' || status === 'restarting';
-    if (!wasRunning && container.sandboxId === null) {
-      if (restartsWithDaemon(container, false, container.state.exitCode)) revive.push(container);
-      continue;
-    }
-    const found = look(parts, container);
-    if (found.alive && wasRunning && status !== 'restarting') running.push(container.id);
-    else if (await settleEnded(parts, lifecycle, found, wasRunning)) revive.push(container);
-  }
-  lifecycle.readopt(running);
-  return revive;
+/** What is there of a container that ran, or whose start was under way. */
+const look = (parts: Parts, { id }: Container): { readonly found: Found; readonly exit: Exit } => {
+  const unknown: Exit = { exitCode: 255, oomKilled: false, finishedAt: timestamp() };
+  const state = parts.runtime.adopt(id);
+  if (state === undefined) return { found: 'nothing', exit: unknown };
+  if ('exit' in state) return { found: 'ended', exit: state.exit };
+  return { found: parts.runtime.isPaused(id) ? 'frozen' : 'running', exit: unknown };
 };
 
 /**
- * Records the end of one that is gone. Answers whether its policy brings it back; it is `restarting` until then, so that
- * a crash before its start does not forget that.
+ * Before the kernel converges: sandboxes of containers that ended while nobody watched must not be rebuilt. Answers those
+ * that their policies bring back, which each start of the daemon decides anew.
  */
-const settleEnded = async (
-  parts: Parts,
-  lifecycle: Lifecycle,
-  found: Found,
-  wasRunning: boolean,
-): Promise<boolean> => {
-  const { container, exitCode } = found;
-  if (container.state.status === 'restarting' && container.sandboxId === null)
-    return settleRestarting(parts, container);
-  const state = parts.runtime.adopt(container.id);
-  const exit =
-    state && 'exit' in state ? state.exit : { exitCode, oomKilled: false, finishedAt: timestamp() };
-  const revives = restartsWithDaemon(container, wasRunning, exit.exitCode);
-  await lifecycle.finish(container.id, exit, revives);
-  return revives;
+export const settleContainers = async (parts: Parts, lifecycle: Lifecycle): Promise<readonly Container[]> => {
+  const running: string[] = [];
+  const revive: string[] = [];
+  for (const { id } of [...parts.model.containers.values()])
+    try {
+      const fate = await settleOne(parts, lifecycle, parts.model.getContainer(id));
+      if (fate === 'runs') running.push(id);
+      if (fate === 'comes-back') revive.push(id);
+    } catch (error) {
+      parts.log.error({ container: id, error: String(error) }, 'not as it was recorded');
+    }
+  lifecycle.readopt(running);
+  return revive.flatMap((id) => parts.model.containers.get(id) ?? []);
 };
 
-/** Its end was recorded before; only the new start was still to come. */
-const settleRestarting = (parts: Parts, container: Container): boolean => {
-  const revives = restartsWithDaemon(container, true, container.state.exitCode);
-  if (revives) return true;
-  const state = { ...container.state, status: 'exited' as const };
-  parts.ledger.commit([{ table: 'container', id: container.id, value: { ...container, state } }]);
-  return false;
+type Fate = 'runs' | 'comes-back' | 'stays';
+
+const settleOne = async (parts: Parts, lifecycle: Lifecycle, container: Container): Promise<Fate> => {
+  const { id, state, hostConfig } = container;
+  const holds = container.sandboxId !== null;
+  const ran = state.status === 'running' || state.status === 'paused';
+  const { found, exit } =
+    ran || holds
+      ? look(parts, container)
+      : { found: 'nothing' as const, exit: { exitCode: state.exitCode, oomKilled: false, finishedAt: '' } };
+  const comesBack = restartsWithDaemon(container, exit.exitCode);
+  const steps = settle(state.status, found, { holds, leaves: hostConfig.AutoRemove && !comesBack });
+  for (const step of steps) {
+    if (step === 'erase') await lifecycle.finishRemoval(id, hostConfig.AutoRemove);
+    else if (step === 'finish') await lifecycle.finish(id, exit, comesBack);
+    else if (step === 'freeze') await parts.runtime.pause(id);
+    else await parts.runtime.resume(id);
+  }
+  if (steps.includes('erase')) return 'stays';
+  if (ran && !steps.includes('finish')) return 'runs';
+  // Its end was recorded before; only the new start was still to come.
+  if (state.status === 'restarting' && !comesBack) amendState(parts, id, { status: 'exited' });
+  return comesBack ? 'comes-back' : 'stays';
+};
+
+/** Each as soon as those that it stands on have started, or could not be: links, shared namespaces. */
+export const reviveContainers = (parts: Parts, lifecycle: Lifecycle, revive: readonly Container[]): void => {
+  const started = new Map<string, Promise<void>>();
+  for (const { container, after } of inOrder(revive, (reference) => parts.model.findContainer(reference))) {
+    const start = async (): Promise<void> => {
+      await Promise.all(after.map((id) => started.get(id)));
+      await lifecycle.revive(container.id, 0);
+    };
+    started.set(
+      container.id,
+      start().catch((error: unknown) => {
+        parts.log.error(
+          { container: container.name, error: String(error) },
+          'restart with the daemon failed',
+        );
+      }),
+    );
+  }
 };
 
 /**

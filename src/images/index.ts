@@ -21,7 +21,14 @@ import { saveImages } from './save.js';
 import { emptyScratch } from './spool.js';
 import { openStorage, type RegistrySettings, type Storage } from './storage.js';
 import { buildah, toolFailure } from './tools.js';
-import { discardWritable, layerDirectories, mountWritable, unmountWritable, writableOf } from './writable.js';
+import {
+  discardWritable,
+  layerDirectories,
+  mountWritable,
+  unmountWritable,
+  writableOf,
+  writtenLayer,
+} from './writable.js';
 
 export interface ImagesOptions extends RegistrySettings {
   /** absolute; without colons, commas, backslashes, quotes and spaces */
@@ -102,7 +109,7 @@ export const createImages = (options: ImagesOptions): Images => {
     build: (request, progress, signal) => buildImage(storage, request, progress, signal),
     commit: ({ containerId, image, ...request }) => {
       const base = entryOf(image.id);
-      const { upper } = writableOf(storage, containerId);
+      const upper = writtenLayer(storage, containerId);
       return inTurn(() =>
         commitLayer(storage, { ...request, upper, base, baseConfig: storedConfig(storage, base) }),
       );
@@ -110,8 +117,10 @@ export const createImages = (options: ImagesOptions): Images => {
     mount: (containerId, imageId) => mountWritable(storage, containerId, entryOf(imageId)),
     unmount: (containerId) => unmountWritable(storage, containerId),
     discard: (containerId) => discardWritable(storage, containerId, leaving),
-    changes: (containerId) =>
-      changesIn(writableOf(storage, containerId).upper, layerDirectories(storage, baseOf(containerId))),
+    changes: (containerId) => {
+      const { upper } = writableOf(storage, containerId);
+      return existsSync(upper) ? changesIn(upper, layerDirectories(storage, baseOf(containerId))) : [];
+    },
     writtenBytes: (containerId) => {
       const { upper } = writableOf(storage, containerId);
       return existsSync(upper) ? bytesIn(upper) : 0;

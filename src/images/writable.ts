@@ -93,6 +93,12 @@ const emptyLayer = (storage: Storage): string => {
   return path;
 };
 
+/** What a container has written; one that was never mounted has written nothing. */
+export const writtenLayer = (storage: Storage, containerId: string): string => {
+  const { upper } = writableOf(storage, containerId);
+  return existsSync(upper) ? upper : emptyLayer(storage);
+};
+
 /** A mount point is on another device than the directory it is in. */
 const isMounted = (storage: Storage, { root }: Writable): boolean => {
   const stat = statSync(root, { throwIfNoEntry: false });

@@ -135,8 +135,10 @@ export interface Runtime {
   attach(id: string): Streams;
   resize(id: string, size: TerminalSize): void;
   kill(id: string, signal: number): Promise<void>;
+  /** Both are well with one that is so already. */
   pause(id: string): Promise<void>;
   resume(id: string): Promise<void>;
+  isPaused(id: string): boolean;
   /** Calls back once when the container's process has ended, also for one re-adopted after a restart of the daemon. */
   onExit(id: string, callback: (exit: Exit) => void): void;
   /** Removes the runtime's state of an ended container (keeps its logs). Kills what is left of it. */

@@ -11,11 +11,13 @@ import { isAlive } from '../kernel/processes.js';
 import type { Container } from '../model/container.js';
 import type { Context } from './context.js';
 import type { ExecRequest, RunningExec, Streams } from './contract.js';
-import { missingExecutable } from './executable.js';
+import { missingDirectory, missingExecutable } from './executable.js';
 import { lookUpUser } from './lookup.js';
 import { execProcess, specText } from './spec/config.js';
 import type { OciProcess } from './spec/oci.js';
 import { consoleSocket, openTerminal } from './terminal.js';
+
+const DEFAULT_TERM = 'TERM=xterm';
 
 /** Docker gives an exec the container's user unless it names one. */
 const processOf = (
@@ -31,7 +33,10 @@ const processOf = (
   const user = request.user
     ? lookUpUser(root, request.user, container.hostConfig.GroupAdd ?? [])
     : { ...base.user, home: '' };
-  return execProcess(base, request, user, context.machine.facts.capabilities);
+  // TERM is what this process has a terminal for, or what the user gave the container.
+  const given = request.tty || container.config.Env.includes(DEFAULT_TERM);
+  const env = given ? base.env : base.env.filter((entry) => entry !== DEFAULT_TERM);
+  return execProcess({ ...base, env }, request, user, context.machine.facts.capabilities);
 };
 
 interface Files {
@@ -216,6 +221,8 @@ export const exec = async (
   if (command === undefined) throw invalid('No exec command specified');
   const root = `/proc/${record.process.pid}/root`;
   const process = processOf(request, container, context, root);
+  const nowhere = missingDirectory(root, process.cwd);
+  if (nowhere) throw nowhere;
   const missing = missingExecutable(root, command, process.env, process.cwd);
   if (missing) throw missing;
   // runc gives its terminal away only when it detaches, and then nobody learns the exit code.

@@ -1,6 +1,6 @@
 /**
- * Is there such a program in the container? Asked before an exec, because crun's own refusal comes over the exec's
- * standard error and cannot be told from the output of a command.
+ * Is there such a program in the container, and such a directory to run it in? Asked before an exec, because crun's own
+ * refusal comes over the exec's standard error and cannot be told from the output of a command.
  */
 import { statSync } from 'node:fs';
 import { posix } from 'node:path';
@@ -42,4 +42,12 @@ export const missingExecutable = (
     ? 'permission denied'
     : 'executable file not found in $PATH';
   return execFailure(`exec: "${command}": ${why}`);
+};
+
+/** Undefined where it can be entered, in runc's words where not. `root`: as above. */
+export const missingDirectory = (root: string, path: string): StartError | undefined => {
+  const found = look(root, path);
+  if (found === 'is a directory') return undefined;
+  const why = found === undefined ? 'no such file or directory' : 'not a directory';
+  return execFailure(`chdir to cwd ("${path}") set in config.json failed: ${why}`);
 };

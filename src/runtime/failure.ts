@@ -16,7 +16,7 @@ export class StartError extends ViaductError {
 }
 
 const NOT_FOUND = /executable file .*not found|exec.*no such file or directory/i;
-const NOT_ALLOWED = /exec.*(permission denied|is a directory|operation not permitted)/i;
+const NOT_ALLOWED = /exec.*(permission denied|is a directory|operation not permitted)|^chdir to cwd/i;
 
 const exitCodeOf = (text: string): StartExitCode =>
   NOT_FOUND.test(text) ? 127 : NOT_ALLOWED.test(text) ? 126 : 128;

@@ -130,6 +130,7 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
     kill: async (id, signal) => lifecycle.kill(id, signal, need()),
     pause: async (id) => lifecycle.setPaused(id, true, need()),
     resume: async (id) => lifecycle.setPaused(id, false, need()),
+    isPaused: (id) => need().cgroups.isFrozen(id),
     onExit: (id, callback) => void need().exits.onExit(id, callback),
     delete: (id) => lifecycle.remove(id, need()),
     adopt: (id) => lifecycle.adopt(id, need()),

@@ -269,13 +269,16 @@ const isWaiting = (id: string, context: Context): boolean => {
   }
 };
 
-/** Throws conflict where it does not run, or is as asked already. */
+/** Throws conflict where it does not run. One that is as asked already stays so. */
 export const setPaused = (id: string, paused: boolean, context: Context): void => {
-  const record = context.records.need(id);
-  if (!isAlive(record.process)) throw conflict(`Container ${id} is not running`);
-  if (context.cgroups.isFrozen(id) === paused)
-    throw conflict(`Container ${id} is ${paused ? 'already' : 'not'} paused`);
-  context.cgroups.setFrozen(id, paused);
+  const { process } = context.records.need(id);
+  const ended = (cause?: unknown) => conflict(`Container ${id} is not running`, cause);
+  if (!isAlive(process)) throw ended();
+  try {
+    if (context.cgroups.isFrozen(id) !== paused) context.cgroups.setFrozen(id, paused);
+  } catch (cause) {
+    throw isAlive(process) ? cause : ended(cause); // its cgroup went with it
+  }
 };
 
 /** The log, and what an interrupted removal may have left. */

@@ -426,7 +426,7 @@ export function createFakeEngine(
         }
         containers.delete(container.id);
       },
-      rename(reference, name) {
+      async rename(reference, name) {
         if (name === '') throw invalid('Neither old nor new names may be empty');
         change(getContainer(reference).id, { name });
       },

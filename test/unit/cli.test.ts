@@ -74,7 +74,11 @@ test('addresses by network; what a family does not have is a dash', () => {
 });
 
 test('status shows warnings', () => {
-  const version = { Version: '0.1.0', ApiVersion: '1.52', MinAPIVersion: '1.24' };
+  const version = {
+    Components: [{ Name: 'Viaduct', Version: '0.1.0' }],
+    ApiVersion: '1.52',
+    MinAPIVersion: '1.24',
+  };
   const summary = answers.summary.parse({
     ID: 'x',
     DockerRootDir: '/d',

@@ -2,10 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { durationText, mergeHealth, nextHealth } from '../../src/engine/containers/healthcheck.js';
 import { parseLink } from '../../src/engine/containers/links.js';
 import { Locks } from '../../src/engine/containers/locks.js';
-import { restartDelay, restartsAfterExit, restartsWithDaemon } from '../../src/engine/containers/restart.js';
+import { inOrder } from '../../src/engine/containers/order.js';
+import {
+  mayPass,
+  restartDelay,
+  restartsAfterExit,
+  restartsWithDaemon,
+} from '../../src/engine/containers/restart.js';
 import { signalNumber } from '../../src/engine/containers/signals.js';
 import { Waiters } from '../../src/engine/containers/waiters.js';
+import { forbidden, KernelError, notFound, PortError } from '../../src/errors.js';
 import type { Container } from '../../src/model/container.js';
+import type { ContainerId } from '../../src/model/ids.js';
+import { StartError } from '../../src/runtime/failure.js';
 
 const policy = (Name: string, MaximumRetryCount = 0, restartCount = 0, stoppedByUser = false) => ({
   hostConfig: { RestartPolicy: { Name, MaximumRetryCount } } as Container['hostConfig'], // only the policy is read
@@ -29,16 +38,52 @@ describe('restart policies (E1, O3)', () => {
   });
   it('leaves what the user stopped, but always comes back with the daemon', () => {
     expect(restartsAfterExit(policy('always', 0, 0, true), 0)).toBe(false);
-    expect(restartsWithDaemon(policy('always', 0, 0, true), false, 0)).toBe(true);
-    expect(restartsWithDaemon(policy('unless-stopped', 0, 0, true), true, 0)).toBe(false);
-    expect(restartsWithDaemon(policy('unless-stopped'), true, 0)).toBe(true);
-    expect(restartsWithDaemon(policy('no'), true, 1)).toBe(false);
+    const ran = { state: { startedAt: '2026-11-28T00:00:00Z' } };
+    const never = { state: { startedAt: '0001-01-01T00:00:00Z' } };
+    expect(restartsWithDaemon({ ...policy('always', 0, 0, true), ...ran }, 0)).toBe(true);
+    expect(restartsWithDaemon({ ...policy('always'), ...never }, 0)).toBe(false);
+    expect(restartsWithDaemon({ ...policy('unless-stopped', 0, 0, true), ...ran }, 0)).toBe(false);
+    expect(restartsWithDaemon({ ...policy('unless-stopped'), ...ran }, 128)).toBe(true);
+    expect(restartsWithDaemon({ ...policy('on-failure', 2, 2), ...ran }, 1)).toBe(false);
+    expect(restartsWithDaemon({ ...policy('no'), ...ran }, 1)).toBe(false);
   });
+  it.each([
+    [new PortError('port is already allocated'), true],
+    [new KernelError(19, 'link create', ''), true],
+    [forbidden('cannot join network of a non running container'), true],
+    [new StartError('no such command', 127), false],
+    [notFound('network gone not found'), false],
+    [new Error('a mistake of ours'), false],
+  ])('F6 a start by policy is tried again later for what may come yet: %s', (error, again) =>
+    expect(mayPass(error)).toBe(again),
+  );
   it('doubles the delay up to a minute, and starts anew after a long run', () => {
     expect(restartDelay(0, 5)).toBe(100);
     expect(restartDelay(100, 5)).toBe(200);
     expect(restartDelay(60_000, 5)).toBe(60_000);
     expect(restartDelay(60_000, 20_000)).toBe(100);
+  });
+});
+
+describe('F6 the order in which containers come back', () => {
+  const named = (name: string, hostConfig: Partial<Container['hostConfig']>): Container =>
+    ({ id: name as ContainerId, name, hostConfig: { NetworkMode: 'bridge', ...hostConfig } }) as Container; // nothing else is read
+  const order = (...containers: Container[]) =>
+    inOrder(containers, (reference) => containers.find(({ name }) => name === reference)).map(
+      ({ container, after }) => `${container.name}<${after.join('+')}`,
+    );
+  it('follows links and shared namespaces, through any number of steps', () => {
+    expect(
+      order(
+        named('web', { Links: ['db:db', 'gone:x'] }),
+        named('log', { PidMode: 'container:web', IpcMode: 'container:db' }),
+        named('db', { NetworkMode: 'container:vpn' }),
+        named('vpn', {}),
+      ),
+    ).toEqual(['vpn<', 'db<vpn', 'web<db', 'log<web+db']);
+  });
+  it('ends where some stand on each other in a circle', () => {
+    expect(order(named('a', { Links: ['b'] }), named('b', { Links: ['a'] }))).toEqual(['b<', 'a<b']);
   });
 });
 

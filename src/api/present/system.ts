@@ -34,14 +34,20 @@ export interface DaemonFacts {
   readonly eventListeners: number;
 }
 
+/**
+ * moby's version whose API we serve (1.52) and whose behaviour we match: clients compare it, and take what is below theirs
+ * for an engine that lacks what it has. Our own is the component Viaduct's.
+ */
+const MOBY = '29.0.0';
+
 export function presentVersion(host: HostFacts, daemon: DaemonFacts, node: string): Record<string, unknown> {
   return {
-    Platform: { Name: 'Viaduct' },
+    Platform: { Name: `Viaduct ${daemon.release}` },
     Components: [
       {
         // The client looks for this name and prints the rest below it.
         Name: 'Engine',
-        Version: daemon.release,
+        Version: MOBY,
         Details: {
           ApiVersion: MAX_API_VERSION,
           Arch: host.architecture,
@@ -52,9 +58,10 @@ export function presentVersion(host: HostFacts, daemon: DaemonFacts, node: strin
           Os: 'linux',
         },
       },
+      { Name: 'Viaduct', Version: daemon.release, Details: {} },
       { Name: daemon.runtime.name, Version: daemon.runtime.version, Details: {} },
     ],
-    Version: daemon.release,
+    Version: MOBY,
     ApiVersion: MAX_API_VERSION,
     MinAPIVersion: MIN_API_VERSION,
     Os: 'linux',
@@ -126,7 +133,7 @@ export function presentInfo(host: HostFacts, daemon: DaemonFacts, minor: number)
     Name: host.name,
     Labels: config.labels,
     ExperimentalBuild: false,
-    ServerVersion: daemon.release,
+    ServerVersion: MOBY,
     Runtimes: { [daemon.runtime.name]: { path: daemon.runtime.name } },
     DefaultRuntime: daemon.runtime.name,
     Swarm: {

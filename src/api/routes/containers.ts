@@ -130,8 +130,8 @@ export const CONTAINER_ROUTES = [
     await exchange.engine.containers.unpause(name(exchange));
     sendEmpty(exchange);
   }),
-  route('POST', '/containers/:name/rename', (exchange) => {
-    exchange.engine.containers.rename(name(exchange), text(exchange, 'name'));
+  route('POST', '/containers/:name/rename', async (exchange) => {
+    await exchange.engine.containers.rename(name(exchange), text(exchange, 'name'));
     sendEmpty(exchange);
   }),
   route('POST', '/containers/:name/update', update),

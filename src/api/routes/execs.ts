@@ -1,7 +1,7 @@
 /** Execs: create, start, resize, inspect. */
 import * as z from 'zod';
-import { invalid, ViaductError } from '../../errors.js';
-import type { RunningExec, TerminalSize } from '../../runtime/contract.js';
+import { invalid } from '../../errors.js';
+import { type RunningExec, StartError, type TerminalSize } from '../../runtime/contract.js';
 import { readJson } from '../http/body.js';
 import { carry } from '../http/carry.js';
 import { parseDetachKeys } from '../http/detach.js';
@@ -105,9 +105,7 @@ async function startAttached(
   try {
     return await exchange.engine.execs.start(exec, options);
   } catch (failure) {
-    if (!(failure instanceof ViaductError) || failure.kind === 'conflict' || failure.kind === 'not-found') {
-      throw failure;
-    }
+    if (!(failure instanceof StartError)) throw failure;
     const message = Buffer.from(`${failure.message}\r\n`);
     hijack(exchange, !options.tty).output.end(options.tty ? message : frame(STDOUT, message));
     return undefined;

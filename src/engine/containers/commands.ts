@@ -1,5 +1,5 @@
 /** The container commands the doors call, over the life cycle and the rooms for streams, files and networks. */
-import { conflict, notFound } from '../../errors.js';
+import { conflict, notFound, ViaductError } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Container, HostConfig } from '../../model/container.js';
 import type { Change } from '../../store/store.js';
@@ -15,6 +15,7 @@ import { etcJoined, etcLeft, followLinks, pathsOf } from './etc.js';
 import { createFileCommands, hasFilesToPrepare, prepareFiles } from './files.js';
 import { connectAny, disconnectAny } from './joining.js';
 import type { Lifecycle } from './lifecycle.js';
+import { amend } from './record.js';
 import { containerEvent, isRunning } from './state.js';
 import { afterLogs, allLogs } from './streams.js';
 
@@ -26,6 +27,7 @@ const runningContainer = (parts: Parts, reference: string): Container => {
   return container;
 };
 
+/** Under the container's lock: an endpoint that is being made now takes the name that is told it. */
 const rename = (parts: Parts, reference: string, asked: string): void => {
   const container = parts.model.getContainer(reference);
   const name = checkContainerName(parts, asked);
@@ -50,10 +52,24 @@ const update = async (
   const container = parts.model.getContainer(reference);
   const hostConfig = { ...container.hostConfig, ...change };
   if (isRunning(container)) await parts.runtime.update(container.id, hostConfig);
-  const current = parts.model.getContainer(container.id);
-  parts.ledger.commit([{ table: 'container', id: current.id, value: { ...current, hostConfig } }]);
-  containerEvent(parts, current, 'update');
+  amend(parts, container.id, (now) => ({ ...now, hostConfig }));
+  containerEvent(parts, container, 'update');
   return [];
+};
+
+/** The files of a running container do not change while `work` reads them. One that ends meanwhile (conflict) needs no ice. */
+const whileFrozen = async <T>(parts: Parts, { id }: Container, work: () => Promise<T>): Promise<T> => {
+  const unlessEnded = (error: unknown): void => {
+    if (!(error instanceof ViaductError && error.kind === 'conflict')) throw error;
+  };
+  await parts.runtime.pause(id).catch(unlessEnded);
+  try {
+    return await work();
+  } finally {
+    // Whom the user paused meanwhile stays so.
+    if (parts.model.containers.get(id)?.state.status !== 'paused')
+      await parts.runtime.resume(id).catch(unlessEnded);
+  }
 };
 
 const prune = async (parts: Parts, lifecycle: Lifecycle, selected: (c: Container) => boolean) => {
@@ -74,9 +90,7 @@ const commit = async (
   request: Parameters<ContainerCommands['commit']>[1],
 ): Promise<string> => {
   const container = parts.model.getContainer(reference);
-  const pauses = request.pause && container.state.status === 'running';
-  if (pauses) await parts.runtime.pause(container.id);
-  try {
+  const write = async (): Promise<string> => {
     const { Env, Cmd, Entrypoint, WorkingDir, User, Labels, ExposedPorts, Volumes } = container.config;
     const id = await parts.images.commit({
       containerId: container.id,
@@ -98,9 +112,10 @@ const commit = async (
     });
     containerEvent(parts, container, 'commit', { comment: request.comment, imageID: id });
     return id;
-  } finally {
-    if (pauses) await parts.runtime.resume(container.id);
-  }
+  };
+  return request.pause && container.state.status === 'running'
+    ? whileFrozen(parts, container, write)
+    : write();
 };
 
 /** A container whose files cannot be made is not made. */
@@ -133,8 +148,14 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     const container = parts.model.getContainer(reference);
     await lifecycle.remove(container.id, options);
   },
-  rename: (reference, name) => rename(parts, reference, name),
-  update: (reference, change) => update(parts, reference, change),
+  rename: (reference, name) => {
+    const id = idOf(parts, reference);
+    return lifecycle.exclusive(id, async () => rename(parts, id, name));
+  },
+  update: (reference, change) => {
+    const id = idOf(parts, reference);
+    return lifecycle.exclusive(id, () => update(parts, id, change));
+  },
   prune: (selected) => prune(parts, lifecycle, selected),
   list: () => [...parts.model.containers.values()],
   get: (reference) => parts.model.getContainer(reference),

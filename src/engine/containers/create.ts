@@ -12,6 +12,7 @@ import { mergeHealth } from './healthcheck.js';
 import { parseLink } from './links.js';
 import { designMounts } from './mount-points.js';
 import { signalNumber } from './signals.js';
+import { NEVER } from './state.js';
 import { ADJECTIVES, NOUNS } from './words.js';
 
 export const NO_SETTINGS: EndpointSettings = {
@@ -178,8 +179,6 @@ export const designContainer = (parts: Parts, request: ContainerCreateRequest): 
     endpointIds: [],
   };
 };
-
-export const NEVER = '0001-01-01T00:00:00Z';
 
 const withTag = (reference: string): string =>
   /[:@]/.test(reference.split('/').at(-1) ?? '') ? reference : `${reference}:latest`;

@@ -47,22 +47,26 @@ const runtimeCreate = (
   parts: Parts,
   joined: Container,
   rootfs: string,
+  givenUp: AbortSignal,
 ): Promise<{ readonly pid: number }> => {
   const etc = writeEtc(parts, joined);
   failpoint('etc-written');
   const create = (container: Container) =>
-    parts.runtime.create({
-      container,
-      image: parts.images.get(joined.imageId),
-      rootfs,
-      etc,
-      netns: namespaceOf(parts, joined),
-      env: linkVariables(parts, joined),
-      hostname: hostnameOf(parts, joined),
-      domainname: joined.config.Domainname,
-      sysctls: startSysctls(joined.hostConfig),
-      ...sharedNamespaces(parts, joined),
-    });
+    parts.runtime.create(
+      {
+        container,
+        image: parts.images.get(joined.imageId),
+        rootfs,
+        etc,
+        netns: namespaceOf(parts, joined),
+        env: linkVariables(parts, joined),
+        hostname: hostnameOf(parts, joined),
+        domainname: joined.config.Domainname,
+        sysctls: startSysctls(joined.hostConfig),
+        ...sharedNamespaces(parts, joined),
+      },
+      givenUp,
+    );
   return withSubpaths(parts, joined, create);
 };
 
@@ -71,8 +75,12 @@ const INTERFACE_SYSCTL = /^net\.ipv[46]\.(conf|neigh)\./;
 const setsInterfaces = ({ hostConfig }: Container): boolean =>
   Object.keys(hostConfig.Sysctls ?? {}).some((name) => INTERFACE_SYSCTL.test(name.replaceAll('/', '.')));
 
-/** Resolves to the waiting process. */
-export const launch = async (parts: Parts, container: Container): Promise<{ readonly pid: number }> => {
+/** Resolves to the waiting process. `givenUp`: somebody wants the container away; it rejects soon. */
+export const launch = async (
+  parts: Parts,
+  container: Container,
+  givenUp: AbortSignal,
+): Promise<{ readonly pid: number }> => {
   parts.runtime.foresee();
   const rootfs = parts.images.mount(container.id, container.imageId);
   failpoint('rootfs-mounted');
@@ -82,10 +90,10 @@ export const launch = async (parts: Parts, container: Container): Promise<{ read
   try {
     const joined = await joinAll(parts, container, (placed) => {
       if (setsInterfaces(placed)) return;
-      creating = runtimeCreate(parts, placed, rootfs);
+      creating = runtimeCreate(parts, placed, rootfs, givenUp);
       creating.catch(() => {}); // awaited below, after the networks
     });
-    return await (creating ?? runtimeCreate(parts, joined, rootfs));
+    return await (creating ?? runtimeCreate(parts, joined, rootfs, givenUp));
   } catch (error) {
     // Nobody takes away what somebody is still making.
     await creating?.catch(() => {});

@@ -2,7 +2,7 @@
 import { forbidden, PortError } from '../../errors.js';
 import type { Container } from '../../model/container.js';
 import type { Endpoint, Sandbox } from '../../model/endpoint.js';
-import type { SandboxId } from '../../model/ids.js';
+import type { ContainerId, SandboxId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
 import type { Change } from '../../store/store.js';
 import { type Attaching, arrange, buildEndpoint, releaseAddresses } from '../attachment.js';
@@ -128,16 +128,18 @@ export const released = (parts: Parts, endpoint: Endpoint): void => {
   if (parts.model.owed.has(endpoint.id)) void parts.debts.settle(endpoint.id);
 };
 
-/** Takes the sandbox down together with `container`'s new record, then frees the addresses. */
-export const leave = (parts: Parts, before: Container, after: Container | null): void => {
-  const changes = leaving(parts, before);
+/** Takes the sandbox down together with the container's new record (null: none), then frees the addresses. */
+export const leave = (parts: Parts, id: ContainerId, change: (now: Container) => Container | null): void => {
+  const now = parts.model.getContainer(id);
+  const changes = leaving(parts, now);
   const endpoints = changes.flatMap((c) => parts.model.endpoints.get(c.id) ?? []);
+  const after = change(now);
   const value = after && { ...after, sandboxId: null, endpointIds: [] };
-  parts.ledger.commit([...changes, { table: 'container', id: before.id, value }]);
+  parts.ledger.commit([...changes, { table: 'container', id, value }]);
   for (const endpoint of endpoints) {
     released(parts, endpoint);
     const network = parts.model.networks.get(endpoint.networkId);
-    if (network && !endpoint.gateway) networkEvent(parts, network, 'disconnect', before.id);
+    if (network && !endpoint.gateway) networkEvent(parts, network, 'disconnect', id);
   }
 };
 

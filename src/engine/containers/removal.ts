@@ -1,25 +1,10 @@
 /** What of a container goes: what it holds while it runs at its end, everything else at its removal. */
-import { conflict } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Container } from '../../model/container.js';
 import type { Parts } from '../parts.js';
 import { removeEtc } from './etc.js';
 import { leave } from './membership.js';
 import { unmountVolumes } from './mounts.js';
-
-/** Without force. */
-export const checkRemovable = (container: Container): void => {
-  const { status } = container.state;
-  const state = status === 'running' || status === 'paused' || status === 'restarting' ? status : undefined;
-  if (state === 'paused')
-    throw conflict(
-      `cannot remove container "/${container.name}": container is paused and must be unpaused first`,
-    );
-  if (state)
-    throw conflict(
-      `cannot remove container "/${container.name}": container is ${state}: stop the container before removing or force remove`,
-    );
-};
 
 /** Its mounts. */
 export const release = (parts: Parts, container: Container): void => {
@@ -49,7 +34,7 @@ export const erase = async (parts: Parts, container: Container, volumes: boolean
   failpoint('rootfs-discarded');
   parts.runtime.forget(id);
   removeEtc(parts, id);
-  leave(parts, container, null);
+  leave(parts, id, () => null);
   failpoint('container-removed');
   if (volumes) removeAnonymousVolumes(parts, container);
 };

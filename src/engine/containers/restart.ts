@@ -1,5 +1,7 @@
 /** Restart policies, pure: does a container that ended come back, and after how long? */
+import { KernelError, PortError, ViaductError } from '../../errors.js';
 import type { Container } from '../../model/container.js';
+import { NEVER } from './state.js';
 
 /** Doubles with every quick failure, from 100 ms to a minute; a run of over 10 s starts anew (moby's figures). */
 const FIRST_MS = 100;
@@ -20,10 +22,21 @@ export const restartsAfterExit = (container: Policy, exitCode: number): boolean 
   return MaximumRetryCount === 0 || container.restartCount < MaximumRetryCount;
 };
 
-/** When the daemon starts and finds it not running. `wasRunning`: it ran when the daemon last knew of it. */
-export const restartsWithDaemon = (container: Policy, wasRunning: boolean, exitCode: number): boolean => {
+/**
+ * When the daemon starts and finds it not running, as Docker does: each time anew, whatever became of the last start, but
+ * for what never ran.
+ */
+export const restartsWithDaemon = (
+  container: Policy & { readonly state: Pick<Container['state'], 'startedAt'> },
+  exitCode: number,
+): boolean => {
   const { Name } = container.hostConfig.RestartPolicy;
-  if (Name === 'always') return wasRunning || container.stoppedByUser;
-  if (Name === 'unless-stopped') return wasRunning && !container.stoppedByUser;
-  return wasRunning && restartsAfterExit(container, exitCode);
+  if (container.state.startedAt === NEVER) return false;
+  return Name === 'always' || restartsAfterExit(container, exitCode);
 };
+
+/** Did a start fail for what may be there later? What is wrong with the image or the request never passes. */
+export const mayPass = (error: unknown): boolean =>
+  error instanceof PortError ||
+  error instanceof KernelError ||
+  (error instanceof ViaductError && ['unavailable', 'forbidden', 'conflict'].includes(error.kind));

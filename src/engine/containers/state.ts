@@ -2,6 +2,9 @@
 import type { Container } from '../../model/container.js';
 import type { Parts } from '../parts.js';
 
+/** Time of what has not happened. */
+export const NEVER = '0001-01-01T00:00:00Z';
+
 export const containerEvent = (
   parts: Parts,
   container: Container,

@@ -7,7 +7,8 @@ import { containerEvent } from './state.js';
 import type { Waiters } from './waiters.js';
 
 const DEFAULT_STOP_SECONDS = 10;
-const REMOVAL_SECONDS = 10;
+/** For a container to be gone after SIGKILL. */
+const KILL_SECONDS = 10;
 export const SIGKILL = 9;
 
 export const stopSignal = (container: Container): number =>
@@ -27,10 +28,6 @@ const sendAndTell = async (parts: Parts, container: Container, signal: number): 
   await send(parts, container, signal);
 };
 
-const resumeFirst = async ({ runtime }: Parts, { id, state }: Container): Promise<void> => {
-  if (state.status === 'paused') await runtime.resume(id);
-};
-
 export interface StopOptions {
   /** until SIGKILL; negative: never */
   readonly seconds?: number | undefined;
@@ -47,23 +44,24 @@ export const terminate = async (
 ): Promise<void> => {
   const limit = seconds ?? container.config.StopTimeout ?? DEFAULT_STOP_SECONDS;
   const ended = waiters.wait(container.id, 'next-exit');
-  await resumeFirst(parts, container);
   await sendAndTell(parts, container, signal ? signalNumber(signal) : stopSignal(container));
   if (limit < 0) return void (await ended);
   if (await settlesWithin(ended, limit * 1000)) return;
   await sendAndTell(parts, container, SIGKILL);
-  await ended;
+  await endsWithin(container, ended);
 };
 
-/** SIGKILL at once. */
-export const killForRemoval = async (parts: Parts, waiters: Waiters, container: Container): Promise<void> => {
+/** Throws internal where a container does not end although it was killed. */
+export const endsWithin = async ({ name }: Container, ended: Promise<unknown>): Promise<void> => {
+  if (!(await settlesWithin(ended, KILL_SECONDS * 1000)))
+    throw internal(`could not kill container ${name}: it did not end within ${KILL_SECONDS} s of SIGKILL`);
+};
+
+/** SIGKILL at once. False where its end was not heard of in time. */
+export const killAtOnce = async (parts: Parts, waiters: Waiters, container: Container): Promise<boolean> => {
   const ended = waiters.wait(container.id, 'next-exit');
-  await resumeFirst(parts, container);
   await send(parts, container, SIGKILL);
-  if (!(await settlesWithin(ended, REMOVAL_SECONDS * 1000)))
-    throw internal(
-      `could not kill container ${container.name}: it did not end within ${REMOVAL_SECONDS} s of SIGKILL`,
-    );
+  return settlesWithin(ended, KILL_SECONDS * 1000);
 };
 
 const settlesWithin = async (promise: Promise<unknown>, ms: number): Promise<boolean> => {

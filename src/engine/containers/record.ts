@@ -1,0 +1,24 @@
+/**
+ * A container's record is changed from what it is at that moment, never from what somebody read before an await: else a
+ * rename, a limit or a user's stop that came between would be lost.
+ */
+import type { Container, ContainerState } from '../../model/container.js';
+import type { Change } from '../../store/store.js';
+import type { Parts } from '../parts.js';
+
+/** In one commit with `beside`. Nothing happens to a record that is gone. */
+export const amend = (
+  { model, ledger }: Pick<Parts, 'model' | 'ledger'>,
+  id: string,
+  change: (now: Container) => Container,
+  beside: readonly Change[] = [],
+): void => {
+  const now = model.containers.get(id);
+  if (now) ledger.commit([...beside, { table: 'container', id: now.id, value: change(now) }]);
+};
+
+export const amendState = (
+  parts: Pick<Parts, 'model' | 'ledger'>,
+  id: string,
+  change: Partial<ContainerState>,
+): void => amend(parts, id, (now) => ({ ...now, state: { ...now.state, ...change } }));

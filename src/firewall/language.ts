@@ -90,8 +90,8 @@ export type Statement =
       readonly map: string;
       readonly port: boolean;
     }
-  /** to the port on this host that the map answers */
-  | { readonly is: 'redirect'; readonly fields: readonly Field[]; readonly map: string }
+  /** to the same address, at the port that the map answers */
+  | { readonly is: 'dnat-port'; readonly fields: readonly Field[]; readonly map: string }
   /** writes a header field and mends the checksum */
   | { readonly is: 'write'; readonly field: Field; readonly value: string }
   /** the same with what the map answers; no answer: the next rule */

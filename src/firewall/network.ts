@@ -22,10 +22,10 @@ const closedOutwards = (network: FirewallNetwork, family: FirewallFamily | undef
 const translates = ({ mode, masquerade }: FirewallFamily): boolean =>
   masquerade && (mode === 'nat' || mode === 'nat-unprotected');
 
-const sourceNat = ({ bridge: name }: FirewallNetwork, family: FirewallFamily): ElementObject =>
-  family.snat
-    ? inetMap(`snat${family.family}`, [name], [family.snat])
-    : inet('masqueraded', NFPROTO[family.family], name);
+const sourceNat = ({ bridge: name }: FirewallNetwork, { family, snat }: FirewallFamily): ElementObject[] =>
+  snat
+    ? [inetMap(`snat${family}`, [name], [snat]), inet('fixed_source', NFPROTO[family], name)]
+    : [inet('masqueraded', NFPROTO[family], name)];
 
 const fromInternal = (key: readonly string[], isolated: boolean): ElementObject[] =>
   isolated
@@ -40,7 +40,7 @@ const familyElements = (network: FirewallNetwork, number: Family): ElementObject
   if (closedOutwards(network, family)) found.push(inetMap('out_of', key, ['goto closed']));
   if (internal || family?.mode === 'isolated') found.push(inet('closed', ...key));
   if (internal) found.push(...fromInternal(key, family?.mode === 'isolated'));
-  else if (family && translates(family)) found.push(sourceNat(network, family));
+  else if (family && translates(family)) found.push(...sourceNat(network, family));
   return found;
 };
 

@@ -23,8 +23,8 @@ const printStatement = (statement: Statement): string => {
       const target = statement.port ? 'addr . port ' : '';
       return `${statement.is} ${ip} ${target}to ${concatenated(statement.fields.map(printField))} map @${statement.map}`;
     }
-    case 'redirect':
-      return `redirect to :${concatenated(statement.fields.map(printField))} map @${statement.map}`;
+    case 'dnat-port':
+      return `dnat to :${concatenated(statement.fields.map(printField))} map @${statement.map}`;
     case 'write':
       return `${printField(statement.field)} set ${statement.value}`;
     case 'write-from':

@@ -21,12 +21,18 @@ const run = <T>(count: number, each: (offset: number) => T): T[] =>
   Array.from({ length: count }, (_, offset) => each(offset));
 
 /** Set and key of a published place: one address of the host, or every one of the family. */
-const placeOf = (kind: 'publish' | 'relay', hostIp: string, ports: readonly string[], range: boolean) => {
+const placeOf = (
+  kind: 'publish' | 'held' | 'relay',
+  hostIp: string,
+  ports: readonly string[],
+  range: boolean,
+) => {
   const family = isIPv4(hostIp) ? 4 : 6;
   const any = hostIp === ANY[family];
+  const [bare = ''] = hostIp.split('%', 1);
   return {
     set: `${kind}${any ? '_any' : ''}${range ? '_range' : ''}${family}`,
-    key: any ? ports : [hostIp, ...ports],
+    key: any ? ports : [bare, ...ports],
   };
 };
 
@@ -42,13 +48,16 @@ const dnatElements = (binding: PortBinding, address: string): ElementObject[] =>
   });
 };
 
-/** What NAT cannot carry goes to the daemon's relay; only TCP, as UDP answers are sent from the held socket. */
-const relayedElements = ({ protocol, hostPort, count }: PortBinding, hostIp: string): ElementObject[] => {
+/** TCP ports of the binding in the sets `held…` or `relay…`; UDP needs none, as answers are sent from the held socket. */
+const tcpElements = (
+  kind: 'held' | 'relay',
+  { protocol, hostIp, hostPort, count }: PortBinding,
+): ElementObject[] => {
   if (protocol !== 'tcp') return [];
   const range = count >= RANGE_FROM;
   const ports = range ? [portRange(hostPort, count)] : run(count, (offset) => String(hostPort + offset));
   return ports.map((port) => {
-    const { set, key } = placeOf('relay', hostIp, [protocol, port], range);
+    const { set, key } = placeOf(kind, hostIp, [protocol, port], range);
     return inet(set, ...key);
   });
 };
@@ -67,23 +76,25 @@ const routedElements = (
 const familyOf = (network: FirewallNetwork, number: 4 | 6): FirewallFamily | undefined =>
   network.families.find((f) => f.family === number);
 
+/** `fe80::/10`, with or without a zone */
+const isLinkLocal = (address: string): boolean => /^fe[89ab][0-9a-f]:/i.test(address);
+
 /** One of the container's addresses that a host routes to; link-local ones are not. */
 const addressOf = (endpoint: FirewallEndpoint, family: 4 | 6): string | undefined =>
-  endpoint.addresses.find((a) => isIPv4(a) === (family === 4) && !a.startsWith('fe80:'));
+  endpoint.addresses.find((a) => isIPv4(a) === (family === 4) && !isLinkLocal(a));
 
 /**
- * ::1 never leaves the loopback interface (the kernel refuses it), so NAT cannot carry it to any container; nor does it
- * turn one family into the other.
+ * What NAT cannot carry goes to the daemon's relay: ::1 never leaves the loopback interface (the kernel refuses it),
+ * link-local addresses no wire, and neither turns one family into the other.
  */
 const bindingElements = (endpoint: FirewallEndpoint, binding: PortBinding): ElementObject[] => {
   const { hostIp } = binding;
-  const family = isIPv4(hostIp) ? 4 : 6;
+  const family = isIPv4(hostIp.split('%', 1)[0] ?? '') ? 4 : 6;
   const address = addressOf(endpoint, family);
   if (familyOf(endpoint.network, family)?.mode === 'routed')
     return address ? routedElements(binding, address) : [];
-  if (!address || hostIp === '::1') return relayedElements(binding, hostIp);
-  const loopback = hostIp === ANY[6] ? relayedElements(binding, '::1') : [];
-  return [...dnatElements(binding, address), ...loopback];
+  if (!address || hostIp === '::1' || isLinkLocal(hostIp)) return tcpElements('relay', binding);
+  return [...dnatElements(binding, address), ...tcpElements('held', binding)];
 };
 
 /** Two bindings may name one container port; a set has each element once. */

@@ -35,8 +35,9 @@ export const writeFrom = (field: Field, map: string, ...fields: readonly Field[]
   fields,
   map,
 });
-export const redirect = (map: string, ...fields: readonly Field[]): Statement => ({
-  is: 'redirect',
+/** To the port that the map answers; the address stays. */
+export const toPort = (map: string, ...fields: readonly Field[]): Statement => ({
+  is: 'dnat-port',
   fields,
   map,
 });

@@ -109,11 +109,17 @@ const REASONS: Readonly<Record<string, string>> = {
 const placeText = (place: Place, port: number): string =>
   `${place.v6 ? `[${place.address}]` : place.address}:${port}/${place.protocol}`;
 
+/** The kernel asks for the interface by EINVAL. */
+const isZoneless = ({ address }: Place, { code }: ffi.SystemError): boolean =>
+  code === 'EINVAL' && /^fe[89ab]/i.test(address) && !address.includes('%');
+
 /** moby's message (daemon/libnetwork/portallocator) for a port that the kernel refuses. */
 export const refusal = (place: Place, port: number, error: unknown): ViaductError => {
   if (!(error instanceof ffi.SystemError)) return new PortError(String(error), error);
   const what = error.call === 'socket' ? 'failed to create socket for' : 'failed to bind host port';
-  const reason = REASONS[error.code] ?? error.code;
+  const reason = isZoneless(place, error)
+    ? 'a link-local address needs its interface, as in fe80::1%eth0'
+    : (REASONS[error.code] ?? error.code);
   return new PortError(`${what} ${placeText(place, port)}: ${reason}`, error);
 };
 

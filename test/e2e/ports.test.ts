@@ -198,6 +198,67 @@ describe('P4 reachable from everywhere it should be', () => {
   });
 });
 
+describe('N F7 M11: addresses that no packet can be routed from', () => {
+  const linkLocal = async () =>
+    (await d.host(`ip -6 -o addr show dev eth0 scope link | grep -o 'fe80[^/]*'`)).trim();
+  test.each([
+    ['with', ['--ipv6']],
+    ['without', []],
+  ])(
+    '::1 and link-local, TCP and UDP, from the host and from a neighbour, to a container %s IPv6',
+    async (_, flags) => {
+      await d.docker('network', 'create', ...flags, 'mynetwork');
+      await server('web', '--network', 'mynetwork', '-p', '8096:80', '-p', '9000-9020:9000-9020');
+      await d.docker('exec', '-d', 'web', 'socat', 'TCP6-LISTEN:9010,ipv6only=0,fork', 'SYSTEM:echo run');
+      const udpServer = ['run', '-d', '--name', 'udp', '--network', 'mynetwork', '-p', '5301:80/udp'];
+      await d.docker(...udpServer, 'nettools', ...TELL_PEER_UDP);
+      for (const name of ['web', 'udp']) await listening(name);
+      const address = `${await linkLocal()}%eth0`;
+      for (const port of [8096, 9010]) {
+        const command = tcp(address, port);
+        for (const ask of [from.host, from.outside])
+          await until(`TCP ${port}`, async () => (await ask(command)) !== '');
+        expect(await from.host(tcp('::1', port))).not.toBe('');
+      }
+      for (const ask of [from.host, from.outside]) expect(await ask(udp(address, 5301))).not.toBe('');
+      expect(await from.host(udp('::1', 5301))).not.toBe('');
+      // what the host serves itself is not taken
+      await d.host(
+        'socat TCP6-LISTEN:2222,fork,reuseaddr SYSTEM:"echo own" >/dev/null 2>&1 & echo $! >/tmp/own.pid',
+      );
+      try {
+        await until('its own', async () => (await from.outside(tcp(address, 2222))) === 'own');
+        expect(await from.outside(tcp(address, 2223))).toBe('');
+      } finally {
+        await d.host('kill $(cat /tmp/own.pid); rm /tmp/own.pid');
+      }
+    },
+  );
+  test('a port on one link-local address', async () => {
+    await d.docker('network', 'create', '--ipv6', 'mynetwork');
+    const HostIp = `${await linkLocal()}%eth0`; // `docker run -p` takes no zone
+    await d.api('POST', '/containers/create?name=web', {
+      Image: 'nettools',
+      Cmd: TELL_PEER,
+      HostConfig: { NetworkMode: 'mynetwork', PortBindings: { '80/tcp': [{ HostIp, HostPort: '8097' }] } },
+    });
+    await d.docker('start', 'web');
+    await listening('web');
+    const address = `${await linkLocal()}%eth0`;
+    for (const ask of [from.host, from.outside]) expect(await ask(tcp(address, 8097))).not.toBe('');
+    expect(await from.outside(tcp(HOST.ipv6, 8097))).toBe('');
+    const without = await d.docker.try([
+      'run',
+      '--rm',
+      '-p',
+      `[${await linkLocal()}]:8098:80`,
+      'alpine',
+      'true',
+    ]);
+    expect(without.stderr).toMatch(/link-local.*%/);
+  });
+});
+
 describe('P5 a range of any size', () => {
   test('P5 ten thousand ports: no process more, and each of them answers', async () => {
     const processes = async () => Number(await d.host(`pgrep -c -P ${d.pid()} || true`));

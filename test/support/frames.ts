@@ -86,16 +86,17 @@ const ipv6 = ({ fromMac, toMac, from, to }: Ends, next: number, payload: Buffer,
     ]),
   );
 
-const withChecksum6 = (ends: Ends, next: number, payload: Buffer, at: number): Buffer => {
-  const pseudo = Buffer.concat([
-    address(ends.from),
-    address(ends.to),
-    Buffer.from([0, 0]),
-    u16(payload.length),
-    Buffer.from([0, 0, 0, next]),
-  ]);
+/** Over the pseudo-header too; `addresses`: source and destination. */
+const transportChecksum = (addresses: Buffer, protocol: number, payload: Buffer): number => {
+  const rest = Buffer.concat([u16(payload.length), Buffer.from([0, protocol])]);
+  const padding = Buffer.alloc(payload.length % 2);
+  return checksum(Buffer.concat([addresses, rest, payload, padding]));
+};
+
+/** `payload` with its checksum `at` that place. */
+const summed = ({ from, to }: Ends, protocol: number, payload: Buffer, at: number): Buffer => {
   const out = Buffer.from(payload);
-  out.writeUInt16BE(checksum(Buffer.concat([pseudo, payload])), at);
+  out.writeUInt16BE(transportChecksum(Buffer.concat([address(from), address(to)]), protocol, payload), at);
   return out;
 };
 
@@ -103,14 +104,51 @@ const withChecksum6 = (ends: Ends, next: number, payload: Buffer, at: number): B
 export const datagram = (ends: Ends, port: number, text: string): Buffer => {
   const body = Buffer.from(text);
   const udp = Buffer.concat([u16(1000), u16(port), u16(8 + body.length), u16(0), body]);
-  return ends.from.includes(':') ? ipv6(ends, 17, withChecksum6(ends, 17, udp, 6)) : ipv4(ends, 17, udp);
+  return ends.from.includes(':') ? ipv6(ends, 17, summed(ends, 17, udp, 6)) : ipv4(ends, 17, udp);
+};
+
+/** A TCP segment without options; `flags` as in the header's byte. */
+export const segment = (
+  ends: Ends,
+  ports: { readonly from: number; readonly to: number },
+  flags: number,
+  text = '',
+): Buffer => {
+  const head = Buffer.concat([
+    u16(ports.from),
+    u16(ports.to),
+    Buffer.alloc(8),
+    Buffer.from([0x50, flags]),
+    u16(64),
+  ]);
+  const tcp = Buffer.concat([head, Buffer.alloc(4), Buffer.from(text)]);
+  tcp.writeUInt32BE(1000, 4);
+  tcp.writeUInt32BE(2000, 8);
+  return ends.from.includes(':')
+    ? ipv6(ends, 6, summed(ends, 6, tcp, 16))
+    : ipv4(ends, 6, summed(ends, 6, tcp, 16));
+};
+
+/** A TCP segment as it was seen, `by` bytes further in its own stream and `heard` in the other's; with its checksum. */
+export const resequenced = (frame: Buffer, by: number, heard = 0): Buffer => {
+  const v6 = frame.readUInt16BE(12) === 0x86dd;
+  const at = v6 ? 14 + 40 : 14 + 20;
+  const end = v6 ? at + frame.readUInt16BE(18) : 14 + frame.readUInt16BE(16);
+  const out = Buffer.from(frame.subarray(0, end));
+  const tcp = out.subarray(at);
+  tcp.writeUInt32BE((tcp.readUInt32BE(4) + by) >>> 0, 4);
+  tcp.writeUInt32BE((tcp.readUInt32BE(8) + heard) >>> 0, 8);
+  tcp.writeUInt16BE(0, 16);
+  const addresses = v6 ? out.subarray(22, 54) : out.subarray(26, 34);
+  tcp.writeUInt16BE(transportChecksum(addresses, 6, tcp), 16);
+  return out;
 };
 
 /** An ICMPv6 message of neighbour discovery: type, flags and reserved, then `body`. */
 export const icmpv6 = (ends: Ends, type: number, flags: number, body: Buffer): Buffer => {
   const head = Buffer.from([type, 0, 0, 0, 0, 0, 0, 0]);
   head.writeUInt32BE(flags >>> 0, 4);
-  return ipv6(ends, 58, withChecksum6(ends, 58, Buffer.concat([head, body]), 2), 255);
+  return ipv6(ends, 58, summed(ends, 58, Buffer.concat([head, body]), 2), 255);
 };
 /** Solicitation (135) or advertisement (136, override) about `target`. */
 export const neighbour = (type: 135 | 136, ends: Ends, target: string): Buffer =>

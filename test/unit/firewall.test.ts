@@ -67,7 +67,7 @@ const binding = (hostIp: string, hostPort: number, containerPort: number, count 
   count,
 });
 const published = (change: Partial<FirewallEndpoint>): string[] =>
-  texts(endpointElements(endpoint(change))).filter((text) => /publish|relay|routed/.test(text));
+  texts(endpointElements(endpoint(change))).filter((text) => /publish|held|relay|routed/.test(text));
 
 describe('a network', () => {
   test('is closed for the family it does not have', () => {
@@ -176,32 +176,41 @@ describe('a published port', () => {
   test('is one element on any address or on one', () => {
     expect(published({ bindings: [binding('0.0.0.0', 8080, 80), binding('127.0.0.1', 81, 80)] })).toEqual([
       'inet publish_any4 tcp . 8080 : 172.18.0.2 . 80',
+      'inet held_any4 tcp . 8080',
       'inet publish4 127.0.0.1 . tcp . 81 : 172.18.0.2 . 80',
+      'inet held4 127.0.0.1 . tcp . 81',
     ]);
   });
   test('keeps one element in a long run, and is many where the numbers shift', () => {
     expect(published({ bindings: [binding('0.0.0.0', 20_000, 20_000, 10_000)] })).toEqual([
       'inet publish_any_range4 tcp . 20000-29999 : 172.18.0.2',
+      'inet held_any_range4 tcp . 20000-29999',
     ]);
     expect(published({ bindings: [binding('192.0.2.1', 20_000, 20_000, 16)] })).toEqual([
       'inet publish_range4 192.0.2.1 . tcp . 20000-20015 : 172.18.0.2',
+      'inet held_range4 192.0.2.1 . tcp . 20000-20015',
     ]);
     const shifted = published({ bindings: [binding('0.0.0.0', 20_000, 10_000, 500)] });
-    expect(shifted).toHaveLength(500);
+    expect(shifted).toHaveLength(501);
+    expect(shifted[500]).toBe('inet held_any_range4 tcp . 20000-20499');
     expect(shifted[499]).toBe('inet publish_any4 tcp . 20499 : 172.18.0.2 . 10499');
-    expect(published({ bindings: [binding('0.0.0.0', 80, 80, 15)] })).toHaveLength(15);
+    expect(published({ bindings: [binding('0.0.0.0', 80, 80, 15)] })).toHaveLength(30);
   });
-  test('on IPv6 is translated to a container that has it, ::1 relayed', () => {
+  test('N F7: on IPv6 is translated to a container that has it; on ::1 and link-local addresses relayed', () => {
     const addresses = ['172.18.0.2', 'fd00::2'];
     expect(published({ addresses, bindings: [binding('::', 8080, 80)] })).toEqual([
       'inet publish_any6 tcp . 8080 : fd00::2 . 80',
-      'inet relay6 ::1 . tcp . 8080',
+      'inet held_any6 tcp . 8080',
+    ]);
+    expect(published({ addresses, bindings: [binding('fe80::1%eth0', 8080, 80)] })).toEqual([
+      'inet relay6 fe80::1 . tcp . 8080',
     ]);
     expect(published({ addresses, bindings: [binding('::1', 8080, 80)] })).toEqual([
       'inet relay6 ::1 . tcp . 8080',
     ]);
     expect(published({ addresses, bindings: [binding('2001:db8::1', 8080, 80)] })).toEqual([
       'inet publish6 2001:db8::1 . tcp . 8080 : fd00::2 . 80',
+      'inet held6 2001:db8::1 . tcp . 8080',
     ]);
   });
   test('of the other family is relayed, TCP only', () => {

@@ -1,6 +1,6 @@
 /** Who may reach a container, and what it may reach through the host. */
 import * as s from '../statements.js';
-import { established, port, translated, v4, v6 } from './matches.js';
+import { established, invalid, port, translated, v4, v6 } from './matches.js';
 
 const into = [
   s.chain('into_open', s.rule('whoever routes here may enter', s.accept)),
@@ -42,6 +42,18 @@ const into = [
 ];
 
 /**
+ * NAT passes by what belongs to no flow, so it would leave with the container's own address. Not where that is meant to be
+ * seen: between neighbours, and from networks without translation, whose answers may come back by another way.
+ */
+const untranslated = s.chain(
+  'untranslated',
+  s.rule('neighbours see each other', s.inSet('same_bridge', 'iifname', 'oifname'), { is: 'return' }),
+  ...(['masqueraded', 'fixed_source'] as const).map((bridges) =>
+    s.rule('with a private address', s.inSet(bridges, 'meta nfproto', 'iifname'), s.drop),
+  ),
+);
+
+/**
  * Verdicts are final here, but never overrule another table's drop. Who leaves is judged before who enters. Nearly every
  * packet belongs to a flow that was judged when it began, so that comes first. An internal network is closed even to those,
  * whatever let them in once; only hosts that have one pay for that.
@@ -64,9 +76,10 @@ const forward = [
     'forward',
     0,
     s.rule('flows under way', established, s.accept),
+    s.rule('of no flow', invalid, s.jump('untranslated')),
     s.rule('bridges that nothing leaves', s.vmap('out_of', 'meta nfproto', 'iifname')),
     s.rule('into a bridge', s.vmap('into', 'meta nfproto', 'oifname')),
   ),
 ];
 
-export const FORWARD = [...into, ...forward];
+export const FORWARD = [...into, untranslated, ...forward];

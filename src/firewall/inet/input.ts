@@ -1,6 +1,6 @@
 /** What containers may reach of the host itself. All that the host receives passes here. */
 import * as s from '../statements.js';
-import { established, port, translated } from './matches.js';
+import { established, invalid, port, translated, v4, v6 } from './matches.js';
 
 const fromInternal = s.chain(
   'from_internal',
@@ -38,7 +38,28 @@ const apiGuard = s.whileAny(
   ),
 );
 
+/**
+ * A segment that the tracker takes for none of a connection's (its number is far off) is not translated: it comes to the
+ * host instead of the container, and the host's reset would end the connection. So it is dropped where it is for a
+ * published port, or from a container, whose answer to the host it may be. What the host serves itself is its own affair.
+ */
+const strays = s.chain(
+  'strays',
+  s.rule('only TCP is reset', s.match('meta l4proto', 'tcp', '!='), { is: 'return' }),
+  s.rule('of a container', s.inSet('bridges', 'iifname'), s.drop),
+  ...([4, 6] as const).flatMap((family) => {
+    const [is, daddr] = family === 4 ? ([v4, 'ip daddr'] as const) : ([v6, 'ip6 daddr'] as const);
+    return (['held', 'relay'] as const).flatMap((kind) => [
+      s.rule('for a published port', is, s.inSet(`${kind}${family}`, daddr, ...port), s.drop),
+      s.rule('for a published port', is, s.inSet(`${kind}_range${family}`, daddr, ...port), s.drop),
+      s.rule('for a published port', is, s.inSet(`${kind}_any${family}`, ...port), s.drop),
+      s.rule('for a published port', is, s.inSet(`${kind}_any_range${family}`, ...port), s.drop),
+    ]);
+  }),
+);
+
 export const INPUT = [
+  strays,
   fromInternal,
   fromIsolated,
   isolatedGuard,
@@ -49,6 +70,7 @@ export const INPUT = [
     'input',
     0,
     s.rule('flows under way', established, s.accept),
+    s.rule('of no flow', invalid, s.jump('strays')),
     s.rule(
       'the relay takes what was published',
       s.inSet('relay_guard', ...port),

@@ -1,5 +1,5 @@
 /** Destinations: published ports lead to containers, or to the daemon's relay. */
-import type { Statement } from '../language.js';
+import type { Rule, Statement } from '../language.js';
 import * as s from '../statements.js';
 import { port, tcp, v4, v6 } from './matches.js';
 
@@ -30,20 +30,44 @@ const publish = [
   ),
 ];
 
-/** What NAT cannot carry (::1, one family to a container of the other) goes to the daemon's relay, TCP only. */
-const relayed = (is: Statement) => [is, tcp, s.redirect('relay_port', 'meta l4proto')];
+/**
+ * What NAT cannot carry goes to the daemon's relay, TCP only: one family to a container of the other, and what comes from
+ * a link-local address or is for ::1, which cannot be routed to any container. The address stays: a redirect would
+ * make ::1 of it in the output hook, and from there nothing finds the way back to a link-local sender.
+ */
+const relayed = (is: Statement) => [is, tcp, s.toPort('relay_port', 'meta l4proto')];
+
+const linkLocal = s.match('ip6 saddr', 'fe80::/10');
+const loopback6 = s.match('ip6 daddr', '::1');
+
+/** Behind these the held socket takes datagrams, and refuses connections. */
+const unroutable = [
+  s.chain(
+    'unroutable_any6',
+    s.rule('by the relay', ...relayed(s.inSet('held_any6', ...port))),
+    s.rule('a run by the relay', ...relayed(s.inSet('held_any_range6', ...port))),
+  ),
+  s.chain(
+    'unroutable_one6',
+    s.rule('by the relay', ...relayed(s.inSet('held6', 'ip6 daddr', ...port))),
+    s.rule('a run by the relay', ...relayed(s.inSet('held_range6', 'ip6 daddr', ...port))),
+    s.rule('or published on every address', s.goTo('publish_any6')),
+  ),
+];
 
 const publishChains = (family: 4 | 6) => {
   const daddr = family === 4 ? 'ip daddr' : 'ip6 daddr';
   const is = family === 4 ? v4 : v6;
+  const of6 = (...rules: readonly Rule[]) => (family === 6 ? rules : []);
   return [
     s.chain(
       `publish_any${family}`,
       s.rule('by the relay', ...relayed(s.inSet(`relay_any${family}`, ...port))),
       s.rule('a run by the relay', ...relayed(s.inSet(`relay_any_range${family}`, ...port))),
-      ...(family === 4
-        ? []
-        : [s.rule('link-local senders cannot be routed', v6, s.match('ip6 saddr', 'fe80::/10'), s.accept)]),
+      ...of6(
+        s.rule('link-local senders cannot be routed', v6, linkLocal, s.goTo('unroutable_any6')),
+        s.rule('nor can ::1', v6, loopback6, s.goTo('unroutable_any6')),
+      ),
       s.rule('one port', s.dnat(family, `publish_any${family}`, ...port)),
       s.rule('a run of ports', s.dnatAddress(family, `publish_any_range${family}`, ...port)),
     ),
@@ -51,6 +75,7 @@ const publishChains = (family: 4 | 6) => {
       `publish_one${family}`,
       s.rule('by the relay', is, ...relayed(s.inSet(`relay${family}`, daddr, ...port))),
       s.rule('a run by the relay', is, ...relayed(s.inSet(`relay_range${family}`, daddr, ...port))),
+      ...of6(s.rule('link-local senders cannot be routed', v6, linkLocal, s.goTo('unroutable_one6'))),
       s.rule('one port', is, s.dnat(family, `publish${family}`, daddr, ...port)),
       s.rule('a run of ports', is, s.dnatAddress(family, `publish_range${family}`, daddr, ...port)),
       s.rule('or published on every address', s.goTo(`publish_any${family}`)),
@@ -66,4 +91,4 @@ const publishTargets = [
   ),
 ];
 
-export const PUBLISH = [...publishTargets, ...publish];
+export const PUBLISH = [...unroutable, ...publishTargets, ...publish];

@@ -18,11 +18,15 @@ const setsOf = (family: 4 | 6): SetDeclaration[] => {
   const kept = { data: [address], interval: true } as const;
   const run = { interval: true } as const;
   return [
-    set(`snat${family}`, 'bridges whose packets leave with a fixed address', ['ifname'], { data: [address] }),
+    set(`snat${family}`, 'and which address that is', ['ifname'], { data: [address] }),
     set(`publish${family}`, 'ports published on one address', reachable, to),
     set(`publish_range${family}`, 'and in runs, which keep their numbers', reachable, kept),
     set(`publish_any${family}`, 'ports published on every address', target, to),
     set(`publish_any_range${family}`, 'and in runs, which keep their numbers', target, kept),
+    set(`held${family}`, 'TCP ports of these: what of them comes to the host itself is a stray', reachable),
+    set(`held_range${family}`, 'and in runs', reachable, run),
+    set(`held_any${family}`, 'TCP ports on every address, likewise', target),
+    set(`held_any_range${family}`, 'and in runs', target, run),
     set(`relay${family}`, 'ports on one address that the daemon carries', reachable),
     set(`relay_range${family}`, 'and in runs', reachable, run),
     set(`relay_any${family}`, 'ports on every address that the daemon carries', target),
@@ -51,6 +55,7 @@ export const SETS: readonly SetDeclaration[] = [
   }),
   set('isolated', 'those whose flows under way may not either', ['nf_proto', 'ifname']),
   set('masqueraded', 'bridges whose packets leave with the address of the way out', ['nf_proto', 'ifname']),
+  set('fixed_source', 'bridges whose packets leave with a fixed address', ['nf_proto', 'ifname']),
   ...setsOf(4),
   ...setsOf(6),
   set('relay_port', 'where the relay listens', ['inet_proto'], { data: ['inet_service'] }),

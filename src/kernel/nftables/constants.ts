@@ -109,7 +109,6 @@ export const NFT_LOOKUP_F_INV = 1;
 export const NFTA_IMMEDIATE = { DREG: 1, DATA: 2 } as const;
 export const NFTA_NAT = { TYPE: 1, FAMILY: 2, REG_ADDR_MIN: 3, REG_PROTO_MIN: 5 } as const;
 export const NFT_NAT = { snat: 0, dnat: 1 } as const;
-export const NFTA_REDIR_REG_PROTO_MIN = 1;
 export const NFTA_DYNSET = { SET_NAME: 1, OP: 3, SREG_KEY: 4, TIMEOUT: 6 } as const;
 export const NFT_DYNSET_OP_UPDATE = 1;
 export const AF_OF = { 4: 2, 6: 10 } as const;

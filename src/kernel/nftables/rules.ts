@@ -151,10 +151,15 @@ const encodeStatement = (s: Statement, sets: readonly SetDeclaration[]): Buffer[
     case 'dnat':
     case 'snat':
       return translate(s);
-    case 'redirect':
+    case 'dnat-port':
       return [
         ...lookUpInto(s.fields, s.map, FIRST),
-        expression('redir', attrU32be(n.NFTA_REDIR_REG_PROTO_MIN, FIRST)),
+        expression(
+          'nat',
+          attrU32be(n.NFTA_NAT.TYPE, n.NFT_NAT.dnat),
+          attrU32be(n.NFTA_NAT.FAMILY, n.NFPROTO.inet),
+          attrU32be(n.NFTA_NAT.REG_PROTO_MIN, FIRST),
+        ),
       ];
     case 'masquerade':
       return [expression('masq')];

@@ -24,7 +24,7 @@ export interface Ports extends LocalObjects<HostPortObject> {
    * not the host's.
    */
   readonly free: FreePort;
-  /** Port of the TCP relay, which the firewall redirects to; opened at the first call. */
+  /** Port of the TCP relay, which the firewall leads to; opened at the first call. */
   relayPort(): number;
   close(): void;
 }

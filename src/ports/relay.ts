@@ -1,7 +1,7 @@
 /**
  * Connections that NAT cannot carry: to `[::1]` (the kernel keeps it on the loopback), and from IPv6 to a container that
- * has IPv4 alone. nftables redirects them to one listener; the connection tracker tells where each was going.
- * Invariants: a connection that was not redirected, or not to a published port, is reset; every pair of sockets ends
+ * has IPv4 alone. nftables leads them to one listener; the connection tracker tells where each was going.
+ * Invariants: a connection that was not led there, or not to a published port, is reset; every pair of sockets ends
  * together; bounded in number overall and for each published range.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -42,7 +42,7 @@ const descriptor = (socket: Socket): number => {
   return handle?.fd ?? -1;
 };
 
-/** Where the connection was going before the redirect; undefined: nowhere else, it came straight to us. */
+/** Where the connection was going before it was led here; undefined: nowhere else, it came straight to us. */
 const originalDestination = (socket: Socket): SocketAddress | undefined => {
   const v4 = socket.remoteAddress?.startsWith('::ffff:') || socket.remoteFamily === 'IPv4';
   const raw = Buffer.alloc(128);

@@ -8,6 +8,7 @@ import { type Daemon, startDaemon } from './daemon.js';
 import { invalid } from './errors.js';
 import { claimNamespace, claimRoots } from './kernel/claim.js';
 import { raiseOpenFiles } from './kernel/ffi.js';
+import { hearTheUncaught } from './last-resort.js';
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 
@@ -62,6 +63,7 @@ const run = async (config: DaemonConfig, warnings: readonly string[]): Promise<v
     { level: config.debug ? 'debug' : config.logLevel },
     pino.destination({ dest: 2, sync: true }),
   );
+  hearTheUncaught(log, () => process.exit(1));
   for (const warning of warnings) log.warn(warning);
   if (process.getuid?.() !== 0) throw invalid('needs root: start it with sudo');
   await claimRoots(config.dataRoot, config.execRoot);

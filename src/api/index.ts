@@ -1,4 +1,5 @@
 /** The Docker Engine API over the engine's contract: listens, answers, and closes without leaving a client hanging. */
+import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Engine } from '../engine/contract.js';
@@ -24,6 +25,8 @@ export function createApi(
   options: { readonly logger: Logger; readonly release?: string; readonly mostConnections?: number },
 ): Api {
   const closing = new AbortController();
+  // Each request under way listens, and there is no limit to those: Node's warning of a leak is for fewer than eleven.
+  setMaxListeners(0, closing.signal);
   const router = createRouter(ROUTES);
   const servers: Server[] = [];
   const tls = readTls(engine);

@@ -105,10 +105,15 @@ export interface ContainerCommands {
    * has answered, which with dockerd is always in time.
    */
   ended(id: string): { exitCode: number; error: string } | undefined;
+  /**
+   * Throws where it cannot be attached to. The streams come when the container starts, at once where it runs; empty ones
+   * where it will not start, or when the client is `gone` before.
+   */
   attach(
     reference: string,
     options: { logs: boolean; stream: boolean; stdin: boolean; stdout: boolean; stderr: boolean },
-  ): Promise<Streams>;
+    gone: AbortSignal,
+  ): { readonly streams: Promise<Streams> };
   resize(reference: string, size: TerminalSize): void;
   logs(reference: string, request: LogRequest): AsyncIterable<LogLine>;
   usage(reference: string): Usage | undefined;
@@ -152,7 +157,11 @@ export interface ExecInstance {
 
 export interface ExecCommands {
   create(container: string, request: Omit<ExecInstance['request'], 'containerId'>): { id: string };
-  start(id: string, options: { detach: boolean; tty: boolean; size?: TerminalSize }): Promise<RunningExec>;
+  /** Throws where it cannot be started now (conflict, not-found). Rejects where its command cannot be run. */
+  start(
+    id: string,
+    options: { detach: boolean; tty: boolean; size?: TerminalSize },
+  ): { readonly running: Promise<RunningExec> };
   resize(id: string, size: TerminalSize): void;
   get(id: string): ExecInstance;
   ofContainer(containerId: ContainerId): readonly string[];

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { conflict, invalid, notFound } from '../errors.js';
+import type { Container } from '../model/container.js';
 import { type RunningExec, StartError } from '../runtime/contract.js';
 import { containerEvent, isRunning } from './containers/state.js';
 import type { ExecCommands, ExecInstance } from './contract.js';
@@ -49,6 +50,35 @@ export const createExecCommands = (parts: Parts): ExecCommands => {
     if (container) containerEvent(parts, container, 'exec_die', { execID: e.id, exitCode: String(exitCode) });
   };
 
+  const run = async (
+    e: Entry,
+    container: Container,
+    options: Parameters<ExecCommands['start']>[1],
+  ): Promise<RunningExec> => {
+    try {
+      // A disconnect just answered may still be taking an interface out of this container.
+      const namespace = container.sandboxId && parts.model.sandboxes.get(container.sandboxId)?.netns;
+      if (namespace) await parts.kernel.settled(namespace);
+      const request = {
+        ...e.request,
+        ...(options.detach ? { attachStdin: false } : {}),
+        ...(options.size ? { size: options.size } : {}),
+      };
+      const live = await parts.runtime.exec(request, container);
+      e.live = live;
+      void live.exited.then((exitCode) => ended(e, exitCode));
+      // Who attaches waits for the process anyway; who does not asks for its pid at once.
+      if (options.detach) await begun(live);
+      containerEvent(parts, container, `exec_start: ${e.request.command.join(' ').slice(0, 1024)}`, {
+        execID: e.id,
+      });
+      return live;
+    } catch (error) {
+      ended(e, error instanceof StartError ? error.exitCode : 126);
+      throw error;
+    }
+  };
+
   return {
     create(reference, request) {
       const container = parts.model.getContainer(reference);
@@ -72,35 +102,16 @@ export const createExecCommands = (parts: Parts): ExecCommands => {
       forgetOldest();
       return { id };
     },
-    async start(id, options) {
+    start(id, options) {
       const e = entry(id);
       const container = parts.model.getContainer(e.containerId);
       if (e.running) throw conflict(`exec ${id} is already running`);
       if (e.exitCode !== null) throw conflict(`exec ${id} has already run`);
       if (!isRunning(container)) throw conflict(`container ${container.id} is not running`);
+      if (container.state.status === 'paused')
+        throw conflict(`container ${container.id} is paused, unpause the container before exec`);
       e.running = true;
-      try {
-        // A disconnect just answered may still be taking an interface out of this container.
-        const namespace = container.sandboxId && parts.model.sandboxes.get(container.sandboxId)?.netns;
-        if (namespace) await parts.kernel.settled(namespace);
-        const request = {
-          ...e.request,
-          ...(options.detach ? { attachStdin: false } : {}),
-          ...(options.size ? { size: options.size } : {}),
-        };
-        const live = await parts.runtime.exec(request, container);
-        e.live = live;
-        void live.exited.then((exitCode) => ended(e, exitCode));
-        // Who attaches waits for the process anyway; who does not asks for its pid at once.
-        if (options.detach) await begun(live);
-        containerEvent(parts, container, `exec_start: ${e.request.command.join(' ').slice(0, 1024)}`, {
-          execID: id,
-        });
-        return live;
-      } catch (error) {
-        ended(e, error instanceof StartError ? error.exitCode : 126);
-        throw error;
-      }
+      return { running: run(e, container, options) };
     },
     resize(id, size) {
       const e = entry(id);

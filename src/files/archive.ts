@@ -85,10 +85,12 @@ async function* inChunks(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
 
 /** Closes what is open when the stream ends, however it ends, also before it was read. */
 const streamOf = (pieces: AsyncIterable<Buffer>, view: OpenView, spot: Spot): Readable =>
-  Readable.from(inChunks(pieces), { objectMode: false }).once('close', () => {
-    closeSync(spot.fd);
-    closeSync(view.root);
-  });
+  Readable.from(inChunks(pieces), { objectMode: false })
+    .on('error', () => {})
+    .once('close', () => {
+      closeSync(spot.fd);
+      closeSync(view.root);
+    });
 
 /** As Docker names entries: `name/…` of a directory, `./…` of its contents, `/…` of the root. Throws not-found. */
 export const archivePath = (

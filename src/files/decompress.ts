@@ -1,5 +1,5 @@
 /** Compressed or plain, told from a stream's first bytes, and undone by the tool that Debian has for it. */
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { invalid } from '../errors.js';
 import { throughProgram } from '../kernel/program.js';
@@ -30,7 +30,8 @@ const peek = async (input: Readable): Promise<readonly [head: Buffer, whole: Rea
     for (let next = await iterator.next(); !next.done; next = await iterator.next())
       yield Buffer.from(next.value);
   }
-  return [Buffer.concat(chunks).subarray(0, LONGEST), Readable.from(all(), { objectMode: false })];
+  const whole = Readable.from(all(), { objectMode: false }).on('error', () => {});
+  return [Buffer.concat(chunks).subarray(0, LONGEST), whole];
 };
 
 /** The stream as a plain tar. Failures surface as the stream's error, of kind invalid. */
@@ -43,7 +44,6 @@ export const decompressed = async (input: Readable): Promise<Readable> => {
     return throughProgram(program, ['-dc'], whole, (reason, cause) =>
       invalid(`the stream is not valid ${program} data: ${reason}`, cause),
     );
-  const gunzip = createGunzip();
-  whole.once('error', (error) => gunzip.destroy(error));
-  return whole.pipe(gunzip);
+  // Errors of both are the answer's: its reader hears them.
+  return pipeline(whole, createGunzip(), () => {});
 };

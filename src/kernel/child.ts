@@ -76,7 +76,8 @@ export const startTalking = (request: ChildRequest): { readonly pid: number; rea
   const [reading, writing] = ffi.pipe();
   try {
     const pid = spawn(request, [...request.fds, writing]);
-    return { pid, talk: new Socket({ fd: reading, readable: true, writable: false }) };
+    const talk = new Socket({ fd: reading, readable: true, writable: false });
+    return { pid, talk: talk.on('error', () => {}) }; // its end tells what matters
   } catch (error) {
     closeSync(reading);
     throw error;

@@ -125,7 +125,10 @@ export const runProgram = async (request: ChildRequest): Promise<Buffer> => {
   const ended = endOf(command, child);
   const watch = watchOver(child, request);
   const [out, err]: [Buffer[], string[]] = [[], []];
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', watch.beat).on('error', () => {}); // its end tells what matters
+  // How it ended tells what matters.
+  child.on('error', () => {});
+  child.stdout.on('data', watch.beat).on('error', () => {});
+  child.stderr.on('data', watch.beat).on('error', () => {});
   if (onLine) createInterface({ input: child.stdout }).on('line', (line) => onLine(line, 'stdout'));
   else child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
   createInterface({ input: child.stderr }).on('line', (line) => {
@@ -179,7 +182,7 @@ export const throughProgram = (
     if (child.exitCode === null && child.signalCode === null) left.abort();
   });
   output.on('error', () => {}); // whoever reads has listeners of its own
-  child.once('error', (cause) => end(failure(cause.message, cause)));
+  child.on('error', (cause) => end(failure(cause.message, cause)));
   child.once('close', (code) =>
     end(
       code === 0
@@ -192,7 +195,7 @@ export const throughProgram = (
     if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_PREMATURE_CLOSE') output.destroy(error);
     else if (input.errored) output.destroy(input.errored);
   });
-  child.stdout.on('error', (error) => output.destroy(error));
-  child.stdout.pipe(output, { end: false });
+  // Its exit code decides whether what it said was whole; an error of its pipe becomes the output's.
+  pipeline(child.stdout, output, { end: false }).catch(() => {});
   return output;
 };

@@ -66,12 +66,17 @@ const optionsOf = (location: Location, method: string, body: string): RequestOpt
   },
 });
 
-const open = (location: Location, method: string, body: string): ClientRequest => {
+const open = (
+  location: Location,
+  method: string,
+  body: string,
+  failed: (error: Error) => void,
+): ClientRequest => {
   const options = optionsOf(location, method, body);
   const tls = location.kind === 'tcp' ? location.tls : undefined;
-  if (!tls) return http(options);
+  if (!tls) return http(options).on('error', failed);
   const { verify, ...files } = tls;
-  return https({ ...options, ...files, rejectUnauthorized: verify });
+  return https({ ...options, ...files, rejectUnauthorized: verify }).on('error', failed);
 };
 
 const collect = (answer: IncomingMessage, most: number, fail: (why: string) => void): Promise<string> =>
@@ -84,7 +89,7 @@ const collect = (answer: IncomingMessage, most: number, fail: (why: string) => v
       else chunks.push(chunk);
     });
     answer.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
-    answer.once('error', (error) => fail(error.message));
+    answer.on('error', (error) => fail(error.message));
     answer.once('aborted', () => fail('it hung up in the middle of its answer'));
   });
 
@@ -92,19 +97,18 @@ const collect = (answer: IncomingMessage, most: number, fail: (why: string) => v
 export const post = (location: Location, method: string, body: string, limits: Limits): Promise<Answer> =>
   new Promise((resolve, reject) => {
     let connected = false;
-    const request = open(location, method, body);
     const fail = (why: string, cause?: unknown): void => {
       clearTimeout(timer);
       reject(new TransportError(why, connected, { cause }));
       request.destroy();
     };
+    const request = open(location, method, body, (error) => fail(error.message, error));
     const timer = setTimeout(() => fail(`no answer within ${limits.answerMs / 1000} s`), limits.answerMs);
     request.once('socket', (socket) => {
       socket.once('connect', () => {
         connected = true;
       });
     });
-    request.once('error', (error) => fail(error.message, error));
     request.once('response', (answer) => {
       void collect(answer, limits.answerBytes, fail).then((text) => {
         clearTimeout(timer);

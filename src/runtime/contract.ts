@@ -41,6 +41,8 @@ export interface ExecRequest {
   readonly user: string;
   readonly workingDir: string;
   readonly privileged: boolean;
+  /** as the user wrote them; empty: the default */
+  readonly detachKeys?: string;
   readonly size?: TerminalSize;
 }
 
@@ -124,8 +126,8 @@ export interface Runtime {
   readonly name: 'crun' | 'runc';
   readonly version: string;
   /**
-   * conmon + `crun create`: the container's process waits before its command. `attached`, when given, is called with
-   * the streams before `start`, so no byte is lost. `givenUp`: what was begun is ended, and it rejects.
+   * conmon + `crun create`: the container's process waits before its command; who attaches now misses nothing. `givenUp`:
+   * what was begun is ended, and it rejects.
    */
   create(request: StartRequest, givenUp?: AbortSignal): Promise<{ readonly pid: number }>;
   start(id: string): Promise<void>;
@@ -141,7 +143,10 @@ export interface Runtime {
   isPaused(id: string): boolean;
   /** Calls back once when the container's process has ended, also for one re-adopted after a restart of the daemon. */
   onExit(id: string, callback: (exit: Exit) => void): void;
-  /** Removes the runtime's state of an ended container (keeps its logs). Kills what is left of it. */
+  /**
+   * Removes the runtime's state of an ended container (keeps its logs). Kills what is left of it. Resolves when attached
+   * clients have its last output, but waits only seconds for them.
+   */
   delete(id: string): Promise<void>;
   /** After a daemon restart: is it still running (pid), or how did it end? `undefined`: nothing known of it. */
   adopt(id: string): { readonly pid: number } | { readonly exit: Exit } | undefined;

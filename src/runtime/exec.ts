@@ -66,20 +66,21 @@ const readPid = (path: string): number => {
   }
 };
 
+/** Our end of a pipe. A command that ends without reading its input, or a pipe that breaks, is no error: it closes. */
+const ownEnd = (fd: number, way: { readonly readable: boolean; readonly writable: boolean }): Socket =>
+  new Socket({ fd, ...way }).on('error', () => {});
+
 /** Own ends stay here, the others go to the child. Real pipes: a socket cannot be opened again as /dev/stdout. */
 const outputPipe = (wanted: boolean): { child: number | null; own: Readable | null } => {
   if (!wanted) return { child: null, own: null };
   const [reading, writing] = ffi.pipe();
-  return { child: writing, own: new Socket({ fd: reading, readable: true, writable: false }) };
+  return { child: writing, own: ownEnd(reading, { readable: true, writable: false }) };
 };
 
 const inputPipe = (wanted: boolean): { child: number | null; own: Socket | null } => {
   if (!wanted) return { child: null, own: null };
   const [reading, writing] = ffi.pipe();
-  const own = new Socket({ fd: writing, readable: false, writable: true });
-  // A command that ends without reading its input is no error.
-  own.on('error', () => own.destroy());
-  return { child: reading, own };
+  return { child: reading, own: ownEnd(writing, { readable: false, writable: true }) };
 };
 
 interface Started {
@@ -170,7 +171,7 @@ const withPipes = (request: ExecRequest, context: Context, files: Files): Runnin
 const emptyOutput = (): Readable => {
   const [reading, writing] = ffi.pipe();
   closeSync(writing);
-  return new Socket({ fd: reading, readable: true, writable: false });
+  return ownEnd(reading, { readable: true, writable: false });
 };
 
 const withTerminal = async (request: ExecRequest, context: Context, files: Files): Promise<RunningExec> => {
@@ -184,7 +185,9 @@ const withTerminal = async (request: ExecRequest, context: Context, files: Files
   );
   const master = await Promise.race([
     console.received,
-    exited.then((code) => {
+    // A short command may be over before we have seen that its terminal came.
+    exited.then(async (code) => {
+      if (await console.hasCome()) return console.received;
       console.close();
       throw internal(`the OCI runtime ended (${code}) before it opened a terminal`);
     }),

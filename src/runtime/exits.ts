@@ -94,6 +94,8 @@ export const exitsOf = (
   return {
     open: () => {
       watcher = watch(layout.exits, { persistent: false }, (_, name) => name && check(name));
+      // The sweeper sees what a broken watch does not tell.
+      watcher.on('error', () => {});
       sweeper = setInterval(sweep, SWEEP).unref();
     },
     close: () => {

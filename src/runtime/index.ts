@@ -80,13 +80,17 @@ const attachments = (need: () => Context) => {
   return {
     join: (id: string): Streams => {
       const { layout, records } = need();
-      const { tty, stdin, stdinOnce } = records.need(id);
-      const hub =
-        hubs.get(id) ??
-        attachHub({ bundle: layout.bundle(id), tty, stdin, stdinOnce }, () => void hubs.delete(id));
+      const { tty, stdin, stdinOnce, process } = records.need(id);
+      const known = hubs.get(id);
+      if (known?.open) return known.join();
+      const target = { bundle: layout.bundle(id), tty, stdin, stdinOnce, isAlive: () => isAlive(process) };
+      const hub = attachHub(target, () => {
+        if (hubs.get(id) === hub) hubs.delete(id);
+      });
       hubs.set(id, hub);
       return hub.join();
     },
+    handedOver: async (id: string): Promise<void> => hubs.get(id)?.handedOver(),
     closeAll: () => {
       for (const hub of hubs.values()) hub.close();
     },
@@ -132,7 +136,10 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
     resume: async (id) => lifecycle.setPaused(id, false, need()),
     isPaused: (id) => need().cgroups.isFrozen(id),
     onExit: (id, callback) => void need().exits.onExit(id, callback),
-    delete: (id) => lifecycle.remove(id, need()),
+    delete: async (id) => {
+      await lifecycle.remove(id, need());
+      await clients.handedOver(id);
+    },
     adopt: (id) => lifecycle.adopt(id, need()),
     strays: (known) => lifecycle.strays(known, need()),
     exec: (request, container) => exec(request, container, need()),

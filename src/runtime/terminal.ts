@@ -4,7 +4,7 @@ import { closeSync, readSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { ReadStream } from 'node:tty';
 import { internal } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
@@ -19,6 +19,8 @@ export interface ConsoleSocket {
   readonly path: string;
   /** Resolves to the master's descriptor. */
   readonly received: Promise<number>;
+  /** Of a runtime that has ended: whether it had connected. */
+  hasCome(): Promise<boolean>;
   close(): void;
 }
 
@@ -51,9 +53,12 @@ export const consoleSocket = async (directory: string): Promise<ConsoleSocket> =
     server.close();
     rmSync(path, { force: true });
   };
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  await new Promise<void>((resolve, reject) => server.on('error', reject).listen(path, resolve));
+  let come = false;
   const received = new Promise<number>((resolve, reject) => {
     server.once('connection', (socket) => {
+      come = true;
+      socket.on('error', reject);
       receive(socket)
         .then(resolve, reject)
         .finally(() => {
@@ -62,7 +67,14 @@ export const consoleSocket = async (directory: string): Promise<ConsoleSocket> =
         });
     });
   });
-  return { path, received, close };
+  // Awaited by whoever opened it; one whose runtime fails first is not waited for.
+  received.catch(() => {});
+  // A connection that was made lies in the listening socket: the next round of the event loop takes it.
+  const hasCome = async (): Promise<boolean> => {
+    for (let round = 0; round < 2 && !come; round++) await setImmediate();
+    return come;
+  };
+  return { path, received, hasCome, close };
 };
 
 export interface Terminal {
@@ -104,7 +116,7 @@ export const openTerminal = (master: number): Terminal => {
       stream.resume();
       done(error);
     },
-  });
+  }).on('error', () => {});
   const end = () => {
     if (!open) return;
     open = false;
@@ -123,7 +135,7 @@ export const openTerminal = (master: number): Terminal => {
     output,
     input: new Writable({
       write: (chunk: Buffer, _, done) => (open ? stream.write(chunk, () => done()) : done()),
-    }),
+    }).on('error', () => {}),
     resize: ({ rows, columns }) => {
       if (!open) return;
       const size = Buffer.alloc(8);

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as ffi from '../../src/kernel/ffi.js';
+import { consoleSocket } from '../../src/runtime/terminal.js';
 import { makeWorld, readAll, type World } from './runtime-world.js';
 
 let world: World;
@@ -114,6 +116,19 @@ describe('exec', () => {
     exec.streams.stdin?.write('x\n');
     expect(await exec.exited).toBe(4);
     expect(await output).toBe('20 70\r\nx\r\n30 90\r\n');
+  });
+
+  test('C11: a runtime that has ended may have sent its terminal all the same', async () => {
+    const came = await consoleSocket(world.base);
+    const address = Buffer.concat([Buffer.from([ffi.AF.UNIX, 0]), Buffer.from(`${came.path}\0`)]);
+    const runtime = ffi.socket(ffi.AF.UNIX, ffi.SOCK.STREAM);
+    ffi.connect(runtime, address);
+    ffi.close(runtime);
+    expect(await came.hasCome()).toBe(true);
+    await expect(came.received).rejects.toThrow('no terminal');
+    const other = await consoleSocket(world.base);
+    expect(await other.hasCome()).toBe(false);
+    other.close();
   });
 
   test('much output over a terminal is whole', async () => {

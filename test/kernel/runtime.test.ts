@@ -2,10 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { identify, isAlive } from '../../src/kernel/processes.js';
 import { StartError } from '../../src/runtime/failure.js';
+import { until } from '../support/run.js';
 import { container, makeWorld, readAll, type World } from './runtime-world.js';
 
 let world: World;
@@ -252,6 +254,87 @@ describe('streams', () => {
     await exited;
     await sleep(50);
     expect(() => world.runtime.attach(id)).toThrow();
+  });
+});
+
+describe('clients that lag, and input that nobody reads', () => {
+  /** More than one client may lag behind, and more than the kernel keeps beside it. */
+  const MUCH = 4_000_000;
+  const lags = (stream: Readable) => until('the client lags', () => stream.readableLength >= 1_000_000);
+  const FEED = { config: { OpenStdin: true, StdinOnce: true } };
+
+  test.each([false, true])(
+    'M2 C2: a reader that sleeps gets every byte in the end (terminal: %s)',
+    async (Tty) => {
+      const { id, streams, exited } = await world.launch(
+        ['sh', '-c', `head -c ${MUCH} /dev/zero | tr '\\0' x`],
+        {
+          config: { Tty },
+        },
+      );
+      await lags(streams.stdout);
+      expect((await readAll(streams.stdout)).length).toBe(MUCH);
+      expect((await exited).exitCode).toBe(0);
+      await world.runtime.delete(id);
+    },
+  );
+
+  test('M2: a container that waits for a client that never reads is killed, and its end is told', async () => {
+    const { id, streams, exited } = await world.launch(['yes']);
+    const other = world.runtime.attach(id);
+    let seen = 0;
+    other.stdout.on('data', (chunk: Buffer) => {
+      seen += chunk.length;
+    });
+    const read = new Promise((resolve) => other.stdout.once('end', resolve));
+    await lags(streams.stdout);
+    await world.runtime.kill(id, 9);
+    expect((await exited).exitCode).toBe(137);
+    await read;
+    // Who reads misses nothing of what the other has waiting, and more came with the end than it was let lag before.
+    expect(streams.stdout.readableLength).toBe(seen);
+    await world.runtime.delete(id);
+  });
+
+  test('M2: a client that leaves while it lags lets the container go on', async () => {
+    const { streams, id, exited } = await world.launch(['sh', '-c', `head -c ${MUCH} /dev/zero; exit 3`]);
+    const other = world.runtime.attach(id);
+    const all = readAll(other.stdout);
+    await lags(streams.stdout);
+    streams.detach();
+    expect((await all).length).toBe(MUCH);
+    expect((await exited).exitCode).toBe(3);
+  });
+
+  test('C1 U1: output is whole although the container ends without reading its input', async () => {
+    for (let round = 0; round < 10; round++) {
+      const { id, streams, exited } = await world.launch(['head', '-n1'], FEED);
+      for (let i = 0; i < 40; i++) streams.stdin?.write(Buffer.alloc(8192, 'y\n'));
+      expect(await readAll(streams.stdout)).toBe('y\n');
+      expect((await exited).exitCode).toBe(0);
+      // Late writes are nobody's any more.
+      streams.stdin?.write('more');
+      await world.runtime.delete(id);
+    }
+  });
+
+  test('C1: a container that closes its input goes on to be heard', async () => {
+    const { streams } = await world.launch(
+      ['sh', '-c', 'exec 0<&-; sleep 0.3; echo later; sleep 0.1; echo end'],
+      FEED,
+    );
+    for (let i = 0; i < 40; i++) streams.stdin?.write(Buffer.alloc(8192));
+    expect(await readAll(streams.stdout)).toBe('later\nend\n');
+  });
+
+  test('C1: a container that does not read its input holds nobody up', async () => {
+    const { id, streams } = await world.launch(['sleep', '600'], FEED);
+    let taken = 0;
+    for (let i = 0; i < 400; i++) streams.stdin?.write(Buffer.alloc(8192), () => taken++);
+    await sleep(50);
+    expect(taken).toBeGreaterThan(0);
+    expect(taken).toBeLessThan(400);
+    await world.runtime.delete(id);
   });
 });
 

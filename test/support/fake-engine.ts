@@ -19,7 +19,7 @@ import {
 import type { Image } from '../../src/model/image.js';
 import type { Network } from '../../src/model/network.js';
 import type { Volume } from '../../src/model/volume.js';
-import type { Streams, Usage } from '../../src/runtime/contract.js';
+import type { RunningExec, Streams, Usage } from '../../src/runtime/contract.js';
 
 export const CONFIG: DaemonConfig = {
   hosts: ['unix:///nowhere'],
@@ -460,7 +460,7 @@ export function createFakeEngine(
         });
       },
       ended: () => undefined,
-      attach: async (reference) => streamsOf(getContainer(reference).id),
+      attach: (reference) => ({ streams: Promise.resolve(streamsOf(getContainer(reference).id)) }),
       resize(reference) {
         getContainer(reference);
       },
@@ -509,19 +509,22 @@ export function createFakeEngine(
         });
         return { id };
       },
-      async start(id) {
+      start(id) {
         const exec = engine.execs.get(id);
-        if (exec.request.command[0] === 'nosuch')
-          throw invalid('OCI runtime exec failed: exec: "nosuch": not found');
-        const streams = start(exec.request.command);
-        execs.set(id, { ...exec, running: true, pid: 77 });
-        const exited = new Promise<number>((resolve) => {
-          streams.stdout.once('end', () => {
-            execs.set(id, { ...exec, running: false, exitCode: 7 });
-            resolve(7);
+        const run = async (): Promise<RunningExec> => {
+          if (exec.request.command[0] === 'nosuch')
+            throw invalid('OCI runtime exec failed: exec: "nosuch": not found');
+          const streams = start(exec.request.command);
+          execs.set(id, { ...exec, running: true, pid: 77 });
+          const exited = new Promise<number>((resolve) => {
+            streams.stdout.once('end', () => {
+              execs.set(id, { ...exec, running: false, exitCode: 7 });
+              resolve(7);
+            });
           });
-        });
-        return { pid: 77, streams, exited, resize() {}, end() {} };
+          return { pid: 77, streams, exited, resize() {}, end() {} };
+        };
+        return { running: run() };
       },
       resize(id) {
         engine.execs.get(id);

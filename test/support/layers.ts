@@ -24,6 +24,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   model: { may: [], because: 'the model is plain data that everything else agrees on' },
   errors: { may: [], because: 'kinds of failure belong to no layer' },
   failpoints: { may: [], because: 'places at which a test ends the daemon belong to no layer' },
+  'last-resort': { may: ['log'], because: 'what nobody caught belongs to no layer' },
   log: { may: [], because: 'the shape of a log belongs to no layer' },
   ipam: { may: ['model', 'errors'], because: 'allocation is pure, so it can be property-tested' },
   plan: { may: ['model', 'errors'], because: 'a plan is data; who carries it out is not its business' },

@@ -4,7 +4,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Docker from 'dockerode';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Api, createApi } from '../../src/api/index.js';
 import { apiOf, type Api as Call } from '../support/api.js';
 import { createFakeEngine } from '../support/fake-engine.js';
@@ -302,6 +302,80 @@ describe('streams', () => {
     expect(answer).not.toContain('never');
     expect(engine.detached.count).toBe(before + 1);
     expect(engine.containers.get(id).state.status).toBe('running');
+  });
+
+  it.each([
+    [
+      'nothing of an upgrade',
+      '',
+      /^HTTP\/1.1 200 OK\r\nContent-Type: application\/vnd.docker.raw-stream\r\n/,
+    ],
+    ['Upgrade alone', 'Upgrade: tcp\r\n', /^HTTP\/1.1 101 UPGRADED\r\n/],
+  ])('M38: takes the connection of a client that says %s, both ways', async (_, headers, first) => {
+    const id = await container({ OpenStdin: true });
+    const answer = await raw(
+      `POST /containers/${id}/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: d\r\n${headers}\r\nearly`,
+      () => false,
+      'late',
+    );
+    expect(answer).toMatch(first);
+    expect(answer).toContain('hello\n');
+    expect(answer).toContain('early');
+    expect(answer).toContain('late');
+  });
+
+  it('C10: has sent the header of an exec before its process is there', async () => {
+    const id = await container();
+    const made = await call('POST', `/containers/${id}/exec`, { Cmd: ['sh'], AttachStdout: true, Tty: true });
+    const exec = (made.json as { Id: string }).Id;
+    const start = engine.execs.start.bind(engine.execs);
+    let go = () => {};
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    vi.spyOn(engine.execs, 'start').mockImplementationOnce((...given) => ({
+      running: gate.then(() => start(...given).running),
+    }));
+    const body = '{"Tty":true}';
+    const answer = await raw(
+      `POST /exec/${exec}/start HTTP/1.1\r\nHost: d\r\n${upgradeHeaders}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      (text) => {
+        if (text.endsWith('\r\n\r\n')) go();
+        return text.includes('hello\n');
+      },
+    );
+    expect(answer).toMatch(/^HTTP\/1.1 101 UPGRADED\r\n/);
+  });
+
+  it('C16: lets go of an exec at the detach keys that it was made with', async () => {
+    const id = await container();
+    const made = await call('POST', `/containers/${id}/exec`, {
+      Cmd: ['sh'],
+      ...{ AttachStdin: true, AttachStdout: true, Tty: true, DetachKeys: 'ctrl-a' },
+    });
+    const exec = (made.json as { Id: string }).Id;
+    const before = engine.detached.count;
+    const body = '{"Tty":true}';
+    const answer = await raw(
+      `POST /exec/${exec}/start HTTP/1.1\r\nHost: d\r\n${upgradeHeaders}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      () => false,
+      'ab\x10\x11stays\x01never',
+    );
+    expect(answer).toContain('ab\x10\x11stays');
+    expect(answer).not.toContain('never');
+    expect(engine.detached.count).toBe(before + 1);
+    expect((await call('GET', `/exec/${exec}/json`)).json).toMatchObject({ Running: true });
+  });
+
+  it('C35: serves any number of streams at once without Node’s warning of a leak', async () => {
+    const warned = vi.fn();
+    process.on('warning', warned);
+    const clients = Array.from({ length: 20 }, () => net.connect({ path: socket }));
+    for (const client of clients) client.write('GET /events HTTP/1.1\r\nHost: d\r\n\r\n');
+    await Promise.all(clients.map((client) => new Promise((resolve) => client.once('data', resolve))));
+    for (const client of clients) client.destroy();
+    process.off('warning', warned);
+    expect(warned).not.toHaveBeenCalled();
   });
 
   it('refuses attaching before it takes the connection', async () => {

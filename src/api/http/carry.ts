@@ -15,6 +15,10 @@ export interface Carriage {
   readonly detachKeys: readonly number[] | null;
   /** the client is gone, or the daemon closes */
   readonly gone: AbortSignal;
+}
+
+export interface Carried {
+  readonly streams: Streams;
   /** of an exec's process; its output may stay open in others' hands, which nobody waits for */
   readonly exited?: Promise<unknown>;
 }
@@ -22,9 +26,20 @@ export interface Carriage {
 /** How long output may be silent after the process has ended before it counts as finished, as in moby. */
 const SILENCE_MS = 2000;
 
-/** Resolves when the streams have ended, the user detached or the client is gone. */
-export async function carry(streams: Streams, connection: Hijacked, carriage: Carriage): Promise<void> {
+/**
+ * Resolves when the streams have ended, the user detached or the client is gone. What is carried may come later: the
+ * client has its header already. Rejects where it never comes; the connection is then still the caller's.
+ */
+export async function carry(
+  coming: Promise<Carried>,
+  connection: Hijacked,
+  carriage: Carriage,
+): Promise<void> {
   const { output } = connection;
+  // Read until the buffer is full: a connection that breaks is noticed before anything is carried.
+  connection.input?.read(0);
+  // Also where the client is gone by now: somebody has to let go of what comes.
+  const { streams, exited } = await coming;
   const left = new Promise<void>((resolve) => {
     const leave = (): void => resolve();
     if (carriage.gone.aborted) leave();
@@ -37,10 +52,12 @@ export async function carry(streams: Streams, connection: Hijacked, carriage: Ca
     streams.stderr === null ? undefined : copy(streams.stderr, carriage.stderr, output, number(STDERR)),
   ]);
   const ended =
-    carriage.exited === undefined
+    exited === undefined
       ? copied
-      : Promise.all([carriage.exited, Promise.race([copied, silenceAfter(carriage.exited, output)])]);
+      : Promise.all([exited, Promise.race([copied, silenceAfter(exited, output)])]);
   await Promise.race([ended, left]);
+  // A client that is gone has said all; one that only detaches may come back.
+  if (carriage.gone.aborted && carriage.stdin) streams.stdin?.end();
   streams.detach();
   if (carriage.gone.aborted) output.destroy();
   else finish(connection);
@@ -53,7 +70,7 @@ const LINGER_MS = 10_000;
 function finish({ input, output }: Hijacked): void {
   output.end();
   if (input === null) return;
-  input.removeAllListeners('data').resume();
+  input.removeAllListeners('data').removeAllListeners('end').resume();
   const timer = setTimeout(() => input.destroy(), LINGER_MS).unref();
   input.once('close', () => clearTimeout(timer));
 }
@@ -84,11 +101,12 @@ function readInput(streams: Streams, { input }: Hijacked, carriage: Carriage, le
     return;
   }
   const typed = carriage.detachKeys === null ? undefined : detachReader(carriage.detachKeys);
-  stdin.on('error', () => input.resume());
+  // A process that reads no more: what the client still says is dropped, so that its leaving is noticed.
+  stdin.on('error', () => input.resume()).on('close', () => input.resume());
   stdin.on('drain', () => input.resume());
   input.on('data', (chunk: Buffer) => {
     const { bytes, detached } = typed?.(chunk) ?? { bytes: chunk, detached: false };
-    if (bytes.length > 0 && !stdin.write(bytes)) input.pause();
+    if (bytes.length > 0 && stdin.writable && !stdin.write(bytes)) input.pause();
     if (detached) leave();
   });
   // The client's half-close: no more input, output goes on.

@@ -16,7 +16,7 @@ export interface Exchange {
   readonly params: Readonly<Record<string, string>>;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** present where the client asked for `Upgrade: tcp`; `head` holds what came after the headers */
+  /** present on hijacking routes: the connection, which is theirs to take; `head` holds what came after the headers */
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer };
   /** aborted when the client is gone or the daemon closes */
   readonly gone: AbortSignal;

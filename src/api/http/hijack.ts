@@ -1,6 +1,6 @@
 /**
- * Taking a connection over for attach and exec: `Upgrade: tcp` gets 101 and the socket both ways; without it the answer
- * is the raw stream of the output alone.
+ * Taking a connection over for attach and exec: the socket both ways, after 101 where the client said `Upgrade: tcp`, else
+ * after 200, as dockerd. A request whose body comes in chunks gets the output alone.
  */
 import type { Duplex, Writable } from 'node:stream';
 import type { Exchange } from './exchange.js';
@@ -29,7 +29,9 @@ export function hijack(exchange: Exchange, multiplexed: boolean): Hijacked {
   // The response was only there for an answer that refuses; from here the socket is ours.
   response.detachSocket(exchange.request.socket);
   socket.write(
-    `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
+    exchange.request.headers.upgrade === undefined
+      ? `HTTP/1.1 200 OK\r\nContent-Type: ${RAW_STREAM}\r\nConnection: close\r\n\r\n`
+      : `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
   );
   const body = Number(exchange.request.headers['content-length'] ?? 0);
   if (upgrade.head.length > body) socket.unshift(upgrade.head.subarray(body));

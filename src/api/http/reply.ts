@@ -1,4 +1,5 @@
 /** Ways to answer: JSON, nothing, and streams of JSON lines whose headers go out at once. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { internal, PortError } from '../../errors.js';
 import { BuildError } from '../../images/contract.js';
 import type { Exchange } from './exchange.js';
@@ -68,7 +69,13 @@ export function openStream(exchange: Exchange, contentType: string): void {
 /** Resolves when the client can take more, or is gone. */
 export async function writeChunk(exchange: Exchange, chunk: string | Uint8Array): Promise<void> {
   const { response, gone } = exchange;
-  if (gone.aborted || response.destroyed || response.write(chunk)) return;
+  if (gone.aborted || response.destroyed) return;
+  response.write(chunk);
+  await drained(exchange);
+}
+
+async function drained({ response, gone }: Exchange): Promise<void> {
+  if (!response.writableNeedDrain || gone.aborted) return;
   await new Promise<void>((resolve) => {
     const go = (): void => {
       response.off('drain', go);
@@ -80,6 +87,49 @@ export async function writeChunk(exchange: Exchange, chunk: string | Uint8Array)
   });
 }
 
+/** Bytes of one write, and of one turn of the event loop. */
+const BATCH = 64 * 1024;
+
+/**
+ * Many small pieces in few writes: those of one turn of the event loop go out together. `write` resolves when the client
+ * can take more; after each full batch everybody else has had a turn, however fast the client reads.
+ */
+export function batches(exchange: Exchange): {
+  write(piece: Uint8Array): Promise<void>;
+  end(): Promise<void>;
+} {
+  let waiting: Uint8Array[] = [];
+  let length = 0;
+  let timer: NodeJS.Immediate | undefined;
+  const flush = (): void => {
+    clearImmediate(timer);
+    timer = undefined;
+    const batch = Buffer.concat(waiting);
+    waiting = [];
+    length = 0;
+    if (batch.length > 0 && !exchange.gone.aborted && !exchange.response.destroyed)
+      exchange.response.write(batch);
+  };
+  return {
+    async write(piece) {
+      waiting.push(piece);
+      length += piece.length;
+      timer ??= setImmediate(flush);
+      const full = length >= BATCH;
+      if (full) flush();
+      await drained(exchange);
+      if (full) await nextTurn();
+    },
+    async end() {
+      flush();
+      await drained(exchange);
+    },
+  };
+}
+
+/** Bytes of progress a client may lag behind before it counts as gone: lines cannot wait, and must not fill our memory. */
+const MOST_LAG = 64 * 1024 * 1024;
+
 /** Docker's progress stream: JSON lines; a failure before the first line is an ordinary error. */
 export async function sendProgress(
   exchange: Exchange,
@@ -88,7 +138,9 @@ export async function sendProgress(
   const { response } = exchange;
   const progress = (line: Readonly<Record<string, unknown>>): void => {
     if (!response.headersSent) openStream(exchange, 'application/json');
-    if (!response.destroyed) response.write(`${JSON.stringify(line)}\r\n`);
+    if (response.destroyed || response.writableEnded) return;
+    response.write(`${JSON.stringify(line)}\r\n`);
+    if (response.writableLength > MOST_LAG) response.destroy();
   };
   try {
     await work(progress);

@@ -1,8 +1,9 @@
 /**
- * HTTP servers over one router. Every request becomes an Exchange; upgrades to `tcp` on hijacking routes keep the
- * socket, every other upgrade (Java's h2c among them) is served as the ordinary request it also is.
+ * HTTP servers over one router. Every request becomes an Exchange. Hijacking routes take the socket, whatever the client
+ * says of upgrading, as dockerd does; every other upgrade (Java's h2c among them) is served as the ordinary request it
+ * also is.
  */
-import http, { type IncomingMessage, ServerResponse } from 'node:http';
+import http, { IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Engine } from '../../engine/contract.js';
@@ -49,6 +50,7 @@ export function createServer(options: ServerOptions, tls: Tls | null): http.Serv
     requestTimeout: 0,
     // We say it ourselves, with a message.
     requireHostHeader: false,
+    IncomingMessage: takingOver((request) => hijacking(options, request) !== undefined),
   };
   const connections = createConnections(options.mostConnections);
   const server =
@@ -69,6 +71,8 @@ export function createServer(options: ServerOptions, tls: Tls | null): http.Serv
   if (tls !== null) server.maxConnections = 2 * options.mostConnections;
   server.on(tls === null ? 'connection' : 'secureConnection', (socket: Duplex) => connections.enter(socket));
   tellRefusals(server);
+  // accept(2) fails while descriptors are short: the next connection tries again.
+  server.on('error', (error) => options.logger.warn({ err: error }, 'a socket of the API failed'));
   server.on('request', (request, response) => {
     connections.began(request.socket);
     response.once('close', () => connections.ended(request.socket));
@@ -92,6 +96,8 @@ async function serve(
   const leave = (): void => {
     if (taken !== undefined || !response.writableFinished) gone.abort();
   };
+  // Whoever answers a client that is gone must not end the daemon by it.
+  response.on('error', () => response.destroy());
   (taken?.socket ?? response).once('close', leave);
   options.closing.addEventListener('abort', leave, { once: true });
   setHeaders(options, response);
@@ -115,7 +121,9 @@ async function serve(
     const given = exchange(match);
     await match.route.handle(given);
   } catch (failure) {
-    sendFailure(exchange(), failure);
+    // A connection that was taken over has had its answer.
+    if (taken !== undefined && response.socket === null) taken.socket.destroy();
+    else sendFailure(exchange(), failure);
   } finally {
     // A body nobody wanted must not block the connection's next request.
     if (taken === undefined && !request.complete) request.resume();
@@ -169,10 +177,28 @@ function upgrade(
   void serve(options, request, response, { match, socket, head });
 }
 
+/**
+ * Requests that make Node let go of the connection although they do not ask for it: it looks at `upgrade` once the headers
+ * are there, and hands the socket and all that follows to whoever listens for upgrades.
+ */
+function takingOver(wanted: (request: IncomingMessage) => boolean): typeof IncomingMessage {
+  return class extends IncomingMessage {
+    #asked: unknown = null;
+    set upgrade(asked: unknown) {
+      // Node's constructor sets it before there is a field to keep it in.
+      if (#asked in this) this.#asked = asked;
+    }
+    get upgrade(): boolean {
+      return Boolean(this.#asked) || wanted(this);
+    }
+  };
+}
+
 function hijacking(options: ServerOptions, request: IncomingMessage): Match | undefined {
-  if (request.headers.upgrade?.toLowerCase() !== 'tcp') return undefined;
+  const { upgrade: wish, 'transfer-encoding': encoding } = request.headers;
+  if (wish !== undefined && wish.toLowerCase() !== 'tcp') return undefined;
   // A chunked body cannot be told from what follows it once Node has let go of the parser.
-  if (request.headers['transfer-encoding'] !== undefined) return undefined;
+  if (encoding !== undefined || request.method !== 'POST') return undefined;
   try {
     const match = options.router.match(request.method ?? '', splitUrl(request).path);
     return match.route.hijacks ? match : undefined;

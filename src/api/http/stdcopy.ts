@@ -39,12 +39,13 @@ export function pump(source: Readable, sink: Writable, stream: StreamNumber | nu
       sink.once('drain', onDrain);
     };
     const stop = (): void => {
-      source.off('data', onData).off('end', stop).off('close', stop).off('error', stop);
+      // Its later errors are nobody's: the listener stays.
+      source.off('data', onData).off('end', stop).off('close', stop);
       sink.off('drain', onDrain).off('close', stop);
       resolve();
     };
     source.on('end', stop).on('close', stop).on('error', stop).on('data', onData);
     sink.on('close', stop);
-    if (source.destroyed || source.readableEnded) stop();
+    if (source.destroyed || source.readableEnded || sink.destroyed) stop();
   });
 }

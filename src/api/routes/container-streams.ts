@@ -1,4 +1,5 @@
 /** What of a container flows: attach, logs, wait, stats, the terminal's size. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { conflict, invalid } from '../../errors.js';
 import type { Container } from '../../model/container.js';
 import type { Usage } from '../../runtime/contract.js';
@@ -6,7 +7,7 @@ import { carry } from '../http/carry.js';
 import { parseDetachKeys } from '../http/detach.js';
 import { type Exchange, param } from '../http/exchange.js';
 import { hijack, MULTIPLEXED_STREAM, RAW_STREAM } from '../http/hijack.js';
-import { openStream, sendEmpty, sendJson, writeChunk } from '../http/reply.js';
+import { batches, openStream, sendEmpty, sendJson, writeChunk } from '../http/reply.js';
 import { hijackingRoute, route } from '../http/router.js';
 import { describeFailure } from '../http/status.js';
 import { frame, STDERR, STDOUT, SYSTEM_ERROR } from '../http/stdcopy.js';
@@ -34,14 +35,26 @@ async function attach(exchange: Exchange): Promise<void> {
     hijack(exchange, !tty).output.end();
     return;
   }
-  const streams = await containers.attach(container.id, wanted);
-  await carry(streams, hijack(exchange, !tty), {
-    ...wanted,
-    multiplexed: !tty,
-    detachKeys: tty ? keys : null,
-    gone: exchange.gone,
-  });
+  const { streams } = containers.attach(container.id, wanted, exchange.gone);
+  const connection = hijack(exchange, !tty);
+  if (wanted.logs) await sleep(HEADER_AHEAD_MS);
+  await carry(
+    streams.then((each) => ({ streams: each })),
+    connection,
+    {
+      ...wanted,
+      multiplexed: !tty,
+      detachKeys: tty ? keys : null,
+      gone: exchange.gone,
+    },
+  );
 }
+
+/**
+ * Clients that read the header through a buffer (docker-py) lose what comes with it. dockerd needs a moment to find its
+ * logs, so there the header comes alone; here it is given that moment.
+ */
+const HEADER_AHEAD_MS = 10;
 
 function checkAttachable({ id, state }: Container): void {
   if (state.status === 'paused') {
@@ -71,18 +84,20 @@ async function logs(exchange: Exchange): Promise<void> {
   const lines = containers.logs(container.id, request)[Symbol.asyncIterator]();
   exchange.gone.addEventListener('abort', () => void lines.return?.(), { once: true });
   openStream(exchange, multiplexed && exchange.minor >= 42 ? MULTIPLEXED_STREAM : RAW_STREAM);
+  const out = batches(exchange);
   try {
     for (let next = await lines.next(); next.done !== true; next = await lines.next()) {
       const bytes = presentLogLine(next.value, form);
       const number = next.value.stream === 'stderr' ? STDERR : STDOUT;
-      await writeChunk(exchange, multiplexed ? frame(number, bytes) : bytes);
+      await out.write(multiplexed ? frame(number, bytes) : bytes);
       if (exchange.gone.aborted) break;
     }
   } catch (failure) {
     // The answer has begun: the reason goes into the stream.
     const reason = Buffer.from(`Error grabbing logs: ${describeFailure(failure).message}\n`);
-    await writeChunk(exchange, multiplexed ? frame(SYSTEM_ERROR, reason) : reason);
+    await out.write(multiplexed ? frame(SYSTEM_ERROR, reason) : reason);
   }
+  await out.end();
   exchange.response.end();
 }
 

@@ -1,14 +1,15 @@
 /** Execs: create, start, resize, inspect. */
 import * as z from 'zod';
 import { invalid } from '../../errors.js';
-import { type RunningExec, StartError, type TerminalSize } from '../../runtime/contract.js';
+import type { TerminalSize } from '../../runtime/contract.js';
 import { readJson } from '../http/body.js';
 import { carry } from '../http/carry.js';
 import { parseDetachKeys } from '../http/detach.js';
 import { type Exchange, param } from '../http/exchange.js';
-import { hijack } from '../http/hijack.js';
+import { type Hijacked, hijack } from '../http/hijack.js';
 import { sendEmpty, sendJson } from '../http/reply.js';
 import { hijackingRoute, route } from '../http/router.js';
+import { describeFailure } from '../http/status.js';
 import { frame, STDOUT } from '../http/stdcopy.js';
 import { presentExec } from '../present/exec.js';
 import { boolean, commandLine, decode, fields, integer, string, strings } from '../read/decode.js';
@@ -58,6 +59,7 @@ async function create(exchange: Exchange): Promise<void> {
     user: sent.User,
     workingDir: sent.WorkingDir,
     privileged: sent.Privileged,
+    detachKeys: sent.DetachKeys,
     ...(sent.Tty ? readSize(exchange, sent.ConsoleSize) : {}),
   });
   sendJson(exchange, 201, { Id: made });
@@ -72,44 +74,36 @@ async function start(exchange: Exchange): Promise<void> {
     tty: sent.Tty,
     ...(sent.Tty ? readSize(exchange, sent.ConsoleSize) : {}),
   };
+  const { running } = execs.start(exec.id, options);
   if (sent.Detach) {
-    const { streams } = await execs.start(exec.id, options);
+    const { streams } = await running;
     // Nobody listens, but full pipes would stop the process.
     streams.stdout.resume();
     streams.stderr?.resume();
     sendEmpty(exchange, 200);
     return;
   }
-  const running = await startAttached(exchange, exec.id, options);
-  if (running === undefined) return;
-  await carry(running.streams, hijack(exchange, !sent.Tty), {
+  // The header goes out before the process is there: its first output must not come in the header's company.
+  const connection = hijack(exchange, !sent.Tty);
+  await carry(running, connection, {
     multiplexed: !sent.Tty,
     stdin: exec.request.attachStdin,
     stdout: exec.request.attachStdout,
     stderr: exec.request.attachStderr,
-    detachKeys: exec.request.tty ? parseDetachKeys('') : null,
+    detachKeys: exec.request.tty ? parseDetachKeys(exec.request.detachKeys ?? '') : null,
     gone: exchange.gone,
-    exited: running.exited,
-  });
+  }).catch((failure: unknown) => tell(exchange, connection, failure, sent.Tty));
 }
 
 /**
  * A command that cannot be run is told in the stream, as in Docker: clients then read the exit code (126, 127) from
- * `inspect`. What is wrong with the request itself is an ordinary error.
+ * `inspect`. What is wrong with the request itself was an ordinary error before.
  */
-async function startAttached(
-  exchange: Exchange,
-  exec: string,
-  options: { detach: boolean; tty: boolean; size?: TerminalSize },
-): Promise<RunningExec | undefined> {
-  try {
-    return await exchange.engine.execs.start(exec, options);
-  } catch (failure) {
-    if (!(failure instanceof StartError)) throw failure;
-    const message = Buffer.from(`${failure.message}\r\n`);
-    hijack(exchange, !options.tty).output.end(options.tty ? message : frame(STDOUT, message));
-    return undefined;
-  }
+function tell(exchange: Exchange, { output }: Hijacked, failure: unknown, tty: boolean): void {
+  const { status, message } = describeFailure(failure);
+  if (status === 500) exchange.logger.error({ err: failure, url: exchange.request.url }, message);
+  const line = Buffer.from(`${message}\r\n`);
+  output.end(tty ? line : frame(STDOUT, line));
 }
 
 export const EXEC_ROUTES = [

@@ -1,62 +1,39 @@
 /**
- * Streams asked for before the container runs: `docker run` attaches first and starts then. They are joined to the
- * container's between the runtime's create and start, so that not a byte is lost.
+ * Clients that attach before the container runs: `docker run` attaches first and starts then. They get their streams
+ * between the runtime's create and start, so that not a byte is lost.
  */
-import { PassThrough } from 'node:stream';
 import type { Streams } from '../../runtime/contract.js';
+import { noStreams } from './streams.js';
 
-interface Pending {
-  readonly join: (streams: Streams) => void;
-  readonly abandon: () => void;
-}
+type Give = (streams: Streams) => void;
 
 export class Attachments {
-  readonly #pending = new Map<string, Set<Pending>>();
+  readonly #waiting = new Map<string, Set<Give>>();
 
-  /** Streams that begin when the container does. */
-  later(id: string, tty: boolean): Streams {
-    const stdin = new PassThrough();
-    const stdout = new PassThrough();
-    const stderr = tty ? null : new PassThrough();
-    let joined: Streams | undefined;
-    const pending: Pending = {
-      join(streams) {
-        joined = streams;
-        if (streams.stdin) stdin.pipe(streams.stdin);
-        streams.stdout.pipe(stdout);
-        if (stderr) streams.stderr ? streams.stderr.pipe(stderr) : stderr.end();
-      },
-      abandon() {
-        stdout.end();
-        stderr?.end();
-      },
-    };
-    const all = this.#pending.get(id) ?? new Set();
-    this.#pending.set(id, all.add(pending));
-    const detach = (): void => {
-      all.delete(pending);
-      stdin.unpipe();
-      joined?.detach();
-      pending.abandon();
-    };
-    return { stdin, stdout, stderr, detach };
+  /** Streams that begin when the container does. `gone`: the client has left, nobody waits any more. */
+  later(id: string, gone: AbortSignal): Promise<Streams> {
+    return new Promise((resolve) => {
+      const all = this.#waiting.get(id) ?? new Set();
+      const leave = (): void => give(noStreams());
+      const give: Give = (streams) => {
+        all.delete(give);
+        if (all.size === 0 && this.#waiting.get(id) === all) this.#waiting.delete(id);
+        gone.removeEventListener('abort', leave);
+        resolve(streams);
+      };
+      this.#waiting.set(id, all.add(give));
+      if (gone.aborted) leave();
+      else gone.addEventListener('abort', leave);
+    });
   }
 
-  has = (id: string): boolean => this.#pending.has(id);
-
-  /** Joins all that wait, each to streams of its own. */
+  /** Gives each that waits streams of its own. */
   join(id: string, attach: () => Streams): void {
-    for (const pending of this.#take(id)) pending.join(attach());
+    for (const give of [...(this.#waiting.get(id) ?? [])]) give(attach());
   }
 
   /** The container will not start: let the clients go. */
   abandon(id: string): void {
-    for (const pending of this.#take(id)) pending.abandon();
-  }
-
-  #take(id: string): readonly Pending[] {
-    const all = [...(this.#pending.get(id) ?? [])];
-    this.#pending.delete(id);
-    return all;
+    this.join(id, noStreams);
   }
 }

@@ -173,19 +173,17 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     return lifecycle.waiters.wait(container.id, condition === 'removed' ? 'removed' : 'next-exit');
   },
   ended: (id) => lifecycle.waiters.ended(id),
-  async attach(reference, options) {
+  attach(reference, options, gone) {
     const container = parts.model.getContainer(reference);
     if (container.state.status === 'paused')
       throw conflict(`container ${container.id} is paused, unpause the container before attach`);
     if (container.state.status === 'restarting')
       throw conflict(`container ${container.id} is restarting, wait until the container is running`);
-    if (options.logs && !options.stream) return allLogs(parts, container);
+    if (options.logs && !options.stream) return { streams: Promise.resolve(allLogs(parts, container)) };
     containerEvent(parts, container, 'attach');
-    if (isRunning(container)) {
-      const live = parts.runtime.attach(container.id);
-      return options.logs ? afterLogs(parts, container, live) : live;
-    }
-    return lifecycle.attachments.later(container.id, container.config.Tty);
+    if (!isRunning(container)) return { streams: lifecycle.attachments.later(container.id, gone) };
+    const live = parts.runtime.attach(container.id);
+    return { streams: Promise.resolve(options.logs ? afterLogs(parts, container, live) : live) };
   },
   resize(reference, size) {
     const container = runningContainer(parts, reference);

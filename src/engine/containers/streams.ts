@@ -1,4 +1,4 @@
-/** `attach --logs` without a stream: what was logged so far, as streams that end. */
+/** Streams that are no running container's: of its log, of its log first, and empty ones. */
 import { Readable } from 'node:stream';
 import type { Container } from '../../model/container.js';
 import type { Streams } from '../../runtime/contract.js';
@@ -20,9 +20,10 @@ async function* texts(
   for await (const line of parts.runtime.logs(container.id, request)) yield line.text;
 }
 
+/** What was logged so far, as streams that end: `attach?logs=1` without a stream. */
 export const allLogs = (parts: Parts, container: Container): Streams => {
-  const stdout = Readable.from(texts(parts, container, 'stdout'));
-  const stderr = container.config.Tty ? null : Readable.from(texts(parts, container, 'stderr'));
+  const stdout = readable(texts(parts, container, 'stdout'));
+  const stderr = container.config.Tty ? null : readable(texts(parts, container, 'stderr'));
   const detach = (): void => {
     stdout.destroy();
     stderr?.destroy();
@@ -30,14 +31,25 @@ export const allLogs = (parts: Parts, container: Container): Streams => {
   return { stdin: null, stdout, stderr, detach };
 };
 
+/** Of a container that does not come to run. */
+export const noStreams = (): Streams => ({
+  stdin: null,
+  stdout: readable([]),
+  stderr: null,
+  detach: () => {},
+});
+
+/** A log that cannot be read ends: its reader sees the end, and the daemon lives on. */
+const readable = (from: Iterable<Buffer> | AsyncIterable<Buffer>): Readable =>
+  Readable.from(from, { objectMode: false }).on('error', () => {});
+
 /** What was logged so far, then what comes: `attach?logs=1&stream=1`. The live streams wait meanwhile. */
 const joined = (past: Readable, live: Readable): Readable =>
-  Readable.from(
+  readable(
     (async function* () {
       yield* past;
       yield* live;
     })(),
-    { objectMode: false },
   );
 
 export const afterLogs = (parts: Parts, container: Container, live: Streams): Streams => {

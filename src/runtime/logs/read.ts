@@ -27,6 +27,7 @@ const alarm = (path: string, liveness: Liveness) => {
   let watcher: FSWatcher | undefined;
   try {
     watcher = watch(path, { persistent: false }, ring);
+    watcher.on('error', ring);
   } catch {
     // The file may have been replaced just now: the timer will do.
   }

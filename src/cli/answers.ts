@@ -20,6 +20,12 @@ export const summary = z.object({
 });
 export type Summary = z.infer<typeof summary>;
 
+/** Of `/viaduct/dropped`. */
+export const dropped = z.array(
+  z.object({ Container: z.string(), Network: z.string(), Reason: z.string(), Packets: z.number() }),
+);
+export type Dropped = z.infer<typeof dropped>;
+
 const port = z.object({
   IP: z.string().optional(),
   PrivatePort: z.number(),

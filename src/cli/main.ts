@@ -24,10 +24,12 @@ const running = async (): Promise<answers.Containers> =>
 
 program
   .command('status')
-  .description('the daemon: where it is, what it keeps, what it warns of')
+  .description('the daemon: where it is, what it keeps, what it warns of, what containers sent in vain')
   .action(async () => {
     const [version, summary] = [await get('/version'), await get('/info')];
-    print(statusText(host(), answers.version.parse(version), answers.summary.parse(summary)));
+    // A Docker has no such answer.
+    const dropped = answers.dropped.parse(await get('/viaduct/dropped').catch(() => []));
+    print(statusText(host(), answers.version.parse(version), answers.summary.parse(summary), dropped));
   });
 
 program

@@ -1,5 +1,5 @@
 /** What the commands print, as pure text from checked answers. */
-import type { Containers, Port, Summary, Version } from './answers.js';
+import type { Containers, Dropped, Port, Summary, Version } from './answers.js';
 
 /** Columns as wide as their widest cell, two blanks apart; the last one is not padded. */
 export const table = (rows: readonly (readonly string[])[]): string => {
@@ -21,7 +21,17 @@ const nameOf = (names: readonly string[]): string => (names[0] ?? '').replace(/^
 const ownVersion = ({ Components }: Version): string =>
   Components.find(({ Name }) => Name === 'Viaduct')?.Version ?? 'of an unknown version';
 
-export const statusText = (dockerHost: string, version: Version, summary: Summary): string =>
+/** How much was dropped of what one container sent on one network, and why. */
+const droppedText = ({ Container, Network, Reason, Packets }: Dropped[number]): string =>
+  `${Packets} packet${Packets === 1 ? '' : 's'} of ${Container} on ${Network}: ${Reason}`;
+
+/** The guide says what to do about it. */
+export const statusText = (
+  dockerHost: string,
+  version: Version,
+  summary: Summary,
+  dropped: Dropped = [],
+): string =>
   table([
     ['daemon', `Viaduct ${ownVersion(version)} on ${dockerHost}`],
     ['API', `${version.MinAPIVersion} to ${version.ApiVersion}`],
@@ -30,6 +40,7 @@ export const statusText = (dockerHost: string, version: Version, summary: Summar
     ['containers', `${summary.ContainersRunning} running of ${summary.Containers}`],
     ['images', String(summary.Images)],
     ...(summary.Warnings ?? []).map((warning) => ['warning', warning]),
+    ...[...dropped].sort((a, b) => b.Packets - a.Packets).map((each) => ['dropped', droppedText(each)]),
   ]);
 
 /** Consecutive ports of one container that lead to consecutive ports, as one row. */

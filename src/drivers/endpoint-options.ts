@@ -1,8 +1,9 @@
-/** What a user may ask of one endpoint by driver options: its interface's name and sysctls. Same for every driver. Pure. */
+/** What a user may ask of one endpoint by driver options: its interface's name and sysctls, and what it may send (`sender.ts`). Same for every driver. Pure. */
 import { invalid } from '../errors.js';
 import { shown } from '../model/address.js';
 import type { Netns, SysctlObject } from '../plan/objects.js';
 import { isInterfaceName } from './options.js';
+import { checkSender } from './sender.js';
 
 export const IFNAME = 'com.docker.network.endpoint.ifname';
 export const SYSCTLS = 'com.docker.network.endpoint.sysctls';
@@ -47,6 +48,7 @@ export const checkEndpointOptions = (options: Options): void => {
   if (name && !isInterfaceName(name))
     throw invalid(`invalid endpoint settings:\ninvalid interface name: ${shown(name)}`);
   requested(options);
+  checkSender(options);
 };
 
 /** The user's sysctls for the interface `link` in `ns`. */

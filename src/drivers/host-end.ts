@@ -5,7 +5,7 @@
 import type { FirewallFamily, FirewallNetwork, GatewayMode } from '../firewall/contract.js';
 import { asGuard, endpointElements, networkElements } from '../firewall/index.js';
 import { bare } from '../model/address.js';
-import type { Endpoint, Sandbox } from '../model/endpoint.js';
+import type { Endpoint } from '../model/endpoint.js';
 import type { Family, Network, Pool } from '../model/network.js';
 import type {
   AddressObject,
@@ -16,6 +16,7 @@ import type {
 } from '../plan/objects.js';
 import type { EndpointView, NetworkView } from './contract.js';
 import { MIN_MTU_IPV6 } from './sandbox-end.js';
+import { carriedAddresses, forwards } from './sender.js';
 
 /** What a driver's settings say of the host's own interface on the network. */
 export interface HostEnd {
@@ -160,10 +161,6 @@ export const hostPorts = ({ endpoint, network }: EndpointView, { modes }: HostEn
         ];
       });
 
-/** Who asks for forwarding in the container says that it is a router: it may send others' packets. */
-const forwards = ({ sysctls }: Sandbox): boolean =>
-  sysctls['net.ipv4.ip_forward'] === '1' || sysctls['net.ipv6.conf.all.forwarding'] === '1';
-
 export const portElements = (
   { endpoint, network, sandbox }: EndpointView,
   settings: HostEnd,
@@ -176,5 +173,6 @@ export const portElements = (
     exposed: endpoint.exposed,
     bindings: endpoint.bindings,
     linkedTo: endpoint.linkedTo,
-    forwards: forwards(sandbox),
+    forwards: forwards(endpoint, sandbox),
+    carried: carriedAddresses(endpoint.driverOptions),
   }).map(asGuard);

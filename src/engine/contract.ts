@@ -182,6 +182,15 @@ export interface VolumeCommands {
   prune(selected: (volume: Volume) => boolean): { deleted: readonly string[]; bytes: number };
 }
 
+/** What a container sent and its port did not take: the sender guard's counter. */
+export interface DroppedPackets {
+  /** name, without slash */
+  readonly container: string;
+  readonly network: string;
+  readonly reason: string;
+  readonly packets: number;
+}
+
 export interface Engine {
   readonly config: DaemonConfig;
   /** Resolves when what was commanded so far outlives a power cut; undefined: it does. Rejects where the disk refuses. */
@@ -200,6 +209,8 @@ export interface Engine {
     past(): readonly EngineEvent[];
   };
   readonly runtime: { readonly name: string; readonly version: string };
+  /** By container and network; of containers that run. */
+  dropped(): readonly DroppedPackets[];
   /** names of the network drivers there are: built in, and plugins in use */
   networkDrivers(): readonly string[];
 }

@@ -18,6 +18,7 @@ import { Locks } from './containers/locks.js';
 import type { Engine } from './contract.js';
 import { convergeAll } from './converge.js';
 import { allSlices, createDerive } from './derive.js';
+import { droppedPackets } from './dropped.js';
 import { createExecCommands } from './execs.js';
 import { Ledger } from './ledger.js';
 import { Model } from './model.js';
@@ -115,6 +116,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     images: rooms.images,
     events: rooms.events,
     runtime: { name: rooms.runtime.name, version: rooms.runtime.version },
+    dropped: () => droppedPackets(model, kernel.dropped()),
     networkDrivers: () => [...new Set([...rooms.drivers.keys(), ...rooms.plugins.active('NetworkDriver')])],
     async close() {
       lifecycle.close();

@@ -39,6 +39,8 @@ export interface FirewallEndpoint {
   readonly linkedTo: readonly LinkedPort[];
   /** the container is a router: it may send packets with others' IP addresses (its MAC, ARP and ND stay bound) */
   readonly forwards?: boolean;
+  /** further addresses and prefixes, in canonical text and apart from each other, that it carries: ARP and ND too */
+  readonly carried?: readonly string[];
 }
 
 /*

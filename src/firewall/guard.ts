@@ -6,6 +6,23 @@
 import type { Chain, HostTable, SetDeclaration } from './language.js';
 import * as s from './statements.js';
 
+/** A day after its last packet a port is forgotten. More ports than a host has. */
+const COUNTED = { seconds: 86_400, size: 65_536, counted: true } as const;
+
+/** The sets in which what is dropped is counted by port, each with the reason that a person reads. */
+export const DROPPED = {
+  dropped_mac: 'another MAC than its own',
+  dropped_address: 'another address than its own',
+  dropped_router: 'router advertisements or redirects',
+  dropped_format: 'frames that are neither plain Ethernet nor ARP for IPv4',
+} as const;
+
+const drop = (chain: keyof typeof DROPPED) => s.goTo(chain);
+/** Two rules: where the set takes no more, the first one ends, and the frame is dropped all the same. */
+const dropChains = Object.entries(DROPPED).map(([name, reason]) =>
+  s.chain(name, s.rule('counted by port', s.learn(name, 'iifname')), s.rule(reason, s.drop)),
+);
+
 const v4 = s.match('meta protocol', 'ip');
 const v6 = s.match('meta protocol', 'ip6');
 const arp = s.match('meta protocol', 'arp');
@@ -16,6 +33,8 @@ const own4 = s.inSet('senders4', 'iifname', 'ether saddr', 'ip saddr');
 const own6 = s.inSet('senders6', 'iifname', 'ether saddr', 'ip6 saddr');
 const ownTarget = s.inSet('senders6', 'iifname', 'ether saddr', 'icmpv6 taddr');
 const foreignTarget = s.notInSet('senders6', 'iifname', 'ether saddr', 'icmpv6 taddr');
+const carriedTarget = s.inSet('carried6', 'iifname', 'ether saddr', 'icmpv6 taddr');
+const uncarriedTarget = s.notInSet('carried6', 'iifname', 'ether saddr', 'icmpv6 taddr');
 const icmpv6 = (type: string) => [icmp6, s.match('icmpv6 type', type)];
 
 export const guardSets: readonly SetDeclaration[] = [
@@ -30,53 +49,80 @@ export const guardSets: readonly SetDeclaration[] = [
     key: ['ifname', 'ether_addr', 'ipv6_addr'],
     comment: 'port . MAC . address that may be sent',
   },
+  ...([4, 6] as const).map(
+    (family): SetDeclaration => ({
+      name: `carried${family}`,
+      key: ['ifname', 'ether_addr', family === 4 ? 'ipv4_addr' : 'ipv6_addr'],
+      interval: true,
+      comment: 'port . MAC . further addresses that its user allows',
+    }),
+  ),
+  ...Object.entries(DROPPED).map(
+    ([name, reason]): SetDeclaration => ({
+      name,
+      key: ['ifname'],
+      learned: COUNTED,
+      comment: `ports that sent ${reason}`,
+    }),
+  ),
 ];
 
 /** Those that others jump to come first. */
 export const guardChains: readonly Chain[] = [
+  ...dropChains,
   s.chain(
     'guard_arp',
-    s.rule('another’s MAC', foreignMac, s.drop),
-    s.rule('IPv4 over Ethernet', s.match('arp format', '0x000108000604', '!='), s.drop),
+    s.rule('another’s MAC', foreignMac, drop('dropped_mac')),
+    s.rule('IPv4 over Ethernet', s.match('arp format', '0x000108000604', '!='), drop('dropped_format')),
     s.rule('own address', s.inSet('senders4', 'iifname', 'arp saddr ether', 'arp saddr ip'), s.accept),
+    s.rule('further address', s.inSet('carried4', 'iifname', 'arp saddr ether', 'arp saddr ip'), s.accept),
     s.rule(
       'asking whether an address is free',
       s.match('arp saddr ip', '0.0.0.0'),
       s.inSet('macs', 'iifname', 'arp saddr ether'),
       s.accept,
     ),
-    s.rule('another’s address', s.drop),
+    s.rule('another’s address', drop('dropped_address')),
   ),
   s.chain(
     'guard_nd',
-    s.rule('only the host routes', icmpv6('nd-router-advert'), s.drop),
-    s.rule('only the host routes', icmpv6('nd-redirect'), s.drop),
-    s.rule('another’s address', icmpv6('nd-neighbor-advert'), foreignTarget, s.drop),
+    s.rule('only the host routes', icmpv6('nd-router-advert'), drop('dropped_router')),
+    s.rule('only the host routes', icmpv6('nd-redirect'), drop('dropped_router')),
+    s.rule(
+      'another’s address',
+      icmpv6('nd-neighbor-advert'),
+      foreignTarget,
+      uncarriedTarget,
+      drop('dropped_address'),
+    ),
     s.rule('with a source address: the next rules', s.match('ip6 saddr', '::', '!='), { is: 'return' }),
     s.rule('asking whether the own address is free', icmpv6('nd-neighbor-solicit'), ownTarget, s.accept),
+    s.rule('or a further one', icmpv6('nd-neighbor-solicit'), carriedTarget, s.accept),
     s.rule('before it has an address', icmpv6('mld2-listener-report'), ownMac, s.accept),
     s.rule('before it has an address', icmpv6('nd-router-solicit'), ownMac, s.accept),
-    s.rule('another’s address', s.drop),
+    s.rule('another’s address', drop('dropped_address')),
   ),
   s.chain(
     'guard',
     s.rule('own address', v4, own4, s.accept),
-    s.rule('another’s address', v4, s.drop),
+    s.rule('further address', v4, s.inSet('carried4', 'iifname', 'ether saddr', 'ip saddr'), s.accept),
+    s.rule('another’s address', v4, drop('dropped_address')),
     s.rule('ARP', arp, s.goTo('guard_arp')),
-    s.rule('another’s MAC', foreignMac, s.drop),
+    s.rule('another’s MAC', foreignMac, drop('dropped_mac')),
     s.rule('neighbour discovery', v6, icmp6, s.jump('guard_nd')),
     s.rule('own address', v6, own6, s.accept),
-    s.rule('another’s address', v6, s.drop),
-    s.rule('tags within tags', s.match('meta protocol', '8021q'), s.drop),
-    s.rule('tags within tags', s.match('meta protocol', '8021ad'), s.drop),
+    s.rule('further address', v6, s.inSet('carried6', 'iifname', 'ether saddr', 'ip6 saddr'), s.accept),
+    s.rule('another’s address', v6, drop('dropped_address')),
+    s.rule('tags within tags', s.match('meta protocol', '8021q'), drop('dropped_format')),
+    s.rule('tags within tags', s.match('meta protocol', '8021ad'), drop('dropped_format')),
   ),
   s.chain(
     'guard_router',
     s.rule('ARP', arp, s.goTo('guard_arp')),
-    s.rule('another’s MAC', foreignMac, s.drop),
+    s.rule('another’s MAC', foreignMac, drop('dropped_mac')),
     s.rule('neighbour discovery', v6, icmp6, s.jump('guard_nd')),
-    s.rule('tags within tags', s.match('meta protocol', '8021q'), s.drop),
-    s.rule('tags within tags', s.match('meta protocol', '8021ad'), s.drop),
+    s.rule('tags within tags', s.match('meta protocol', '8021q'), drop('dropped_format')),
+    s.rule('tags within tags', s.match('meta protocol', '8021ad'), drop('dropped_format')),
   ),
 ];
 

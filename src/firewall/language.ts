@@ -133,8 +133,8 @@ export interface SetDeclaration {
   readonly data?: readonly DataType[];
   /** every field of a key may be a range; the key has at least two fields (kernel: pipapo) */
   readonly interval?: boolean;
-  /** filled by packets, not by us: seconds an element stays, and how many there may be */
-  readonly learned?: { readonly seconds: number; readonly size: number };
+  /** filled by packets, not by us: seconds an element stays, how many there may be, and whether its packets are counted */
+  readonly learned?: { readonly seconds: number; readonly size: number; readonly counted?: true };
   readonly comment: string;
 }
 

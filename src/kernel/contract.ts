@@ -1,6 +1,9 @@
 /** What the engine asks of the kernel. `kernel/` implements it on Linux, `kernel/fake.ts` in memory. */
 import type { KernelObject, Netns, SysctlObject } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
+import type { DroppedAtPort } from './nftables.contract.js';
+
+export type { DroppedAtPort };
 
 export interface Kernel {
   /**
@@ -30,6 +33,8 @@ export interface Kernel {
   watch(onDrift: (drift: readonly Drift[]) => void): readonly KernelObject[];
   /** Loads the static tables, or adopts and completes those that a former daemon left. */
   ensureTables(): void;
+  /** What the sender guard dropped, by the host's end of the link. */
+  dropped(): readonly DroppedAtPort[];
   /** Removes our tables. For shutdown with nothing left, and tests. */
   dropTables(): void;
   close(): Promise<void>;

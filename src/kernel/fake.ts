@@ -84,6 +84,9 @@ class Fake implements FakeKernel {
     return this.objects().filter((o) => o.kind !== 'foreign');
   }
   ensureTables(): void {}
+  dropped(): readonly [] {
+    return [];
+  }
   dropTables(): void {
     for (const o of this.objects()) if (o.kind === 'element') this.#remove(o);
   }

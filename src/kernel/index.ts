@@ -21,7 +21,7 @@ import { Expected } from './expected.js';
 import { linkPresent } from './links/index.js';
 import { addressPresent, fdbPresent, neighbourPresent, routePresent } from './look.js';
 import { isNamespace } from './netns.js';
-import type { Nftables } from './nftables.contract.js';
+import type { DroppedAtPort, Nftables } from './nftables.contract.js';
 import { isOwnName, type NamedBridge, observeLinks } from './observe.js';
 import { hasOffload } from './offload.js';
 import { ExpectedOvs } from './ovs/expected.js';
@@ -192,6 +192,10 @@ class LinuxKernel implements Kernel {
 
   ensureTables(): void {
     this.parts.nftables.ensure();
+  }
+
+  dropped(): readonly DroppedAtPort[] {
+    return this.parts.nftables.dropped();
   }
 
   dropTables(): void {

@@ -6,6 +6,14 @@ export interface ElementChange {
   readonly element: ElementObject;
 }
 
+/** What the sender guard dropped of what one port sent, since its last day of silence. */
+export interface DroppedAtPort {
+  /** the interface's name */
+  readonly port: string;
+  readonly reason: string;
+  readonly packets: number;
+}
+
 export interface Nftables {
   /** Loads the static tables, or adopts and completes those that a former daemon left. */
   ensure(): void;
@@ -17,6 +25,7 @@ export interface Nftables {
   elements(): readonly ElementObject[];
   /** True where the element is there with the same data. */
   has(element: ElementObject): boolean;
+  dropped(): readonly DroppedAtPort[];
   drop(): void;
   close(): void;
 }

@@ -80,6 +80,8 @@ export interface Sandbox {
   readonly bindings: readonly PortBinding[];
   /** `net.*` sysctls from `--sysctl`, key with dots → value */
   readonly sysctls: Readonly<Record<string, string>>;
+  /** its container is privileged; absent: not (also in records of former versions) */
+  readonly privileged?: true;
   readonly dns: SandboxDns;
 }
 

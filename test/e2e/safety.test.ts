@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ROOT } from '../support/daemon.js';
 import { ADVERTISEMENT } from '../support/frames.js';
 import { daemonForThisFile, phrasesFor, TELL_PEER } from '../support/phrases.js';
 import { until } from '../support/run.js';
@@ -229,6 +230,69 @@ describe('safety 5 and 6: containers that lie', () => {
     expect(
       await heard(own, `ip link set eth0 address 02:00:00:00:00:99; ping -c 3 -i 0.2 -W 1 ${target}`),
     ).toBe(false);
+  });
+});
+
+describe('N F8: whom the sender guard lets through, and what it tells', () => {
+  const through = async (gateway: string) => {
+    // The way to an address that only the gateway carries on a network of its own.
+    await inside('asker', `ip route replace 10.99.0.1 via ${await addressOf(gateway, 'net')}`);
+    return (await d.docker.try(['exec', 'asker', 'ping', '-c', '1', '-W', '2', '10.99.0.1'])).code === 0;
+  };
+  const carrying = async (name: string, ...flags: string[]) => {
+    await tools(name, '--cap-add', 'NET_ADMIN', ...flags);
+    await inside(name, 'ip addr add 10.99.0.1/32 dev lo');
+  };
+  const told = async () =>
+    (await d.host(`${join(ROOT, 'bin/viaduct')} -H unix://${d.socket} status`)).split('\n');
+
+  test('privileged containers and endpoints with the option send others’ addresses, others do not and are told of', async () => {
+    await d.docker('network', 'create', 'net');
+    await tools('asker', '--network', 'net', '--cap-add', 'NET_ADMIN');
+    await carrying('plain', '--network', 'net');
+    await carrying('might', '--network', 'net', '--privileged');
+    await carrying('router', '--network', 'name=net,driver-opt=viaduct.endpoint.forwarding=true');
+    await carrying('carrier', '--network', 'name=net,driver-opt=viaduct.endpoint.addresses=10.99.0.0/24');
+    await carrying(
+      'tamed',
+      '--privileged',
+      '--network',
+      'name=net,driver-opt=viaduct.endpoint.forwarding=false',
+    );
+    expect(await through('plain')).toBe(false);
+    expect(await through('tamed')).toBe(false);
+    for (const name of ['might', 'router', 'carrier'])
+      expect([name, await through(name)]).toEqual([name, true]);
+    const lines = (await told()).filter((line) => line.startsWith('dropped'));
+    expect(lines.join('\n')).toMatch(/packets? of plain on net: another address than its own/);
+    expect(lines.join('\n')).toMatch(/packets? of tamed on net: another address than its own/);
+    expect(lines.join('\n')).not.toMatch(/ of (might|router|carrier|asker) /);
+    await d.restart();
+    expect(await through('carrier')).toBe(true);
+    expect(await through('plain')).toBe(false);
+  });
+  test('a further address of the subnet is answered for; what is none is refused', async () => {
+    await d.docker('network', 'create', '--subnet', '10.98.0.0/24', 'net');
+    await tools('asker', '--network', 'net');
+    await tools(
+      'vip',
+      '--cap-add',
+      'NET_ADMIN',
+      '--network',
+      'name=net,driver-opt=viaduct.endpoint.addresses=10.98.0.100',
+    );
+    await inside('vip', 'ip addr add 10.98.0.100/24 dev eth0');
+    expect((await ping('asker', '10.98.0.100')).code).toBe(0);
+    await d.host('ping -c 1 -W 2 10.98.0.100');
+    const refused = await d.docker.try([
+      'network',
+      'connect',
+      '--driver-opt',
+      'viaduct.endpoint.addresses=10.98.0.0/8',
+      'net',
+      'asker',
+    ]);
+    expect(refused.stderr).toContain('should be 10.0.0.0/8');
   });
 });
 

@@ -18,6 +18,7 @@ let lab: Lab;
 let mallory: LabContainer;
 let victim: LabContainer;
 let router: LabContainer;
+let carrier: LabContainer;
 let outside: string;
 
 const guardOf = (port: string): ElementObject => {
@@ -100,6 +101,9 @@ beforeAll(() => {
   });
   mallory = lab.container('mallory', a, '172.18.0.3/24', 'fd00:18::3/64');
   router = lab.container('router', a, '172.18.0.4/24', '', { forwards: true });
+  carrier = lab.container('carrier', a, '172.18.0.5/24', 'fd00:18::5/64', {
+    carried: ['10.244.1.0/24', '172.18.0.100', 'fd00:18::100', 'fd00:244::/64'],
+  });
   GATEWAY.mac = /ether (\S+)/.exec(ip('link show br-a'))?.[1] ?? '';
   speak();
 });
@@ -123,6 +127,82 @@ describe('a container’s own packets pass', () => {
     passes(neighbour(136, honest6({ ...ALL_NODES, from: own }), own));
     expect(ipIn(mallory.ns, 'addr show dev eth0')).toContain(own);
   });
+});
+
+describe('N F8: a container with further addresses of its user’s', () => {
+  const ends4 = (change: Partial<Ends> = {}): Ends => ({
+    fromMac: carrier.mac,
+    toMac: victim.mac,
+    from: '172.18.0.100',
+    to: victim.v4,
+    ...change,
+  });
+  const ends6 = (change: Partial<Ends> = {}): Ends => ({
+    ...ends4(),
+    from: 'fd00:18::100',
+    to: victim.v6,
+    ...change,
+  });
+  const may = (frame: Buffer): void => expect(arrives(carrier, victim, frame)).toBe(true);
+  const mayNot = (frame: Buffer): void => {
+    expect(arrives(carrier, victim, frame)).toBe(false);
+    unguarded(carrier.port, () => expect(arrives(carrier, victim, frame)).toBe(true));
+  };
+  test('sends with them, and with its own', () => {
+    for (const from of ['172.18.0.100', '10.244.1.0', '10.244.1.255', carrier.v4])
+      may(datagram(ends4({ from }), 53, 'carried!'));
+    for (const from of ['fd00:18::100', 'fd00:244::77', carrier.v6])
+      may(datagram(ends6({ from }), 53, 'carried!'));
+  });
+  test('answers for them: ARP and neighbour discovery', () => {
+    may(arp(2, ends4()));
+    may(arp(1, ends4({ toMac: BROADCAST, to: '172.18.0.100' })));
+    may(neighbour(136, ends6({ ...ALL_NODES }), 'fd00:18::100'));
+    may(neighbour(135, ends6({ ...ALL_NODES, from: '::' }), 'fd00:18::100'));
+  });
+  test('the host reaches it there', () => {
+    ipIn(carrier.ns, 'addr add 172.18.0.100/32 dev eth0');
+    ipIn(carrier.ns, 'addr add fd00:18::100/128 dev eth0 nodad');
+    for (const address of ['172.18.0.100', 'fd00:18::100'])
+      execFileSync('ping', ['-c1', '-W2', address], { stdio: 'pipe' });
+  });
+  test('takes no others, and no other MAC', () => {
+    for (const from of ['172.18.0.101', '10.244.2.1', GATEWAY.v4])
+      mayNot(datagram(ends4({ from }), 53, 'spoofed!'));
+    for (const from of ['fd00:18::101', 'fd00:245::1']) mayNot(datagram(ends6({ from }), 53, 'spoofed!'));
+    mayNot(datagram(ends4({ fromMac: '02:42:ac:00:00:99' }), 53, 'spoofed!'));
+    mayNot(arp(2, ends4({ fromMac: '02:42:ac:00:00:99' })));
+    mayNot(arp(2, ends4({ from: '172.18.0.101' })));
+    mayNot(neighbour(136, ends6({ ...ALL_NODES }), 'fd00:18::101'));
+  });
+  test('nobody else has them', () => {
+    blocked(datagram(honest4({ from: '172.18.0.100' }), 53, 'spoofed!'));
+    blocked(arp(2, honest4({ from: '10.244.1.7' })));
+    blocked(datagram(honest6({ from: 'fd00:244::7' }), 53, 'spoofed!'));
+  });
+});
+
+test('N F8: what was dropped is counted by port and by reason', () => {
+  const counted = (port: string, reason: string): number =>
+    lab.nftables.dropped().find((each) => each.port === port && each.reason === reason)?.packets ?? 0;
+  const reasons = {
+    address: 'another address than its own',
+    mac: 'another MAC than its own',
+    router: 'router advertisements or redirects',
+  };
+  const before = Object.values(reasons).map((reason) => counted(mallory.port, reason));
+  const victims = lab.nftables.dropped().filter((each) => each.port === victim.port);
+  for (let i = 0; i < 3; i += 1)
+    arrives(mallory, victim, datagram(honest4({ from: '10.9.9.9' }), 53, 'spoofed!'));
+  arrives(mallory, victim, datagram(honest6({ fromMac: '02:42:ac:00:00:99' }), 53, 'spoofed!'));
+  arrives(
+    mallory,
+    victim,
+    icmpv6(honest6({ ...ALL_NODES, from: linkLocalOf(mallory.mac) }), 134, 0, Buffer.alloc(12)),
+  );
+  const after = Object.values(reasons).map((reason) => counted(mallory.port, reason));
+  expect(after.map((n, i) => n - (before[i] ?? 0))).toEqual([3, 1, 1]);
+  expect(lab.nftables.dropped().filter((each) => each.port === victim.port)).toEqual(victims);
 });
 
 describe('a container cannot take', () => {

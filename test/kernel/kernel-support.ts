@@ -52,6 +52,9 @@ export class RecordedNftables implements Nftables {
   has(o: ElementObject): boolean {
     return this.kept.has(objectKey(o));
   }
+  dropped(): readonly [] {
+    return [];
+  }
   drop(): void {}
   close(): void {}
 }

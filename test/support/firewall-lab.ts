@@ -269,7 +269,7 @@ export class Lab {
     network: LabNetwork,
     v4: string,
     v6: string,
-    rest: Partial<Pick<FirewallEndpoint, 'bindings' | 'linkedTo' | 'forwards'>> = {},
+    rest: Partial<Pick<FirewallEndpoint, 'bindings' | 'linkedTo' | 'forwards' | 'carried'>> = {},
   ): LabContainer {
     const ns = this.namespace(name);
     const number = (++this.count).toString(16).padStart(2, '0');

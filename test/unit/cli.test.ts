@@ -92,6 +92,15 @@ test('status shows warnings', () => {
   expect(text).toContain('daemon      Viaduct 0.1.0 on unix:///s');
   expect(text).toContain('containers  2 running of 3');
   expect(text).toContain('warning     mind this');
+  // N F8: by container what was dropped and why, most first
+  const dropped = [
+    { Container: 'a', Network: 'n', Reason: 'another MAC than its own', Packets: 1 },
+    { Container: 'b', Network: 'n', Reason: 'another address than its own', Packets: 12 },
+  ];
+  expect(statusText('unix:///s', version, summary, dropped).split('\n').slice(-2)).toEqual([
+    'dropped     12 packets of b on n: another address than its own',
+    'dropped     1 packet of a on n: another MAC than its own',
+  ]);
 });
 
 test('nobody there is said with the remedy; an address of another kind is refused', async () => {

@@ -1,5 +1,6 @@
 /** `version` and `info`: the host and the daemon in Docker's fields. Pure. */
 import type { DaemonConfig } from '../../config/contract.js';
+import type { DroppedPackets } from '../../engine/contract.js';
 import type { ContainerStatus } from '../../model/container.js';
 import { MAX_API_VERSION, MIN_API_VERSION } from '../http/version.js';
 
@@ -187,3 +188,12 @@ function presentWarnings(config: DaemonConfig, { ipv4Forwarding }: HostFacts): r
     );
   return ipv4Forwarding ? open : [...open, 'WARNING: IPv4 forwarding is disabled'];
 }
+
+/** Of `/viaduct/dropped`, which Docker has not. */
+export const presentDropped = (dropped: readonly DroppedPackets[]) =>
+  dropped.map(({ container, network, reason, packets }) => ({
+    Container: container,
+    Network: network,
+    Reason: reason,
+    Packets: packets,
+  }));

@@ -4,7 +4,7 @@ import { readHostFacts } from '../host/facts.js';
 import type { Exchange } from '../http/exchange.js';
 import { sendEmpty, sendJson } from '../http/reply.js';
 import { route } from '../http/router.js';
-import { type DaemonFacts, presentInfo, presentVersion } from '../present/system.js';
+import { type DaemonFacts, presentDropped, presentInfo, presentVersion } from '../present/system.js';
 
 function ping(exchange: Exchange): void {
   const { response, request } = exchange;
@@ -40,6 +40,9 @@ export const SYSTEM_ROUTES = [
   }),
   route('GET', '/info', (exchange) => {
     sendJson(exchange, 200, presentInfo(readHostFacts(), daemonFacts(exchange), exchange.minor));
+  }),
+  route('GET', '/viaduct/dropped', (exchange) => {
+    sendJson(exchange, 200, presentDropped(exchange.engine.dropped()));
   }),
   route('OPTIONS', '/:any', (exchange) => sendEmpty(exchange, 200)),
 ];

@@ -13,6 +13,7 @@ import { bare } from '../../model/address.js';
 import type { Endpoint, Sandbox } from '../../model/endpoint.js';
 import type { Family } from '../../model/network.js';
 import type { OvsFlowObject } from '../../plan/objects.js';
+import { forwards } from '../sender.js';
 import type { AclProtocol, AclRule } from './acl.js';
 import type { PortOptions } from './options.js';
 
@@ -53,10 +54,6 @@ export interface FlowPort {
   readonly options: PortOptions;
 }
 
-/** Who asks for forwarding in the container says that it is a router: it may send others' packets. */
-const forwards = ({ sysctls }: Sandbox): boolean =>
-  sysctls['net.ipv4.ip_forward'] === '1' || sysctls['net.ipv6.conf.all.forwarding'] === '1';
-
 const familyOf = (address: string): Family => (address.includes(':') ? 6 : 4);
 
 const addressesOf = ({ ipv4, ipv6, linkLocal, mac }: Endpoint): readonly string[] => {
@@ -89,7 +86,7 @@ const guard = ({ endpoint, sandbox, options }: FlowPort, pass: Action): readonly
   const port = { in_port: hostIfname };
   const own = { ...port, eth_src: mac };
   const addresses = addressesOf(endpoint);
-  const routes = forwards(sandbox);
+  const routes = forwards(endpoint, sandbox);
   return [
     // What goes on in a trunk's VLANs nobody told us; the MAC is bound there too.
     ...(options.trunks ? [[PRIORITY.tagged, { ...own, vlan_vid: '0x1000/0x1000' }, pass] as const] : []),

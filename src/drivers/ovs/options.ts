@@ -8,6 +8,7 @@ import type { Family } from '../../model/network.js';
 import type { NetworkOptions } from '../contract.js';
 import { IFNAME, SYSCTLS } from '../endpoint-options.js';
 import { booleanOption, integerOption, isInterfaceName, MTU, mtuOption, unreadable } from '../options.js';
+import { FORWARDING } from '../sender.js';
 import { type AclRule, readAcl } from './acl.js';
 
 export const PREFIX = 'com.viaduct.ovs.';
@@ -53,7 +54,8 @@ const GENERAL_NETWORK: ReadonlySet<string> = new Set([
   GENERAL.snat[6],
   ...GENERAL.families,
 ]);
-const GENERAL_ENDPOINT: ReadonlySet<string> = new Set([IFNAME, SYSCTLS]);
+/** Not `viaduct.endpoint.addresses`: flows for whole prefixes are not written. */
+const GENERAL_ENDPOINT: ReadonlySet<string> = new Set([IFNAME, SYSCTLS, FORWARDING]);
 
 /** By word, whichever way it was written. Throws invalid for unknown options and for two spellings of one. */
 const byWord = (

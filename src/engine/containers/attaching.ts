@@ -86,6 +86,7 @@ export const newSandbox = (parts: Parts, container: Container, networks: readonl
     bindings:
       !host && networks.some((n) => hasInterfaces(parts, n)) ? publishedBy(parts, container, networks) : [],
     sysctls: container.hostConfig.Sysctls ?? {},
+    ...(container.hostConfig.Privileged ? { privileged: true } : {}),
     dns: resolverSettings(
       parts,
       container,

@@ -72,8 +72,10 @@ const LOADS: Readonly<Record<Field, Load>> = {
   'tcp flags': payload('transport', 13, 1),
 };
 
+export const expressionAs = (type: number, name: string, ...attributes: readonly Buffer[]): Buffer =>
+  nested(type, attrStr(n.NFTA_EXPR.NAME, name), attr(n.NFTA_EXPR.DATA | 0x8000, ...attributes));
 export const expression = (name: string, ...attributes: readonly Buffer[]): Buffer =>
-  nested(n.NFTA_LIST_ELEM, attrStr(n.NFTA_EXPR.NAME, name), attr(n.NFTA_EXPR.DATA | 0x8000, ...attributes));
+  expressionAs(n.NFTA_LIST_ELEM, name, ...attributes);
 
 /** Bytes of the field in a register. */
 export const fieldLength = (field: Field): number => {

@@ -8,6 +8,7 @@ import { NETLINK, NetlinkSocket } from '../netlink.js';
 import type { Nftables } from '../nftables.contract.js';
 import { changeElements } from './change.js';
 import { isThere, tableContents } from './contents.js';
+import { dropped } from './dropped.js';
 import type { Keeper } from './keeper.js';
 import { dropTables, loadTable } from './load.js';
 import { observeTable } from './observed.js';
@@ -46,6 +47,7 @@ export const createNftables = (ns = 'host', keeper?: Keeper): Nftables => {
     apply: (changes) => changeElements(socket(), tied, changes),
     elements: () => RULESET.flatMap((table) => tableContents(socket(), table)),
     has: (element) => isThere(socket(), element),
+    dropped: () => dropped(socket()),
     drop: () => {
       dropTables(socket(), RULESET);
       keeper?.end();

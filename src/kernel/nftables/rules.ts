@@ -7,7 +7,15 @@ import { attr, attrStr, attrU32be, nested } from '../netlink.js';
 import { addressBytes } from '../sockaddr.js';
 import * as n from './constants.js';
 import { valueData, verdictData } from './data.js';
-import { expression, fieldLength, fieldShift, loadField, loadStart, storeField } from './fields.js';
+import {
+  expression,
+  expressionAs,
+  fieldLength,
+  fieldShift,
+  loadField,
+  loadStart,
+  storeField,
+} from './fields.js';
 import { appendMessage, type NftFamily } from './messages.js';
 import { valueBytes } from './values.js';
 
@@ -130,6 +138,7 @@ const learn = (fields: readonly Field[], set: SetDeclaration | undefined): Buffe
       attrU32be(n.NFTA_DYNSET.OP, n.NFT_DYNSET_OP_UPDATE),
       attrU32be(n.NFTA_DYNSET.SREG_KEY, FIRST),
       attrU64be(n.NFTA_DYNSET.TIMEOUT, BigInt(set.learned.seconds) * 1000n),
+      ...(set.learned.counted ? [expressionAs(n.NFTA_DYNSET.EXPR, 'counter')] : []),
     ),
   ];
 };

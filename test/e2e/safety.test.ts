@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ROOT } from '../support/daemon.js';
 import { ADVERTISEMENT } from '../support/frames.js';
+import { keeperOf } from '../support/kernel-state.js';
 import { daemonForThisFile, phrasesFor, TELL_PEER } from '../support/phrases.js';
 import { until } from '../support/run.js';
 import { HOST, OUTSIDE } from '../support/world.js';
@@ -147,6 +148,7 @@ describe('safety 3: no race opens anything', () => {
     for (let i = 0; i < 20 || performance.now() - began < 6_000; i += 1) {
       await d.host('nft flush ruleset');
       await d.kill9();
+      await d.host('nft flush ruleset');
       await d.start();
     }
     await d.host(`touch ${stop}`);
@@ -160,8 +162,10 @@ describe('safety 3: no race opens anything', () => {
       await counts('stranger'),
       await counts('friend'),
     ];
-    // The probe can be answered: it is, where somebody takes the rules away while no daemon is there to hold them.
+    // The probe can be answered: it is, where somebody takes the rules away while neither daemon nor keeper holds them.
     await d.kill9();
+    process.kill(keeperOf(d), 'SIGKILL');
+    await until('the keeper is gone', () => keeperOf(d) === 0);
     await d.host('nft flush ruleset');
     expect((await d.outside.try(`ping -c 1 -W 1 ${target}`)).code).toBe(0);
     await d.start();

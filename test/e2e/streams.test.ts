@@ -196,3 +196,175 @@ describe.each(Object.entries(ENDPOINTS))('%s', (name, { ask, before }) => {
     await sameDaemon();
   });
 });
+
+describe('exec', () => {
+  test('M2 C1: one whose client dies goes on to its end, whenever and however', async () => {
+    const box = await create(false, 'sleep 600');
+    await start(box);
+    const cells = [false, true].flatMap((tty) =>
+      ['before the first byte', 'in the middle'].flatMap((moment) =>
+        Object.keys(DEATHS).map((death) => ({ tty, moment, death })),
+      ),
+    );
+    await Promise.all(
+      cells.map(async ({ tty, moment, death }) => {
+        const cell = `exec${tty ? ' -t' : ''}, ${death} ${moment}`;
+        const made = await d.api('POST', `/containers/${box.id}/exec`, {
+          ...{ AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: tty },
+          Cmd: ['sh', '-c', TALK],
+        });
+        const { Id } = made.json as { Id: string };
+        const victim = client({
+          ...{ method: 'POST', path: `/exec/${Id}/start`, body: { Tty: tty }, upgrade: true },
+        });
+        await MOMENTS[moment]?.(victim, box);
+        DEATHS[death]?.(victim);
+        if (death === 'half-closed')
+          expect(heard(tty, await victim.rest()) === said(tty), `${cell}: it hears all`).toBe(true);
+        await until(
+          `${cell}: its end`,
+          async () => {
+            const { json } = await d.api('GET', `/exec/${Id}/json`);
+            const { Running, ExitCode } = json as { Running: boolean; ExitCode: number | null };
+            // One that died before its request was read has started nothing.
+            return Running === false && (ExitCode === 5 || (ExitCode === null && moment !== 'in the middle'));
+          },
+          30_000,
+        );
+        victim.socket.destroy();
+      }),
+    );
+    expect((await d.api('DELETE', `/containers/${box.id}?force=1`)).status).toBe(204);
+    await sameDaemon();
+  });
+
+  test('M2: one whose client sleeps keeps nobody from removing the container', async () => {
+    const box = await create(false, 'sleep 600');
+    await start(box);
+    const sleepers = await times(2, async (tty) => {
+      const made = await d.api('POST', `/containers/${box.id}/exec`, {
+        ...{ AttachStdout: true, Tty: tty === 1 },
+        Cmd: [FLOOD],
+      });
+      const { Id } = made.json as { Id: string };
+      const path = `/exec/${Id}/start`;
+      const sleeper = client({ method: 'POST', path, body: { Tty: tty === 1 }, upgrade: true });
+      await until('it hears something', () => sleeper.received() > 4096);
+      sleeper.sleep();
+      return sleeper;
+    });
+    expect((await d.api('DELETE', `/containers/${box.id}?force=1`)).status).toBe(204);
+    for (const { socket } of sleepers) socket.destroy();
+    await sameDaemon();
+  });
+
+  test('C10: the header comes alone, before the process says anything', async () => {
+    const box = await create(false, 'sleep 600');
+    await start(box);
+    await times(5, async () => {
+      const made = await d.api('POST', `/containers/${box.id}/exec`, {
+        ...{ AttachStdout: true, Tty: true },
+        Cmd: ['echo', 'out'],
+      });
+      const { Id } = made.json as { Id: string };
+      const reader = client({
+        method: 'POST',
+        path: `/exec/${Id}/start`,
+        body: { Tty: true },
+        upgrade: true,
+      });
+      const first = await new Promise<Buffer>((resolve) => reader.socket.once('data', resolve));
+      expect(first.toString().endsWith('\r\n\r\n')).toBe(true);
+      expect((await reader.rest()).toString()).toBe('out\r\n');
+      reader.socket.destroy();
+    });
+    expect((await d.api('DELETE', `/containers/${box.id}?force=1`)).status).toBe(204);
+  });
+});
+
+test('C12: who hears of the end has the last output already', async () => {
+  const filters = encodeURIComponent(JSON.stringify({ type: ['container'], event: ['die'] }));
+  const events = client({ method: 'GET', path: `/events?filters=${filters}` });
+  await events.header();
+  let told = '';
+  let look = (): void => {};
+  events.socket.on('data', (chunk: Buffer) => {
+    told += chunk.toString();
+    look();
+  });
+  for (let round = 0; round < 20; round++) {
+    const box = await create(false, 'echo last words');
+    const reader = client(attachTo(box));
+    await reader.header();
+    const before = reader.received();
+    const heardThen = new Promise<number>((resolve) => {
+      // What was written before the event is there when the event is: one more look at the other socket is due.
+      look = () => {
+        if (told.includes(box.id))
+          setImmediate(() => setImmediate(() => resolve(reader.received() - before)));
+      };
+    });
+    await start(box);
+    expect(await heardThen).toBe('last words\n'.length + 8);
+    reader.socket.destroy();
+    expect((await d.api('DELETE', `/containers/${box.id}`)).status).toBe(204);
+  }
+  events.socket.destroy();
+});
+
+describe('files, images and reports', () => {
+  /** The beginning of a tar: one file of a gigabyte is announced. */
+  const beginning = (): Buffer => {
+    const header = Buffer.alloc(512);
+    header.write('big', 0);
+    header.write('0000644\0', 100);
+    header.write('0000000\0', 108);
+    header.write('0000000\0', 116);
+    header.write('10000000000\0', 124);
+    header.write('00000000000\0', 136);
+    header.write('        0', 148);
+    header.write('ustar\x0000', 257);
+    const sum = header.reduce((total, byte) => total + byte, 0);
+    header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+    return Buffer.concat([header, Buffer.alloc(300_000, 'x')]);
+  };
+  const REQUESTS: Readonly<Record<string, (id: string) => RawRequest>> = {
+    'cp out': (id) => ({ method: 'GET', path: `/containers/${id}/archive?path=/big` }),
+    export: (id) => ({ method: 'GET', path: `/containers/${id}/export` }),
+    'cp in': (id) => ({ method: 'PUT', path: `/containers/${id}/archive?path=/tmp`, body: beginning() }),
+    save: () => ({ method: 'GET', path: '/images/alpine/get' }),
+    load: () => ({ method: 'POST', path: '/images/load', body: beginning() }),
+    import: () => ({ method: 'POST', path: '/images/create?fromSrc=-', body: beginning() }),
+    build: () => ({ method: 'POST', path: '/build', body: beginning() }),
+    events: () => ({ method: 'GET', path: '/events?since=1' }),
+    stats: (id) => ({ method: 'GET', path: `/containers/${id}/stats` }),
+    wait: (id) => ({ method: 'POST', path: `/containers/${id}/wait`, body: {} }),
+  };
+
+  test.each(Object.entries(REQUESTS))('M2 C1: %s, however its client dies', async (_, ask) => {
+    const box = await create(false, 'head -c 3000000 /dev/zero >/big; echo ready; sleep 600');
+    const survivor = client(attachTo(box));
+    await survivor.header();
+    const before = survivor.received();
+    await start(box);
+    await until('the file', () => survivor.received() > before);
+    const sleeper = client(ask(box.id));
+    sleeper.sleep();
+    await Promise.all(
+      Object.values(DEATHS).flatMap((death) =>
+        [false, true].map(async (later) => {
+          const victim = client(ask(box.id));
+          // Its request was read, and as much of its body as the daemon takes.
+          if (later) await times(3, () => d.api('GET', '/_ping'));
+          death(victim);
+          await d.api('GET', '/_ping');
+          victim.socket.destroy();
+        }),
+      ),
+    );
+    expect((await d.api('DELETE', `/containers/${box.id}?force=1`)).status).toBe(204);
+    await survivor.rest();
+    sleeper.socket.destroy();
+    await sameDaemon();
+  });
+});

@@ -6,7 +6,7 @@ import { tcpAddresses, tcpPorts } from './config/tcp.js';
 import { createResolver } from './dns/index.js';
 import type { HostView } from './drivers/contract.js';
 import { DRIVERS } from './drivers/index.js';
-import { hostInterfaces, parentNames } from './engine/derive.js';
+import { hostInterfaces, namedBridges, parentNames } from './engine/derive.js';
 import { createEvents } from './engine/events.js';
 import { createHostFacts, hasIpv6, hasOvsModule, hostAddress } from './engine/host-facts.js';
 import { loadModel, Model, type RunningEngine, startEngine } from './engine/index.js';
@@ -16,9 +16,9 @@ import { hostSettings } from './engine/settings.js';
 import { createVolumes } from './engine/volumes.js';
 import { apiElements, relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
+import { hostLink } from './kernel/host-link.js';
 import { createKernel } from './kernel/index.js';
 import { createNftables, foreignDrops, Keeper, sandboxRedirect } from './kernel/nftables/index.js';
-import type { NamedBridge } from './kernel/observe.js';
 import type { Logger } from './log.js';
 import { createPlugins } from './plugins/index.js';
 import { createPorts } from './ports/index.js';
@@ -36,7 +36,6 @@ const hostView = (config: DaemonConfig): HostView => ({
   ipMasquerade: config.ipMasquerade,
   icc: config.icc,
   hostIp: config.ip,
-  userBridge: config.bridge === 'none' ? '' : config.bridge,
   ipv6: hasIpv6(),
   ovsDatapath: hasOvsModule() ? 'system' : 'netdev',
 });
@@ -85,7 +84,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     hostPorts: ports,
     resolvers: resolver,
     namespaces: join(config.execRoot, 'netns'),
-    bridges: () => namedBridges(model, config),
+    bridges: () => namedBridges(model, { host, drivers: DRIVERS }),
     moved: () => movedLinks(model),
     ovs: {
       runDirectory: config.ovsRunDirectory,
@@ -103,6 +102,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     host,
     facts: createHostFacts({
       ours: () => hostInterfaces(model, { host, drivers: DRIVERS }),
+      link: hostLink,
       gateways: () => (config.hostGatewayIps.length > 0 ? config.hostGatewayIps : bridgeGateways(model)),
     }),
     store,
@@ -150,10 +150,3 @@ const bridgeGateways = (model: Model): readonly string[] => {
   const gateways = model.networkNamed('bridge')?.pools.flatMap((p) => p.gateway ?? []) ?? [];
   return gateways.length > 0 ? gateways : [hostAddress() ?? '127.0.0.1'];
 };
-
-/** Bridges that are called otherwise than `br-` and twelve digits: docker0, and those whose user chose the name. */
-const namedBridges = (model: Model, config: DaemonConfig): readonly NamedBridge[] =>
-  [...model.networks.values()].flatMap((network) => {
-    const name = network.options['com.docker.network.bridge.name'];
-    return name ? [{ name, owned: !(network.predefined && config.bridge !== '') }] : [];
-  });

@@ -13,8 +13,6 @@ export interface HostView {
   readonly icc: boolean;
   /** default address for publishing, `--ip` */
   readonly hostIp: string;
-  /** `--bridge`: the default network uses this bridge, which we neither make nor delete; empty: docker0 */
-  readonly userBridge: string;
   /** the host kernel has IPv6 */
   readonly ipv6: boolean;
   /** what Open vSwitch forwards with where nobody says: the kernel's module, or (also where absent) its own process */
@@ -75,6 +73,11 @@ export interface Driver {
    * no. Never asked of internal networks.
    */
   needsGateway?(endpoint: Endpoint): boolean;
+  /**
+   * Name of a bridge that the user gave: where it is there already, the network stands on it (`Network.adopted`). Absent or
+   * undefined: the network's interfaces are all made for it.
+   */
+  standsOn?(request: NetworkOptions): string | undefined;
   /**
    * Name of the host's own interface on the network, which has the network's addresses there: the bridge. Absent or
    * undefined: the host has none.

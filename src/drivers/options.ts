@@ -54,4 +54,7 @@ export const isInterfaceName = (name: string): boolean =>
   INTERFACE_NAME.test(name) &&
   name !== '.' &&
   name !== '..' &&
+  // Directories of /proc/sys/net/…/conf that are of no interface.
+  name !== 'all' &&
+  name !== 'default' &&
   !/\p{Cc}/u.test(name);

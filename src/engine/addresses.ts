@@ -24,14 +24,15 @@ export class Addresses {
   constructor(model: Model) {
     this.#model = model;
     for (const network of model.networks.values()) if (isOwnIpam(network.ipam.driver)) this.open(network);
-    for (const endpoint of model.endpoints.values()) this.#adopt(endpoint);
   }
 
+  /** With the addresses that endpoints have on it already. */
   open(network: Network): void {
     this.#spaces.set(
       network.id,
       network.pools.map((pool) => ({ pool, allocator: createAllocator(pool) })),
     );
+    for (const endpoint of this.#model.endpointsOfNetwork(network.id)) this.#adopt(endpoint);
   }
 
   close(networkId: string): void {
@@ -41,7 +42,8 @@ export class Addresses {
   #adopt({ networkId, ipv4, ipv6 }: Endpoint): void {
     for (const address of [ipv4, ipv6])
       for (const space of this.#spaces.get(networkId) ?? [])
-        if (address && space.allocator.contains(bare(address))) space.allocator.take(bare(address));
+        if (address && space.allocator.contains(bare(address)) && !space.allocator.has(bare(address)))
+          space.allocator.take(bare(address));
   }
 
   /** An address with prefix length, or undefined where the network has none of the family. */

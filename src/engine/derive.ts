@@ -47,14 +47,36 @@ export const parentNames = (
   return names;
 };
 
-/** Names of the host's own interfaces on our networks; a dockerd beside us has some of the same form. */
+/** A network's bridge that was there before it, with the addresses on it that are ours. */
+const adoptedBridge = (network: Network, { host, drivers }: Pick<DeriveContext, 'host' | 'drivers'>) => {
+  const objects = driverOf(network, drivers).network({ host, network });
+  return {
+    owned: false,
+    addresses: objects.flatMap((o) => (o.kind === 'address' ? [o.address] : [])),
+  };
+};
+
+/** Bridges whose user chose the name, docker0 among them: by their names alone nobody sees whose they are. */
+export const namedBridges = (
+  model: Model,
+  context: Pick<DeriveContext, 'host' | 'drivers'>,
+): readonly { readonly name: string; readonly owned: boolean; readonly addresses?: readonly string[] }[] =>
+  [...model.networks.values()].flatMap((network) => {
+    const name = network.configOnly ? undefined : context.drivers.get(network.driver)?.standsOn?.(network);
+    if (name === undefined) return [];
+    return [{ name, ...(network.adopted ? adoptedBridge(network, context) : { owned: true }) }];
+  });
+
+/** Names of the host's own interfaces that are there for our networks alone; a dockerd beside us has some of the same form. */
 export const hostInterfaces = (
   model: Model,
   { host, drivers }: Pick<DeriveContext, 'host' | 'drivers'>,
 ): ReadonlySet<string> =>
   new Set(
     [...drivers.values()].flatMap((driver) =>
-      networksOf(model, driver).flatMap((network) => driver.hostInterface?.({ host, network }) ?? []),
+      networksOf(model, driver)
+        .filter(({ adopted }) => !adopted)
+        .flatMap((network) => driver.hostInterface?.({ host, network }) ?? []),
     ),
   );
 

@@ -69,6 +69,7 @@ const dockerdLives = (): boolean =>
 export const createHostFacts = (options: {
   readonly ours: () => ReadonlySet<string>;
   readonly gateways: () => readonly string[];
+  readonly link: HostFacts['link'];
 }): HostFacts => {
   let known: { at: number; seen: string; subnets: Subnets } | undefined;
   const look = (at: number) => {
@@ -91,6 +92,7 @@ export const createHostFacts = (options: {
     defaultBridge: () => (dockerdLives() ? 'viaduct0' : 'docker0'),
     gatewayBridge: () => (dockerdLives() ? 'viaduct_gw' : 'docker_gwbridge'),
     gatewayAddresses: options.gateways,
+    link: options.link,
   };
 };
 

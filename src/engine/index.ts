@@ -91,8 +91,8 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   establishPredefined(parts);
   sweepSubpaths(config.execRoot);
   kernel.ensureTables();
-  const observed = watchDrift({ kernel, model, derive, log }, overlapTeller(parts));
-  const { steps, refusals } = convergeAll({ kernel, model, derive }, allSlices(model), observed);
+  const drift = watchDrift({ kernel, model, derive, log }, overlapTeller(parts));
+  const { steps, refusals } = convergeAll({ kernel, model, derive }, allSlices(model), drift.observed);
   for (const { slice, error, message } of refusals) log.warn({ slice, error: String(error) }, message);
   ledger.follow();
   parts.debts.open();
@@ -120,6 +120,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     networkDrivers: () => [...new Set([...rooms.drivers.keys(), ...rooms.plugins.active('NetworkDriver')])],
     async close() {
       lifecycle.close();
+      drift.close();
       replay.close();
       parts.debts.close();
       retire(kernel, model, derive);

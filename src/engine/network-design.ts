@@ -1,9 +1,17 @@
 /** From a request for a network to its record: its name, defaults, address pools. Nothing is changed here. */
 import type { Driver } from '../drivers/contract.js';
 import { conflict, forbidden, invalid, notFound } from '../errors.js';
+import { takeOver } from '../ipam/adopt.js';
 import { resolvePools } from '../ipam/pools.js';
 import { freshId, type NetworkId } from '../model/ids.js';
-import { type IpamConfig, type Network, type Pool, PREDEFINED_NETWORKS } from '../model/network.js';
+import {
+  type AdoptedBridge,
+  type IpamConfig,
+  type Network,
+  type Pool,
+  PREDEFINED_NETWORKS,
+} from '../model/network.js';
+import { adoptable } from './adoption.js';
 import type { NetworkCreateRequest } from './contract.js';
 import { type Parts, timestamp } from './parts.js';
 import type { Making, PluginAnswers } from './plugins/networks.js';
@@ -78,16 +86,34 @@ const nullPools = ({ ipam, driver }: NetworkCreateRequest, builtIn: boolean): re
   return [];
 };
 
-const ownPools = (parts: Parts, { id, request, ipv4, ipv6 }: Naming, answers: PluginAnswers) => {
+const BRIDGE_NAME = 'com.docker.network.bridge.name';
+
+/** The bridge that the user named, where it is there already and not ours. */
+const adoption = (parts: Parts, request: NetworkCreateRequest): AdoptedBridge | undefined => {
+  const name = request.configOnly ? undefined : parts.drivers.get(request.driver)?.standsOn?.(request);
+  return name === undefined ? undefined : adoptable(name, parts.facts.link(name), BRIDGE_NAME);
+};
+
+const ownPools = (
+  parts: Parts,
+  { id, request, ipv4, ipv6 }: Naming,
+  answers: PluginAnswers,
+  adopted: AdoptedBridge | undefined,
+) => {
   const driver = parts.drivers.get(request.driver);
   if (request.ipam.driver === 'null') return nullPools(request, driver !== undefined && !request.configOnly);
+  const gateways = answers.gateways ?? driver?.gateways(request) ?? { ipv4: true, ipv6: true };
+  const { config } = request.ipam;
+  const filled = adopted
+    ? takeOver(config, adopted.addresses, { 4: ipv4, 6: ipv6 }, { 4: gateways.ipv4, 6: gateways.ipv6 })
+    : config;
   return resolvePools(
-    { config: request.ipam.config, ipv4, ipv6 },
+    { config: filled, ipv4, ipv6 },
     {
       defaultPools: parts.config.defaultAddressPools,
       taken: parts.subnets,
       hostRoutes: parts.facts.subnets(),
-      gateways: answers.gateways ?? driver?.gateways(request) ?? { ipv4: true, ipv6: true },
+      gateways,
       seed: parts.seed,
       networkId: id,
     },
@@ -112,7 +138,8 @@ export const naming = (parts: Parts, asked: NetworkCreateRequest): Naming => {
 /** The network as a record, every choice made; nothing is changed yet. */
 export const design = (parts: Parts, named: Naming, answers: PluginAnswers): Network => {
   const { id, request, ipv4, ipv6 } = named;
-  const pools = answers.pools ?? ownPools(parts, named, answers);
+  const adopted = adoption(parts, request);
+  const pools = answers.pools ?? ownPools(parts, named, answers, adopted);
   const network: Network = {
     id,
     name: request.name,
@@ -134,6 +161,7 @@ export const design = (parts: Parts, named: Naming, answers: PluginAnswers): Net
       config: request.configOnly ? request.ipam.config : shownPools(request, named, pools),
       ...(answers.addressSpace === undefined ? {} : { addressSpace: answers.addressSpace }),
     },
+    ...(adopted ? { adopted } : {}),
     predefined: false,
   };
   const driver = parts.drivers.get(network.driver);

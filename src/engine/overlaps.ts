@@ -6,9 +6,9 @@ import { parsePrefix } from '../model/address.js';
 import type { Network } from '../model/network.js';
 import type { Parts } from './parts.js';
 
-/** Networks whose subnets lie behind an interface of the host's; on others (macvlan) the host's routes lead there rightly. */
+/** Networks whose subnets lie behind an interface that is theirs alone; on others (macvlan) the host's routes lead there rightly. */
 const behindHost = ({ model, drivers }: Pick<Parts, 'model' | 'drivers'>) =>
-  [...model.networks.values()].filter((n) => drivers.get(n.driver)?.capabilities.hostEnd);
+  [...model.networks.values()].filter((n) => !n.adopted && drivers.get(n.driver)?.capabilities.hostEnd);
 
 interface Overlap {
   readonly network: string;
@@ -31,9 +31,9 @@ const overlapsNow = (parts: Pick<Parts, 'model' | 'drivers' | 'facts'>): readonl
  */
 export const overlapWarning = (
   { drivers, facts }: Pick<Parts, 'drivers' | 'facts'>,
-  { name, driver, pools }: Network,
+  { name, driver, pools, adopted }: Network,
 ): string => {
-  if (!drivers.get(driver)?.capabilities.hostEnd) return '';
+  if (adopted || !drivers.get(driver)?.capabilities.hostEnd) return '';
   const host = facts.subnets(true);
   const overlapping = pools.filter(({ subnet }) => {
     const prefix = parsePrefix(subnet);

@@ -5,6 +5,7 @@ import type { Images } from '../images/contract.js';
 import type { Subnets } from '../ipam/subnets.js';
 import type { Kernel } from '../kernel/contract.js';
 import type { Logger } from '../log.js';
+import type { AdoptedBridge } from '../model/network.js';
 import type { Plugins } from '../plugins/contract.js';
 import type { Runtime } from '../runtime/contract.js';
 import type { Addresses } from './addresses.js';
@@ -21,6 +22,13 @@ export interface EngineVolumes extends VolumeCommands {
   unmount(name: string): void;
 }
 
+/** What is seen of an interface of the host's on which a network is to stand. */
+export interface HostLink extends AdoptedBridge {
+  readonly bridge: boolean;
+  /** made by a daemon of ours */
+  readonly ours: boolean;
+}
+
 /** Facts of the host that change under us, read when asked. */
 export interface HostFacts {
   /** what the host itself uses: its routes that are not ours, and its nameservers; `changed`: not as of a moment ago */
@@ -29,6 +37,8 @@ export interface HostFacts {
   forwardsIpv4(): boolean;
   /** the host's own resolver configuration */
   resolvConf(): string;
+  /** an interface of the host's, whosever it is; undefined: there is none of the name */
+  link(name: string): HostLink | undefined;
   /** the default network's bridge: docker0, or another name where a living dockerd has that */
   defaultBridge(): string;
   /** the bridge of network docker_gwbridge, likewise */

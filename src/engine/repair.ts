@@ -104,23 +104,48 @@ export const repair = (parts: Repairing, drift: readonly Drift[]): number => {
   return steps;
 };
 
+const FIRST_RETRY_MS = 200;
+const LONGEST_RETRY_MS = 10_000;
+
+const distinct = (drift: readonly Drift[]): readonly Drift[] => [
+  ...new Map(drift.map((each) => [JSON.stringify(each), each])).values(),
+];
+
 /**
- * Watches for good, and answers what there is (`Kernel.watch`); a repair that fails is tried again with the next event or
- * after a moment.
+ * Watches until it is closed, and tells what there is now (`Kernel.watch`). What could not be repaired (somebody else's bridge
+ * is gone) is tried again with the next event and ever more rarely besides, without an end; it is told once.
  */
-export const watchDrift = (parts: Repairing, routesChanged: () => void): readonly KernelObject[] => {
+export const watchDrift = (
+  parts: Repairing,
+  routesChanged: () => void,
+): { readonly observed: readonly KernelObject[]; close(): void } => {
   const settings = new SettingsRepair(parts);
-  const attempt = (drift: readonly Drift[], retries: number): void => {
+  let owed: readonly Drift[] = [];
+  let told = '';
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+  const attempt = (drift: readonly Drift[], delay: number): void => {
+    clearTimeout(timer);
+    if (closed) return;
+    owed = distinct([...owed, ...drift]);
     try {
-      repair(parts, drift);
+      repair(parts, owed);
+      [owed, told] = [[], ''];
     } catch (error) {
-      parts.log.error({ error: String(error) }, 'repair failed');
-      if (retries > 0) setTimeout(() => attempt(drift, retries - 1), 200).unref();
+      const text = String(error);
+      if (text !== told) parts.log.error({ error: text }, 'repair failed');
+      told = text;
+      timer = setTimeout(() => attempt([], Math.min(2 * delay, LONGEST_RETRY_MS)), delay).unref();
     }
   };
-  return parts.kernel.watch((drift) => {
-    settings.repair(drift.filter((d) => d.kind === 'sysctl'));
-    attempt(drift, 5);
+  const observed = parts.kernel.watch((drift) => {
+    if (!closed) settings.repair(drift.filter((d) => d.kind === 'sysctl'));
+    attempt(drift, FIRST_RETRY_MS);
     if (drift.some(({ kind }) => kind === 'route')) routesChanged();
   });
+  const close = (): void => {
+    closed = true;
+    clearTimeout(timer);
+  };
+  return { observed, close };
 };

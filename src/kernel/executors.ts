@@ -32,7 +32,7 @@ import {
 } from './rtnetlink/neighbour.js';
 import { createConnectedRoute, createRoute, deleteRoute, replaceRoute } from './rtnetlink/route.js';
 import type { Session } from './session.js';
-import { exchangeSysctl, writeSysctl } from './sysctl.js';
+import { exchangeSysctl, readSysctl, writeSysctl } from './sysctl.js';
 
 export type ObjectOf<K extends KernelKind> = Extract<KernelObject, { kind: K }>;
 
@@ -134,8 +134,9 @@ const sysctl: VisitExecutor<SysctlObject> = {
   },
   replace: (o) => writeSysctl(o.ns, o.path, o.value),
   delete: (o, { formerValues }) => {
-    const former = formerValues.get(sysctlKey(o));
-    if (former !== undefined) writeSysctl(o.ns, o.path, former);
+    const former = formerValues.get(sysctlKey(o)) ?? o.restore;
+    // An interface that is gone has taken it along.
+    if (former !== undefined && readSysctl(o.ns, o.path) !== undefined) writeSysctl(o.ns, o.path, former);
   },
 };
 

@@ -43,6 +43,8 @@ const OWN_OVS = /^ovs-[0-9a-f]{11}$/;
 export interface NamedBridge {
   readonly name: string;
   readonly owned: boolean;
+  /** of somebody else's bridge, those that are ours, with prefix length: all else on it is its owner's */
+  readonly addresses?: readonly string[];
 }
 
 export interface ObserveParts {
@@ -57,11 +59,15 @@ export interface ObserveParts {
   readonly settings: boolean;
 }
 
+const NO_OTHERS: ReadonlyMap<string, readonly string[]> = new Map();
+
 /** The links of one namespace that are ours, by index. */
 interface Place {
   readonly ns: Netns;
   readonly socket: NetlinkSocket;
   readonly links: ReadonlyMap<number, DumpedLink>;
+  /** bridges among the links that are not ours, by name, with the addresses on them that are */
+  readonly theirs: ReadonlyMap<string, readonly string[]>;
 }
 
 /** True for the names that links of ours have on the host. */
@@ -150,7 +156,7 @@ const farEnds = (
 
 /** On the host with what is to be said of the routes to their subnets; a container's are its own affair. */
 const addressesOf = (
-  { ns, socket, links }: Place,
+  { ns, socket, links, theirs }: Place,
   routes: readonly DumpedRoute[],
 ): readonly AddressObject[] =>
   socket
@@ -159,6 +165,7 @@ const addressesOf = (
     .flatMap((a) => {
       const link = links.get(a.index);
       if (!link || isAutomatic(a, link.mac)) return [];
+      if (theirs.get(link.name)?.includes(a.address) === false) return [];
       const lacksRoute = ns === 'host' && link.up && !isConnected(routes, a.index, a.address);
       const state = lacksRoute ? { connected: false as const } : {};
       return [{ kind: 'address' as const, ns, link: link.name, address: a.address, ...state }];
@@ -208,13 +215,21 @@ const settingsOf = ({ ns, links }: Place): readonly SysctlObject[] =>
     sysctlsIn(link).map(({ path, value }) => ({ kind: 'sysctl' as const, ns, path, value })),
   );
 
+const withoutNamed = (
+  links: ReadonlyMap<number, DumpedLink>,
+  names: ReadonlyMap<string, unknown>,
+): ReadonlyMap<number, DumpedLink> => new Map([...links].filter(([, { name }]) => !names.has(name)));
+
 /** Bridge ports, and so FDB entries, are the host's alone. */
-const contents = (place: Place, settings: boolean): readonly KernelObject[] => {
-  if (place.links.size === 0) return [];
+const contents = (whole: Place, settings: boolean): readonly KernelObject[] => {
+  if (whole.links.size === 0) return [];
+  const { theirs } = whole;
+  const links = theirs.size === 0 ? whole.links : withoutNamed(whole.links, theirs);
+  const place = { ...whole, links };
   const routes = [AF.INET, AF.INET6].flatMap((family) => routesIn(place.socket, family));
   return [
-    ...(settings ? settingsOf(place) : []),
-    ...addressesOf(place, routes),
+    ...(settings ? settingsOf(whole) : []),
+    ...addressesOf(whole, routes),
     ...routesOf(place, routes),
     ...neighboursOf(place),
     ...(place.ns === 'host' ? fdbOf(place) : []),
@@ -273,10 +288,17 @@ export const observeLinks = (parts: ObserveParts): readonly KernelObject[] => {
         return internal ? [ovsObject(l, internal)] : [];
       }),
       ...contents(
-        { ns: 'host', socket: session.socket('host'), links: new Map(ours.map((l) => [l.index, l])) },
+        {
+          ns: 'host',
+          socket: session.socket('host'),
+          links: new Map(ours.map((l) => [l.index, l])),
+          theirs: new Map(bridges.filter((b) => !b.owned).map((b) => [b.name, b.addresses ?? []])),
+        },
         settings,
       ),
-      ...[...inside].flatMap(([ns, links]) => contents({ ns, socket: session.socket(ns), links }, settings)),
+      ...[...inside].flatMap(([ns, links]) =>
+        contents({ ns, socket: session.socket(ns), links, theirs: NO_OTHERS }, settings),
+      ),
     ];
   } finally {
     session.close();

@@ -26,6 +26,16 @@ export interface Pool {
   readonly pluginId?: string;
 }
 
+/** A bridge that was there before its network, and stays when that goes: what it had of its own then. */
+export interface AdoptedBridge {
+  /** with prefix length: somebody else's, never ours to add or to take away */
+  readonly addresses: readonly string[];
+  /** bytes */
+  readonly mtu: number;
+  /** answers to loopback addresses were routed on it already */
+  readonly routeLocalnet: boolean;
+}
+
 export interface Network {
   readonly id: NetworkId;
   readonly name: string;
@@ -54,6 +64,8 @@ export interface Network {
     readonly config: readonly IpamConfig[];
   };
   readonly pools: readonly Pool[];
+  /** absent: the bridge is ours, made and deleted with the network */
+  readonly adopted?: AdoptedBridge;
   /** bridge, host, none: cannot be removed */
   readonly predefined: boolean;
 }

@@ -5,7 +5,7 @@
  */
 import { hostedBy, interfacesOf, isMade, isPortGuard, livesIn, lowerOf, mustRemake } from './depend.js';
 import { same } from './equal.js';
-import { type KernelObject, type LinkObject, objectKey } from './objects.js';
+import { type BridgeLink, type KernelObject, type LinkObject, objectKey } from './objects.js';
 import type { Plan, Step } from './plan.js';
 
 /** Phases of a plan, in order. Those that take away run first, those that add after, guards' removal last. */
@@ -151,6 +151,9 @@ const replacing = (object: KernelObject, before: KernelObject): Phase => {
   return PHASE.linkUp;
 };
 
+/** A bridge of somebody else's: MAC and MTU are not ours to say. */
+const isTheirs = (o: KernelObject): o is BridgeLink => o.kind === 'link' && o.type === 'bridge' && !o.owned;
+
 /**
  * Objects with one key in one state. What an element is for (`guard`) is not part of its state in the kernel, nor is what
  * we say of a missing interface; a link that has its parent's MTU has no MTU of its own.
@@ -158,6 +161,8 @@ const replacing = (object: KernelObject, before: KernelObject): Phase => {
 const sameState = (a: KernelObject, b: KernelObject): boolean => {
   if (a.kind === 'element' && b.kind === 'element') return same(a.data, b.data);
   if (a.kind === 'foreign' && b.kind === 'foreign') return true;
+  if (a.kind === 'sysctl' && b.kind === 'sysctl') return a.value === b.value;
+  if (isTheirs(a) && isTheirs(b)) return a.up === b.up;
   return a.kind === 'link' && b.kind === 'link' && (a.mtu === 0 || b.mtu === 0)
     ? same({ ...a, mtu: 0 }, { ...b, mtu: 0 })
     : same(a, b);

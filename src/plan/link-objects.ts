@@ -13,7 +13,7 @@ export interface BridgeLink {
   /** bytes, 68–65535 */
   readonly mtu: number;
   readonly up: boolean;
-  /** false: the user's own bridge (`--bridge`), never created nor deleted by us */
+  /** false: one that was there before its network (`Network.adopted`), never made, changed or deleted by us, but raised */
   readonly owned: boolean;
 }
 

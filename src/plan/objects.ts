@@ -73,6 +73,8 @@ export interface SysctlObject {
   /** below /proc/sys, with slashes: `net/ipv4/conf/br-4f…/route_localnet` */
   readonly path: string;
   readonly value: string;
+  /** what to write when it is no longer wanted, for an interface that stays; absent: it is left as it is. Not part of its state. */
+  readonly restore?: string;
 }
 
 /** One element of a set or map of our nftables tables (`firewall/ruleset.ts` declares them). */

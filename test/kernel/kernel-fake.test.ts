@@ -72,7 +72,6 @@ test.each<[string, () => readonly KernelObject[], () => Plan, number]>([
     99,
   ],
   ['a multicast mac of a bridge', () => [], () => create(bridge(BRIDGE, { mac: '01:00:5e:00:00:01' })), 99],
-  ['an unknown bridge', () => [NS()], () => create(veth(VETH, BRIDGE, t.sandbox('a'))), 19],
   ['an unknown namespace', () => network(), () => create(veth(VETH, BRIDGE, t.sandbox('a'))), 2],
   ['an address on no link', () => [], () => create(address('host', BRIDGE, '10.0.0.1/8')), 19],
   ['an address in no namespace', () => [], () => create(address(t.sandbox('a'), 'eth0', '10.0.0.1/8')), 2],
@@ -143,9 +142,16 @@ test.each<[string, () => readonly KernelObject[], () => Plan, number]>([
     () => create({ kind: 'fdb', ns: 'host', link: BRIDGE, mac: '02:42:ac:12:00:09' }),
     95,
   ],
-  ['a foreign bridge that is not there', () => [], () => create(bridge('lan0', { owned: false })), 19],
 ])('both refuse %s', (_, before, plan, errno) => {
   expect(compare(before(), plan())).toBe(errno);
+});
+
+test.each<[string, () => Plan]>([
+  ['an unknown bridge', () => create(NS(), veth(VETH, BRIDGE, t.sandbox('a')))],
+  ['a foreign bridge that is not there', () => create(bridge('lan0', { owned: false }))],
+])('both refuse %s, the kernel layer in words', (_, plan) => {
+  expect(() => t.kernel.apply(plan())).toThrow(expect.objectContaining({ kind: 'conflict' }));
+  expect(errnoOf(() => createFakeKernel().apply(plan()))).toBe(19);
 });
 
 test('both take a world that is there already, and deletes of what is not there', () => {

@@ -13,7 +13,6 @@ export const HOST: HostView = {
   ipMasquerade: true,
   icc: true,
   hostIp: '0.0.0.0',
-  userBridge: '',
   ipv6: true,
 };
 

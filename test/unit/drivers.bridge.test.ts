@@ -3,7 +3,7 @@ import { bridge } from '../../src/drivers/bridge/index.js';
 import { bridgeSettings } from '../../src/drivers/bridge/settings.js';
 import { checkEndpointOptions } from '../../src/drivers/endpoint-options.js';
 import { DRIVERS, driverOf } from '../../src/drivers/index.js';
-import type { Network } from '../../src/model/network.js';
+import type { AdoptedBridge, Network } from '../../src/model/network.js';
 import { aNetwork, anEndpoint, aView, HOST, POOL4, POOL6 } from '../support/views.js';
 
 const B = 'com.docker.network.bridge';
@@ -130,12 +130,30 @@ describe('a bridge network', () => {
     expect(gateways({ [`${B}.gateway_mode_ipv6`]: 'isolated' }, true)).toEqual({ ipv4: true, ipv6: false });
   });
 
-  it('is on the user’s bridge where --bridge names one, which we neither make nor delete', () => {
-    const network = aNetwork({ options: { [`${B}.default_bridge`]: 'true', [`${B}.name`]: 'docker0' } });
-    const links = (userBridge: string): unknown[] =>
-      bridge.network({ network, host: { ...HOST, userBridge } }).filter((o) => o.kind === 'link');
-    expect(links('')).toEqual([expect.objectContaining({ name: 'docker0', owned: true })]);
-    expect(links('lan0')).toEqual([expect.objectContaining({ name: 'lan0', owned: false })]);
+  it('N8 M3 F5: on a bridge that was there, only what it lacks is ours', () => {
+    const options = { [`${B}.name`]: 'lan0' };
+    const kinds = (adopted: AdoptedBridge | undefined, ipv6 = false): unknown[] =>
+      bridge
+        .network({ network: aNetwork({ options, ipv6, ...(adopted ? { adopted } : {}) }), host: HOST })
+        .filter((o) => ['link', 'address', 'sysctl'].includes(o.kind));
+    const link = { kind: 'link', name: 'lan0' };
+    expect(kinds(undefined)[0]).toMatchObject({ ...link, owned: true });
+    const route = { kind: 'sysctl', path: 'net/ipv4/conf/lan0/route_localnet', value: '1', restore: '0' };
+    const bareBridge = { addresses: [], mtu: 9000, routeLocalnet: false };
+    expect(kinds(bareBridge)).toMatchObject([
+      { ...link, owned: false, mtu: 9000 },
+      route,
+      { kind: 'address', address: '172.18.0.1/16' },
+    ]);
+    const addresses = ['172.18.0.1/16', 'fd00:1::1/48', 'fe80::1/64'];
+    expect(kinds({ addresses, mtu: 1500, routeLocalnet: true }, true)).toMatchObject([
+      { ...link, owned: false },
+    ]);
+    // Another subnet of the same address is another address of IPv4's.
+    expect(kinds({ addresses: ['172.18.0.1/24'], mtu: 1500, routeLocalnet: true })).toMatchObject([
+      link,
+      { kind: 'address', address: '172.18.0.1/16' },
+    ]);
   });
 
   it('takes --icc and --mtu of the daemon, the first for the default bridge only', () => {

@@ -2,7 +2,7 @@
 import type { Driver } from '../contract.js';
 import { endpoint } from './endpoint.js';
 import { network } from './network.js';
-import { bridgeSettings, readOptions } from './settings.js';
+import { bridgeName, bridgeSettings, readOptions } from './settings.js';
 import { validate } from './validate.js';
 
 export const bridge: Driver = {
@@ -19,6 +19,7 @@ export const bridge: Driver = {
     const { modes } = readOptions(request);
     return { ipv4: modes[4] !== 'isolated', ipv6: modes[6] !== 'isolated' };
   },
+  standsOn: ({ options }) => bridgeName(options),
   validate,
   hostInterface: ({ network, host }) => bridgeSettings(network, host).bridge,
   network,

@@ -99,7 +99,8 @@ const interfaceNames = (options: Options, label: string): string[] => {
   return names;
 };
 
-const bridgeName = (options: Options): string | undefined => {
+/** The name that the user gave the bridge; undefined: none. */
+export const bridgeName = (options: Options): string | undefined => {
   const name = options[LABEL.name];
   if (name === undefined || name === '') return undefined;
   if (!isInterfaceName(name)) throw unreadable(LABEL.name, name, 'invalid interface name');
@@ -157,13 +158,13 @@ export const bridgeSettings = (network: Network, host: HostView): BridgeSettings
 /** `--icc` and `--ip-masq` are the default bridge's only, as Docker's. */
 const settingsOf = (network: Network, host: HostView): BridgeSettings => {
   const { name, ...options } = readOptions(network);
-  const users = options.defaultBridge && host.userBridge !== '';
-  const own = name ?? (options.defaultBridge ? DEFAULT_BRIDGE : `br-${shortId(network.id)}`);
+  const { adopted } = network;
   return {
     ...options,
-    bridge: users ? host.userBridge : own,
-    owned: !users,
-    mtu: options.mtu || host.mtu || DEFAULT_MTU,
+    bridge: name ?? (options.defaultBridge ? DEFAULT_BRIDGE : `br-${shortId(network.id)}`),
+    owned: adopted === undefined,
+    // A port with less would lower the MTU of a bridge that has none set.
+    mtu: options.mtu || host.mtu || adopted?.mtu || DEFAULT_MTU,
     masquerade: options.masquerade ?? (options.defaultBridge ? host.ipMasquerade : true),
     icc: options.icc ?? (options.defaultBridge ? host.icc : true),
   };

@@ -43,6 +43,20 @@ export const networkOf = (parts: Parts, entry: Container['networks'][number]): N
   return network;
 };
 
+/**
+ * The networks that the container's endpoints are on, with their places in its list: all, but with `--bridge none` the
+ * default one, which is not there. Who names none has `lo` alone.
+ */
+export const attachable = (
+  parts: Parts,
+  container: Container,
+): readonly { readonly index: number; readonly network: Network }[] =>
+  container.networks.flatMap((entry, index) =>
+    parts.config.bridge === 'none' && entry.name === 'bridge'
+      ? []
+      : [{ index, network: networkOf(parts, entry) }],
+  );
+
 /** The running containers that this one links to, with the endpoint each has on the network. */
 export const linkTargets = (parts: Parts, container: Container, network: Network): readonly LinkTarget[] =>
   (container.hostConfig.Links ?? []).flatMap((text) => {

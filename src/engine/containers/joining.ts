@@ -11,7 +11,7 @@ import type { Parts } from '../parts.js';
 import { attachWithPlugins } from '../plugins/endpoints.js';
 import { announceGateways } from '../plugins/external.js';
 import { usesPlugins } from '../plugins/part.js';
-import { attachingAt, networkOf, sharesWith } from './attaching.js';
+import { attachable, attachingAt, sharesWith } from './attaching.js';
 import { connect, connecting, disconnect } from './connection.js';
 import { join, joinNext, joinNothing } from './membership.js';
 
@@ -33,7 +33,7 @@ const joinOneByOne = async (parts: Parts, container: Container): Promise<Contain
   const { id } = container;
   const current = (): Container => parts.model.getContainer(id);
   const { sandboxId } = joinNothing(parts, container);
-  for (const index of container.networks.keys()) {
+  for (const { index } of attachable(parts, container)) {
     const { network } = attachingAt(parts, current(), index);
     if (usesPlugins(parts, network))
       await parts.networkLocks.run(network.id, () => {
@@ -57,7 +57,7 @@ export const joinAll = (
   meanwhile: (joined: Container) => void,
 ): Container | Promise<Container> =>
   sharesWith(container) === undefined &&
-  container.networks.some((entry) => usesPlugins(parts, networkOf(parts, entry)))
+  attachable(parts, container).some(({ network }) => usesPlugins(parts, network))
     ? joinOneByOne(parts, container)
     : join(parts, container, meanwhile);
 

@@ -11,10 +11,10 @@ import { networkEvent } from '../networks.js';
 import type { Parts } from '../parts.js';
 import { owedForEndpoint } from '../plugins/part.js';
 import {
+  attachable,
   attachingOf,
   membersOf,
   namespaceOwner,
-  networkOf,
   newSandbox,
   settingsOf,
   sharesWith,
@@ -37,11 +37,15 @@ export const join = (
     parts.ledger.commit([{ table: 'container', id: guest.id, value: guest }], () => meanwhile(guest));
     return guest;
   }
-  const networks = container.networks.map((entry) => networkOf(parts, entry));
-  const sandbox = newSandbox(parts, container, networks);
+  const networks = attachable(parts, container);
+  const sandbox = newSandbox(
+    parts,
+    container,
+    networks.map(({ network }) => network),
+  );
   const members: Member[] = [];
   try {
-    for (const [index, network] of networks.entries())
+    for (const { index, network } of networks)
       members.push(makeMember(parts, sandbox, container, network, index, members));
     const joined: Container = {
       ...resolvedNetworks(container, networks),
@@ -73,13 +77,16 @@ const makeMember = (
 };
 
 /** Networks may have been named before they were made: from the start on they go by their ids. */
-const resolvedNetworks = (container: Container, networks: readonly Network[]): Container =>
-  container.networks.every((entry, i) => entry.networkId === networks[i]?.id)
+const resolvedNetworks = (container: Container, found: ReturnType<typeof attachable>): Container => {
+  const ids = new Map(found.map(({ index, network }) => [index, network.id]));
+  const networks = container.networks.map((entry, i) => {
+    const networkId = ids.get(i) ?? entry.networkId;
+    return entry.networkId === networkId ? entry : { ...entry, networkId };
+  });
+  return networks.every((entry, i) => entry === container.networks[i])
     ? container
-    : {
-        ...container,
-        networks: container.networks.map((entry, i) => ({ ...entry, networkId: networks[i]?.id ?? '' })),
-      };
+    : { ...container, networks };
+};
 
 /** moby's words around a port that could not be had. */
 const namingEndpoint = (error: unknown, container: Container, members: readonly Member[]): unknown => {
@@ -159,8 +166,12 @@ export const admit = (parts: Parts, sandbox: Sandbox, container: Container, memb
 
 /** A sandbox without endpoints for a container that starts; plugins are told of its namespace before they make any. */
 export const joinNothing = (parts: Parts, container: Container): Container => {
-  const networks = container.networks.map((entry) => networkOf(parts, entry));
-  const sandbox = newSandbox(parts, container, networks);
+  const networks = attachable(parts, container);
+  const sandbox = newSandbox(
+    parts,
+    container,
+    networks.map(({ network }) => network),
+  );
   const resolved = resolvedNetworks(container, networks);
   const empty: Container = { ...resolved, sandboxId: sandbox.id, endpointIds: [] };
   parts.ledger.commit([...arrange(sandbox, []), { table: 'container', id: empty.id, value: empty }]);

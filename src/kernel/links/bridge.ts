@@ -1,10 +1,10 @@
 /** Bridges. Invariant: a user's own bridge is raised but never made, changed or deleted. */
-import { KernelError } from '../../errors.js';
+import { conflict } from '../../errors.js';
 import type { BridgeLink } from '../../plan/objects.js';
 import { changeLink, type DumpedLink } from '../rtnetlink/link.js';
 import { createBridge } from '../rtnetlink/link-types.js';
 import type { LinkContext, LinkRow } from './contract.js';
-import { ENODEV, make, raise } from './make.js';
+import { make, raise } from './make.js';
 
 const present = (o: BridgeLink, found: DumpedLink): boolean =>
   found.type === 'bridge' &&
@@ -23,7 +23,11 @@ const createOwn = (context: LinkContext, o: BridgeLink): void => {
 const useForeign = ({ session }: LinkContext, o: BridgeLink): void => {
   const found = session.link(o.ns, o.name);
   if (found?.type !== 'bridge')
-    throw new KernelError(ENODEV, `link use ${o.name}`, found ? 'not a bridge' : 'no such bridge');
+    throw conflict(
+      found
+        ? `the bridge ${o.name} is a bridge no more`
+        : `the bridge ${o.name} is not there: it is its administrator’s to make`,
+    );
   if (o.up && !found.up) raise(session, o);
 };
 

@@ -1,6 +1,6 @@
 /** Veth pairs. Invariant: nothing passes before both ends are raised together, whatever a container does to its own. */
 import { existsSync } from 'node:fs';
-import { KernelError } from '../../errors.js';
+import { conflict } from '../../errors.js';
 import type { VethLink } from '../../plan/objects.js';
 import { type Announcement, announce } from '../announce.js';
 import { NAMESPACE_LINGERS } from '../reaper.js';
@@ -8,7 +8,7 @@ import { carriesIpv6, changeLink, type DumpedLink, getLink, setNoIpv6Address } f
 import { createVeth, setBridgePort } from '../rtnetlink/link-types.js';
 import type { Look, Session } from '../session.js';
 import type { LinkContext, LinkRow } from './contract.js';
-import { ENODEV, make, raise } from './make.js';
+import { make, raise } from './make.js';
 import { OVS_SYSTEM } from './ovs.js';
 
 let ipv6: boolean | undefined;
@@ -46,7 +46,10 @@ const present = (look: Look, o: VethLink, near: DumpedLink): boolean => {
 const masterIndex = (session: Session, o: VethLink): number => {
   if (o.master === '') return 0;
   const index = session.index(o.ns, o.master);
-  if (index === 0) throw new KernelError(ENODEV, `link create ${o.name}`, `no bridge ${o.master}`);
+  if (index === 0)
+    throw conflict(
+      `the bridge ${o.master} is not there: one that is not ours is its administrator’s to make`,
+    );
   return index;
 };
 

@@ -59,12 +59,19 @@ const ONE_QUEUE: readonly Buffer[] = [attrU32(IFLA.NUM_TX_QUEUES, 1), attrU32(IF
  * Both ends in one message, both down: were the near end up, a container that raises its own would send through it before
  * it is guarded. `peerNs` is an open descriptor of the peer's namespace.
  */
+/**
+ * Of the host's end: the highest there is, because a bridge without a MAC of its own takes the lowest of its ports'. A
+ * container must not change the MAC of somebody else's bridge, and with it the host's.
+ */
+const nearMac = (peerMac: string): string => `${peerMac.startsWith('fe') ? 'fa' : 'fe'}${peerMac.slice(2)}`;
+
 export const createVeth = (o: VethLink, masterIndex: number, peerNs: number): Buffer =>
   message(
     RTM.NEWLINK,
     CREATE,
     linkHeader(),
     attrStr(IFLA.IFNAME, o.name),
+    attr(IFLA.ADDRESS, macOf(nearMac(o.peerMac))),
     attrU32(IFLA.MTU, o.mtu),
     ...ONE_QUEUE,
     ...(masterIndex > 0 ? [attrU32(IFLA.MASTER, masterIndex)] : []),

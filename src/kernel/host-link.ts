@@ -1,0 +1,42 @@
+/** Looks at one interface of the host's, whosever it is: for what a network is to stand on. */
+
+import { GROUP } from './reaper.js';
+import { dumpAddresses, parseAddress } from './rtnetlink/address.js';
+import { OWN_GROUP } from './rtnetlink/link.js';
+import { Session } from './session.js';
+import { hasSysctl } from './sysctl.js';
+
+export interface HostLink {
+  readonly bridge: boolean;
+  /** made by a daemon of ours, by its mark */
+  readonly ours: boolean;
+  /** bytes */
+  readonly mtu: number;
+  /** with prefix length, link-local ones too */
+  readonly addresses: readonly string[];
+  /** answers to loopback addresses are routed on it */
+  readonly routeLocalnet: boolean;
+}
+
+/** undefined: not there, or about to go. */
+export const hostLink = (name: string): HostLink | undefined => {
+  const session = new Session();
+  try {
+    const found = session.link('host', name);
+    if (!found || found.group === GROUP) return undefined;
+    const addresses = session
+      .socket('host')
+      .dump(dumpAddresses(found.index), `address dump ${name}`)
+      .map(parseAddress)
+      .filter(({ index }) => index === found.index);
+    return {
+      bridge: found.type === 'bridge',
+      ours: found.group === OWN_GROUP,
+      mtu: found.mtu,
+      addresses: addresses.map(({ address }) => address),
+      routeLocalnet: hasSysctl('host', `net/ipv4/conf/${name}/route_localnet`, '1'),
+    };
+  } finally {
+    session.close();
+  }
+};

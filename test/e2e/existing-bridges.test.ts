@@ -20,6 +20,7 @@ const MAKE_LAN = `
   ip addr add 10.88.0.1/24 dev lan
   ip addr add 10.88.0.9/24 dev lan
   ip addr add fd88::1/64 dev lan nodad
+  echo 2 >/proc/sys/net/ipv6/conf/lan/accept_ra # as for a host that routes and takes advertisements
   ip link set lan up
   ip link set port up
   ip link set far up

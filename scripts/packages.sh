@@ -12,6 +12,10 @@ plugin_packages='ovn-docker ovn-central ovn-host python3-openvswitch python3-fla
 vm_packages='qemu-system-x86 squashfs-tools kmod'
 guest_packages='kmod mount mawk'
 
+# The Debian 13 lane: what makes its root, and what is in it besides run_packages.
+trixie_maker_packages='mmdebstrap'
+trixie_packages='nodejs docker-cli netcat-openbsd procps util-linux mawk'
+
 installed() { dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^.i'; }
 available() { apt-cache show "$1" >/dev/null 2>&1; }
 

@@ -4,13 +4,14 @@
 . "$(dirname "$0")/say.sh"
 . scripts/packages.sh
 . scripts/prepare.sh
+. scripts/trixie/root.sh
 need_root test
 need_debian test
 need_node test
-say "Viaduct's tests: packages, build, images; then rootless checks, kernel tests, end-to-end tests, tests on Debian's kernel"
+say "Viaduct's tests: packages, build, images; then rootless checks, kernel tests, end-to-end tests, Debian 13, tests on Debian's kernel"
 note "Everything runs in network namespaces of its own; the host's interfaces and firewall are not touched."
 # shellcheck disable=SC2086
-install_packages $run_packages $test_packages $plugin_packages $(client_package)
+install_packages $run_packages $test_packages $plugin_packages $trixie_maker_packages $(client_package)
 install_node_packages
 build
 npx --no-install tsx scripts/images/build-test-images.ts --fetch docker-registry || refuse "The test images could not be made; see above."
@@ -31,6 +32,16 @@ stage() {
   results="$results$(printf '%-12s %-7s %4d s' "$name" "$verdict" $(($(date +%s) - began)))
 "
 }
+
+# Mostly waiting for the archive: beside the checks and the kernel tests.
+trixie_output="$PWD/.cache/trixie-root.log"
+(make_trixie_root) >"$trixie_output" 2>&1 &
+trixie_root=$!
+of_trixie() {
+  wait "$trixie_root" || { cat "$trixie_output"; return 1; }
+  sh scripts/test-trixie.sh
+}
+
 stage check sh scripts/check.sh
 
 # The guest shares nothing with the other tests but the processors; its output is shown when it is done.
@@ -51,6 +62,7 @@ of_vm_lane() {
 
 stage kernel npx --no-install vitest run --project kernel
 stage e2e npx --no-install vitest run --project e2e
+stage trixie of_trixie
 stage vm of_vm_lane
 
 say "Summary"

@@ -49,8 +49,11 @@ const reason = (text: string): string => {
         /^open executable: (?:Permission denied|Operation not permitted|Is a directory)$/,
         'exec: open executable: permission denied',
       )
+      // crun since 1.15 (Debian 13 has 1.21)
+      .replace(/^the path `([^`]*)` is not a regular file: .*$/, 'exec: "$1": is a directory')
+      .replace(/^the path `([^`]*)` exists but it is not executable: .*$/, 'exec: "$1": permission denied')
       .replace(/executable file `([^`]*)`/, 'exec: "$1": executable file')
-      .replace(/: No such file or directory$/, (tail) => (/executable file not found/.test(last) ? '' : tail))
+      .replace(/(executable file not found.*): No such file or directory$/, '$1')
   );
 };
 

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { conflict, internal, invalid, unavailable } from '../errors.js';
 import { failpoint } from '../failpoints.js';
+import { makeDirectories } from '../files/directories.js';
 import * as ffi from '../kernel/ffi.js';
 import { identify, isAlive, type ProcessIdentity, SIGKILL, signal } from '../kernel/processes.js';
 import { ANSWER_LIMIT, ChildError, runProgram } from '../kernel/program.js';
@@ -20,7 +21,6 @@ import { endLauncher, launch, logArguments } from './conmon.js';
 import type { Context } from './context.js';
 import type { Exit, StartRequest } from './contract.js';
 import { createFailure } from './failure.js';
-import { makeDirectoriesInside } from './inside.js';
 import { idsIn } from './layout.js';
 import { lookUpDevices, lookUpUser } from './lookup.js';
 import { releaseSharedMemory, sharedMemoryOf } from './shared-memory.js';
@@ -46,7 +46,7 @@ const prepareWorkingDirectory = (request: StartRequest, directory: string): void
   if (request.container.mounts.some(({ destination }) => `${directory}/`.startsWith(`${destination}/`)))
     return;
   try {
-    makeDirectoriesInside(request.rootfs, directory);
+    makeDirectories(request.rootfs, directory);
   } catch (cause) {
     throw invalid(`failed to create working directory ${directory}`, cause);
   }

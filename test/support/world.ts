@@ -19,6 +19,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { attempt, type Result, type RunOptions, run, until } from './run.js';
 
@@ -68,8 +69,18 @@ const makeMountNamespace = async (base: string): Promise<string> => {
   writeFileSync(file, '');
   await run('mount', ['--bind', directory, directory]);
   await run('mount', ['--make-private', directory]);
-  await run('unshare', [`--mount=${file}`, '--propagation', 'slave', 'true']);
+  await unshareOnSomeProcessor([`--mount=${file}`, '--propagation', 'slave', 'true']);
   return file;
+};
+
+/**
+ * Since Linux 6.18 each processor numbers namespaces from a range of its own, and one with a lower number than ours is taken for
+ * one that we are in, which a mount must not keep: EINVAL, inside another mount namespace (the Debian 13 lane).
+ */
+const unshareOnSomeProcessor = async (args: readonly string[]): Promise<void> => {
+  const tries = cpus().map((_, cpu) => ['-c', String(cpu), 'unshare', ...args]);
+  for (const words of tries.slice(1)) if ((await attempt('taskset', words)).code === 0) return;
+  await run('taskset', tries[0] ?? []);
 };
 
 /** The host's own view: /sys shows its interfaces, /etc/resolv.conf names the outside as its resolver. */

@@ -259,6 +259,14 @@ test('refusals of the OCI runtime become Docker’s words and exit codes', () =>
     exitCode: 127,
     message: expect.stringContaining('exec: "x": executable file not found in $PATH'),
   });
+  for (const [said, code, told] of [
+    ['the path `/etc` is not a regular file', 126, 'exec: "/etc": is a directory'],
+    ['the path `/etc/passwd` exists but it is not executable', 126, 'exec: "/etc/passwd": permission denied'],
+  ] as const)
+    expect(createFailure(`crun: ${said}: Operation not permitted\n`)).toMatchObject({
+      exitCode: code,
+      message: expect.stringMatching(new RegExp(`${told}(: unknown)?$`)),
+    });
   expect(createFailure('crun: mount `/x` to `/y`: No such file or directory').exitCode).toBe(128);
   for (const errno of ['Permission denied', 'Operation not permitted']) {
     expect(createFailure(`2026-01-02T03:04:05Z: crun: open executable: ${errno}\n`)).toMatchObject({

@@ -1,9 +1,9 @@
 /** `docker cp` and `docker export`: a container's files as its record says they are, whether it runs or not. */
-import { closeSync, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { invalid } from '../../errors.js';
 import type { FileMount, FileView } from '../../files/contract.js';
-import { fromText, type OpenView, resolveDirectory, withView } from '../../files/view.js';
+import { makeDirectories } from '../../files/directories.js';
 import { SystemError } from '../../kernel/ffi.js';
 import type { Container, MountPoint } from '../../model/container.js';
 import type { ContainerCommands, ContainerCreateRequest } from '../contract.js';
@@ -60,9 +60,9 @@ const ownerOf = (parts: Parts, container: Container, root: string) =>
 export const hasFilesToPrepare = (container: Container, { config }: ContainerCreateRequest): boolean =>
   config.WorkingDir !== '' || container.mounts.some(({ type }) => type === 'volume');
 
-const makeWorkingDirectory = (view: OpenView, path: string): void => {
+const makeWorkingDirectory = (root: string, path: string): void => {
   try {
-    closeSync(resolveDirectory(view, fromText(path), { make: true }).fd);
+    makeDirectories(root, path);
   } catch (error) {
     if (error instanceof SystemError && error.code === 'ENOTDIR')
       throw invalid(`Cannot mkdir: ${path} is not a directory`, error);
@@ -73,9 +73,7 @@ const makeWorkingDirectory = (view: OpenView, path: string): void => {
 export const prepareFiles = async (parts: Parts, container: Container): Promise<void> => {
   const root = parts.images.mount(container.id, container.imageId);
   try {
-    const view = { name: container.name, root, readOnly: false, mounts: [] };
-    if (container.config.WorkingDir !== '')
-      await withView(view, async (open) => makeWorkingDirectory(open, container.config.WorkingDir));
+    if (container.config.WorkingDir !== '') makeWorkingDirectory(root, container.config.WorkingDir);
     await fillVolumes(parts, container, root);
   } finally {
     release(parts, container.id);

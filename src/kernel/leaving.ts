@@ -6,7 +6,7 @@
  */
 import { existsSync, readdirSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { startChild } from './child.js';
+import { type Child, startChild } from './child.js';
 
 const PREFIX = '.gone-';
 /** Milliseconds for which others that leave are waited for. */
@@ -23,14 +23,24 @@ export interface Leaving {
   close(): Promise<void>;
 }
 
+/** Milliseconds for one `rm`; what takes longer (a hung disk) is left to the next start. */
+const LIMIT = 10 * 60_000;
+/** and when the daemon is to end */
+const LAST = 10_000;
+
 /** What it cannot remove stays for the next start. */
-const removeAll = async (paths: readonly string[]): Promise<void> => {
+const removeAll = async (paths: readonly string[], started: (child: Child) => void): Promise<void> => {
+  let late: NodeJS.Timeout | undefined;
   try {
     const args = ['-rf', '--', ...paths];
     const child = startChild({ path: '/bin/rm', args, cwd: '/', fds: [null, null, null] });
+    started(child);
+    late = setTimeout(() => child.end(), LIMIT).unref();
     await child.exited;
   } catch {
     // No process can be started.
+  } finally {
+    clearTimeout(late);
   }
 };
 
@@ -38,9 +48,13 @@ export const createLeaving = (): Leaving => {
   const waiting: string[] = [];
   let timer: NodeJS.Timeout | undefined;
   let removing: Promise<void> | undefined;
+  let child: Child | undefined;
 
   const removeWaiting = async (): Promise<void> => {
-    while (waiting.length > 0) await removeAll(waiting.splice(0, MOST));
+    while (waiting.length > 0)
+      await removeAll(waiting.splice(0, MOST), (started) => {
+        child = started;
+      });
     removing = undefined;
   };
   const begin = (): void => {
@@ -67,7 +81,12 @@ export const createLeaving = (): Leaving => {
     async close() {
       clearTimeout(timer);
       begin();
+      const last = setTimeout(() => {
+        waiting.length = 0;
+        child?.end();
+      }, LAST);
       await removing;
+      clearTimeout(last);
     },
   };
 };

@@ -66,9 +66,12 @@ export const parseMountOptions = (text: string): { readonly flags: number; reado
   return { flags, data: data.join(',') };
 };
 
+/** Milliseconds; the whole daemon waits meanwhile. Two askings of a resolver's default five seconds would be ten. */
+const RESOLVING = 5_000;
+
 /** The kernel's NFS and CIFS take addresses, people write names. */
 const resolved = (host: string): string => {
-  const answer = execFileSync('getent', ['ahosts', host], { encoding: 'utf8' });
+  const answer = execFileSync('getent', ['ahosts', host], { encoding: 'utf8', timeout: RESOLVING });
   const address = /^\S+/.exec(answer)?.[0] ?? '';
   if (isIP(address) === 0) throw new Error(`no address for ${host}`);
   return address;

@@ -113,9 +113,11 @@ const commit = async (
     containerEvent(parts, container, 'commit', { comment: request.comment, imageID: id });
     return id;
   };
-  return request.pause && container.state.status === 'running'
-    ? whileFrozen(parts, container, write)
-    : write();
+  const freezes = request.pause && container.state.status === 'running';
+  return (freezes ? whileFrozen(parts, container, write) : write()).catch((error: unknown) => {
+    if (!parts.model.containers.has(container.id)) throw notFound(`No such container: ${reference}`, error);
+    throw error; // its files did not go under our hands
+  });
 };
 
 /** A container whose files cannot be made is not made. */

@@ -7,7 +7,7 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { internal } from '../errors.js';
 import * as ffi from './ffi.js';
-import { identify, SIGKILL, signalFamily } from './processes.js';
+import { identify, type ProcessIdentity, SIGKILL, signalFamily } from './processes.js';
 
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -26,7 +26,7 @@ export interface Child {
   /** exit code, 128 and the signal where one ended it */
   readonly exited: Promise<number>;
   /** SIGKILL for it and for what it started; `among`, `besides`: as of `signalFamily` */
-  end(among?: () => readonly number[], besides?: readonly number[]): void;
+  end(among?: () => readonly number[], besides?: readonly ProcessIdentity[]): void;
 }
 
 /** Throws internal where the program cannot be started. */
@@ -67,7 +67,7 @@ export const startChild = (request: ChildRequest): Child => {
   return {
     pid,
     exited: closed(reading).then(() => ffi.waitpid(pid)),
-    end: (among, besides = []) => signalFamily([self, ...besides.map(identify)], SIGKILL, among),
+    end: (among, besides = []) => signalFamily([self, ...besides], SIGKILL, among),
   };
 };
 

@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { conflict, internal, invalid, notImplemented } from '../errors.js';
 import { startChild } from '../kernel/child.js';
 import * as ffi from '../kernel/ffi.js';
-import { isAlive } from '../kernel/processes.js';
+import { identify, isAlive } from '../kernel/processes.js';
 import type { Container } from '../model/container.js';
 import type { Context } from './context.js';
 import type { ExecRequest, RunningExec, Streams } from './contract.js';
@@ -112,10 +112,8 @@ const start = (
   // Its number counts while it is in the container: later it may be a stranger's.
   const end = () => {
     const members = () => context.cgroups.members(containerId);
-    child.end(
-      members,
-      members().filter((each) => each === look()),
-    );
+    const first = identify(look());
+    child.end(members, members().includes(first.pid) ? [first] : []);
   };
   const late = setTimeout(() => look() > 0 || end(), context.limits.create).unref();
   const exited = child.exited.then((code) => {

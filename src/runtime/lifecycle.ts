@@ -181,7 +181,10 @@ const until = async (done: () => boolean, patience = PATIENCE): Promise<boolean>
 
 /** Whoever is left in the cgroup: the members of a shared pid namespace outlive the first process. */
 const killMembers = (id: string, context: Context): void => {
-  for (const pid of context.cgroups.members(id)) signal(identify(pid), SIGKILL);
+  const found = context.cgroups.members(id).map(identify);
+  // Looked at once more: a number may have become a stranger's before it was identified.
+  const still = new Set(context.cgroups.members(id));
+  for (const process of found) if (still.has(process.pid)) signal(process, SIGKILL);
 };
 
 /** conmon ends after its container, once it has written log and exit file; one that cannot (nobody reads what it has

@@ -1,4 +1,5 @@
 /** HEALTHCHECK: runs the test in the container, and keeps the last results. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Container, ContainerState, Healthcheck } from '../../model/container.js';
 import type { RunningExec } from '../../runtime/contract.js';
 import { type Parts, timestamp } from '../parts.js';
@@ -10,6 +11,8 @@ const NANO = 1_000_000;
 /** Docker's defaults, nanoseconds. */
 const DEFAULT = { interval: 30_000 * NANO, timeout: 30_000 * NANO, retries: 3, startInterval: 5_000 * NANO };
 const MAX_OUTPUT = 4096;
+/** Milliseconds for what it said last; one of its children may hold its output open for ever. */
+const LAST_WORDS = 100;
 
 /** One run of a container under watch. */
 interface Watch {
@@ -124,19 +127,26 @@ export class HealthMonitor {
 /** Of one that takes longer than `timeout` nanoseconds nothing stays: it is ended with all that it started. */
 const outcome = async (exec: RunningExec, timeout: number): Promise<{ exitCode: number; output: string }> => {
   let output = '';
-  for (const stream of [exec.streams.stdout, exec.streams.stderr])
+  const outputs = [exec.streams.stdout, exec.streams.stderr].filter((stream) => stream !== null);
+  for (const stream of outputs)
     stream
-      ?.on('data', (data: Buffer) => {
+      .on('data', (data: Buffer) => {
         if (output.length < MAX_OUTPUT) output += data.toString('utf8').slice(0, MAX_OUTPUT - output.length);
       })
       .on('error', () => {}); // what it could not say is missing from its text
+  const drained = Promise.all(
+    outputs.map((stream) => new Promise((resolve) => stream.once('close', resolve))),
+  );
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), timeout / NANO);
   });
   const exitCode = await Promise.race([exec.exited, late]);
   clearTimeout(timer);
-  if (exitCode !== undefined) return { exitCode, output };
+  if (exitCode !== undefined) {
+    await Promise.race([drained, sleep(LAST_WORDS, undefined, { ref: false })]);
+    return { exitCode, output };
+  }
   exec.end();
   const words = `Health check exceeded timeout (${durationText(timeout)})`;
   return { exitCode: -1, output: output === '' ? words : `${words}: ${output}` };

@@ -104,7 +104,7 @@ export class SettingsWatch {
     });
     this.#socket.on('truncatedMessage', () => this.#lookSoon());
     this.#socket.on('error', () => this.#lookSoon());
-    this.#looking = setInterval(() => this.#look(this.parts.wanted().filter(isUntold)), LOOK_MS).unref();
+    this.#looking = setInterval(() => this.#look(this.#wanted().filter(isUntold)), LOOK_MS).unref();
     this.#lookSoon();
   }
 
@@ -118,10 +118,15 @@ export class SettingsWatch {
   #lookSoon(): void {
     this.#soon ??= setTimeout(() => {
       this.#soon = undefined;
-      const wanted = this.parts.wanted();
-      this.#values.keepOnly(new Set(wanted.map(({ path }) => path)));
-      this.#look(wanted);
+      this.#look(this.#wanted());
     }, COALESCE_MS).unref();
+  }
+
+  /** What must be; the descriptors of what need not be any more are let go. */
+  #wanted(): readonly SysctlObject[] {
+    const wanted = this.parts.wanted();
+    this.#values.keepOnly(new Set(wanted.map(({ path }) => path)));
+    return wanted;
   }
 
   /** What is not there goes with its interface, whose end is told elsewhere. */

@@ -1,7 +1,7 @@
 /** What others break in the kernel is put back within a second, as it was; what is theirs is never touched. */
 import { describe, expect, test } from 'vitest';
 import { openConnection } from '../support/connection.js';
-import { kernelState } from '../support/kernel-state.js';
+import { keeperOf, kernelState } from '../support/kernel-state.js';
 import { daemonForThisFile, phrasesFor, TELL_PEER } from '../support/phrases.js';
 import { until } from '../support/run.js';
 import { HOST, OUTSIDE } from '../support/world.js';
@@ -95,10 +95,12 @@ describe('O4 self-healing', () => {
     expect(await published()).toBe(true);
   });
 
-  test('O4 flushed while no daemon was there to own them, the rules are back with the next daemon', async () => {
+  test('O4 flushed while nobody was there to own them, the rules are back with the next daemon', async () => {
     await setUp();
     const before = await kernelState(d);
     await d.kill9();
+    process.kill(keeperOf(d), 'SIGKILL');
+    await until('the keeper is gone', () => keeperOf(d) === 0);
     await d.host('nft flush ruleset');
     expect(await d.host('nft list tables')).toBe('');
     expect(await published()).toBe(false);

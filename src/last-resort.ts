@@ -16,19 +16,22 @@ const OVER = new Set([
 ]);
 const STREAM_CALLS = new Set(['read', 'write', 'writev', 'shutdown']);
 
-/** Came out of Node's event loop: no function of ours was under way, so none was left half done. */
-const interruptedNobody = (error: Error): boolean =>
-  (error.stack ?? '')
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line))
-    .every((line) => /[( ]node:/.test(line));
+/**
+ * Made by a socket or pipe of Node's, which tells it by an event in a turn of its own: no function of ours is left half
+ * done, also where it was a write of ours that failed at once and the stack names us. What a call throws in our face
+ * (`fs.writeSync`, one of `kernel/ffi.ts`) begins elsewhere.
+ */
+const isOfASocket = (error: Error): boolean =>
+  /^\s+at .*[( ]node:(internal\/stream_base_commons|net):/.test(
+    (error.stack ?? '').split('\n').find((line) => /^\s+at /.test(line)) ?? '',
+  );
 
 /** Is this a connection that broke, or a stream that was over, and nothing more? */
 export const isOnlyAStream = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false;
   const { code = '', syscall = '' } = error as NodeJS.ErrnoException;
   if (OVER.has(code)) return true;
-  return BROKEN.has(code) && STREAM_CALLS.has(syscall) && interruptedNobody(error);
+  return BROKEN.has(code) && STREAM_CALLS.has(syscall) && isOfASocket(error);
 };
 
 /** Hears uncaught errors and rejections from now on. `end` is called where the daemon cannot go on. */

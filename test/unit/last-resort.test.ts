@@ -67,6 +67,34 @@ describe('C1 U1: an error that nobody heard', () => {
   });
 });
 
+test.each([
+  [
+    'a write that fails later',
+    ['WriteWrap.onWriteComplete [as oncomplete] (node:internal/stream_base_commons:87:19)'],
+    true,
+  ],
+  [
+    'a write that fails at once',
+    [
+      'afterWriteDispatched (node:internal/stream_base_commons:160:15)',
+      'Socket.write (node:net:9:9)',
+      'tell (/opt/viaduct/dist/main.js:1:1)',
+    ],
+    true,
+  ],
+  ['a file', ['Object.writeSync (node:fs:916:3)', 'tell (/opt/viaduct/dist/main.js:1:1)'], false],
+  [
+    'a function of ours',
+    ['tell (/opt/viaduct/dist/main.js:1:1)', 'processTimers (node:internal/timers:529:9)'],
+    false,
+  ],
+])('whose error it is: %s', (_, frames, isAStream) => {
+  const stack = ['Error: write EPIPE', ...frames.map((frame) => `    at ${frame}`)].join('\n');
+  expect(
+    isOnlyAStream(Object.assign(new Error('write EPIPE'), { code: 'EPIPE', syscall: 'write', stack })),
+  ).toBe(isAStream);
+});
+
 test('an error of a kernel call of ours is none of a stream', () => {
   const refused = Object.assign(new Error('sendmsg: ECONNRESET'), { code: 'ECONNRESET' });
   expect(isOnlyAStream(refused)).toBe(false);

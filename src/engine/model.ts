@@ -162,8 +162,17 @@ export class Model {
     return (
       this.containers.get(name) ??
       this.#containersByName.get(name) ??
+      this.#linked(name) ??
       byPrefix(this.containers, name, () => invalid(`Multiple IDs found with provided prefix: ${name}`))
     );
+  }
+
+  /** `client/alias`: the container that `client` links to under that name. */
+  #linked(name: string): Container | undefined {
+    const slash = name.lastIndexOf('/');
+    const parent = slash < 0 ? undefined : this.#containersByName.get(name.slice(0, slash));
+    const link = parent?.links?.find(({ alias }) => alias === name.slice(slash + 1));
+    return link && this.containers.get(link.target);
   }
 
   getContainer(reference: string): Container {

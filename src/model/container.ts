@@ -197,6 +197,17 @@ export interface MountPoint {
   readonly options: string;
 }
 
+/**
+ * `--link` on the default network, as it was understood when the container was made: it stays with its target through
+ * renames, and never goes over to another container of the name.
+ */
+export interface ContainerLink {
+  readonly target: ContainerId;
+  /** the target's name then, for when it is gone */
+  readonly name: string;
+  readonly alias: string;
+}
+
 export interface Container {
   readonly id: ContainerId;
   /** without the leading slash */
@@ -214,6 +225,8 @@ export interface Container {
     readonly name: string;
     readonly settings: EndpointSettings;
   }[];
+  /** absent: of a user-defined network, where links are names to resolve */
+  readonly links?: readonly ContainerLink[];
   readonly mounts: readonly MountPoint[];
   /** command line after entrypoint, command and image were merged */
   readonly args: readonly string[];

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { durationText, mergeHealth, nextHealth } from '../../src/engine/containers/healthcheck.js';
-import { parseLink } from '../../src/engine/containers/links.js';
+import {
+  checkLinks,
+  linksOf,
+  parseLink,
+  resolveLinks,
+  withoutLink,
+} from '../../src/engine/containers/links.js';
 import { Locks } from '../../src/engine/containers/locks.js';
 import { inOrder } from '../../src/engine/containers/order.js';
 import {
@@ -170,5 +176,61 @@ describe('health', () => {
   it('does not count failures of the start period', () => {
     const health = nextHealth({ status: 'starting', failingStreak: 0, log: [] }, result(1), 1, true);
     expect(health).toMatchObject({ status: 'starting', failingStreak: 0 });
+  });
+});
+
+describe('M15: what links lead to', () => {
+  const container = (id: string, name: string, more: object = {}): Container =>
+    ({
+      id,
+      name,
+      hostConfig: { NetworkMode: 'bridge' },
+      networks: [{ networkId: 'b' }],
+      state: { pid: 7 },
+      ...more,
+    }) as never; // what links read
+  const all = [
+    container('1', 'srv'),
+    container('2', 'guest', { hostConfig: { NetworkMode: 'container:1' } }),
+    container('3', 'onhost', { hostConfig: { NetworkMode: 'host' } }),
+    container('4', 'stopped', { state: { pid: 0 } }),
+    container('5', 'elsewhere', { networks: [{ networkId: 'n' }] }),
+  ];
+  const find = (reference: string) => all.find(({ id, name }) => id === reference || name === reference);
+  const resolve = (NetworkMode: string, ...Links: string[]) => resolveLinks({ NetworkMode, Links }, find);
+
+  it('the container itself, the owner of its namespace, each alias once; names on a user-defined network', () => {
+    const srv = { target: '1', name: 'srv', alias: 'db' };
+    expect(resolve('bridge', 'srv:db', 'stopped:db')).toEqual([srv]);
+    expect(resolve('default', '/guest:/x/db')).toEqual([srv]);
+    expect(resolve('mynet', 'nosuch:db')).toBeUndefined();
+    expect(() => resolve('bridge', 'nosuch:db')).toThrow('could not get container for nosuch');
+    expect(() => resolve('bridge', 'onhost:db')).toThrow(/host type networking/);
+  });
+
+  it('records of older daemons name their targets', () => {
+    const old = container('9', 'cli', { hostConfig: { NetworkMode: 'bridge', Links: ['srv:db', 'gone:x'] } });
+    expect(linksOf(old, find)).toEqual([{ target: '1', name: 'srv', alias: 'db' }]);
+  });
+
+  it('a start needs all of them running on the default network, if the container is on it', () => {
+    const linking = (target: string, more: object = {}) =>
+      container('9', 'cli', { links: [{ target, name: 'was', alias: 'db' }], ...more });
+    expect(() => checkLinks(linking('1'), 'b', find)).not.toThrow();
+    expect(() => checkLinks(linking('4'), 'b', find)).toThrow('non running container: /stopped AS /cli/db');
+    expect(() => checkLinks(linking('8'), 'b', find)).toThrow('non running container: /was AS /cli/db');
+    expect(() => checkLinks(linking('5'), 'b', find)).toThrow(
+      'container 5 not attached to default bridge network',
+    );
+    expect(() => checkLinks(linking('8', { networks: [{ networkId: 'n' }] }), 'b', find)).not.toThrow();
+  });
+
+  it('one that is removed is gone from what the user asked, too', () => {
+    const cli = container('9', 'cli', {
+      hostConfig: { NetworkMode: 'bridge', Links: ['srv:db'] },
+      links: [{ target: '1', name: 'srv', alias: 'db' }],
+    });
+    expect(withoutLink(cli, 'db')).toMatchObject({ links: [], hostConfig: { Links: null } });
+    expect(withoutLink(cli, 'other')).toMatchObject({ links: cli.links, hostConfig: { Links: ['srv:db'] } });
   });
 });

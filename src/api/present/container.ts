@@ -13,6 +13,8 @@ export interface ContainerView {
   /** those whose network has ports of its own: not host, not none */
   readonly endpoints: readonly Endpoint[];
   readonly sandbox?: Sandbox;
+  /** `client/alias`, where `client` links to it; for lists */
+  readonly linkNames?: readonly string[];
   /** bytes written, and bytes of image and writable layer together; only where asked for */
   readonly sizes?: { readonly rw: number; readonly rootFs: number };
 }
@@ -49,6 +51,7 @@ export function presentInspect(view: InspectView, minor: number): Record<string,
     ExecIDs: view.execIds.length === 0 ? null : view.execIds,
     HostConfig: presentHostConfig(container.hostConfig, {
       name: container.name,
+      ...(container.links === undefined ? {} : { links: container.links }),
       runtime: view.runtime,
       nameOf: (reference) => view.nameOf(reference),
     }),
@@ -124,7 +127,7 @@ export function presentSummary(
   const { container } = view;
   return {
     Id: container.id,
-    Names: [`/${container.name}`],
+    Names: [container.name, ...(view.linkNames ?? [])].map((name) => `/${name}`),
     Image: image,
     ImageID: container.imageId,
     Command: [container.args[0] ?? '', ...container.args.slice(1).map(quote)].join(' '),

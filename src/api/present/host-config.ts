@@ -1,5 +1,5 @@
 /** HostConfig as `inspect` shows it: every field of Docker's, those nobody set with Go's zero values. Pure. */
-import type { HostConfig } from '../../model/container.js';
+import type { ContainerLink, HostConfig } from '../../model/container.js';
 
 const ZERO = {
   Binds: null,
@@ -97,6 +97,8 @@ const DEFAULTED = [
 export interface HostConfigContext {
   /** the container's own name */
   readonly name: string;
+  /** its links where they are to containers rather than to names */
+  readonly links?: readonly ContainerLink[];
   /** name of the runtime that containers get */
   readonly runtime: string;
   /** a linked container's name behind the reference that the user gave */
@@ -116,7 +118,8 @@ export function presentHostConfig(host: HostConfig, context: HostConfigContext):
   const open = host.Privileged === true;
   shown.MaskedPaths = host.MaskedPaths ?? (open ? null : MASKED_PATHS);
   shown.ReadonlyPaths = host.ReadonlyPaths ?? (open ? null : READONLY_PATHS);
-  shown.Links = presentLinks(host.Links ?? [], context);
+  const links = context.links?.map(({ target, alias }) => `${target}:${alias}`) ?? host.Links ?? [];
+  shown.Links = presentLinks(links, context);
   return shown;
 }
 

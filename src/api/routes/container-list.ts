@@ -52,13 +52,24 @@ function list(exchange: Exchange): void {
   const rows: Record<string, unknown>[] = [];
   const find = engine.images.finder();
   const now = Date.now();
+  const linked = linkNamesByTarget(engine);
   for (const container of between(engine, filters)) {
     if (limit > 0 && rows.length === limit) break;
     if (!all && !isUp(container)) continue;
-    const view = viewContainer(engine, container, flag(exchange, 'size'));
+    const linkNames = linked.get(container.id) ?? [];
+    const view = { ...viewContainer(engine, container, flag(exchange, 'size')), linkNames };
     if (matches(view)) rows.push(presentSummary(view, shownImage(container, find), now, exchange.minor));
   }
   sendJson(exchange, 200, rows);
+}
+
+/** Containers go by the names that others link to them by, too. */
+function linkNamesByTarget(engine: Engine): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, string[]>();
+  for (const { name, links = [] } of engine.containers.list())
+    for (const { target, alias } of links)
+      names.set(target, [...(names.get(target) ?? []), `${name}/${alias}`]);
+  return names;
 }
 
 const isUp = (container: Container): boolean =>
@@ -110,7 +121,7 @@ function matcher(engine: Engine, filters: Filters): (view: ContainerView) => boo
   return (view) => {
     const { container } = view;
     return (
-      filters.match('name', container.name, `/${container.name}`) &&
+      filters.match('name', ...[container.name, ...(view.linkNames ?? [])].flatMap((n) => [n, `/${n}`])) &&
       filters.match('id', container.id) &&
       filters.labels('label', container.config.Labels) &&
       filters.exact('status', container.state.status) &&

@@ -9,7 +9,7 @@ import { type Attaching, checkSettings } from '../attachment.js';
 import type { Member } from '../gateways.js';
 import type { Parts } from '../parts.js';
 import { resolveBindings } from '../publish.js';
-import { type LinkTarget, linkedPorts, parseLink } from './links.js';
+import { type LinkTarget, linkedPorts, linksOf } from './links.js';
 import { resolverSettings } from './resolver-settings.js';
 
 const SHARED = 'container:';
@@ -59,9 +59,8 @@ export const attachable = (
 
 /** The running containers that this one links to, with the endpoint each has on the network. */
 export const linkTargets = (parts: Parts, container: Container, network: Network): readonly LinkTarget[] =>
-  (container.hostConfig.Links ?? []).flatMap((text) => {
-    const { source, alias } = parseLink(text);
-    const target = parts.model.findContainer(source);
+  linksOf(container, (reference) => parts.model.findContainer(reference)).flatMap(({ target: id, alias }) => {
+    const target = parts.model.containers.get(id);
     const endpoint =
       target && parts.model.endpointsOfNetwork(network.id).find((e) => e.containerId === target.id);
     return target && endpoint ? [{ alias, container: target, endpoint }] : [];

@@ -18,6 +18,7 @@ import type { Lifecycle } from './lifecycle.js';
 import { amend } from './record.js';
 import { containerEvent, isRunning } from './state.js';
 import { afterLogs, allLogs } from './streams.js';
+import { linkNamed, unlink } from './unlink.js';
 
 const idOf = (parts: Parts, reference: string): string => parts.model.getContainer(reference).id;
 
@@ -147,6 +148,13 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
   pause: (reference) => lifecycle.pause(idOf(parts, reference)),
   unpause: (reference) => lifecycle.unpause(idOf(parts, reference)),
   async remove(reference, options) {
+    if (options.link) {
+      const { parent, alias } = linkNamed(parts, reference);
+      await lifecycle.exclusive(parent.id, async () =>
+        unlink(parts, parts.model.getContainer(parent.id), alias),
+      );
+      return;
+    }
     const container = parts.model.getContainer(reference);
     await lifecycle.remove(container.id, options);
   },

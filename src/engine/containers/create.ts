@@ -9,7 +9,7 @@ import type { ContainerCreateRequest } from '../contract.js';
 import { type Parts, timestamp } from '../parts.js';
 import { exposedPorts } from '../publish.js';
 import { mergeHealth } from './healthcheck.js';
-import { parseLink } from './links.js';
+import { resolveLinks } from './links.js';
 import { designMounts } from './mount-points.js';
 import { signalNumber } from './signals.js';
 import { NEVER } from './state.js';
@@ -95,12 +95,6 @@ const withSharedById = (parts: Parts, hostConfig: HostConfig): HostConfig => ({
   ...(hostConfig.IpcMode ? { IpcMode: byId(parts, hostConfig.IpcMode) } : {}),
 });
 
-/** Not a 404: to clients that would mean that the image is missing, and they would pull it. */
-const checkLinkSource = (parts: Parts, source: string): void => {
-  if (!parts.model.findContainer(source))
-    throw invalid(`could not get container for ${source}: No such container: ${source}`);
-};
-
 /**
  * The networks of a new container: what NetworkMode names first, then the others the user gave, in the user's order. The
  * default network is for those alone who name none: a mode that only says `default` adds nothing to what was named.
@@ -151,7 +145,7 @@ export const designContainer = (parts: Parts, request: ContainerCreateRequest): 
   if (args.length === 0 || args[0] === '') throw invalid('no command specified');
   exposedPorts(config, request.hostConfig);
   if (config.StopSignal) signalNumber(config.StopSignal);
-  for (const link of request.hostConfig.Links ?? []) checkLinkSource(parts, parseLink(link).source);
+  const links = resolveLinks(request.hostConfig, (reference) => parts.model.findContainer(reference));
   const networks = resolveNetworks(parts, request); // before the mounts: those may make volumes
   return {
     id,
@@ -162,6 +156,7 @@ export const designContainer = (parts: Parts, request: ContainerCreateRequest): 
     config,
     hostConfig: withSharedById(parts, request.hostConfig),
     networks,
+    ...(links && links.length > 0 ? { links } : {}),
     mounts: designMounts(parts, config, request.hostConfig),
     args,
     state: {

@@ -32,7 +32,7 @@ import { bare } from '../model.js';
 import type { Parts } from '../parts.js';
 import { withoutIpv6 } from '../sysctls.js';
 import { linkTargets, namespaceOwner, usesHost } from './attaching.js';
-import { type LinkTarget, parseLink } from './links.js';
+import { type LinkTarget, linksOf } from './links.js';
 
 export interface EtcPaths {
   readonly hosts: string;
@@ -85,8 +85,8 @@ const endpointsOf = (parts: Parts, container: Container): readonly Endpoint[] =>
   container.endpointIds.flatMap((id) => parts.model.endpoints.get(id) ?? []);
 
 /** Links name containers in the hosts file only where no resolver does: on the default bridge. */
-const linkRecords = (parts: Parts, container: Container): readonly HostsRecord[] =>
-  defaultBridgeLinks(parts, container).map(({ alias, container: target, endpoint }) =>
+const linkRecords = (targets: readonly LinkTarget[]): readonly HostsRecord[] =>
+  targets.map(({ alias, container: target, endpoint }) =>
     linkRecord({
       address: bare(endpoint.ipv4 ?? endpoint.ipv6 ?? ''),
       alias,
@@ -107,7 +107,7 @@ const hosts = (parts: Parts, container: Container): string => {
   const endpoints = endpointsOf(parts, container);
   const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
   return hostsText({
-    extra: [...extra, ...linkRecords(parts, container)],
+    extra: [...extra, ...linkRecords(defaultBridgeLinks(parts, container))],
     own: endpoints.flatMap((e) => own(container, e)),
     ipv6: parts.host.ipv6 && !(sandbox && withoutIpv6(sandbox)),
   });
@@ -153,6 +153,12 @@ export const etcLeft = (parts: Parts, container: Container, endpoint: Endpoint):
   removeHosts(pathsOf(parts, container.id).hosts, own(container, endpoint));
 };
 
+/** A container that has a link still loses it: the line that names its target goes. */
+export const etcUnlinked = (parts: Parts, container: Container, alias: string): void => {
+  const targets = defaultBridgeLinks(parts, container).filter((target) => target.alias === alias);
+  removeHosts(pathsOf(parts, container.id).hosts, linkRecords(targets));
+};
+
 /** A container has (new) addresses: those that link to it on the default bridge follow in their hosts files. */
 export const followLinks = (parts: Parts, target: Container): void => {
   const bridge = parts.model.networkNamed('bridge');
@@ -160,10 +166,10 @@ export const followLinks = (parts: Parts, target: Container): void => {
   if (!endpoint) return;
   for (const container of parts.model.containers.values()) {
     if (container.sandboxId === null || container.id === target.id) continue;
-    for (const { source, alias } of (container.hostConfig.Links ?? []).map(parseLink))
-      if (parts.model.findContainer(source)?.id === target.id)
+    for (const link of linksOf(container, (reference) => parts.model.findContainer(reference)))
+      if (link.target === target.id)
         for (const address of addressesOf(endpoint))
-          updateHosts(pathsOf(parts, container.id).hosts, alias, address);
+          updateHosts(pathsOf(parts, container.id).hosts, link.alias, address);
   }
 };
 

@@ -11,7 +11,7 @@ import { startSysctls } from '../sysctls.js';
 import { linkTargets, namespaceOwner, usesHost } from './attaching.js';
 import { writeEtc } from './etc.js';
 import { joinAll } from './joining.js';
-import { linkEnvironment } from './links.js';
+import { checkLinks, linkEnvironment } from './links.js';
 import { mountVolumes, withSubpaths } from './mounts.js';
 
 const namespaceOf = (parts: Parts, container: Container): string => {
@@ -82,6 +82,8 @@ export const launch = async (
   givenUp: AbortSignal,
 ): Promise<{ readonly pid: number }> => {
   parts.runtime.foresee();
+  const bridge = parts.model.networkNamed('bridge');
+  if (bridge) checkLinks(container, bridge.id, (id) => parts.model.containers.get(id));
   const rootfs = parts.images.mount(container.id, container.imageId);
   failpoint('rootfs-mounted');
   await mountVolumes(parts, container, rootfs);

@@ -5,11 +5,11 @@ import { parseLink } from './links.js';
 const SHARED = 'container:';
 
 /** Containers whose network, pid or ipc namespace it shares, or that it links to, as written. */
-const standsOn = ({ hostConfig }: Container): readonly string[] => [
+const standsOn = ({ hostConfig, links }: Container): readonly string[] => [
   ...[hostConfig.NetworkMode, hostConfig.PidMode, hostConfig.IpcMode].flatMap((mode) =>
     mode?.startsWith(SHARED) ? [mode.slice(SHARED.length)] : [],
   ),
-  ...(hostConfig.Links ?? []).map((link) => parseLink(link).source),
+  ...(links?.map(({ target }) => target) ?? (hostConfig.Links ?? []).map((link) => parseLink(link).source)),
 ];
 
 export interface Turn {

@@ -22,6 +22,7 @@ import type {
   TerminalSize,
   Usage,
 } from '../runtime/contract.js';
+import type { BuildCommands } from './build/contract.js';
 
 export interface NetworkCreateRequest {
   readonly name: string;
@@ -73,6 +74,8 @@ export interface ContainerCreateRequest {
   readonly hostConfig: HostConfig;
   /** in the order in which interfaces are to be made; empty: by NetworkMode alone. Key: a network's name or id. */
   readonly networks: readonly { readonly network: string; readonly settings: EndpointSettings }[];
+  /** of a build: no daemon that starts later keeps it */
+  readonly step?: boolean;
 }
 
 export interface ContainerCommands {
@@ -202,6 +205,7 @@ export interface Engine {
   readonly execs: ExecCommands;
   readonly volumes: VolumeCommands;
   readonly images: Images;
+  readonly builds: BuildCommands;
   readonly events: {
     publish(event: Omit<EngineEvent, 'timeNano'>): void;
     /** Past events (the last 1,000 are kept) then live ones; answers a function that ends the subscription. */

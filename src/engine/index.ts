@@ -12,6 +12,7 @@ import type { Plugins } from '../plugins/contract.js';
 import type { Runtime } from '../runtime/contract.js';
 import type { Store } from '../store/store.js';
 import { Addresses } from './addresses.js';
+import { createBuildCommands } from './build/index.js';
 import { createAttaching, createContainerCommands } from './containers/commands.js';
 import { Lifecycle } from './containers/lifecycle.js';
 import { Locks } from './containers/locks.js';
@@ -29,7 +30,14 @@ import { Debts } from './plugins/debts.js';
 import { replayAddresses } from './plugins/replay.js';
 import { predefinedNetworks } from './predefined.js';
 import { watchDrift } from './repair.js';
-import { loadModel, retire, reviveContainers, settleContainers, settleStrays } from './restore.js';
+import {
+  loadModel,
+  removeSteps,
+  retire,
+  reviveContainers,
+  settleContainers,
+  settleStrays,
+} from './restore.js';
 import { sweepSubpaths } from './volumes/subpath.js';
 
 export interface EngineRooms {
@@ -99,6 +107,8 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   const replay = replayAddresses(parts);
   log.info({ steps, containers: model.containers.size, networks: model.networks.size }, 'restored');
   reviveContainers(parts, lifecycle, revive);
+  removeSteps(parts, lifecycle);
+  const containers = createContainerCommands(parts, lifecycle);
   return {
     get config() {
       return config;
@@ -110,7 +120,8 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     id,
     written: () => store.written(),
     networks: createNetworkCommands(parts, createAttaching(parts, lifecycle)),
-    containers: createContainerCommands(parts, lifecycle),
+    containers,
+    builds: createBuildCommands(parts, containers),
     execs: createExecCommands(parts),
     volumes: rooms.volumes,
     images: rooms.images,

@@ -110,6 +110,15 @@ export const reviveContainers = (parts: Parts, lifecycle: Lifecycle, revive: rea
   }
 };
 
+/** Containers of builds that ended with a former daemon. */
+export const removeSteps = ({ model, log }: Parts, lifecycle: Lifecycle): void => {
+  for (const { id, name, step } of [...model.containers.values()])
+    if (step)
+      void lifecycle.remove(id, { force: true, volumes: true }).catch((error: unknown) => {
+        log.error({ container: name, error: String(error) }, 'container of a build not removed');
+      });
+};
+
 /**
  * Where records were lost: a container that runs on is told of, not killed. When it has ended, only its writable files
  * stay, for whoever needs them.

@@ -1,13 +1,13 @@
 /**
- * A new image from a base and one layer's tar: its manifest and configuration are written to a directory that skopeo
- * copies into the storage. The base's layers are only named there: the storage has them and skopeo reuses them by digest.
+ * A new image from layers and a configuration: both are written to a directory that skopeo copies into the storage. Layers
+ * that the storage has are only named there, and reused by their digest.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, renameSync, statSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { Entry } from './catalogue.js';
 import type { StoredConfig } from './config.js';
+import type { Layer } from './layer.js';
 import type { Storage } from './storage.js';
 import { skopeoCopy, stored } from './tools.js';
 
@@ -15,52 +15,55 @@ const MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 const CONFIG = 'application/vnd.docker.container.image.v1+json';
 const LAYER = 'application/vnd.docker.image.rootfs.diff.tar';
 
-interface Blob {
-  readonly mediaType: string;
-  readonly size: number;
-  readonly digest: string;
-}
+export const layersOf = (entry: Entry | undefined): readonly Layer[] =>
+  (entry?.image.diffIds ?? []).map((digest, index) => ({ digest, size: entry?.layerSizes[index] ?? 0 }));
 
-const sha256OfFile = async (file: string): Promise<string> => {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return hash.digest('hex');
+/** The configuration's text, by which the image has its id. */
+export const configText = (config: StoredConfig, diffIds: readonly string[]): string =>
+  JSON.stringify({ ...config, rootfs: { type: 'layers', diff_ids: diffIds } });
+
+export const idOfText = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
+
+/** Where in the directory a layer's tar has to be. */
+export const layerFile = (directory: string, { digest }: Layer): string =>
+  join(directory, digest.slice('sha256:'.length));
+
+/** New layers' tars are in `directory` already, see `layerFile`. `name` full, or empty. Answers the id. */
+export const storeLayers = async (
+  storage: Storage,
+  directory: string,
+  image: { readonly text: string; readonly layers: readonly Layer[]; readonly name: string },
+): Promise<string> => {
+  const { text, layers, name } = image;
+  const digest = idOfText(text);
+  const hex = digest.slice('sha256:'.length);
+  const config = { mediaType: CONFIG, size: Buffer.byteLength(text), digest };
+  const blobs = layers.map((layer) => ({ mediaType: LAYER, ...layer }));
+  writeFileSync(join(directory, hex), text);
+  writeFileSync(
+    join(directory, 'manifest.json'),
+    JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST, config, layers: blobs }),
+  );
+  writeFileSync(join(directory, 'version'), 'Directory Transport Version: 1.1\n');
+  await skopeoCopy(storage, `dir:${directory}`, name ? `containers-storage:${name}` : stored(hex));
+  return digest;
 };
 
-const baseLayers = (base: Entry | undefined): readonly Blob[] =>
-  (base?.image.diffIds ?? []).map((digest, index) => ({
-    mediaType: LAYER,
-    size: base?.layerSizes[index] ?? 0,
-    digest,
-  }));
-
-/** `layer` is an uncompressed tar inside `directory`, a scratch directory. `name` full, or empty. Answers the id. */
+/** One more layer on a base. `file` is an uncompressed tar inside `directory`, a scratch directory. */
 export const storeImage = async (
   storage: Storage,
   request: {
     readonly directory: string;
     readonly base?: Entry;
-    readonly layer: string;
+    readonly layer?: Layer & { readonly file: string };
     /** everything but `rootfs` */
     readonly config: StoredConfig;
     readonly name: string;
   },
 ): Promise<string> => {
   const { directory, layer, base, name } = request;
-  const hex = await sha256OfFile(layer);
-  const layers = [
-    ...baseLayers(base),
-    { mediaType: LAYER, size: statSync(layer).size, digest: `sha256:${hex}` },
-  ];
-  renameSync(layer, join(directory, hex));
-  const rootfs = { type: 'layers', diff_ids: layers.map((blob) => blob.digest) };
-  const config = JSON.stringify({ ...request.config, rootfs });
-  const id = createHash('sha256').update(config).digest('hex');
-  const configBlob: Blob = { mediaType: CONFIG, size: Buffer.byteLength(config), digest: `sha256:${id}` };
-  const manifest = { schemaVersion: 2, mediaType: MANIFEST, config: configBlob, layers };
-  writeFileSync(join(directory, id), config);
-  writeFileSync(join(directory, 'manifest.json'), JSON.stringify(manifest));
-  writeFileSync(join(directory, 'version'), 'Directory Transport Version: 1.1\n');
-  await skopeoCopy(storage, `dir:${directory}`, name ? `containers-storage:${name}` : stored(id));
-  return `sha256:${id}`;
+  const layers = [...layersOf(base), ...(layer ? [{ digest: layer.digest, size: layer.size }] : [])];
+  if (layer) renameSync(layer.file, layerFile(directory, layer));
+  const diffIds = layers.map(({ digest }) => digest);
+  return storeLayers(storage, directory, { text: configText(request.config, diffIds), layers, name });
 };

@@ -23,7 +23,7 @@ const isOpaque = (directory: string): boolean =>
   lgetxattr(directory, 'trusted.overlay.opaque')?.toString() === 'y';
 
 /** Directories of lower layers that together show as one, topmost first. */
-type Lower = readonly string[];
+export type Lower = readonly string[];
 
 /** The entry in the merged view of the lower layers; undefined where they show none. */
 const seenBelow = (lower: Lower, name: string): Stats | undefined => {
@@ -99,8 +99,27 @@ export interface LayerListing {
 const MARK = '.wh.';
 const OPAQUE_MARK = '.wh..wh..opq';
 
-/** Sockets are left out: no tar can hold them. */
-export const layerListing = (upper: string, below = ''): LayerListing => {
+/** What a start of a container makes where the image has none, for the runtime to mount on. */
+const MOUNT_POINTS = new Set([
+  'dev',
+  'dev/console',
+  'dev/mqueue',
+  'dev/pts',
+  'dev/shm',
+  'etc/hostname',
+  'etc/hosts',
+  'etc/resolv.conf',
+  'proc',
+  'sys',
+]);
+
+const isEmptyMountPoint = (path: string, stat: Stats, listed: number, lower: Lower): boolean =>
+  MOUNT_POINTS.has(path) &&
+  (stat.isDirectory() ? listed === 0 : stat.isFile() && stat.size === 0) &&
+  seenBelow(lower, path) === undefined;
+
+/** Sockets are left out: no tar can hold them. `lower`: topmost first. */
+export const layerListing = (upper: string, lower: Lower, below = ''): LayerListing => {
   const [paths, markers]: [string[], string[]] = [[], []];
   for (const name of readdirSync(join(upper, below)).sort()) {
     const relative = join(below, name);
@@ -110,11 +129,10 @@ export const layerListing = (upper: string, below = ''): LayerListing => {
       markers.push(join(below, MARK + name));
       continue;
     }
-    paths.push(relative);
-    if (!stat.isDirectory()) continue;
-    if (isOpaque(join(upper, relative))) markers.push(join(relative, OPAQUE_MARK));
-    const inside = layerListing(upper, relative);
-    paths.push(...inside.paths);
+    const inside = stat.isDirectory() ? layerListing(upper, lower, relative) : { paths: [], markers: [] };
+    if (isEmptyMountPoint(relative, stat, inside.paths.length + inside.markers.length, lower)) continue;
+    paths.push(relative, ...inside.paths);
+    if (stat.isDirectory() && isOpaque(join(upper, relative))) markers.push(join(relative, OPAQUE_MARK));
     markers.push(...inside.markers);
   }
   return { paths, markers };

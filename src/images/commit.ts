@@ -1,45 +1,23 @@
 /** `docker commit`: a container's writable layer on top of its image's layers, as a new image. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { applyChanges } from '../builder/apply.js';
 import type { ImageConfig } from '../model/image.js';
 import { storeImage } from './assemble.js';
 import type { Entry } from './catalogue.js';
-import { layerListing } from './changes.js';
-import { runChild } from './child.js';
 import type { StoredConfig } from './config.js';
-import { applyDirectives } from './directives.js';
+import { packLayer } from './layer.js';
 import { fullText, parseReference, withDefaultTag } from './reference.js';
 import { inScratch } from './spool.js';
 import type { Storage } from './storage.js';
 import { toolFailure } from './tools.js';
+import { layerDirectories } from './writable.js';
 
-const list = (paths: readonly string[]): string => paths.map((path) => `./${path}\0`).join('');
-
-/** PAX, for the extended attributes (file capabilities); overlay's own are not part of a layer. */
-const TAR = [
-  '--format=posix',
-  '--numeric-owner',
-  '--xattrs',
-  '--xattrs-include=*',
-  '--xattrs-exclude=trusted.overlay.*',
-  '--no-recursion',
-  '--null',
-  '--verbatim-files-from',
-];
-
-/** The upper directory as a layer's tar, deletions as marker files. GNU tar keeps hard links and sparse files. */
-const packLayer = async (upper: string, scratch: string, file: string): Promise<void> => {
-  const { paths, markers } = layerListing(upper);
-  const at = (name: string) => join(scratch, name);
-  for (const marker of markers) {
-    mkdirSync(dirname(at(`markers/${marker}`)), { recursive: true });
-    writeFileSync(at(`markers/${marker}`), '');
-  }
-  mkdirSync(at('markers'), { recursive: true });
-  writeFileSync(at('paths'), list(paths));
-  writeFileSync(at('marks'), list(markers));
-  const from = ['-C', upper, '-T', at('paths'), '-C', at('markers'), '-T', at('marks')];
-  await runChild({ command: 'tar', args: ['-cf', file, ...TAR, ...from], env: { LC_ALL: 'C' } });
+const withEmptyStep = (config: StoredConfig): StoredConfig => {
+  const history = config.history ?? [];
+  return {
+    ...config,
+    history: history.map((h, i) => (i + 1 < history.length ? h : { ...h, empty_layer: true })),
+  };
 };
 
 /** Answers the id. Throws invalid for a bad reference or change. */
@@ -58,7 +36,7 @@ export const commitLayer = (
 ): Promise<string> => {
   const { base, baseConfig, comment, author } = request;
   const name = request.reference && fullText(withDefaultTag(parseReference(request.reference)));
-  const config = applyDirectives({ ...baseConfig.config, ...request.config }, request.changes);
+  const config = applyChanges({ ...baseConfig.config, ...request.config }, request.changes);
   const created = new Date().toISOString();
   const step = { created, created_by: (config.Cmd ?? []).join(' '), author, comment };
   const stored = {
@@ -71,8 +49,16 @@ export const commitLayer = (
   };
   return inScratch(storage, async (directory) => {
     const layer = join(directory, 'layer.tar');
-    await packLayer(request.upper, directory, layer);
-    return storeImage(storage, { directory, base, layer, config: stored, name });
+    const packed = await packLayer(request.upper, layerDirectories(storage, base), directory, layer);
+    // what changed nothing is an entry of the history without a layer
+    const config = packed ? stored : withEmptyStep(stored);
+    return storeImage(storage, {
+      directory,
+      base,
+      config,
+      name,
+      ...(packed ? { layer: { ...packed, file: layer } } : {}),
+    });
   }).catch((error: unknown) => {
     throw toolFailure('cannot commit the container', error);
   });

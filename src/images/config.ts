@@ -1,4 +1,5 @@
 /** An image's configuration (Docker's and OCI's JSON are alike here) read into the model. Pure. */
+import { knownPorts } from '../builder/ports.js';
 import type { Image, ImageConfig, ImageHistory } from '../model/image.js';
 import { familiarText, parseReference } from './reference.js';
 
@@ -29,13 +30,15 @@ export const imageConfigOf = (config: Partial<ImageConfig> | null | undefined): 
   Env: config?.Env ?? [],
   Cmd: config?.Cmd ?? null,
   Entrypoint: config?.Entrypoint ?? null,
-  ExposedPorts: config?.ExposedPorts ?? {},
+  ExposedPorts: knownPorts(config?.ExposedPorts ?? {}),
   Volumes: config?.Volumes ?? {},
   WorkingDir: config?.WorkingDir ?? '',
   User: config?.User ?? '',
   Labels: config?.Labels ?? {},
   StopSignal: config?.StopSignal ?? '',
   ...(config?.Healthcheck === undefined ? {} : { Healthcheck: config.Healthcheck }),
+  ...(config?.OnBuild?.length ? { OnBuild: config.OnBuild } : {}),
+  ...(config?.Shell?.length ? { Shell: config.Shell } : {}),
 });
 
 /** Only entries that made a layer take a size, in order. */

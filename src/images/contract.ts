@@ -1,6 +1,6 @@
-/** Images by skopeo and buildah over one containers-storage; layers are mounted by us. */
+/** Images by skopeo and buildah over one containers-storage; layers are mounted and built by us. */
 import type { Readable } from 'node:stream';
-import type { Image } from '../model/image.js';
+import type { Image, ImageConfig } from '../model/image.js';
 
 /** One line of Docker's JSON progress stream: `{"status":…}`, `{"stream":…}`, `{"errorDetail":…}`, `{"aux":…}`. */
 export type Progress = (line: Readonly<Record<string, unknown>>) => void;
@@ -12,20 +12,39 @@ export interface RegistryAuth {
   readonly serveraddress?: string;
 }
 
-export interface BuildRequest {
-  /** tar (optionally compressed) of the context */
-  readonly context: Readable;
-  readonly dockerfile: string;
-  readonly tags: readonly string[];
-  readonly buildArgs: Readonly<Record<string, string | null>>;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly target: string;
-  readonly noCache: boolean;
-  readonly pull: boolean;
-  readonly quiet: boolean;
-  /** `default`, `host`, `none` */
-  readonly networkMode: string;
-  readonly extraHosts: readonly string[];
+/** One step of a build, as far as an image knows of it. */
+export interface BuildStep {
+  /** for the history, and the step's name in the cache: `/bin/sh -c #(nop)  ENV a=b` */
+  readonly createdBy: string;
+  /** the image's configuration after it */
+  readonly config: Partial<ImageConfig>;
+  /** empty: none */
+  readonly author: string;
+}
+
+/** Images under construction, of one build. `get`, `find` and `mount` know them by their ids; no list does. */
+export interface Drafts {
+  /** undefined: nothing at all, `FROM scratch` */
+  begin(image: Image | undefined): Image;
+  /** What the step made before, where its layers are still here. `sources`: only what led to one of these images counts. */
+  cached(parent: Image, step: BuildStep, sources: readonly Image[] | undefined): Image | undefined;
+  /** A directory of the build's own. */
+  scratch(): string;
+  /** Its files in a root that can be written; `id` stands for it as a container's does. */
+  open(image: Image): { readonly id: string; readonly root: string };
+  discard(id: string): void;
+  /** `written`: with what was written in that container's layer. It must have ended. */
+  child(
+    parent: Image,
+    step: BuildStep,
+    /** `stays`: the container is kept, so its layer is copied instead */
+    written?: { readonly containerId: string; readonly stays: boolean },
+  ): Promise<Image>;
+  /** Puts it into the storage, under full names. */
+  store(image: Image, names: readonly string[]): Promise<void>;
+  /** Into the storage, without a name, where it has layers that are not there yet. */
+  keep(image: Image): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface Images {
@@ -68,8 +87,13 @@ export interface Images {
     all: boolean,
     used: ReadonlySet<string>,
   ): Promise<{ deleted: readonly { Untagged?: string; Deleted?: string }[]; bytes: number }>;
-  /** Answers the id of the image made. */
-  build(request: BuildRequest, progress: Progress, signal: AbortSignal): Promise<string>;
+  /** For one build; to be closed. */
+  drafts(): Drafts;
+  /** Full names (with a tag) of what the user wrote. Throws invalid. */
+  fullName(reference: string): string;
+  familiarName(fullName: string): string;
+  /** Takes away what steps of builds made and images do not need; answers the bytes. */
+  clearBuildCache(): number;
   /** A new image from a container's upper layer. Answers its id. */
   commit(request: {
     containerId: string;
@@ -92,5 +116,3 @@ export interface Images {
   /** Resolves when the layers discarded are gone from the disk. */
   close(): Promise<void>;
 }
-
-export { BuildError } from './build-output.js';

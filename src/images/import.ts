@@ -1,11 +1,13 @@
 /** `docker import`: a root file system's tar as an image of one layer. */
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { applyChanges } from '../builder/apply.js';
 import { invalid } from '../errors.js';
 import { decompressed } from '../files/decompress.js';
 import { storeImage } from './assemble.js';
 import { ChildError, runChild } from './child.js';
-import { applyDirectives } from './directives.js';
+import { sha256OfFile } from './layer.js';
 import { fullText, parseReference, withDefaultTag } from './reference.js';
 import { inScratch, spool } from './spool.js';
 import type { Storage } from './storage.js';
@@ -32,7 +34,7 @@ export const importImage = (
   message: string,
 ): Promise<string> => {
   const name = reference && fullText(withDefaultTag(parseReference(reference)));
-  const config = applyDirectives({}, changes);
+  const config = applyChanges({}, changes);
   return inScratch(storage, async (directory) => {
     const layer = join(directory, 'layer.tar');
     await spool(await decompressed(tar), layer);
@@ -41,7 +43,12 @@ export const importImage = (
     const comment = message || 'Imported from -';
     const history = [{ created, comment }];
     const stored = { architecture: ARCHITECTURE, os: 'linux', created, comment, config, history };
-    return storeImage(storage, { directory, layer, config: stored, name }).catch((error: unknown) => {
+    return storeImage(storage, {
+      directory,
+      layer: { file: layer, digest: await sha256OfFile(layer), size: statSync(layer).size },
+      config: stored,
+      name,
+    }).catch((error: unknown) => {
       throw toolFailure('cannot import the image', error);
     });
   });

@@ -2,19 +2,20 @@
  * Images, wired: one storage, one catalogue, one queue of writers. Reading and mounting are synchronous and start no
  * process. Invariant: short writers (load, tag, remove, prune, import, commit) run one after the other.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalid, notFound } from '../errors.js';
-import { createLeaving } from '../kernel/leaving.js';
-import { buildImage } from './build.js';
+import { createLeaving, type Leaving } from '../kernel/leaving.js';
+import { openBuildCache } from './build-cache.js';
 import { type Catalogue, catalogueOf, type Entry, storedConfig } from './catalogue.js';
 import { bytesIn, changesIn } from './changes.js';
 import { commitLayer } from './commit.js';
 import type { Images } from './contract.js';
+import { baseOf as draftBase, type OpenDrafts, openDrafts, STEP_PREFIX } from './drafts.js';
 import { importImage } from './import.js';
 import { loadImages } from './load.js';
 import { findImage, resolveImage } from './lookup.js';
-import { fullText, parseReference, withDefaultTag } from './reference.js';
+import { familiarText, fullText, parseReference, withDefaultTag } from './reference.js';
 import { pullImage, pushImage } from './registry.js';
 import { pruneImages, removeImage } from './remove.js';
 import { saveImages } from './save.js';
@@ -22,6 +23,7 @@ import { emptyScratch } from './spool.js';
 import { openStorage, type RegistrySettings, type Storage } from './storage.js';
 import { buildah, toolFailure } from './tools.js';
 import {
+  type Base,
   discardWritable,
   layerDirectories,
   mountWritable,
@@ -46,6 +48,12 @@ const queue = (): (<T>(work: () => Promise<T>) => Promise<T>) => {
   };
 };
 
+/** Mounts of builds' steps that a crash cut off. */
+const removeSteps = (storage: Storage, leaving: Leaving): void => {
+  for (const name of readdirSync(storage.writable))
+    if (name.startsWith(STEP_PREFIX)) discardWritable(storage, name, leaving);
+};
+
 /** Working containers of builds that a crash or an abort cut off; each holds a layer. */
 const removeBuildLeftovers = async (storage: Storage): Promise<void> => {
   const file = join(storage.graph, 'overlay-containers/containers.json');
@@ -68,28 +76,42 @@ const tagImage = async (
   });
 };
 
+/** Stands for a build among the containers that use an image. */
+const BUILD = 'build-under-way';
+
 export const createImages = (options: ImagesOptions): Images => {
   const storage = openStorage(options.dataRoot, options.execRoot, options);
   const catalogue = catalogueOf(storage);
   const leaving = createLeaving();
   const inTurn = queue();
+  const cache = openBuildCache(storage.buildCache);
+  const builds = new Set<OpenDrafts>();
   const entryOf = (imageId: string): Entry => {
     const entry = catalogue().byId.get(imageId);
     if (!entry) throw notFound(`No such image: ${imageId}`);
     return entry;
   };
-  const baseOf = (containerId: string): Entry =>
-    entryOf(readFileSync(writableOf(storage, containerId).image, 'utf8'));
+  const draftOf = (id: string) => [...builds].flatMap((build) => build.find(id) ?? [])[0];
+  const standsOn = (imageId: string): Base => {
+    const draft = draftOf(imageId);
+    return draft ? draftBase(draft) : entryOf(imageId);
+  };
+  const baseOf = (containerId: string): Base =>
+    standsOn(readFileSync(writableOf(storage, containerId).image, 'utf8'));
+  /** A build that is under way uses an image as a container does. */
+  const withBuilds = (usedBy: (imageId: string) => readonly string[]) => (imageId: string) =>
+    [...builds].some((build) => build.holds(imageId)) ? [...usedBy(imageId), BUILD] : usedBy(imageId);
   return {
     open: async () => {
       emptyScratch(storage);
       leaving.sweep(storage.writable);
+      removeSteps(storage, leaving);
       await removeBuildLeftovers(storage);
       catalogue();
     },
     list: () => catalogue().entries.flatMap((entry) => (entry.intermediate ? [] : [entry.image])),
-    get: (reference) => resolveImage(catalogue(), reference).image,
-    find: (reference) => findImage(catalogue(), reference)?.image,
+    get: (reference) => draftOf(reference)?.image ?? resolveImage(catalogue(), reference).image,
+    find: (reference) => draftOf(reference)?.image ?? findImage(catalogue(), reference)?.image,
     finder: () => {
       const now = catalogue();
       return (reference) => findImage(now, reference)?.image;
@@ -104,9 +126,25 @@ export const createImages = (options: ImagesOptions): Images => {
       inTurn(() => importImage(storage, tar, reference, changes, message)),
     tag: (reference, target) => inTurn(() => tagImage(storage, catalogue(), reference, target)),
     remove: (reference, { force }, usedBy, isRunning = () => true) =>
-      inTurn(() => removeImage(storage, catalogue, reference, force, { of: usedBy, isRunning })),
-    prune: (all, used) => inTurn(() => pruneImages(storage, catalogue, all, used)),
-    build: (request, progress, signal) => buildImage(storage, request, progress, signal),
+      inTurn(() => removeImage(storage, catalogue, reference, force, { of: withBuilds(usedBy), isRunning })),
+    prune: (all, used) => {
+      const held = catalogue().entries.flatMap(({ image }) =>
+        withBuilds(() => [])(image.id).length > 0 ? [image.id] : [],
+      );
+      return inTurn(() => pruneImages(storage, catalogue, all, new Set([...used, ...held])));
+    },
+    drafts() {
+      const opened = openDrafts({ storage, catalogue, cache, inTurn, leaving });
+      builds.add(opened);
+      const close = async () => {
+        builds.delete(opened);
+        await opened.close();
+      };
+      return { ...opened, close };
+    },
+    familiarName: (name) => familiarText(parseReference(name)),
+    fullName: (reference) => fullText(withDefaultTag(parseReference(reference))),
+    clearBuildCache: () => cache.clear(),
     commit: ({ containerId, image, ...request }) => {
       const base = entryOf(image.id);
       const upper = writtenLayer(storage, containerId);
@@ -114,7 +152,7 @@ export const createImages = (options: ImagesOptions): Images => {
         commitLayer(storage, { ...request, upper, base, baseConfig: storedConfig(storage, base) }),
       );
     },
-    mount: (containerId, imageId) => mountWritable(storage, containerId, entryOf(imageId)),
+    mount: (containerId, imageId) => mountWritable(storage, containerId, standsOn(imageId)),
     unmount: (containerId) => unmountWritable(storage, containerId),
     discard: (containerId) => discardWritable(storage, containerId, leaving),
     changes: (containerId) => {

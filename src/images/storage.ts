@@ -16,6 +16,8 @@ export interface Storage {
   readonly writable: string;
   /** mount points of the containers' roots; on /run, where making one costs a twentieth of what a disk takes */
   readonly roots: string;
+  /** our own: what steps of builds made */
+  readonly buildCache: string;
   /** our own: what `name@digest` is known of each image */
   readonly digests: string;
   readonly policy: string;
@@ -86,6 +88,7 @@ export const openStorage = (dataRoot: string, execRoot: string, registries: Regi
     temporary: at('tmp'),
     writable: join(dataRoot, 'writable'),
     roots: join(execRoot, 'roots'),
+    buildCache: at('build-cache'),
     digests: at('digests.json'),
     policy: at('policy.json'),
     registries: at('registries.conf'),

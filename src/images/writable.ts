@@ -4,11 +4,10 @@
  * nothing, so a restarted daemon may ask again.
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { internal, invalid, KernelError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { Leaving } from '../kernel/leaving.js';
-import type { Entry } from './catalogue.js';
 import type { Storage } from './storage.js';
 
 /** Where a container's layer is. */
@@ -37,13 +36,22 @@ export const writableOf = (storage: Storage, containerId: string): Writable => {
   };
 };
 
+/** What a root is mounted from: layers of the storage, and above them those of a build that is under way. */
+export interface Base {
+  readonly image: { readonly id: string };
+  /** ids, base first */
+  readonly layers: readonly string[];
+  /** directories of layers that the storage does not have yet, base first */
+  readonly fresh?: readonly string[];
+}
+
 /** The layers' short links (26 letters each), topmost first, as overlayfs wants them. */
-const links = (storage: Storage, entry: Entry): readonly string[] =>
+const links = (storage: Storage, entry: Base): readonly string[] =>
   entry.layers.map((id) => readFileSync(join(storage.graph, 'overlay', id, 'link'), 'utf8').trim()).reverse();
 
 /** Directories of the layers' contents, topmost first. */
-export const layerDirectories = (storage: Storage, entry: Entry): readonly string[] =>
-  entry.layers.map((id) => join(storage.graph, 'overlay', id, 'diff')).reverse();
+export const layerDirectories = (storage: Storage, entry: Base): readonly string[] =>
+  [...entry.layers.map((id) => join(storage.graph, 'overlay', id, 'diff')), ...(entry.fresh ?? [])].reverse();
 
 /** mount(2) copies its options into one page, so this many bytes and a zero (`PAGE_SIZE`, mm). */
 const MAX_OPTIONS = 4095;
@@ -77,10 +85,11 @@ const mountFromLinks = (directory: string, names: readonly string[], writable: W
   }
 };
 
-const mountLayers = (storage: Storage, entry: Entry, writable: Writable): void => {
+const mountLayers = (storage: Storage, entry: Base, writable: Writable): void => {
   const directory = join(storage.graph, 'overlay', 'l');
-  const names = links(storage, entry);
-  const absolute = names.length > 0 ? names.map((name) => join(directory, name)) : [emptyLayer(storage)];
+  // a path that is absolute stays one
+  const names = [...(entry.fresh ?? []).toReversed(), ...links(storage, entry)];
+  const absolute = names.length > 0 ? names.map((name) => resolve(directory, name)) : [emptyLayer(storage)];
   const data = options(absolute, writable);
   if (data.length <= MAX_OPTIONS) overlay(data, writable.root);
   else mountFromLinks(directory, names, writable);
@@ -106,13 +115,13 @@ const isMounted = (storage: Storage, { root }: Writable): boolean => {
 };
 
 /** The upper directory's owner and mode show through as the root's own: take the image's. */
-const makeUpper = (storage: Storage, entry: Entry, { upper }: Writable): void => {
+const makeUpper = (storage: Storage, entry: Base, { upper }: Writable): void => {
   const [top] = layerDirectories(storage, entry);
   mkdirSync(upper, { recursive: true, mode: top ? statSync(top).mode & 0o7777 : 0o755 });
 };
 
 /** Answers the root's path. Throws KernelError. 0.3 ms. */
-export const mountWritable = (storage: Storage, containerId: string, entry: Entry): string => {
+export const mountWritable = (storage: Storage, containerId: string, entry: Base): string => {
   const writable = writableOf(storage, containerId);
   if (isMounted(storage, writable)) return writable.root;
   mkdirSync(writable.directory, { recursive: true, mode: 0o710 });

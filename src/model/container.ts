@@ -231,6 +231,8 @@ export interface Container {
   /** command line after entrypoint, command and image were merged */
   readonly args: readonly string[];
   readonly state: ContainerState;
+  /** a step of a build: gone with it, or with the daemon that made it */
+  readonly step?: boolean;
   readonly restartCount: number;
   /** the user stopped it: `unless-stopped` and `always` do not bring it back before the next daemon start */
   readonly stoppedByUser: boolean;

@@ -30,6 +30,10 @@ export interface ImageConfig {
   readonly Labels: Readonly<Record<string, string>>;
   readonly StopSignal: string;
   readonly Healthcheck?: unknown;
+  /** what an image built on this one does first */
+  readonly OnBuild?: readonly string[] | null;
+  /** of the shell form; absent: `/bin/sh -c` */
+  readonly Shell?: readonly string[] | null;
 }
 
 export interface ImageHistory {

@@ -22,12 +22,11 @@ import { gzipSync } from 'node:zlib';
 import tar from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildTestImages } from '../../scripts/images/build-test-images.js';
-import type { BuildRequest, Images } from '../../src/images/contract.js';
+import type { Images } from '../../src/images/contract.js';
 import { createImages } from '../../src/images/index.js';
 import * as ffi from '../../src/kernel/ffi.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'viaduct-images-'));
-const never = new AbortController().signal;
 const none = () => [];
 let archives: Readonly<Record<string, string>>;
 let images: Images;
@@ -59,24 +58,6 @@ const tarOf = (files: Readonly<Record<string, string>>): Readable => {
   return Readable.from(pack as unknown as AsyncIterable<Buffer>);
 };
 
-const request = (
-  files: Readonly<Record<string, string>>,
-  more: Partial<BuildRequest> = {},
-): BuildRequest => ({
-  context: tarOf(files),
-  dockerfile: 'Dockerfile',
-  tags: [],
-  buildArgs: {},
-  labels: {},
-  target: '',
-  noCache: false,
-  pull: false,
-  quiet: false,
-  networkMode: 'default',
-  extraHosts: [],
-  ...more,
-});
-
 const bytesOf = async (stream: Readable): Promise<Buffer> => {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(Buffer.from(chunk));
@@ -96,12 +77,6 @@ const deepArchive = async (name: string, count: number): Promise<Record<string, 
   const files = layers.map((layer, n) => [`${n}/layer.tar`, layer.toString('latin1')]);
   return { ...Object.fromEntries(files), 'config.json': config, 'manifest.json': manifest };
 };
-
-const build = (files: Readonly<Record<string, string>>, more: Partial<BuildRequest> = {}) =>
-  said((progress) => images.build(request(files, more), progress, never));
-
-const text = (lines: object[]): string =>
-  lines.map((line) => ('stream' in line ? String(line.stream) : '')).join('');
 
 const mountPoints = (): readonly string[] =>
   readFileSync('/proc/self/mounts', 'utf8')
@@ -389,133 +364,4 @@ describe('names', () => {
     expect(() => images.save(['busybox', 'nosuch'])).toThrow('No such image: nosuch:latest');
     await images.remove('another:2', options, none);
   });
-});
-
-describe('build', () => {
-  it("tells the classic builder's story and tags the result", async () => {
-    const dockerfile = 'FROM busybox\nARG WHO\nRUN echo "built for $WHO" > /who && echo loud\nEXPOSE 8080\n';
-    const lines = await build(
-      { Dockerfile: dockerfile },
-      { tags: ['app', 'app:2'], buildArgs: { WHO: 'me' }, labels: { a: 'b c' } },
-    );
-    const image = images.get('app');
-    expect(text(lines)).toContain('Step 1/');
-    expect(text(lines)).toContain(' : FROM busybox\n');
-    expect(text(lines)).toContain('loud\n');
-    expect(lines.slice(-4)).toEqual([
-      { aux: { ID: image.id } },
-      { stream: `Successfully built ${image.id.slice(7, 19)}\n` },
-      { stream: 'Successfully tagged app:latest\n' },
-      { stream: 'Successfully tagged app:2\n' },
-    ]);
-    expect(image.config.ExposedPorts).toEqual({ '8080/tcp': {} });
-    expect(image.config.Labels.a).toBe('b c');
-    expect(readFileSync(join(images.mount('built', image.id), 'who'), 'utf8')).toBe('built for me\n');
-    images.discard('built');
-    expect(images.list().filter((i) => i.tags.length === 0)).toEqual([]);
-  });
-
-  it('reuses steps, unless told not to', async () => {
-    const files = { Dockerfile: 'FROM busybox\nRUN date +%N > /now\nLABEL z=1\n' };
-    await build(files, { tags: ['cached'] });
-    const first = images.get('cached').id;
-    expect(text(await build(files, { tags: ['cached'] }))).toContain('Using cache');
-    expect(images.get('cached').id).toBe(first);
-    await build(files, { tags: ['cached'], noCache: true });
-    expect(images.get('cached').id).not.toBe(first);
-  });
-
-  it('builds a target, another Dockerfile, quietly, without network', async () => {
-    const files = {
-      'sub/Other': 'FROM busybox AS base\nRUN ls /sys/class/net > /nets\nFROM base AS end\nRUN false\n',
-    };
-    const lines = await build(files, {
-      dockerfile: 'sub/Other',
-      target: 'base',
-      quiet: true,
-      tags: ['quiet'],
-      networkMode: 'none',
-    });
-    expect(lines).toEqual([{ stream: `${images.get('quiet').id}\n` }]);
-  });
-
-  it("fails in Docker's words", async () => {
-    const failing = (files: Readonly<Record<string, string>>, more: Partial<BuildRequest> = {}) =>
-      images.build(request(files, more), () => {}, never);
-    await expect(failing({ Dockerfile: 'FROM busybox\nRUN exit 7\n' })).rejects.toMatchObject({
-      message: "The command '/bin/sh -c exit 7' returned a non-zero code: 7",
-      exitCode: 7,
-    });
-    await expect(failing({ Dockerfile: 'FROM busybox\nCOPY nope /\n' })).rejects.toThrow(
-      'COPY failed: file not found in build context or excluded by .dockerignore: stat nope: file does not exist',
-    );
-    await expect(failing({ Dockerfile: 'FROM busybox\nRUNN x\n' })).rejects.toThrow(
-      /unknown instruction: RUNN/,
-    );
-    await expect(failing({ x: '' })).rejects.toThrow('Cannot locate specified Dockerfile: Dockerfile');
-    await expect(
-      failing({ Dockerfile: 'FROM busybox\n' }, { dockerfile: '../../../../etc/passwd' }),
-    ).rejects.toMatchObject({
-      kind: 'invalid',
-    });
-    await expect(
-      failing({ Dockerfile: 'FROM busybox\n' }, { buildArgs: { '--x': '' } }),
-    ).rejects.toMatchObject({ kind: 'invalid' });
-  });
-
-  it('lets no member of a context out of its directory', async () => {
-    const target = join(scratch, 'victim');
-    const hostile = (...entries: [Parameters<tar.Pack['entry']>[0], string?][]) => {
-      const pack = tar.pack();
-      for (const [header, body] of entries) pack.entry(header, body ?? '');
-      pack.entry({ name: 'Dockerfile' }, 'FROM busybox\nCOPY . /c\n');
-      pack.finalize();
-      return images.build(
-        request({}, { context: Readable.from(pack as unknown as AsyncIterable<Buffer>) }),
-        () => {},
-        never,
-      );
-    };
-    await hostile([{ name: target }, 'absolute']).catch(() => {});
-    await hostile([{ name: `../../../../../..${target}` }, 'dots']).catch(() => {});
-    await hostile(
-      [{ name: 'out', type: 'symlink', linkname: scratch }],
-      [{ name: 'out/victim' }, 'link'],
-    ).catch(() => {});
-    await hostile(
-      [{ name: 'hard', type: 'link', linkname: '/etc/passwd' }],
-      [{ name: 'hard' }, 'pwned'],
-    ).catch(() => {});
-    expect(existsSync(target)).toBe(false);
-    expect(readFileSync('/etc/passwd', 'utf8')).toContain('root:');
-    const linked = tar.pack();
-    linked.entry({ name: 'Dockerfile', type: 'symlink', linkname: '/etc/passwd' });
-    linked.finalize();
-    const context = Readable.from(linked as unknown as AsyncIterable<Buffer>);
-    await expect(images.build(request({}, { context }), () => {}, never)).rejects.toThrow(
-      'outside the build context',
-    );
-  });
-
-  it('ends with everything it started when aborted', async () => {
-    const abort = new AbortController();
-    const mark = `60.${process.pid}`;
-    const files = { Dockerfile: `FROM busybox\nRUN sleep ${mark}\n` };
-    setTimeout(() => abort.abort(), 1_000);
-    await expect(images.build(request(files), () => {}, abort.signal)).rejects.toThrow('context canceled');
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const commands = readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .map((pid) => {
-        try {
-          return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-        } catch {
-          return '';
-        }
-      });
-    expect(commands.filter((line) => line.startsWith('sleep\0') && line.includes(mark))).toEqual([]);
-    expect(readdirSync(join(scratch, 'main/data/images/tmp'))).toEqual([]);
-    await open('main');
-    expect(mountPoints().filter((path) => path.startsWith(join(scratch, 'main/data/images/')))).toEqual([]);
-  }, 30_000);
 });

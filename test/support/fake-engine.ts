@@ -118,6 +118,8 @@ function lookUp<T extends { readonly id: string; readonly name: string }>(
 export interface FakeEngine extends Engine {
   /** every request for a new container as the API translated it */
   readonly created: Parameters<Engine['containers']['create']>[0][];
+  /** every request for a build as the API translated it */
+  readonly built: Parameters<Engine['builds']['build']>[0][];
   /** ends a container's process */
   exit(reference: string, exitCode: number): void;
   /** times the streams of a container were let go */
@@ -138,6 +140,7 @@ export function createFakeEngine(
   const events = createEvents();
   const detached = { count: 0 };
   const created: FakeEngine['created'] = [];
+  const built: FakeEngine['built'] = [];
   let lastAddress = 1;
 
   const makeNetwork = (name: string, driver: string, extra: Partial<Network> = {}): Network => {
@@ -569,6 +572,17 @@ export function createFakeEngine(
         return { deleted: chosen.map((each) => each.name), bytes: 0 };
       },
     },
+    builds: {
+      async build(request, tell) {
+        built.push(request);
+        for await (const _ of request.context) {
+          // read to the end
+        }
+        await tell({ stream: 'Step 1/1 : FROM scratch\n' });
+        await tell({ stream: `Successfully built ${IMAGE.id.slice(7, 19)}\n` });
+        return IMAGE.id;
+      },
+    },
     images: {
       async open() {},
       list: () => [IMAGE],
@@ -599,14 +613,12 @@ export function createFakeEngine(
       async tag() {},
       remove: async () => [{ Untagged: 'busybox:latest' }],
       prune: async () => ({ deleted: [], bytes: 0 }),
-      async build(request, progress) {
-        for await (const _ of request.context) {
-          // read to the end
-        }
-        progress({ stream: 'Step 1/1 : FROM scratch\n' });
-        progress({ stream: `Successfully built ${IMAGE.id.slice(7, 19)}\n` });
-        return IMAGE.id;
+      drafts: () => {
+        throw new Error('the fake engine builds by itself');
       },
+      fullName: (reference) => `docker.io/library/${reference}`,
+      familiarName: (name) => name.replace('docker.io/library/', ''),
+      clearBuildCache: () => 0,
       commit: async () => IMAGE.id,
       mount: () => '/',
       unmount() {},
@@ -616,5 +628,5 @@ export function createFakeEngine(
       close: async () => undefined,
     },
   };
-  return { ...engine, created, exit, detached };
+  return { ...engine, created, built, exit, detached };
 }

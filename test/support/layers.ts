@@ -61,8 +61,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['model', 'errors', 'log', 'failpoints', 'kernel', 'files'],
     because: 'the runtime knows processes and mounts, not networks',
   },
+  builder: {
+    may: ['model', 'errors'],
+    because: 'what a Dockerfile says is text and data; who carries it out is not its business',
+  },
   images: {
-    may: ['model', 'errors', 'kernel', 'files'],
+    may: ['model', 'errors', 'kernel', 'files', 'builder'],
     because: 'images know layers and mounts, not containers',
   },
   dns: {
@@ -79,6 +83,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'drivers',
       'firewall',
       'plan',
+      'builder',
       'store',
       ...INJECTED,
       'kernel/ffi',
@@ -95,6 +100,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'errors',
       'log',
       'engine/contract',
+      'engine/build/contract',
       'images/contract',
       'runtime/contract',
       'config/contract',
@@ -108,8 +114,15 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 };
 
 /** Rooms that must stay pure may use these builtins, which neither do I/O nor read clocks. */
-const PURE_ROOMS = new Set(['model', 'errors', 'ipam', 'plan', 'firewall', 'drivers']);
-const PURE_BUILTINS = new Set(['node:net', 'node:crypto', 'node:util', 'node:assert', 'node:assert/strict']);
+const PURE_ROOMS = new Set(['model', 'errors', 'ipam', 'plan', 'firewall', 'drivers', 'builder']);
+const PURE_BUILTINS = new Set([
+  'node:net',
+  'node:crypto',
+  'node:util',
+  'node:path',
+  'node:assert',
+  'node:assert/strict',
+]);
 
 /** These put the rooms together, so they see them all; nobody imports them. */
 const WIRING = new Set(['main', 'daemon']);

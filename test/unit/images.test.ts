@@ -1,11 +1,10 @@
 /** Images' pure parts: references, change instructions, the builder's lines, registries.conf, who an id prefix means. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { applyChanges } from '../../src/builder/apply.js';
 import { ViaductError } from '../../src/errors.js';
-import { buildFailure, endLines, errorLines, outputLines } from '../../src/images/build-output.js';
 import type { Catalogue, Entry } from '../../src/images/catalogue.js';
 import { imageOf } from '../../src/images/config.js';
-import { applyDirectives, words } from '../../src/images/directives.js';
 import { findImage, isIdOf, resolveImage } from '../../src/images/lookup.js';
 import {
   familiarText,
@@ -168,8 +167,8 @@ describe('change instructions', () => {
       'HEALTHCHECK --interval=1m30s --retries=2 CMD curl -f http://x',
       '',
     ];
-    expect(applyDirectives({ Env: ['P=1'] }, lines)).toEqual({
-      Env: ['P=1', 'B=two words', 'C=a b', 'OLD=the rest of it', 'A=2'],
+    expect(applyChanges({ Env: ['P=1'] }, lines)).toEqual({
+      Env: ['P=1', 'A=2', 'B=two words', 'C=a b', 'OLD=the rest of it'],
       ExposedPorts: { '80/tcp': {}, '53/udp': {}, '8000/tcp': {}, '8001/tcp': {}, '8002/tcp': {} },
       Entrypoint: ['/a', 'b'],
       Cmd: ['/bin/sh', '-c', 'echo hi'],
@@ -184,61 +183,19 @@ describe('change instructions', () => {
   });
 
   it.each([
-    ['RUN rm -rf /', 'run is not a valid change command'],
+    ['RUN rm -rf /', 'RUN is not a valid change command'],
     ['__proto__ x', 'is not a valid change command'],
-    ['CMD', 'cmd is not a valid change command'],
+    ['WORKDIR', 'WORKDIR requires exactly one argument'],
     ['EXPOSE 0', 'invalid containerPort: 0'],
     ['EXPOSE 65536', 'invalid containerPort: 65536'],
     ['EXPOSE 9-8', 'invalid containerPort: 9-8'],
     ['ENV A', 'ENV must have two arguments'],
     ['LABEL a=1 b', "can't find ="],
-    ['ENV a="x', 'looking for matching "'],
+    ['ENV a="x', 'looking for matching double-quote'],
     ['HEALTHCHECK --nope=1 CMD x', 'unknown flag'],
-    ['HEALTHCHECK --interval=soon CMD x', 'invalid duration soon'],
+    ['HEALTHCHECK --interval=soon CMD x', 'invalid duration "soon"'],
   ])('%s is refused', (line, message) => {
-    expect(() => applyDirectives({}, [line])).toThrow(message);
-  });
-
-  it('reads words as they were written', () => {
-    expect(words(`a "b c" 'd "e' f\\"g ""`)).toEqual(['a', 'b c', 'd "e', 'f"g', '']);
-  });
-});
-
-describe("the classic builder's lines", () => {
-  it('are made of buildah’s', () => {
-    expect(outputLines('STEP 1/3: FROM busybox')).toEqual([
-      { stream: 'Step 1/3 : FROM busybox' },
-      { stream: '\n' },
-    ]);
-    expect(outputLines('[2/2] STEP 1/1: FROM x')).toEqual([
-      { stream: 'Step 1/1 : FROM x' },
-      { stream: '\n' },
-    ]);
-    expect(outputLines('--> f1cf64190d0')).toEqual([{ stream: ' ---> f1cf64190d0\n' }]);
-    expect(outputLines(`--> Using cache ${'a'.repeat(64)}`)).toEqual([
-      { stream: ' ---> Using cache\n' },
-      { stream: ' ---> aaaaaaaaaaaa\n' },
-    ]);
-    for (const dropped of ['COMMIT', 'COMMIT x:1', 'Successfully tagged x:1', 'a'.repeat(64)])
-      expect(outputLines(dropped)).toEqual([]);
-    expect(outputLines('what a RUN printed')).toEqual([{ stream: 'what a RUN printed\n' }]);
-    expect(errorLines('oops')).toEqual([{ stream: '\u001b[91moops\n\u001b[0m' }]);
-    expect(errorLines('Error: building at STEP "RUN x": exit status 1')).toEqual([]);
-    expect(endLines(SHA, ['a:1']).map((line) => Object.keys(line)[0])).toEqual(['aux', 'stream', 'stream']);
-  });
-
-  it('end in Docker’s words when a build fails', () => {
-    const message = (text: string) => buildFailure(text, '/tmp/ctx', undefined).message;
-    expect(
-      message('building at STEP "RUN echo \\"hi\\" && false": while running runtime: exit status 2'),
-    ).toBe(`The command '/bin/sh -c echo "hi" && false' returned a non-zero code: 2`);
-    expect(message('building at STEP "RUN ["a","b"]": exit status 1')).toBe(
-      'building at STEP "RUN ["a","b"]": exit status 1',
-    );
-    expect(message('building at STEP "RUN [\\"a\\",\\"b\\"]": exit status 1')).toBe(
-      "The command 'a b' returned a non-zero code: 1",
-    );
-    expect(message('something under /tmp/ctx/x is odd')).toBe('something under /x is odd');
+    expect(() => applyChanges({}, [line])).toThrow(message);
   });
 });
 

@@ -1,7 +1,7 @@
 /** Ways to answer: JSON, nothing, and streams of JSON lines whose headers go out at once. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BuildError } from '../../engine/build/contract.js';
 import { internal, PortError } from '../../errors.js';
-import { BuildError } from '../../images/contract.js';
 import type { Exchange } from './exchange.js';
 import { describeFailure } from './status.js';
 
@@ -74,7 +74,8 @@ export async function writeChunk(exchange: Exchange, chunk: string | Uint8Array)
   await drained(exchange);
 }
 
-async function drained({ response, gone }: Exchange): Promise<void> {
+/** Resolves when what was written is on its way, or the client is gone; at once where little waits. */
+export async function drained({ response, gone }: Exchange): Promise<void> {
   if (!response.writableNeedDrain || gone.aborted) return;
   await new Promise<void>((resolve) => {
     const go = (): void => {

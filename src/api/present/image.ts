@@ -76,10 +76,11 @@ function presentImageConfig(config: ImageConfig, minor: number): Record<string, 
     Volumes: nullWhereEmpty(config.Volumes),
     WorkingDir: config.WorkingDir,
     Entrypoint: config.Entrypoint,
-    OnBuild: null,
+    OnBuild: config.OnBuild ?? null,
     Labels: nullWhereEmpty(config.Labels),
     ...(config.StopSignal === '' ? {} : { StopSignal: config.StopSignal }),
     ...(config.Healthcheck === undefined ? {} : { Healthcheck: config.Healthcheck }),
+    ...(config.Shell?.length ? { Shell: config.Shell } : {}),
   };
 }
 

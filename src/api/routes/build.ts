@@ -1,21 +1,43 @@
 /** `docker build` with the classic builder; what belongs to BuildKit is refused in words a user can act on. */
+import type { BuildRequest, Tell } from '../../engine/build/contract.js';
 import { notImplemented } from '../../errors.js';
 import type { Exchange } from '../http/exchange.js';
-import { sendJson, sendProgress } from '../http/reply.js';
+import { drained, sendJson, sendProgress } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { readBuild } from '../read/build.js';
+import { flag } from '../read/query.js';
+
+type Line = Parameters<Tell>[0];
+
+/** Nothing is told before the end, when it is the image's id; a failure is told with all that led to it. */
+async function buildQuietly(
+  exchange: Exchange,
+  request: BuildRequest,
+  progress: (line: Line) => void,
+): Promise<void> {
+  const told: Line[] = [];
+  try {
+    const id = await exchange.engine.builds.build(request, (line) => void told.push(line), exchange.gone);
+    progress({ stream: `${id}\n` });
+  } catch (failure) {
+    for (const line of told) progress(line);
+    throw failure;
+  }
+}
 
 async function build(exchange: Exchange): Promise<void> {
   const request = readBuild(exchange);
   await sendProgress(exchange, async (progress) => {
-    await exchange.engine.images.build(
-      request,
-      (line) => {
-        // Machine-readable results came with API 1.30; older clients would print them.
-        if (exchange.minor >= 30 || !('aux' in line)) progress(line);
-      },
-      exchange.gone,
-    );
+    // Machine-readable results came with API 1.30; older clients would print them.
+    const shown = (line: Line): void => {
+      if (exchange.minor >= 30 || !('aux' in line)) progress(line);
+    };
+    if (flag(exchange, 'q')) return buildQuietly(exchange, request, shown);
+    const tell: Tell = (line) => {
+      shown(line);
+      return drained(exchange);
+    };
+    await exchange.engine.builds.build(request, tell, exchange.gone);
   });
 }
 
@@ -26,8 +48,9 @@ const refuse = (): never => {
 export const BUILD_ROUTES = [
   route('POST', '/build', build),
   route('POST', '/build/prune', (exchange) => {
-    // The builder keeps its layers as images; there is no cache beside them.
-    sendJson(exchange, 200, { CachesDeleted: null, SpaceReclaimed: 0 });
+    const bytes = exchange.engine.images.clearBuildCache();
+    // What the cache knows is small and has no ids; the layers are the images'.
+    sendJson(exchange, 200, { CachesDeleted: null, SpaceReclaimed: bytes });
   }),
   route('POST', '/build/cancel', refuse),
   route('POST', '/session', refuse),

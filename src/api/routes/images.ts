@@ -9,7 +9,7 @@ import { sendEmpty, sendJson, sendProgress } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { sendTar } from '../http/tar.js';
 import { presentHistory, presentImageInspect, presentImageSummary } from '../present/image.js';
-import { fields, string } from '../read/decode.js';
+import { authSchema } from '../read/auth.js';
 import { type Filters, parseFilters } from '../read/filters.js';
 import { IMAGE_FILTERS, imageSelector } from '../read/image-filters.js';
 import { flag, headerJson, text } from '../read/query.js';
@@ -40,13 +40,6 @@ function list(exchange: Exchange): void {
     images.map((image) => presentImageSummary(image, usedBy(image.id).length, minor)),
   );
 }
-
-const authSchema = fields({
-  username: string.exactOptional(),
-  password: string.exactOptional(),
-  identitytoken: string.exactOptional(),
-  serveraddress: string.exactOptional(),
-});
 
 /** Unreadable credentials count as none, as in Docker: most pulls need none. */
 function readAuth(exchange: Exchange): RegistryAuth | undefined {

@@ -168,6 +168,7 @@ export const designContainer = (parts: Parts, request: ContainerCreateRequest): 
       startedAt: NEVER,
       finishedAt: NEVER,
     },
+    ...(request.step ? { step: true } : {}),
     restartCount: 0,
     stoppedByUser: false,
     sandboxId: null,

@@ -1,0 +1,74 @@
+/** What a build carries from step to step, and how a step's image is found or made. */
+
+import { type Configured, shellOf } from '../../builder/apply.js';
+import type { Args } from '../../builder/args.js';
+import { imageLine, usingCache } from '../../builder/output.js';
+import type { BuildStep, Drafts } from '../../images/contract.js';
+import type { Image } from '../../model/image.js';
+import type { ContainerCommands } from '../contract.js';
+import type { Parts } from '../parts.js';
+import type { BuildRequest, Tell } from './contract.js';
+
+/** A stage that is finished. */
+export interface Result {
+  /** empty: none */
+  readonly name: string;
+  readonly image: Image;
+}
+
+/** What does not change while one Dockerfile is carried out. */
+export interface Build {
+  readonly parts: Parts;
+  readonly containers: ContainerCommands;
+  readonly drafts: Drafts;
+  readonly request: BuildRequest;
+  readonly tell: Tell;
+  readonly signal: AbortSignal;
+  /** directory of the context */
+  readonly context: string;
+  /** the Dockerfile's escape character */
+  readonly mark: string;
+  readonly sources: readonly Image[] | undefined;
+}
+
+/** A stage between two of its steps. */
+export interface State extends Configured {
+  readonly image: Image;
+  /** `FROM scratch`, and nothing done yet */
+  readonly blank: boolean;
+  readonly author: string;
+  readonly args: Args;
+  /** no step of this stage has missed the cache */
+  readonly probing: boolean;
+  /** the stages before */
+  readonly results: readonly Result[];
+}
+
+/** As Docker's history has what ran no command: two blanks, but for WORKDIR, COPY and ADD. */
+export const nop = (state: Pick<State, 'config'>, words: string, blanks = 2): string =>
+  [...shellOf(state.config), `#(nop)${' '.repeat(blanks)}${words}`].join(' ');
+
+export const stepOf = ({ config, author }: State, createdBy: string): BuildStep => ({
+  createdBy,
+  config,
+  author,
+});
+
+/** The state after a step whose image is in the cache, or is made now. */
+export const advance = async (
+  { drafts, tell, sources }: Build,
+  state: State,
+  createdBy: string,
+  make: (step: BuildStep) => Promise<Image>,
+): Promise<State> => {
+  const step = stepOf(state, createdBy);
+  const hit = state.probing ? drafts.cached(state.image, step, sources) : undefined;
+  if (hit) {
+    await tell(usingCache);
+    return { ...state, image: hit, blank: false };
+  }
+  return { ...state, image: await make(step), blank: false, probing: false };
+};
+
+export const tellImage = ({ tell }: Build, { blank, image }: State): void | Promise<void> =>
+  tell(imageLine(blank ? '' : image.id));

@@ -222,7 +222,7 @@ export const OPTIONS = {
   criContainerd: ignored(switchKind, 'cri-containerd', NO_CONTAINERD),
   execOptions: ignored(listKind, 'exec-opt', 'cgroups are driven through cgroupfs', { key: 'exec-opts' }),
   features: ignored(opaqueKind, 'feature', 'no optional features here', { key: 'features' }),
-  builder: ignored(opaqueKind, '', 'images are built by buildah', { key: 'builder' }),
+  builder: ignored(opaqueKind, '', 'there is no BuildKit whose cache could be limited', { key: 'builder' }),
   cdiSpecDirs: ignored(listKind, 'cdi-spec-dir', 'no CDI devices here', { key: 'cdi-spec-dirs' }),
   nriOptions: ignored(opaqueKind, 'nri-opts', NO_CONTAINERD),
   addRuntime: ignored(opaqueKind, 'add-runtime', 'crun or runc is used', { key: 'runtimes' }),

@@ -103,7 +103,7 @@ export const createImages = (options: ImagesOptions): Images => {
     [...builds].some((build) => build.holds(imageId)) ? [...usedBy(imageId), BUILD] : usedBy(imageId);
   return {
     open: async () => {
-      emptyScratch(storage);
+      emptyScratch(storage, leaving);
       leaving.sweep(storage.writable);
       removeSteps(storage, leaving);
       await removeBuildLeftovers(storage);

@@ -1,10 +1,11 @@
 /** Streams laid down as files and directories for the tools that want those; every one is removed again. */
 import { randomBytes } from 'node:crypto';
-import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
+import { createWriteStream, mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Leaving } from '../kernel/leaving.js';
 import type { Storage } from './storage.js';
 
 /** Runs `work` with a fresh directory, removed afterwards whatever happens. */
@@ -27,8 +28,9 @@ export const freshScratch = (storage: Storage): string => {
 export const spool = (from: Readable, file: string): Promise<void> =>
   pipeline(from, createWriteStream(file, { mode: 0o600 }));
 
-/** What an earlier daemon left. */
-export const emptyScratch = (storage: Storage): void => {
-  rmSync(storage.temporary, { recursive: true, force: true });
+/** What an earlier daemon left, a whole build's files perhaps, goes in the background. */
+export const emptyScratch = (storage: Storage, leaving: Leaving): void => {
+  leaving.sweep(dirname(storage.temporary));
+  leaving.remove(storage.temporary);
   mkdirSync(storage.temporary, { mode: 0o711 });
 };

@@ -1,13 +1,13 @@
 /** Pull and push against a real registry (Debian's docker-registry), alone with us in the test's network namespace. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createReadStream, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildTestImages, DEFAULT_OUT, packagesIn } from '../../scripts/images/build-test-images.js';
-import { unpack } from '../../scripts/images/packages.js';
+import { buildTestImages } from '../../scripts/images/build-test-images.js';
 import type { Images, RegistryAuth } from '../../src/images/contract.js';
 import { createImages } from '../../src/images/index.js';
+import { spawnRegistry } from '../support/registry.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'viaduct-registry-'));
 const never = new AbortController().signal;
@@ -20,21 +20,8 @@ const open = async (name: string, mirrors: readonly string[] = []): Promise<Imag
   return images;
 };
 
-/** The registry's program, taken from its package; the package itself is not installed. There is no network here. */
-const registryProgram = (): string => {
-  const packages = packagesIn(DEFAULT_OUT);
-  if (!readdirSync(packages).some((file) => file.startsWith('docker-registry_')))
-    throw new Error('run first: npx tsx scripts/images/build-test-images.ts --fetch docker-registry');
-  unpack(packages, ['docker-registry'], join(scratch, 'registry'));
-  return join(scratch, 'registry/usr/bin/docker-registry');
-};
-
-const startRegistry = async (program: string, port: number, auth = ''): Promise<void> => {
-  const config = join(scratch, `${port}.yml`);
-  const data = join(scratch, `data-${port}`);
-  const yaml = `version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: {rootdirectory: ${data}}\nhttp: {addr: "127.0.0.1:${port}"}\n`;
-  writeFileSync(config, yaml + auth);
-  registries.push(spawn(program, ['serve', config], { stdio: 'ignore' }));
+const startRegistry = async (port: number, login = false): Promise<void> => {
+  registries.push(spawnRegistry({ directory: scratch, port, login }));
   for (let attempt = 0; attempt < 100; attempt++) {
     const up = await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => undefined);
     if (up) return;
@@ -42,9 +29,6 @@ const startRegistry = async (program: string, port: number, auth = ''): Promise<
   }
   throw new Error('the registry does not answer');
 };
-
-/** htpasswd's line for the user `me` with the password `secret` (bcrypt, cost 4). */
-const HTPASSWD = 'me:$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n';
 
 type Lines = Record<string, unknown>[];
 const pull = async (images: Images, name: string, auth?: RegistryAuth): Promise<Lines> => {
@@ -62,8 +46,7 @@ let source: Images;
 let digest = '';
 
 beforeAll(async () => {
-  const program = registryProgram();
-  await startRegistry(program, 5000);
+  await startRegistry(5000);
   source = await open('source');
   const { busybox = '' } = buildTestImages({ only: ['busybox'] });
   await source.load(createReadStream(busybox), () => {});
@@ -181,9 +164,7 @@ describe('a registry that wants a login', () => {
   const secret = { username: 'me', password: 'secret' };
 
   it('refuses without it and serves with it; nothing of it stays on disk', async () => {
-    const file = join(scratch, 'htpasswd');
-    writeFileSync(file, HTPASSWD);
-    await startRegistry(registryProgram(), 5001, `auth: {htpasswd: {realm: r, path: ${file}}}\n`);
+    await startRegistry(5001, true);
     await source.tag('busybox', 'localhost:5001/private');
     await expect(push(source, 'localhost:5001/private:latest')).rejects.toMatchObject({ kind: 'not-found' });
     await push(source, 'localhost:5001/private:latest', secret);

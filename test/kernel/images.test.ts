@@ -344,7 +344,7 @@ describe('names', () => {
     expect(readFileSync(join(images.mount('imp', id), 'etc/hello'), 'utf8')).toBe('hi');
     images.discard('imp');
     await expect(images.import(tarOf({}), 'x', ['RUN boom'], '')).rejects.toThrow(
-      'run is not a valid change command',
+      'RUN is not a valid change command',
     );
     await expect(images.import(Readable.from([Buffer.alloc(9, 'z')]), '', [], '')).rejects.toMatchObject({
       kind: 'invalid',

@@ -317,7 +317,7 @@ describe('build arguments', () => {
 });
 
 describe('configurations', () => {
-  const after = (...texts: string[]) =>
+  const made = (...texts: string[]) =>
     texts.reduce((before, text) => applied(before, instruction(text)) ?? before, {
       config: {},
       cmdSet: false,
@@ -327,19 +327,19 @@ describe('configurations', () => {
   it('M46: ENTRYPOINT drops the command of the base, not the Dockerfile’s own', () => {
     const base = { config: { Cmd: ['base'] }, cmdSet: false };
     expect(applied(base, instruction('ENTRYPOINT ["x"]'))?.config).toEqual({ Cmd: null, Entrypoint: ['x'] });
-    expect(after('CMD ["own"]', 'ENTRYPOINT x').config.Cmd).toEqual(['own']);
-    expect(after('ENTRYPOINT ["x"]', 'ENTRYPOINT []').config.Entrypoint).toBeNull();
+    expect(made('CMD ["own"]', 'ENTRYPOINT x').config.Cmd).toEqual(['own']);
+    expect(made('ENTRYPOINT ["x"]', 'ENTRYPOINT []').config.Entrypoint).toBeNull();
   });
 
   it('M46: the shell form goes through SHELL', () => {
-    const { config, words } = after('SHELL ["/bin/bash", "-ec"]', 'CMD a b');
+    const { config, words } = made('SHELL ["/bin/bash", "-ec"]', 'CMD a b');
     expect(config.Cmd).toEqual(['/bin/bash', '-ec', 'a b']);
     expect(words).toBe('CMD ["/bin/bash" "-ec" "a b"]');
     expect(commandLine({ shell: true, words: ['x'] }, {})).toEqual(['/bin/sh', '-c', 'x']);
   });
 
   it('keep what was, and say what changed in Docker’s words', () => {
-    const { config } = after(
+    const { config } = made(
       'ENV A=1 B=2',
       'ENV A=3',
       'EXPOSE 80 81/udp',
@@ -363,7 +363,7 @@ describe('configurations', () => {
       'ONBUILD RUN x',
       'MAINTAINER me',
     ];
-    expect(words.map((text) => after(text).words)).toEqual([
+    expect(words.map((text) => made(text).words)).toEqual([
       'ENV A=1 B=2',
       'USER x',
       'VOLUME [/a /b]',
@@ -372,10 +372,10 @@ describe('configurations', () => {
       'ONBUILD RUN x',
       'MAINTAINER me',
     ]);
-    expect(after('HEALTHCHECK --interval=90s CMD x').words).toBe(
+    expect(made('HEALTHCHECK --interval=90s CMD x').words).toBe(
       'HEALTHCHECK &{Test:[CMD-SHELL x] Interval:1m30s Timeout:0s StartPeriod:0s StartInterval:0s Retries:0}',
     );
-    expect(() => after('STOPSIGNAL nosuch')).toThrow('invalid signal: nosuch');
+    expect(() => made('STOPSIGNAL nosuch')).toThrow('invalid signal: nosuch');
     expect(applied({ config: {}, cmdSet: false }, instruction('RUN x'))).toBeUndefined();
   });
 

@@ -72,28 +72,32 @@ const remove = async ({ containers, parts }: Build, id: string): Promise<void> =
   }
 };
 
+const ATTACH = { logs: false, stream: true, stdin: false, stdout: true, stderr: true };
+
+/** Tells what the container says until it has nothing more to say. */
+const relay = async ({ containers, signal, tell }: Build, id: string): Promise<void> => {
+  const streams = await containers.attach(id, ATTACH, signal).streams;
+  try {
+    await Promise.all([pump(streams.stdout, out, tell), pump(streams.stderr, err, tell)]);
+  } finally {
+    streams.detach();
+  }
+};
+
 /** Runs to the end; answers the exit code. A client that leaves takes the container along. */
 const runToEnd = async (build: Build, id: string): Promise<number> => {
-  const { containers, signal, tell } = build;
+  const { containers, signal } = build;
   const leave = (): void => void remove(build, id);
   signal.addEventListener('abort', leave, { once: true });
-  const streams = await containers.attach(id, {
-    logs: false,
-    stream: true,
-    stdin: false,
-    stdout: true,
-    stderr: true,
-  });
   try {
-    const ended = containers.wait(id, 'next-exit');
-    const told = Promise.all([pump(streams.stdout, out, tell), pump(streams.stderr, err, tell)]);
+    const told = relay(build, id);
     told.catch(() => {}); // awaited below, after the start
+    const ended = containers.wait(id, 'next-exit');
     await containers.start(id);
     const [{ exitCode }] = await Promise.all([ended, told]);
     return exitCode;
   } finally {
     signal.removeEventListener('abort', leave);
-    streams.detach();
   }
 };
 

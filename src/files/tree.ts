@@ -102,8 +102,9 @@ async function* contentAt(place: Place): AsyncGenerator<Buffer> {
   }
 }
 
-/** The bytes of a regular file. */
-export const readAt = (place: Place): Readable => Readable.from(contentAt(place), { objectMode: false });
+/** The bytes of a regular file. Its reader hears the errors. */
+export const readAt = (place: Place): Readable =>
+  Readable.from(contentAt(place), { objectMode: false }).on('error', () => {});
 
 /** A tar with something in it, plain or compressed. */
 export const isArchive = async (place: Place): Promise<boolean> => {

@@ -185,9 +185,9 @@ export class Applier {
 
   #fine(session: Session, step: Step, errno: number): boolean {
     if (step.op === 'delete') return GONE.has(errno);
-    return (
-      errno === EEXIST && messageExecutor(this.parts.executors, step.object).present(session, step.object)
-    );
+    const executor = messageExecutor(this.parts.executors, step.object);
+    if (executor.excused?.(session, step.object, errno)) return true;
+    return errno === EEXIST && executor.present(session, step.object);
   }
 
   #context(plan: Plan): Context {

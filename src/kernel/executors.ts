@@ -17,7 +17,7 @@ import type { Step } from '../plan/plan.js';
 import type { LocalObjects } from './contract.js';
 import { SystemError } from './ffi.js';
 import { createLink, deleteLink, type LinkContext, replaceLink } from './links/index.js';
-import { addressPresent, fdbPresent, neighbourPresent, routePresent } from './look.js';
+import { addressPresent, fdbPresent, isTakenDown, neighbourPresent, routePresent } from './look.js';
 import { createNamespace, removeNamespace } from './netns.js';
 import { setOffload } from './offload.js';
 import type { OpenVswitch } from './ovs/index.js';
@@ -49,6 +49,8 @@ export interface MessageExecutor<T> {
   replace(object: T, index: number): Buffer;
   delete(object: T, index: number): Buffer;
   present(session: Session, object: T): boolean;
+  /** a refusal that is somebody else's affair: the step is as good as taken */
+  excused?(session: Session, object: T, errno: number): boolean;
   /** the error for a refused create that a user can do something about */
   explain?(object: T, errno: number): Error | undefined;
 }
@@ -200,6 +202,7 @@ export const createExecutors = (
     replace: replaceRoute,
     delete: deleteRoute,
     present: routePresent,
+    excused: isTakenDown,
     explain: explainRoute,
   },
   neighbour: {

@@ -80,6 +80,13 @@ export const routePresent = (session: Session, o: RouteObject): boolean =>
     ),
   );
 
+/** Why a route cannot be: its link is down (Linux says it in three ways). */
+const DOWN = new Set([100, 101, 113]);
+
+/** A container took its own interface down: what it leads to then is its own affair, as are its routes when it is up again. */
+export const isTakenDown = (session: Session, o: RouteObject, errno: number): boolean =>
+  o.ns !== 'host' && DOWN.has(errno) && session.link(o.ns, o.link)?.up === false;
+
 export const neighbourPresent = (session: Session, o: NeighbourObject): boolean =>
   onLink(session, o, (index) => {
     const replies: Buffer[] = [];

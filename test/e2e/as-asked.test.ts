@@ -157,6 +157,18 @@ describe('what cannot be is said in the words that others look for', () => {
     await d.docker('network', 'connect', 'outer', 'cc');
   });
 
+  test('M9: a network whose interface the container took down is no reason not to leave another', async () => {
+    await make('n1');
+    await make('n2');
+    await sleeper('cc', '--network', 'name=n1,gw-priority=1', '--network', 'n2', '--cap-add', 'NET_ADMIN');
+    await inside('cc', 'ip link set eth1 down');
+    await d.docker('network', 'disconnect', 'n1', 'cc');
+    await d.docker('network', 'connect', 'n1', 'cc');
+    await d.docker('restart', '-t', '0', 'cc');
+    expect(await networksOf('cc')).toEqual(['n1', 'n2']);
+    expect(await inside('cc', 'ip route show default')).toContain('default via');
+  });
+
   test('M21: default options that a network overrides do not stand beside it', async () => {
     const create = async (name: string, more: object) => {
       await d.api('POST', '/v1.52/networks/create', { Name: name, EnableIPv6: true, ...more });

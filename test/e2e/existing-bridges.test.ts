@@ -187,6 +187,39 @@ describe('N8 M3 M4 M5 M18: the default network', () => {
     expect(await daemon.host('ip -o -4 addr show docker0')).toMatch(/^[^\n]*176\.88\/24[^\n]*$/);
   });
 
+  test('M18: docker0 follows a new --fixed-cidr-v6; fe80::/64 is a range like any other', async () => {
+    const daemon = await started(['--ipv6', '--fixed-cidr-v6', 'fd1c:aaaa::/64'], 'true');
+    const on = async (range: string): Promise<string> => {
+      await daemon.terminate();
+      await daemon.start(['--ipv6', '--fixed-cidr-v6', range]);
+      return daemon.host('ip -o -6 addr show docker0');
+    };
+    expect(await on('fd1c:bbbb::/64')).toMatch(/ fd1c:bbbb::1\/64 /);
+    expect(await on('fd1c:bbbb::/80')).toMatch(/ fd1c:bbbb::1\/64 /);
+    expect(await pools(daemon, 'bridge')).toContainEqual({
+      Subnet: 'fd1c:bbbb::/64',
+      IPRange: 'fd1c:bbbb::/80',
+      Gateway: 'fd1c:bbbb::1',
+    });
+    expect(await on('fe80::/64')).not.toContain('fd1c');
+    await phrasesFor(daemon).sleeper('c1');
+    expect(await phrasesFor(daemon).address6Of('c1')).toMatch(/^fe80::/);
+    await daemon.docker('rm', '-f', 'c1');
+    expect(await on('fe80:1237::/32')).toMatch(/ fe80:1237::1\/32 /);
+    // a bridge of the user's has the kernel's own address there
+    await daemon.terminate();
+    await daemon.host('ip link add lan type bridge; ip link set lan up');
+    await until(
+      'the kernel’s address is there',
+      async () => (await daemon.host('ip -6 addr show lan')) !== '',
+    );
+    await daemon.start(['--bridge', 'lan', '--ipv6', '--fixed-cidr-v6', 'fe80::/64']);
+    const own = (await daemon.host('ip -o -6 addr show lan')).match(/fe80::[0-9a-f:]+/)?.[0];
+    expect(await pools(daemon, 'bridge')).toContainEqual(
+      expect.objectContaining({ Subnet: 'fe80::/64', Gateway: own }),
+    );
+  });
+
   test('N8 M4: contradictions and a bridge that is not there refuse to start, in one sentence', async () => {
     const daemon = await started([]);
     await daemon.terminate();

@@ -18,6 +18,7 @@ import { apiElements, relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
 import { hostLink } from './kernel/host-link.js';
 import { createKernel } from './kernel/index.js';
+import { createLeaving } from './kernel/leaving.js';
 import { createNftables, foreignDrops, Keeper, sandboxRedirect } from './kernel/nftables/index.js';
 import type { Logger } from './log.js';
 import { createPlugins } from './plugins/index.js';
@@ -67,6 +68,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
       { restored },
       'the record was taken from its copy: what changed after that moment is not known',
     );
+  const leaving = createLeaving();
   const host = hostView(config);
   const model = new Model();
   loadModel(model, store);
@@ -114,6 +116,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     images,
     runtime,
     volumes: createVolumes({
+      erase: leaving.remove,
       dataRoot: config.dataRoot,
       publish: events.publish,
       warn: (message) => log.warn({}, message),
@@ -136,7 +139,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     async close() {
       await api.close();
       await engine.close();
-      await Promise.all([runtime.close(), images.close()]);
+      await Promise.all([runtime.close(), images.close(), leaving.close()]);
       resolver.close();
       ports.close();
       await kernel.close();

@@ -31,7 +31,11 @@ export interface VolumesOptions {
   readonly usedBy: EngineVolumes['usedBy'];
   readonly publish: Events['publish'];
   readonly warn?: (message: string) => void;
+  /** Takes a directory that has left its name from the disk, in its own time. Default: at once. */
+  readonly erase?: (directory: string) => void;
 }
+
+const eraseNow = (directory: string): void => rmSync(directory, { recursive: true, force: true });
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 const LONGEST_NAME = 255; // NAME_MAX, include/uapi/linux/limits.h
@@ -102,6 +106,7 @@ export const createVolumes = ({
   usedBy,
   publish,
   warn = () => {},
+  erase = eraseNow,
 }: VolumesOptions): EngineVolumes => {
   const root = join(dataRoot, 'volumes');
   mkdirSync(root, { recursive: true, mode: 0o701 });
@@ -112,7 +117,8 @@ export const createVolumes = ({
     for (const entry of readdirSync(root, { withFileTypes: true })) {
       const directory = directoryOf(entry.name);
       if (!entry.isDirectory()) continue;
-      if (entry.name.startsWith(REMOVING)) rmSync(directory, { recursive: true, force: true });
+      if (entry.name.startsWith('.'))
+        erase(directory); // a removal that was cut short
       else if (existsSync(join(directory, DATA)))
         volumes.set(entry.name, volumeOf(entry.name, readStored(directory, warn)));
     }
@@ -192,7 +198,7 @@ export const createVolumes = ({
     const doomed = join(root, `${REMOVING}${freshId<string>().slice(0, 12)}`);
     renameSync(directoryOf(volume.name), doomed);
     volumes.delete(volume.name);
-    rmSync(doomed, { recursive: true, force: true });
+    erase(doomed);
   };
 
   const size: EngineVolumes['size'] = (name) => {

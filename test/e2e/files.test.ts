@@ -1,8 +1,9 @@
 /** Files of containers that run and that do not: cp both ways through volumes and binds, export, subpaths, mounts' options. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { exchange } from '../support/exchanger.js';
 import { daemonForThisFile } from '../support/phrases.js';
 
 const d = daemonForThisFile({ images: ['alpine'] });
@@ -198,6 +199,14 @@ describe('M29: options of mounts', () => {
     expect(missing.status).toBe(400);
   });
 
+  test('M29: nothing is mounted into /proc', async () => {
+    for (const place of ['/proc//sys', '/proc/self', '/proc']) {
+      const { code, stderr } = await d.docker.try(['run', '--rm', '-v', `/tmp:${place}`, 'alpine', 'true']);
+      expect([code, stderr]).toEqual([125, expect.stringContaining('inside /proc')]);
+    }
+    await d.docker('run', '--rm', '-v', '/proc/uptime:/proc/uptime', 'alpine', 'true');
+  });
+
   test('M29: nocopy copies nothing; a tmpfs in the place of a VOLUME is the only one there', async () => {
     const nocopy = ['-v', 'empty1:/root/../etc:nocopy', 'alpine', 'ls', '/etc'];
     expect(await d.docker('run', '--rm', ...nocopy)).toBe('');
@@ -211,4 +220,29 @@ describe('M29: options of mounts', () => {
     expect(made.status).toBe(201);
     expect(await d.docker('inspect', '-f', '{{len .Mounts}}', 'tv')).toBe('0');
   });
+});
+
+test('A K3: a running container that exchanges names while files are copied changes nothing of the host', async () => {
+  await d.docker('run', '-d', '--name', 'racer', 'alpine', 'sleep', '1000');
+  const outside = join(here, 'outside');
+  mkdirSync(outside, { mode: 0o700 });
+  writeFileSync(join(outside, 'f1'), 'secret', { mode: 0o600 });
+  await d.docker('exec', 'racer', 'sh', '-c', `mkdir -p /a/d; ln -s ${outside} /a/l; touch /a/d/f1`);
+  const pid = (await d.docker('inspect', '-f', '{{.State.Pid}}', 'racer')).trim();
+  const inside = `/proc/${pid}/root/a`;
+  const exchanger = await exchange([[`${inside}/d`, `${inside}/l`]]);
+  try {
+    const tar = join(here, 'race.tar');
+    await d.host(`cd ${here} && mkdir -p t/d && chmod 777 t/d && touch t/d/f1 && tar -cf ${tar} -C t d d/f1`);
+    const put = `curl -s -o /dev/null --unix-socket ${d.socket} -T ${tar} 'http://d/containers/racer/archive?path=/a&noOverwriteDirNonDir=1'`;
+    const get = `curl -s --unix-socket ${d.socket} 'http://d/containers/racer/archive?path=/a/d/' | grep -c secret`;
+    const said = await d.host.try(`for i in $(seq 20); do ${put}; ${get}; done`);
+    expect(said.stdout).not.toMatch(/[1-9]/);
+  } finally {
+    await exchanger.end();
+  }
+  expect(statSync(outside).mode & 0o777).toBe(0o700);
+  expect(statSync(join(outside, 'f1')).mode & 0o777).toBe(0o600);
+  expect(readdirSync(outside)).toEqual(['f1']);
+  await d.docker('rm', '-f', 'racer');
 });

@@ -2,6 +2,7 @@
 import { invalid } from '../../errors.js';
 import type { HostConfig, MountPoint } from '../../model/container.js';
 import type { StartRequest } from '../contract.js';
+import { createFailure } from '../failure.js';
 import type { OciMount } from './oci.js';
 
 /** bytes; Docker's default of /dev/shm */
@@ -103,7 +104,21 @@ const accessOf = ({ rw, readOnlyBelow, destination }: MountPoint, { kernel }: Mo
   return 'ro';
 };
 
+/** Files of /proc that a mount may stand in for, as runc has them (lxcfs does). */
+const REPLACEABLE = new Set([
+  ...['cpuinfo', 'diskstats', 'meminfo', 'stat', 'swaps', 'uptime', 'loadavg', 'slabinfo', 'net/dev'],
+  ...['sys/kernel/ns_last_pid', 'sys/crypto/fips_enabled'],
+]);
+
+/** What is mounted over /proc would make what masks it worthless. */
+const checkProc = ({ destination, source }: MountPoint): void => {
+  if (destination === '/proc' && source === '/proc') return; // the host's own, which is of type proc
+  if (!`${destination}/`.startsWith('/proc/') || REPLACEABLE.has(destination.slice('/proc/'.length))) return;
+  throw createFailure(`${JSON.stringify(destination)} cannot be mounted because it is inside /proc`);
+};
+
 const userMount = (mount: MountPoint, facts: MountFacts): OciMount => {
+  checkProc(mount);
   if (mount.type === 'tmpfs')
     return {
       destination: mount.destination,

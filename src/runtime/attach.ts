@@ -31,137 +31,154 @@ interface Client {
   readonly stderr: Readable | null;
 }
 
-export interface AttachHub {
-  /** False: it holds no connection any more, the next client needs a new one. */
-  readonly open: boolean;
-  join(): Streams;
-  close(): void;
-  /** Of a container that has ended: resolves when its clients have all it wrote, or take too long over it. */
-  handedOver(): Promise<void>;
-}
-
 const isBehind = (stream: Readable | null): boolean =>
   stream !== null && !stream.destroyed && stream.readableLength > 0;
 
-/** `onEmpty`: neither connection nor clients are left. Throws where conmon is gone. */
-export const attachHub = (target: AttachTarget, onEmpty: () => void): AttachHub => {
-  const clients = new Set<Client>();
+/** Ends by itself: when the container has ended, or its last client has left and conmon would not take that for the end of input. */
+export class AttachHub {
+  readonly #clients = new Set<Client>();
   /** outputs that are LAG behind */
-  const full = new Set<Readable>();
-  const waiting = new Set<() => void>();
-  let open = true;
-  let ended = false;
-  let looking: NodeJS.Timeout | undefined;
+  readonly #full = new Set<Readable>();
+  readonly #waiting = new Set<() => void>();
+  readonly #connection: Connection;
+  #open = true;
+  #ended = false;
+  #looking: NodeJS.Timeout | undefined;
 
-  const regulate = (): void => {
-    const pause = open && full.size > 0 && !ended;
-    if (pause === (looking !== undefined)) return;
-    if (pause) {
-      connection.pause();
-      looking = setInterval(look, LOOK).unref();
-    } else {
-      clearInterval(looking);
-      looking = undefined;
-      connection.resume();
+  /** `onEmpty`: neither connection nor clients are left. Throws where conmon is gone. */
+  constructor(
+    private readonly target: AttachTarget,
+    private readonly onEmpty: () => void,
+  ) {
+    this.#connection = connectConmon(target.bundle, {
+      record: (stream, data) => this.#record(stream, data),
+      end: () => this.#end(),
+    });
+  }
+
+  /** False: it holds no connection any more, the next client needs a new one. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  join(): Streams {
+    const client: Client = { stdout: this.#output(), stderr: this.target.tty ? null : this.#output() };
+    this.#clients.add(client);
+    for (const stream of [client.stdout, client.stderr])
+      stream?.on('close', () => this.#settle(client, stream));
+    const stdin = this.target.stdin ? this.#input() : null;
+    return { ...client, stdin, detach: () => this.#leave(client) };
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#connection.close();
+    this.#closed();
+  }
+
+  /** Of a container that has ended: resolves when its clients have all it wrote, or take too long over it. */
+  async handedOver(): Promise<void> {
+    this.#look();
+    if (this.#isHandedOver()) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, PATIENCE);
+      this.#waiting.add(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  #record(stream: 'stdout' | 'stderr', data: Buffer): void {
+    for (const client of this.#clients) {
+      const to = stream === 'stderr' && client.stderr ? client.stderr : client.stdout;
+      if (!to.destroyed && !to.push(data)) this.#full.add(to);
     }
-  };
-  const look = (): void => {
-    ended ||= !target.isAlive();
-    regulate();
-  };
-  const handed = (): boolean =>
-    !open && ![...clients].some(({ stdout, stderr }) => isBehind(stdout) || isBehind(stderr));
-  const emptied = (): void => {
-    if (!open && clients.size === 0) onEmpty();
-    if (handed()) for (const tell of waiting) tell();
-  };
-  const closed = (): void => {
-    open = false;
-    clearInterval(looking);
-    emptied();
-  };
-  const connection: Connection = connectConmon(target.bundle, {
-    record: (stream, data) => {
-      for (const client of clients) {
-        const to = stream === 'stderr' && client.stderr ? client.stderr : client.stdout;
-        if (!to.destroyed && !to.push(data)) full.add(to);
-      }
-      regulate();
-    },
-    end: () => {
-      for (const client of clients) {
-        client.stdout.push(null);
-        client.stderr?.push(null);
-      }
-      closed();
-    },
-  });
+    this.#regulate();
+  }
 
-  // conmon closes the container's input when its last client leaves, unless told to keep it open: stay connected then.
-  const mayLeave = !target.stdin || target.tty || !target.stdinOnce;
-  const leave = (client: Client): void => {
-    if (!clients.delete(client)) return;
+  #end(): void {
+    for (const { stdout, stderr } of this.#clients) {
+      stdout.push(null);
+      stderr?.push(null);
+    }
+    this.#closed();
+  }
+
+  /** The container waits while a client is behind, and lives. */
+  #regulate(): void {
+    const pause = this.#open && this.#full.size > 0 && !this.#ended;
+    if (pause === (this.#looking !== undefined)) return;
+    if (pause) {
+      this.#connection.pause();
+      this.#looking = setInterval(() => this.#look(), LOOK).unref();
+    } else {
+      clearInterval(this.#looking);
+      this.#looking = undefined;
+      this.#connection.resume();
+    }
+  }
+
+  #look(): void {
+    this.#ended ||= !this.target.isAlive();
+    this.#regulate();
+  }
+
+  #closed(): void {
+    this.#open = false;
+    clearInterval(this.#looking);
+    this.#tell();
+  }
+
+  #isHandedOver(): boolean {
+    return (
+      !this.#open && ![...this.#clients].some(({ stdout, stderr }) => isBehind(stdout) || isBehind(stderr))
+    );
+  }
+
+  #tell(): void {
+    if (!this.#open && this.#clients.size === 0) this.onEmpty();
+    if (!this.#isHandedOver()) return;
+    for (const tell of this.#waiting) tell();
+    this.#waiting.clear();
+  }
+
+  #settle(client: Client, stream: Readable): void {
+    this.#full.delete(stream);
+    // Both outputs were read to their end, or thrown away: nothing is left to be sent to this client.
+    if (client.stdout.destroyed && (client.stderr?.destroyed ?? true)) this.#leave(client);
+    this.#regulate();
+    this.#tell();
+  }
+
+  #leave(client: Client): void {
+    if (!this.#clients.delete(client)) return;
     client.stdout.destroy();
     client.stderr?.destroy();
-    if (clients.size === 0 && mayLeave && open) {
-      connection.close();
-      closed();
-    }
-  };
+    // conmon closes the container's input when its last client leaves, unless told to keep it open: stay connected then.
+    const mayLeave = !this.target.stdin || this.target.tty || !this.target.stdinOnce;
+    if (this.#clients.size === 0 && mayLeave) this.close();
+  }
 
-  const output = (): Readable => {
+  #output(): Readable {
     const stream = new Readable({
       highWaterMark: LAG,
       // Asked for more: below LAG again.
       read: () => {
-        if (full.delete(stream)) regulate();
+        if (this.#full.delete(stream)) this.#regulate();
       },
     });
     return stream.on('error', () => {});
-  };
-  const input = (): Writable =>
-    new Writable({
-      write: (chunk: Buffer, _, done) => (open ? connection.write(chunk, done) : done()),
+  }
+
+  #input(): Writable {
+    const { stdinOnce, tty } = this.target;
+    return new Writable({
+      write: (chunk: Buffer, _, done) => (this.#open ? this.#connection.write(chunk, done) : done()),
       final: (done) => {
-        if (target.stdinOnce && !target.tty && open) connection.endInput();
+        if (stdinOnce && !tty && this.#open) this.#connection.endInput();
         done();
       },
     }).on('error', () => {});
-
-  return {
-    get open() {
-      return open;
-    },
-    join: () => {
-      const client: Client = { stdout: output(), stderr: target.tty ? null : output() };
-      clients.add(client);
-      for (const stream of [client.stdout, client.stderr])
-        stream?.on('close', () => {
-          full.delete(stream);
-          // Both outputs were read to their end, or thrown away: nothing is left to be sent to this client.
-          if (client.stdout.destroyed && (client.stderr?.destroyed ?? true)) leave(client);
-          regulate();
-          emptied();
-        });
-      return { ...client, stdin: target.stdin ? input() : null, detach: () => leave(client) };
-    },
-    close: () => {
-      if (!open) return;
-      connection.close();
-      closed();
-    },
-    handedOver: async () => {
-      look();
-      if (handed()) return;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(done, PATIENCE);
-        function done(): void {
-          clearTimeout(timer);
-          waiting.delete(done);
-          resolve();
-        }
-        waiting.add(done);
-      });
-    },
-  };
-};
+  }
+}

@@ -5,7 +5,7 @@ import { extractTar } from '../files/extract.js';
 import { statPath } from '../files/path-stat.js';
 import { createLeaving, type Leaving } from '../kernel/leaving.js';
 import { isAlive } from '../kernel/processes.js';
-import { type AttachHub, attachHub } from './attach.js';
+import { AttachHub } from './attach.js';
 import { usageOf } from './cgroup-usage.js';
 import { cgroupsOf } from './cgroups.js';
 import { type Context, LIMITS, type Limits, recordsOf } from './context.js';
@@ -84,7 +84,7 @@ const attachments = (need: () => Context) => {
       const known = hubs.get(id);
       if (known?.open) return known.join();
       const target = { bundle: layout.bundle(id), tty, stdin, stdinOnce, isAlive: () => isAlive(process) };
-      const hub = attachHub(target, () => {
+      const hub = new AttachHub(target, () => {
         if (hubs.get(id) === hub) hubs.delete(id);
       });
       hubs.set(id, hub);

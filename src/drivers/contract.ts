@@ -69,6 +69,11 @@ export interface Driver {
    */
   leadsOut?(request: NetworkOptions): { readonly ipv4: boolean; readonly ipv6: boolean };
   /**
+   * For which families published ports are open at a container's own address, taking no port of the host, whether or not
+   * the network is the container's way out. Absent: for none.
+   */
+  opensPorts?(network: Network): { readonly ipv4: boolean; readonly ipv6: boolean };
+  /**
    * Does a sandbox out of which no endpoint leads get a gateway endpoint (docker_gwbridge) for the sake of this one? Absent:
    * no. Never asked of internal networks.
    */

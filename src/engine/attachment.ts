@@ -120,8 +120,9 @@ export const releaseAddresses = (endpoint: Endpoint, addresses: Addresses): void
 export const arrange = (sandbox: Sandbox, members: readonly Member[]): readonly Change[] => {
   const chosen = gateways(members);
   const changes: Change[] = [{ table: 'sandbox', id: sandbox.id, value: { ...sandbox, ...chosen } }];
-  for (const { endpoint, driver } of members) {
-    const bindings = driver.capabilities.ports ? bindingsOf(endpoint.id, chosen, sandbox.bindings) : [];
+  for (const member of members) {
+    const { endpoint, driver } = member;
+    const bindings = driver.capabilities.ports ? bindingsOf(member, chosen, sandbox.bindings) : [];
     changes.push({ table: 'endpoint', id: endpoint.id, value: { ...endpoint, bindings } });
   }
   return changes;

@@ -68,10 +68,25 @@ export const needsGateway = (members: readonly Member[]): boolean => {
 
 const isIpv6 = (address: string): boolean => address.includes(':');
 
-/** The bindings an endpoint carries. IPv6 ports of a container without IPv6 go where its IPv4 gateway is (by the relay). */
+/** The endpoint that carries the ports published on an address of the family. IPv6 goes to one without IPv6 by the relay. */
+export const carrierOf = ({ gateway4, gateway6 }: Gateways, family: Family): EndpointId | null =>
+  family === 6 ? (gateway6 ?? gateway4) : (gateway4 ?? gateway6);
+
+/** At the container's own address, whatever address of the host was named; see `PortBinding.hostPort`. */
+const opened = (binding: PortBinding): PortBinding => ({
+  ...binding,
+  hostIp: isIpv6(binding.hostIp) ? '::' : '0.0.0.0',
+  hostPort: 0,
+});
+
+/** The bindings an endpoint carries: as the way out of their family, or because its network opens ports as they are. */
 export const bindingsOf = (
-  endpoint: EndpointId,
-  { gateway4, gateway6 }: Gateways,
+  { endpoint, network, driver }: Member,
+  chosen: Gateways,
   bindings: readonly PortBinding[],
-): readonly PortBinding[] =>
-  bindings.filter((b) => (isIpv6(b.hostIp) ? (gateway6 ?? gateway4) : (gateway4 ?? gateway6)) === endpoint);
+): readonly PortBinding[] => {
+  const opens = driver.opensPorts?.(network);
+  const opensIt = ({ hostIp }: PortBinding) => (isIpv6(hostIp) ? opens?.ipv6 : opens?.ipv4) === true;
+  const carries = ({ hostIp }: PortBinding) => carrierOf(chosen, isIpv6(hostIp) ? 6 : 4) === endpoint.id;
+  return [...bindings.filter((b) => !opensIt(b) && carries(b)), ...bindings.filter(opensIt).map(opened)];
+};

@@ -92,14 +92,8 @@ const hostRange = (text: string): readonly [number, number] => {
   return range;
 };
 
-/** An empty host address means the daemon's `--ip`; 0.0.0.0 by default, which Docker takes to mean both families. */
-const hostAddresses = (hostIp: string, host: { hostIp: string; ipv6: boolean }): readonly string[] => {
-  if (hostIp !== '') return [hostIp.replace(/^\[|\]$/g, '')];
-  if (host.hostIp !== '0.0.0.0') return [host.hostIp];
-  return host.ipv6 ? ['0.0.0.0', '::'] : ['0.0.0.0'];
-};
-
-type Host = { readonly hostIp: string; readonly ipv6: boolean };
+const hostAddresses = (hostIp: string, anywhere: readonly string[]): readonly string[] =>
+  hostIp === '' ? anywhere : [hostIp.replace(/^\[|\]$/g, '')];
 
 interface Wanted {
   readonly code: number;
@@ -109,14 +103,14 @@ interface Wanted {
   readonly to: number;
 }
 
-const wanted = (config: ContainerConfig, hostConfig: HostConfig, host: Host): Wanted[] => {
+const wanted = (config: ContainerConfig, hostConfig: HostConfig, anywhere: readonly string[]): Wanted[] => {
   const { PortBindings, PublishAllPorts } = hostConfig;
   const out: Wanted[] = [];
-  const addresses = new Map([['', hostAddresses('', host)]]);
+  const addresses = new Map([['', anywhere]]);
   for (const key of Object.keys(PortBindings)) {
     const code = portCode(key);
     for (const { HostIp = '', HostPort = '' } of PortBindings[key] ?? []) {
-      const known = addresses.get(HostIp) ?? hostAddresses(HostIp, host);
+      const known = addresses.get(HostIp) ?? hostAddresses(HostIp, anywhere);
       addresses.set(HostIp, known);
       const port = portNumber(HostPort, 0, HostPort.length);
       const [from, to] = port > 0 ? [port, port] : hostRange(HostPort);
@@ -127,7 +121,7 @@ const wanted = (config: ContainerConfig, hostConfig: HostConfig, host: Host): Wa
   const named = new Set(out.map(({ code }) => code));
   for (const { protocol, port } of exposedPorts(config, hostConfig)) {
     const code = CODE[protocol] + port;
-    if (!named.has(code)) out.push({ code, addresses: hostAddresses('', host), from: 0, to: 0 });
+    if (!named.has(code)) out.push({ code, addresses: anywhere, from: 0, to: 0 });
   }
   return out;
 };
@@ -172,12 +166,27 @@ export const joinRuns = (bindings: readonly PortBinding[]): readonly PortBinding
     grouped(ofProtocol, (b) => b.hostIp).flatMap(([, ofAddress]) => joinSorted(ofAddress.sort(byPorts))),
   );
 
-/** Every binding with its host port decided: fixed ones first, so that a free one is never taken from under them. */
+/** Host ports by the code of the container's port. */
+const portsOf = (bindings: readonly PortBinding[]): ReadonlyMap<number, ReadonlySet<number>> => {
+  const ports = new Map<number, Set<number>>();
+  for (const { protocol, hostPort, containerPort, count } of bindings)
+    for (let i = 0; i < count; i += 1) {
+      const code = CODE[protocol] + containerPort + i;
+      ports.set(code, (ports.get(code) ?? new Set()).add(hostPort + i));
+    }
+  return ports;
+};
+
+/**
+ * Every binding with its host port decided: fixed ones first, so that a free one is never taken from under them.
+ * `anywhere`: where those are published that name no address. `former`: where they were, whose ports they keep.
+ */
 export const resolveBindings = (
   config: ContainerConfig,
   hostConfig: HostConfig,
-  host: Host,
+  anywhere: readonly string[],
   pick: PickPort,
+  former: readonly PortBinding[] = [],
 ): readonly PortBinding[] => {
   const bindings: PortBinding[] = [];
   /** codes of host ports */
@@ -187,13 +196,17 @@ export const resolveBindings = (
     taken.add(CODE[protocol] + hostPort);
     for (const hostIp of addresses) bindings.push({ protocol, hostIp, hostPort, containerPort, count: 1 });
   };
-  const all = wanted(config, hostConfig, host);
+  const all = wanted(config, hostConfig, anywhere).filter(({ addresses }) => addresses.length > 0);
+  const known = portsOf(former);
   for (const each of all) if (each.from > 0 && each.from === each.to) settle(each, each.from);
   for (const each of all) {
     if (each.from > 0 && each.from === each.to) continue;
     const { protocol } = portOf(each.code);
     const isTaken = (port: number): boolean => taken.has(CODE[protocol] + port);
-    settle(each, pick(protocol, each.addresses, each.from, each.to, isTaken));
+    const kept = [...(known.get(each.code) ?? [])].find(
+      (port) => !isTaken(port) && (each.from === 0 || (port >= each.from && port <= each.to)),
+    );
+    settle(each, kept ?? pick(protocol, each.addresses, each.from, each.to, isTaken));
   }
   return joinRuns(bindings);
 };

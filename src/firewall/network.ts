@@ -41,6 +41,7 @@ const familyElements = (network: FirewallNetwork, number: Family): ElementObject
   if (internal || family?.mode === 'isolated') found.push(inet('closed', ...key));
   if (internal) found.push(...fromInternal(key, family?.mode === 'isolated'));
   else if (family && translates(family)) found.push(...sourceNat(network, family));
+  if (family?.gateway !== undefined) found.push(inet(`gateways${number}`, family.gateway));
   return found;
 };
 

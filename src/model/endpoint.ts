@@ -28,7 +28,7 @@ export interface Endpoint {
   readonly gwPriority: number;
   /** what the image and `--expose` name */
   readonly exposed: readonly ExposedPort[];
-  /** published through this endpoint (only the one that is the default gateway of its family carries any) */
+  /** published through this endpoint: the default gateway of their family carries them, routed networks open them */
   readonly bindings: readonly PortBinding[];
   /** with ICC off: what this endpoint may reach, from `--link` */
   readonly linkedTo: readonly LinkedPort[];
@@ -76,7 +76,7 @@ export interface Sandbox {
   /** endpoints whose network gives the default route of each family; null: none */
   readonly gateway4: EndpointId | null;
   readonly gateway6: EndpointId | null;
-  /** everything the container publishes; the gateway endpoints carry it (`Endpoint.bindings`) */
+  /** everything the container publishes, at the addresses of the networks that lead out (`Endpoint.bindings`) */
   readonly bindings: readonly PortBinding[];
   /** `net.*` sysctls from `--sysctl`, key with dots → value */
   readonly sysctls: Readonly<Record<string, string>>;

@@ -17,7 +17,10 @@ export interface PortBinding {
   readonly protocol: Protocol;
   /** bare address; `0.0.0.0` and `::` mean every address of the family. Never empty in the model. */
   readonly hostIp: string;
-  /** 1–65535; already chosen where the user left it to the host */
+  /**
+   * 1–65535; already chosen where the user left it to the host. 0, of an endpoint only: none, the container's own address is
+   * reached (gateway mode routed); `hostIp` is then the family's wildcard
+   */
   readonly hostPort: number;
   readonly containerPort: number;
   /** ≥ 1 */

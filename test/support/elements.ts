@@ -26,6 +26,8 @@ export const SAMPLES: readonly ElementObject[] = [
   inet('from', 'ipv6 . br-x', 'goto from_internal'),
   inet('isolated', 'ipv4 . br-y'),
   inet('masqueraded', 'ipv4 . docker0'),
+  inet('gateways4', '172.18.0.1'),
+  inet('gateways6', 'fd00::1'),
   inet('fixed_source', 'ipv6 . br-x'),
   inet('snat4', 'br-x', '192.0.2.1'),
   inet('snat6', 'br-x', '2001:db8::1'),

@@ -196,6 +196,22 @@ describe('a container', () => {
     expect(presentPortSummaries([endpoint])).toHaveLength(5);
   });
 
+  it('M19: shows a port that a routed network opens without a host port, behind those that are translated', () => {
+    const open = { protocol: 'tcp' as const, hostIp: '::', hostPort: 0, containerPort: 80, count: 2 };
+    const [first] = endpoint.bindings;
+    const routed = { ...endpoint, exposed: [], bindings: first ? [{ ...first, count: 1 }, open] : [] };
+    expect(presentPortMap([routed])).toEqual({
+      '80/tcp': [
+        { HostIp: '0.0.0.0', HostPort: '8080' },
+        { HostIp: '::', HostPort: '' },
+      ],
+      '81/tcp': [{ HostIp: '::', HostPort: '' }],
+    });
+    expect(presentPortSummaries([routed])).toEqual([
+      { IP: '0.0.0.0', PrivatePort: 80, PublicPort: 8080, Type: 'tcp' },
+    ]);
+  });
+
   it('is one line in a list', () => {
     expect(presentSummary(view, 'busybox', Date.parse('2026-01-02T03:07:10Z'), 52)).toMatchObject({
       Names: ['/box'],

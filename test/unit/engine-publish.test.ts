@@ -27,7 +27,7 @@ const hostConfig = (PortBindings: HostConfig['PortBindings'], PublishAllPorts = 
   RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
   AutoRemove: false,
 });
-const host = { hostIp: '0.0.0.0', ipv6: true };
+const host = ['0.0.0.0', '::'];
 const never = () => {
   throw new Error('no port was to be picked');
 };
@@ -62,7 +62,7 @@ describe('publish (P1, P2, P5)', () => {
     const found = resolveBindings(
       config(['80/tcp', '443/tcp']),
       hostConfig({ '80/tcp': [{ HostPort: '8080' }] }, true),
-      { ...host, ipv6: false },
+      ['0.0.0.0'],
       (_protocol, _addresses, from, to) => {
         picks.push(from, to);
         return 32768;
@@ -78,10 +78,20 @@ describe('publish (P1, P2, P5)', () => {
     const found = resolveBindings(
       config(),
       hostConfig({ '80/tcp': [{ HostPort: '' }], '81/tcp': [{ HostPort: '0' }] }),
-      { ...host, ipv6: false },
+      ['0.0.0.0'],
       (_protocol, _addresses, _from, _to, taken) => (taken(32768) ? 32769 : 32768),
     );
     expect(found.map((b) => b.hostPort + b.count)).toEqual([32770]);
+  });
+  it('N F9: keeps the numbers that it had where the addresses change', () => {
+    const wanted = hostConfig({
+      '80/tcp': [{ HostPort: '' }, { HostPort: '8080' }, { HostIp: '::1', HostPort: '1' }],
+    });
+    const before = resolveBindings(config(), wanted, ['127.0.0.1'], () => 32768);
+    const after = resolveBindings(config(), wanted, host, never, before);
+    const texts = after.map(({ hostIp, hostPort }) => `${hostIp} ${hostPort}`);
+    expect(texts.sort()).toEqual(['0.0.0.0 32768', '0.0.0.0 8080', ':: 32768', ':: 8080', '::1 1']);
+    expect(resolveBindings(config(), wanted, ['127.0.0.1'], never, after)).toEqual(before);
   });
   it.each(['0/tcp', '65536/tcp', 'x/tcp', '80/icmp', '80-81/tcp', '-1'])('refuses %s', (text) => {
     expect(() => parsePort(text)).toThrow('invalid port specification');
@@ -116,7 +126,7 @@ describe('publish (P1, P2, P5)', () => {
     const found = resolveBindings(
       config(many),
       hostConfig({}, true),
-      { ...host, ipv6: false },
+      ['0.0.0.0'],
       (_p, _a, _f, _t, taken) => {
         asked += 1;
         expect(taken(30_000 + asked)).toBe(false);

@@ -77,6 +77,7 @@ describe('a network', () => {
       'inet direct br-a . br-a',
       'inet into ipv4 . br-a : goto into_nat',
       'inet masqueraded ipv4 . br-a',
+      'inet gateways4 172.18.0.1',
       'inet into ipv6 . br-a : goto closed',
       'inet out_of ipv6 . br-a : goto closed',
     ]);

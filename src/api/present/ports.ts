@@ -24,7 +24,7 @@ export function presentPortMap(endpoints: readonly Endpoint[]): PortMap {
     for (const { protocol, containerPort, hostIp, hostPort, count } of bindings) {
       const first = PROTOCOL[protocol] + containerPort;
       for (let i = 0; i < count; i += 1) {
-        const entry = { HostIp: hostIp, HostPort: String(hostPort + i) };
+        const entry = { HostIp: hostIp, HostPort: hostPort === 0 ? '' : String(hostPort + i) };
         const list = lists.get(first + i);
         if (list) list.push(entry);
         else lists.set(first + i, [entry]);
@@ -49,6 +49,7 @@ export function presentPortSummaries(endpoints: readonly Endpoint[]): readonly P
   const published = new Set<number>();
   for (const endpoint of endpoints) {
     for (const binding of endpoint.bindings) {
+      if (binding.hostPort === 0) continue; // no port of the host: shown as one that is exposed
       for (let i = 0; i < binding.count; i += 1) {
         const port = binding.containerPort + i;
         published.add(PROTOCOL[binding.protocol] + port);

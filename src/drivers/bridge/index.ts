@@ -20,6 +20,13 @@ export const bridge: Driver = {
     return { ipv4: modes[4] !== 'isolated', ipv6: modes[6] !== 'isolated' };
   },
   standsOn: ({ options }) => bridgeName(options),
+  opensPorts(network) {
+    const { modes } = readOptions(network);
+    return {
+      ipv4: network.ipv4 && !network.internal && modes[4] === 'routed',
+      ipv6: network.ipv6 && !network.internal && modes[6] === 'routed',
+    };
+  },
   validate,
   hostInterface: ({ network, host }) => bridgeSettings(network, host).bridge,
   network,

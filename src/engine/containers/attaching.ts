@@ -4,11 +4,10 @@ import { internal, invalid, notFound } from '../../errors.js';
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Sandbox } from '../../model/endpoint.js';
 import { freshId, type SandboxId } from '../../model/ids.js';
-import { GATEWAY_NETWORK, type Network } from '../../model/network.js';
+import type { Network } from '../../model/network.js';
 import { type Attaching, checkSettings } from '../attachment.js';
 import type { Member } from '../gateways.js';
 import type { Parts } from '../parts.js';
-import { resolveBindings } from '../publish.js';
 import { type LinkTarget, linkedPorts, linksOf } from './links.js';
 import { resolverSettings } from './resolver-settings.js';
 
@@ -32,10 +31,6 @@ export const namespaceOwner = (parts: Parts, container: Container): Container =>
 };
 
 export const usesHost = (container: Container): boolean => container.hostConfig.NetworkMode === 'host';
-
-/** Where the network wants interfaces (host and null networks have none). */
-const hasInterfaces = (parts: Parts, network: Network): boolean =>
-  driverOf(network, parts.drivers).capabilities.interfaces;
 
 export const networkOf = (parts: Parts, entry: Container['networks'][number]): Network => {
   const network = parts.model.networks.get(entry.networkId) ?? parts.model.findNetwork(entry.name);
@@ -66,25 +61,6 @@ export const linkTargets = (parts: Parts, container: Container, network: Network
     return target && endpoint ? [{ alias, container: target, endpoint }] : [];
   });
 
-const HOST_BINDING = 'com.docker.network.bridge.host_binding_ipv4';
-
-/** The networks that may come to carry the ports: a gateway endpoint's, too, where no other can lead out. */
-const carriers = (parts: Parts, networks: readonly Network[]): readonly Network[] => {
-  const outward = networks.filter((n) => !n.internal);
-  const gateway =
-    outward.length > 0 && outward.every((n) => driverOf(n, parts.drivers).needsGateway)
-      ? parts.model.networkNamed(GATEWAY_NETWORK)
-      : undefined;
-  return gateway ? [...networks, gateway] : networks;
-};
-
-/** Where `-p` names no address: the network's own, else the daemon's `--ip`. */
-const publishedBy = (parts: Parts, { config, hostConfig }: Container, networks: readonly Network[]) => {
-  const named = carriers(parts, networks).flatMap((n) => n.options[HOST_BINDING] || []);
-  const hostIp = named[0] ?? parts.host.hostIp;
-  return resolveBindings(config, hostConfig, { ...parts.host, hostIp }, parts.freePort);
-};
-
 export const newSandbox = (parts: Parts, container: Container, networks: readonly Network[]): Sandbox => {
   const id = freshId<SandboxId>();
   const host = usesHost(container);
@@ -95,9 +71,7 @@ export const newSandbox = (parts: Parts, container: Container, networks: readonl
     mode: host ? 'host' : 'private',
     gateway4: null,
     gateway6: null,
-    // Also where no network publishes: one that does may be connected later.
-    bindings:
-      !host && networks.some((n) => hasInterfaces(parts, n)) ? publishedBy(parts, container, networks) : [],
+    bindings: [], // decided with the endpoints
     sysctls: container.hostConfig.Sysctls ?? {},
     ...(container.hostConfig.Privileged ? { privileged: true } : {}),
     dns: resolverSettings(

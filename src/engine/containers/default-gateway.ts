@@ -16,6 +16,7 @@ import { createOwn } from '../networks.js';
 import type { Parts } from '../parts.js';
 import { usesPlugins } from '../plugins/part.js';
 import { NO_SETTINGS } from './create.js';
+import { publishedBindings } from './published.js';
 
 /** Its containers have nothing to do with one another: they may not talk there. */
 const request = (bridge: string): NetworkCreateRequest => ({
@@ -102,7 +103,9 @@ export const commitMembers = (
     ? [{ table: 'endpoint', id: next.gone.endpoint.id, value: null }]
     : [];
   try {
-    parts.ledger.commit([...removed, ...arrange(sandbox, next.members), ...more], meanwhile);
+    const bindings = publishedBindings(parts, sandbox, container, next.members);
+    const arranged = arrange({ ...sandbox, bindings }, next.members);
+    parts.ledger.commit([...removed, ...arranged, ...more], meanwhile);
   } catch (error) {
     if (next.made) releaseAddresses(next.made.endpoint, parts.addresses);
     throw error;

@@ -18,6 +18,7 @@ const setsOf = (family: 4 | 6): SetDeclaration[] => {
   const kept = { data: [address], interval: true } as const;
   const run = { interval: true } as const;
   return [
+    set(`gateways${family}`, 'our bridges’ own addresses', [address]),
     set(`snat${family}`, 'and which address that is', ['ifname'], { data: [address] }),
     set(`publish${family}`, 'ports published on one address', reachable, to),
     set(`publish_range${family}`, 'and in runs, which keep their numbers', reachable, kept),

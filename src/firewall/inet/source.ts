@@ -32,4 +32,15 @@ export const SOURCE = s.baseChain(
     s.inSet('bridges', 'oifname'),
     s.masquerade,
   ),
+  // Last, as only few flows come so far: what a container sends out has been masqueraded before.
+  ...([4, 6] as const).map((family) =>
+    s.rule(
+      'the host by another bridge’s address: a container on that bridge too would answer there',
+      family === 4 ? v4 : v6,
+      s.inSet(`gateways${family}`, family === 4 ? 'ip saddr' : 'ip6 saddr'),
+      s.inSet('bridges', 'oifname'),
+      translated,
+      s.masquerade,
+    ),
+  ),
 );

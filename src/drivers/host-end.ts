@@ -170,6 +170,7 @@ export const portElements = (
     hostIfname: endpoint.hostIfname,
     mac: endpoint.mac,
     addresses: [endpoint.ipv4, endpoint.ipv6, ...endpoint.linkLocal].flatMap((a) => (a ? [bare(a)] : [])),
+    answersFor: endpoint.answersFor ?? [],
     exposed: endpoint.exposed,
     bindings: endpoint.bindings,
     linkedTo: endpoint.linkedTo,

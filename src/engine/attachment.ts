@@ -12,7 +12,7 @@ import { macFromText } from '../model/mac.js';
 import type { Network } from '../model/network.js';
 import type { Change } from '../store/store.js';
 import type { Addresses } from './addresses.js';
-import { bindingsOf, gateways, type Member } from './gateways.js';
+import { answersFor, bindingsOf, gateways, type Member } from './gateways.js';
 import { bare } from './model.js';
 import { exposedPorts } from './publish.js';
 import { takesIpv6 } from './sysctls.js';
@@ -122,8 +122,14 @@ export const arrange = (sandbox: Sandbox, members: readonly Member[]): readonly 
   const changes: Change[] = [{ table: 'sandbox', id: sandbox.id, value: { ...sandbox, ...chosen } }];
   for (const member of members) {
     const { endpoint, driver } = member;
+    const { answersFor: _, ...rest } = endpoint;
+    const others = answersFor(member, chosen, members);
     const bindings = driver.capabilities.ports ? bindingsOf(member, chosen, sandbox.bindings) : [];
-    changes.push({ table: 'endpoint', id: endpoint.id, value: { ...endpoint, bindings } });
+    changes.push({
+      table: 'endpoint',
+      id: endpoint.id,
+      value: { ...rest, bindings, ...(others.length > 0 ? { answersFor: others } : {}) },
+    });
   }
   return changes;
 };

@@ -3,6 +3,7 @@
  * Order, as Docker's: highest gw-priority, internal networks never, dual-stack first, then by network name.
  */
 import type { Driver } from '../drivers/contract.js';
+import { bare } from '../model/address.js';
 import type { Endpoint, RemoteEndpoint } from '../model/endpoint.js';
 import type { EndpointId } from '../model/ids.js';
 import type { Family, Network } from '../model/network.js';
@@ -71,6 +72,22 @@ const isIpv6 = (address: string): boolean => address.includes(':');
 /** The endpoint that carries the ports published on an address of the family. IPv6 goes to one without IPv6 by the relay. */
 export const carrierOf = ({ gateway4, gateway6 }: Gateways, family: Family): EndpointId | null =>
   family === 6 ? (gateway6 ?? gateway4) : (gateway4 ?? gateway6);
+
+/**
+ * Addresses of routed networks that others are reached from by this endpoint: a container answers by its default route,
+ * whichever interface a packet came in by.
+ */
+export const answersFor = (
+  { endpoint }: Member,
+  chosen: Gateways,
+  members: readonly Member[],
+): readonly string[] =>
+  members.flatMap(({ endpoint: other, network, driver }) => {
+    const opens = other.id === endpoint.id ? undefined : driver.opensPorts?.(network);
+    const ipv4 = opens?.ipv4 && chosen.gateway4 === endpoint.id ? other.ipv4 : undefined;
+    const ipv6 = opens?.ipv6 && chosen.gateway6 === endpoint.id ? other.ipv6 : undefined;
+    return [ipv4, ipv6].flatMap((address) => (address === undefined ? [] : [bare(address)]));
+  });
 
 /** At the container's own address, whatever address of the host was named; see `PortBinding.hostPort`. */
 const opened = (binding: PortBinding): PortBinding => ({

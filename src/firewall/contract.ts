@@ -37,6 +37,8 @@ export interface FirewallEndpoint {
   readonly exposed: readonly ExposedPort[];
   readonly bindings: readonly PortBinding[];
   readonly linkedTo: readonly LinkedPort[];
+  /** the container's own on routed networks, whose answers leave by this port as it is the way out */
+  readonly answersFor?: readonly string[];
   /** the container is a router: it may send packets with others' IP addresses (its MAC, ARP and ND stay bound) */
   readonly forwards?: boolean;
   /** further addresses and prefixes, in canonical text and apart from each other, that it carries: ARP and ND too */

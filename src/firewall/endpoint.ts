@@ -20,8 +20,9 @@ export const linkLocalOf = (mac: string): string => {
 
 /** Anti-spoofing: MAC and addresses are bound to the port (RELIABILITY.md, safety 6). */
 const guardElements = (endpoint: FirewallEndpoint): ElementObject[] => {
-  const { hostIfname: port, mac, addresses, network, forwards, carried = [] } = endpoint;
-  const own = network.families.some((f) => f.family === 6) ? [...addresses, linkLocalOf(mac)] : addresses;
+  const { hostIfname: port, mac, addresses, network, forwards, answersFor = [], carried = [] } = endpoint;
+  const linkLocal = network.families.some((f) => f.family === 6) ? [linkLocalOf(mac)] : [];
+  const own = [...addresses, ...linkLocal, ...answersFor];
   const first = [isIPv4, isIPv6].map((ofFamily) => addresses.find(ofFamily) ?? NO_VALUE);
   return [
     netdev('macs', port, mac),

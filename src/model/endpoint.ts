@@ -30,6 +30,8 @@ export interface Endpoint {
   readonly exposed: readonly ExposedPort[];
   /** published through this endpoint: the default gateway of their family carries them, routed networks open them */
   readonly bindings: readonly PortBinding[];
+  /** bare addresses of the sandbox's endpoints on routed networks: as this one is the way out, their answers leave by it */
+  readonly answersFor?: readonly string[];
   /** with ICC off: what this endpoint may reach, from `--link` */
   readonly linkedTo: readonly LinkedPort[];
   /** the third-party IPAM driver's pools that its addresses are from; a replay may give a pool another name */

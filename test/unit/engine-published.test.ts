@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { bridge } from '../../src/drivers/bridge/index.js';
 import { publishAddresses } from '../../src/engine/containers/published.js';
-import { bindingsOf, gateways, type Member } from '../../src/engine/gateways.js';
+import { answersFor, bindingsOf, gateways, type Member } from '../../src/engine/gateways.js';
 import type { PortBinding } from '../../src/model/port.js';
 import { aNetwork, anEndpoint } from '../support/views.js';
 
@@ -68,6 +68,17 @@ describe('M10: an endpoint of a routed network', () => {
     const both = [nat({ gwPriority: 1 }), routed()] as const;
     expect(carried(both[0], both)).toEqual(wanted);
     expect(carried(both[1], both)).toEqual([open('0.0.0.0'), open('0.0.0.0'), open('::')]);
+  });
+  test('answers by the way out, whose port lets its address pass', () => {
+    const other = routed();
+    const both = [
+      nat({ gwPriority: 1 }),
+      { ...other, endpoint: { ...other.endpoint, ipv4: '172.19.0.2/16' } },
+    ] as const;
+    const chosen = gateways(both);
+    expect(answersFor(both[0], chosen, both)).toEqual(['172.19.0.2', 'fd00:1::2']);
+    expect(answersFor(both[1], chosen, both)).toEqual([]);
+    expect(answersFor(both[0], chosen, [both[0], nat()])).toEqual([]);
   });
   test('takes no port of the host where it is the way out', () => {
     const both = [nat(), routed({ gwPriority: 1 })] as const;

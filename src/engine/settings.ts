@@ -36,7 +36,8 @@ const settingsOf = (network: Network, { host, drivers }: Context): readonly Sysc
   const driver = driverOf(network, drivers);
   const link = driver.hostInterface?.({ host, network });
   if (link === undefined) return [];
-  const forwards = host.ipForward && network.ipv4 && !network.internal;
+  // On a bridge that was there before it is its administrator's.
+  const forwards = host.ipForward && network.ipv4 && !network.internal && !network.adopted;
   return [
     ...(forwards ? [on(`net/ipv4/conf/${link}/forwarding`)] : []),
     ...driver

@@ -60,14 +60,12 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     join(config.dataRoot, 'intent.mdb'),
     join(config.dataRoot, 'intent.tail'),
     (message) => log.error({}, message),
+    config.execRoot,
   );
   if (quarantined)
-    log.error({ quarantined }, 'the record of networks and containers could not be read and was set aside');
+    log.error(quarantined, 'the record of networks and containers could not be read and was set aside');
   if (restored)
-    log.error(
-      { restored },
-      'the record was taken from its copy: what changed after that moment is not known',
-    );
+    log.error(restored, 'the record was taken from its copy: what changed after that moment is not known');
   const leaving = createLeaving();
   const host = hostView(config);
   const model = new Model();

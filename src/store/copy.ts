@@ -1,25 +1,33 @@
 /**
- * A second copy of the database beside it, some seconds behind: what a damaged one is replaced by, so that containers
- * that run on are still known. lmdb makes it on another thread, from one moment; it takes its place by a rename.
+ * Second copies of the database: what a damaged one is replaced by, so that containers that run on are still known. One lies
+ * beside it, some seconds behind; one in memory (the exec root), where what runs is known a second after it changed, whatever
+ * happens to the disk. lmdb makes a copy on another thread, from one moment; it takes its place by a rename.
  */
-import { copyFileSync, existsSync, constants as files, statSync } from 'node:fs';
-import { chmod, open, rename, rm } from 'node:fs/promises';
-import { type Database, openWhole } from './database.js';
+import { existsSync, statSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { type Database, readDatabase } from './database.js';
+import type { Values } from './values.js';
 
-/** At the most so long after a change the copy has it. */
-const BEHIND_MS = 5_000;
+export interface CopyPlace {
+  readonly path: string;
+  /** at the most so long after a change the copy has it */
+  readonly behindMs: number;
+}
 
-const copyOf = (path: string): string => `${path}-copy`;
+export interface FoundCopy {
+  readonly values: Values;
+  /** when it was made, RFC 3339 */
+  readonly made: string;
+  readonly path: string;
+}
 
-/** Where there is no database but a copy of one, puts that in its place. Answers when it was made (RFC 3339). */
-export const restoreCopy = (path: string): string | undefined => {
-  const copy = copyOf(path);
-  const whole = existsSync(path) ? undefined : openWhole(copy);
-  if (!whole) return undefined;
-  void whole.db.close();
-  copyFileSync(copy, path, files.COPYFILE_EXCL);
-  return statSync(copy).mtime.toISOString();
-};
+/** The whole ones. */
+export const findCopies = (places: readonly CopyPlace[]): readonly FoundCopy[] =>
+  places.flatMap(({ path }) => {
+    const values = readDatabase(path);
+    if (!values || 'damage' in values) return [];
+    return [{ values, made: statSync(path).mtime.toISOString(), path }];
+  });
 
 /** Behind a rename comes what is on the disk, or a power cut leaves an empty file under the good name. */
 const onDisk = async (path: string): Promise<void> => {
@@ -31,13 +39,12 @@ const onDisk = async (path: string): Promise<void> => {
   }
 };
 
-const makeCopy = async (db: Database, path: string): Promise<void> => {
-  const fresh = `${copyOf(path)}.new`;
+const makeCopy = async (database: Database, path: string): Promise<void> => {
+  const fresh = `${path}.new`;
   await rm(fresh, { force: true });
-  await db.backup(fresh, false);
-  await chmod(fresh, 0o600);
+  await database.backup(fresh);
   await onDisk(fresh);
-  await rename(fresh, copyOf(path));
+  await rename(fresh, path);
 };
 
 export interface Copy {
@@ -47,20 +54,26 @@ export interface Copy {
   close(): Promise<void>;
 }
 
-export const keepCopy = (db: Database, path: string, warn: (message: string) => void): Copy => {
+export const keepCopy = (
+  database: Database,
+  { path, behindMs }: CopyPlace,
+  warn: (message: string) => void,
+): Copy => {
   let timer: NodeJS.Timeout | undefined;
   let making = Promise.resolve();
   const make = (): Promise<void> => {
     timer = undefined;
     making = making
-      .then(() => makeCopy(db, path))
+      .then(() => makeCopy(database, path))
       .catch((error: unknown) => warn(`the copy of the records is old: ${String(error)}`));
     return making;
   };
+  const soon = (): void => {
+    timer ??= setTimeout(() => void make(), behindMs).unref();
+  };
+  if (!existsSync(path)) soon();
   return {
-    soon: () => {
-      timer ??= setTimeout(() => void make(), BEHIND_MS).unref();
-    },
+    soon,
     close: async () => {
       clearTimeout(timer);
       await (timer === undefined ? making : make());

@@ -2,19 +2,21 @@
  * Durable intent: one lmdb file with one JSON value a record, and a tail of the commits since it was last written. A
  * commit is a line in the tail (0.05 ms) and outlives the daemon at once; a durable one is on the disk, and outlives the
  * machine, when `written` says so: whoever answers a client waits for that, while the kernel's objects are made. The
- * tail goes into the database, in one transaction, after `FLUSH_MS`. A file that cannot be read is set aside, never
- * silently replaced, and its copy (`copy.ts`) takes its place.
+ * tail goes into the database, in one transaction, after `FLUSH_MS`. A file that is not as it was written is set aside,
+ * never silently replaced, and a copy (`copy.ts`) takes its place. A disk that is full keeps nobody from reading: what does not
+ * fit the tail is refused, the rest waits for room.
  */
-import { existsSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { failpoint } from '../failpoints.js';
 import type { Container } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { Network } from '../model/network.js';
 import type { Owed } from '../model/owed.js';
-import { keepCopy, restoreCopy } from './copy.js';
-import { type Contents, openDatabase, openWhole, setAside } from './database.js';
-import { openTail, RESERVE } from './tail.js';
+import { type CopyPlace, type FoundCopy, findCopies, keepCopy } from './copy.js';
+import { Database, type Entry, readDatabase, setAside } from './database.js';
+import { openTail, RESERVE, readTail } from './tail.js';
+import type { Values } from './values.js';
 
 export interface Records {
   readonly network: Network;
@@ -48,13 +50,15 @@ export interface Store {
 
 export interface OpenedStore {
   readonly store: Store;
-  /** path under which an unreadable file was set aside; absent when all was well */
-  readonly quarantined?: string;
-  /** when the copy was made from which the records were taken, RFC 3339; absent where the database itself had them */
-  readonly restored?: string;
+  /** a file that was not as it was written: where it lies now, and what was wrong; absent when all was well */
+  readonly quarantined?: { readonly path: string; readonly damage: string };
+  /** the copy from which the records were taken; absent where the database itself had them */
+  readonly restored?: { readonly path: string; readonly made: string };
 }
 
 const FLUSH_MS = 500;
+/** How far the copies may be behind: beside the database, and in memory. */
+const BEHIND_MS = { disk: 5_000, memory: 1_000 } as const;
 const GENERATION = 'setting/generation';
 
 const isTable = (text: string): text is Table => (TABLES as readonly string[]).includes(text);
@@ -83,12 +87,12 @@ const keyed = (changes: readonly Change[]): (readonly [string, Change])[] =>
   changes.map((c) => [keyOf(c), c]);
 
 /** The records, with the tail replayed over the database. */
-const readAll = (entries: Contents['entries'], left: readonly (readonly Line[])[]): Map<string, Change> => {
+const readAll = (values: Values['values'], left: readonly (readonly Line[])[]): Map<string, Change> => {
   const records = new Map<string, Change>();
-  for (const { key, value } of entries) {
+  for (const [key, json] of values) {
     const [table = '', id = ''] = key.split('/', 2);
     // The value was written by `commit` below under the same table's type.
-    if (isTable(table)) records.set(key, { table, id, value } as Change);
+    if (isTable(table)) records.set(key, { table, id, value: JSON.parse(json) } as Change);
   }
   for (const line of left.flat()) {
     if (line.table === 'patch') {
@@ -101,21 +105,63 @@ const readAll = (entries: Contents['entries'], left: readonly (readonly Line[])[
   return records;
 };
 
-/** `path`: the database; `tailPath`: on the same disk. */
+const generationOf = (values: Values['values']): number => Number(JSON.parse(values.get(GENERATION) ?? '0'));
+
+interface Source {
+  readonly values: ReadonlyMap<string, string>;
+  /** the file has them, each with its checksum */
+  readonly written: boolean;
+  readonly quarantined?: { readonly path: string; readonly damage: string };
+  readonly restored?: { readonly path: string; readonly made: string };
+}
+
+const latest = (copies: readonly FoundCopy[]): FoundCopy | undefined =>
+  [...copies].sort((a, b) => generationOf(b.values.values) - generationOf(a.values.values))[0];
+
+/** What is wrong with the file; a tail that goes on from a later state tells of one that went back. */
+const damageOf = (found: ReturnType<typeof readDatabase>, tailPath: string): string | undefined => {
+  if (!found) return undefined;
+  if ('damage' in found) return found.damage;
+  return readTail(tailPath, generationOf(found.values)).ahead ? 'it is older than its journal' : undefined;
+};
+
+/** Where the records are taken from: the database, else the latest whole copy, else there are none. */
+const sourceOf = (path: string, tailPath: string, places: readonly CopyPlace[]): Source => {
+  const found = readDatabase(path);
+  const damage = damageOf(found, tailPath);
+  if (found && !('damage' in found) && damage === undefined)
+    return { values: found.values, written: !found.unsealed };
+  const quarantined = damage === undefined ? {} : { quarantined: { path: setAside(path), damage } };
+  const copy = latest(findCopies(places));
+  if (!copy) return { values: new Map(), written: false, ...quarantined };
+  const { made, path: from } = copy;
+  return { values: copy.values.values, written: false, ...quarantined, restored: { path: from, made } };
+};
+
+/**
+ * `path`: the database; `tailPath`: on the same disk. `memory`: a directory that does not outlive the machine, for a copy of what
+ * runs.
+ */
 export const openStore = (
   path: string,
   tailPath: string,
   warn: (message: string) => void = () => {},
+  memory?: string,
 ): OpenedStore => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const whole = openWhole(path);
-  const quarantined = whole || !existsSync(path) ? undefined : setAside(path);
-  const restored = whole ? undefined : restoreCopy(path);
-  const { db, entries } = whole ?? openWhole(path) ?? { db: openDatabase(path), entries: [] };
-  const copy = keepCopy(db, path, warn);
-  let generation = Number(db.get(GENERATION) ?? 0);
-  const tail = openTail<readonly Line[]>(tailPath, generation);
-  const loaded = readAll(entries, tail.left);
+  const places: readonly CopyPlace[] = [
+    { path: `${path}-copy`, behindMs: BEHIND_MS.disk },
+    ...(memory === undefined ? [] : [{ path: join(memory, 'intent.mdb-copy'), behindMs: BEHIND_MS.memory }]),
+  ];
+  const { values, written, quarantined, restored } = sourceOf(path, tailPath, places);
+  const database = new Database(path, values, !written);
+  const copies = places.map((place) => keepCopy(database, place, warn));
+  let generation = generationOf(values);
+  const isNew = values.size === 0;
+  const left = readTail<readonly Line[]>(tailPath, generation);
+  if (left.damage && !isNew) warn(left.damage);
+  const tail = openTail<readonly Line[]>(tailPath, generation, written || !restored ? left.end : undefined);
+  const loaded = readAll(values, left.commits);
   /** containers as the database and the tail have them */
   const known = new Map<string, Container>();
   const learn = (changes: Iterable<Change>): void => {
@@ -130,32 +176,37 @@ export const openStore = (
   const pending = new Map<string, Change>();
   let timer: NodeJS.Timeout | undefined;
 
+  /** settings that are not in the database yet */
+  const settings = new Map<string, string>();
+
   const persist = (changes: Iterable<Change>): void => {
-    db.transactionSync(() => {
-      for (const change of changes)
-        if (change.value === null) db.removeSync(keyOf(change));
-        else db.putSync(keyOf(change), change.value);
-      db.putSync(GENERATION, String(generation + 1));
-    });
+    const records = [...changes].map(
+      (change): Entry => [keyOf(change), change.value === null ? null : JSON.stringify(change.value)],
+    );
+    database.write([...records, ...settings, [GENERATION, JSON.stringify(String(generation + 1))]]);
     failpoint('intent-written');
     generation += 1;
     pending.clear();
+    settings.clear();
     tail.clear(generation);
-    copy.soon();
+    for (const copy of copies) copy.soon();
   };
   const flush = (): void => {
     clearTimeout(timer);
     timer = undefined;
-    if (pending.size > 0) persist(pending.values());
+    if (pending.size > 0 || settings.size > 0) persist(pending.values());
   };
   /** A disk that is full now may not be later; the tail keeps what is pending until then. */
   const flushInTime = (): void => {
     try {
       flush();
     } catch (error) {
-      warn(`records wait for the disk: ${error instanceof Error ? error.message : String(error)}`);
-      timer = setTimeout(flushInTime, 10 * FLUSH_MS).unref();
+      refused(error);
     }
+  };
+  const refused = (error: unknown): void => {
+    warn(`records wait for the disk: ${error instanceof Error ? error.message : String(error)}`);
+    timer = setTimeout(flushInTime, 10 * FLUSH_MS).unref();
   };
   const lineOf = (change: Change): Line => {
     const before = change.table === 'container' ? known.get(change.id) : undefined;
@@ -164,14 +215,20 @@ export const openStore = (
       : change;
   };
 
-  // What a killed daemon left in its tail goes into the database before anything new does.
-  if (tail.left.length > 0) {
-    const gone = tail.left
-      .flat()
-      .flatMap((l): Change[] =>
-        l.table !== 'patch' && l.value === null && !loaded.has(keyOf(l)) ? [l] : [],
-      );
-    persist([...gone, ...loaded.values()]);
+  // What a killed daemon left in its tail goes into the database before anything new does, as does what is not written there
+  // as it should be. Where the disk has no room, both wait for it.
+  for (const line of left.commits.flat()) {
+    const table = line.table === 'patch' ? 'container' : line.table;
+    const gone = { table, id: line.id, value: null } as Change; // of the table whose key it is
+    const key = keyOf(gone);
+    pending.set(key, loaded.get(key) ?? gone);
+  }
+  if (pending.size > 0 || (database.incomplete && !isNew)) {
+    try {
+      persist(pending.values());
+    } catch (error) {
+      refused(error);
+    }
   }
 
   const store: Store = {
@@ -185,18 +242,20 @@ export const openStore = (
       if (tail.length > RESERVE) flushInTime();
     },
     written: () => tail.written(),
-    setting(key, fresh) {
-      const known = db.get(`setting/${key}`);
-      if (typeof known === 'string') return known;
+    setting(name, fresh) {
+      const key = `setting/${name}`;
+      const known = settings.get(key) ?? database.get(key);
+      if (known !== undefined) return JSON.parse(known) as string; // written here
       const value = fresh();
-      db.putSync(`setting/${key}`, value);
+      settings.set(key, JSON.stringify(value));
+      flushInTime();
       return value;
     },
     async close() {
       flush();
       tail.close();
-      await copy.close();
-      await db.close();
+      await Promise.all(copies.map((copy) => copy.close()));
+      await database.close();
     },
   };
   return {

@@ -4,8 +4,9 @@
  * the kernel's objects are made. Each line carries the generation of the database that it goes on from, so lines that
  * the database has gone beyond are never played again, and the id of the boot: after another one, lines that nobody
  * waited for mean nothing. The file keeps its length (zeros behind the last line): the disk has only data to write.
+ * Whatever is not as it was written is told of (`damage`): a line is marked at its begin, summed up whole, and closed by a
+ * zero byte, so that no single byte can take it away unnoticed.
  */
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -19,12 +20,23 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { checksum, formerChecksum } from './values.js';
 
 const whenOnDisk = promisify(fdatasync);
 
+/** What a daemon before us left. */
+export interface Left<T> {
+  /** its commits, in order, as far as they are whole */
+  readonly commits: readonly T[];
+  /** where what follows them goes */
+  readonly end: number;
+  /** what is wrong with the rest, for the log: a line that was being written when it died, or damage */
+  readonly damage?: string;
+  /** it goes on from a later state of the database than the one that is there */
+  readonly ahead: boolean;
+}
+
 export interface Tail<T> {
-  /** The commits left by a daemon before us, in order. A torn last line counts as never written. */
-  readonly left: readonly T[];
   /** bytes of the lines since `clear` */
   readonly length: number;
   append(commit: T, durable: boolean): void;
@@ -39,59 +51,103 @@ const { O_RDWR, O_CREAT } = constants;
 const NUL = 0;
 /** Bytes laid out in advance; a tail that outgrows them is as safe, and slower. */
 export const RESERVE = 1 << 20;
-/** `<generation> <boot id> <d: durable, s: not> <checksum> <JSON>` */
-const LINE = /^(\d{1,16}) ([0-9a-f-]{36}) ([ds]) ([0-9a-f]{16}) (.*)$/s;
-
-/** Tells a line that the disk has only part of from one it has whole. */
-const checksum = (text: string): string => createHash('sha1').update(text).digest('hex').slice(0, 16);
+/** `+<generation> <boot id> <d: durable, s: not> <checksum> <JSON>`; a former version wrote no mark, and summed up the JSON alone. */
+const LINE = /^\+?(\d{1,16}) ([0-9a-f-]{36}) ([ds]) ([0-9a-f]{16}) (.*)$/s;
+const MARK = '+';
 
 /** Changes with every boot of the kernel. */
 const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
 
-/** Whole lines up to the first zero byte; what follows the last line end was being written when the daemon died. */
-const lines = (path: string): readonly string[] => {
+interface Line {
+  readonly generation: number;
+  readonly boot: string;
+  readonly durable: boolean;
+  readonly json: string;
+}
+
+const parse = (text: string): Line | undefined => {
+  const [, generation = '', boot = '', kind = '', sum, json = ''] = LINE.exec(text) ?? [];
+  const whole = text.startsWith(MARK) ? checksum(generation, boot, kind, json) : formerChecksum(json);
+  return sum === whole ? { generation: Number(generation), boot, durable: kind === 'd', json } : undefined;
+};
+
+const contents = (path: string): Buffer | undefined => {
   try {
-    const all = readFileSync(path);
-    const end = all.indexOf(NUL);
-    return all
-      .toString('utf8', 0, end < 0 ? all.length : end)
-      .split('\n')
-      .slice(0, -1);
+    return readFileSync(path);
   } catch {
-    return [];
+    return undefined;
   }
 };
 
-const leftIn = <T>(path: string, generation: number, boot: string): readonly T[] => {
+/** Lines of this generation behind the end: the end was not there when they were written. */
+const goesOn = (all: Buffer, end: number, generation: number): boolean =>
+  all.includes(`${generation} `, end + 1) &&
+  all
+    .toString('utf8', end + 1)
+    .split(/[\n\0]+/)
+    .some((text) => (parse(text) ?? parse(`${MARK}${text}`))?.generation === generation);
+
+/** `all`: of the file, undefined where there is none. `generation`: of the database as it was found. */
+export const leftIn = <T>(all: Buffer | undefined, generation: number): Left<T> => {
+  const nothing = { commits: [], end: 0, ahead: false };
+  if (all === undefined) return nothing;
+  const end = all.indexOf(NUL);
+  const text = all.toString('utf8', 0, end < 0 ? all.length : end);
+  const boot = bootId();
   const commits: T[] = [];
+  const ends: number[] = [];
   let certain = 0;
-  for (const line of lines(path)) {
-    const [, from, then, kind, sum, json = ''] = LINE.exec(line) ?? [];
-    // Older than the database, or damaged; what comes behind builds on what is lost.
-    if (Number(from) !== generation || sum !== checksum(json)) break;
-    commits.push(JSON.parse(json) as T); // written by `append`
-    if (then === boot || kind === 'd') certain = commits.length;
+  let at = 0;
+  let damage = end < 0 || all.length < RESERVE ? 'the journal of the last changes was cut short' : undefined;
+  for (const piece of text.split(/(?<=\n)/)) {
+    const line = piece.endsWith('\n') ? parse(piece.slice(0, -1)) : undefined;
+    if (line === undefined) {
+      if (piece !== '')
+        damage ??=
+          'a line of the journal of the last changes is not whole: it and what follows are not known';
+      break;
+    }
+    // Older: the database has gone beyond it.
+    if (line.generation !== generation) return { ...nothing, ahead: line.generation > generation };
+    at += Buffer.byteLength(piece);
+    commits.push(JSON.parse(line.json) as T); // written by `append`
+    ends.push(at);
+    if (line.boot === boot || line.durable) certain = commits.length;
   }
+  if (end >= 0 && goesOn(all, end, generation))
+    damage ??= 'the journal of the last changes ends too soon: what follows is not known';
   // Waiting for a line is waiting for all before it: the rest of another boot's may be there or not.
-  return commits.slice(0, certain);
+  return {
+    commits: commits.slice(0, certain),
+    end: ends[certain - 1] ?? 0,
+    ahead: false,
+    ...(damage === undefined ? {} : { damage }),
+  };
 };
 
-/** For root only: it holds what the database holds. */
-const laidOut = (path: string): number => {
+/** What a daemon before us left in the file at `path`. */
+export const readTail = <T>(path: string, generation: number): Left<T> => leftIn(contents(path), generation);
+
+/** For root only: it holds what the database holds. `anew`: nothing of what is in it will ever be asked for. */
+const laidOut = (path: string, anew: boolean): number => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const fd = openSync(path, O_RDWR | O_CREAT, 0o600);
   const { size } = fstatSync(fd);
-  if (size < RESERVE) writeSync(fd, Buffer.alloc(RESERVE - size), 0, RESERVE - size, size);
-  fsyncSync(fd);
+  if (anew && size > 0) writeSync(fd, Buffer.alloc(size), 0, size, 0);
+  try {
+    if (size < RESERVE) writeSync(fd, Buffer.alloc(RESERVE - size), 0, RESERVE - size, size);
+    fsyncSync(fd);
+  } catch {
+    // A full disk: what is appended says so, when it does not fit.
+  }
   return fd;
 };
 
-/** `generation`: of the database as it was found. */
-export const openTail = <T>(path: string, generation: number): Tail<T> => {
+/** `generation`: of the database as it was found. `from`: where what was left ends; undefined: begins anew. */
+export const openTail = <T>(path: string, generation: number, from: number | undefined): Tail<T> => {
   const boot = bootId();
-  const left = leftIn<T>(path, generation, boot);
-  const fd = laidOut(path);
-  let length = 0;
+  const fd = laidOut(path, from === undefined);
+  let length = from ?? 0;
   let now = generation;
   /** durable commits so far, and how many of them the disk has */
   let asked = 0;
@@ -114,13 +170,14 @@ export const openTail = <T>(path: string, generation: number): Tail<T> => {
     while (synced < target) await askDisk();
   };
   return {
-    left,
     get length() {
       return length;
     },
     append(commit, durable) {
       const json = JSON.stringify(commit);
-      const line = Buffer.from(`${now} ${boot} ${durable ? 'd' : 's'} ${checksum(json)} ${json}\n\0`);
+      const kind = durable ? 'd' : 's';
+      const sum = checksum(String(now), boot, kind, json);
+      const line = Buffer.from(`${MARK}${now} ${boot} ${kind} ${sum} ${json}\n\0`);
       writeSync(fd, line, 0, line.length, length);
       length += line.length - 1;
       if (!durable) return;

@@ -1,10 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { open } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Container } from '../../src/model/container.js';
-import { looksWhole } from '../../src/store/pages.js';
+import { valuesOf } from '../../src/store/database.js';
+import { readPages } from '../../src/store/pages.js';
 import { type Change, openStore } from '../../src/store/store.js';
+import { checksum, formerChecksum } from '../../src/store/values.js';
 import { aNetwork, anEndpoint } from '../support/views.js';
 
 let folder = '';
@@ -26,6 +29,7 @@ const container = (pid: number, name = 'web'): Change => ({
   id: 'c0',
   value: { id: 'c0', name, state: { pid }, endpointIds: [], sandboxId: null, restartCount: 0 } as never,
 });
+const looksWhole = (path: string): boolean => !('damage' in readPages(readFileSync(path)));
 /** The lines of the tail. */
 const written = (): string => {
   const all = readFileSync(paths()[1]);
@@ -119,7 +123,13 @@ describe('the store (O3)', () => {
     });
     const [, boot = ''] = tail.split(' ');
     expect(readWith(tail)).toEqual(['container', 'endpoint', 'network']);
-    expect(readWith(tail.replaceAll(boot, OTHER_BOOT))).toEqual(['endpoint', 'network']);
+    const line = /^\+(\d+) (\S+) (.) \S+ (.*)$/gm;
+    const moved = tail.replace(line, (_, generation: string, __, kind: string, json: string) => {
+      const sum = checksum(generation, OTHER_BOOT, kind, json);
+      return `+${generation} ${OTHER_BOOT} ${kind} ${sum} ${json}`;
+    });
+    expect(moved).not.toContain(boot);
+    expect(readWith(moved)).toEqual(['endpoint', 'network']);
   });
 
   it('says when a durable commit is on the disk, and asks nobody to wait for the others', async () => {
@@ -152,7 +162,7 @@ describe('the store (O3)', () => {
       writeFileSync(paths()[0], whole);
       truncateSync(paths()[0], bytes);
       const { store: again, quarantined } = openStore(...paths());
-      expect(quarantined, `${bytes} bytes`).toContain('unreadable');
+      expect(quarantined?.path, `${bytes} bytes`).toContain('unreadable');
       await again.close();
     }
   });
@@ -177,6 +187,56 @@ describe('the store (O3)', () => {
       writeFileSync(paths()[0], whole.subarray(0, pages * 4096));
       expect(looksWhole(paths()[0]), `${pages} pages`).toBe(false);
     }
+  });
+
+  it('reads what a former version wrote, without checksums, and writes it anew', async () => {
+    const old = open<unknown, string>({ path: paths()[0], noSubdir: true, encoding: 'json', pageSize: 4096 });
+    const { value } = put('a');
+    old.transactionSync(() => {
+      old.putSync(`network/${network.id}`, value);
+      old.putSync('setting/id', 'mine');
+      old.putSync('setting/generation', '7');
+    });
+    await old.close();
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    const json = JSON.stringify([put6]);
+    const tail = Buffer.alloc(1 << 20);
+    tail.write(`7 ${boot} s ${formerChecksum(json)} ${json}\n`);
+    writeFileSync(paths()[1], tail);
+    const told: string[] = [];
+    for (const _ of ['former', 'present']) {
+      const { store, quarantined } = openStore(...paths(), (message) => told.push(message));
+      expect(quarantined).toBeUndefined();
+      expect([...store.load()].map(({ table }) => table).sort()).toEqual(['endpoint', 'network']);
+      expect(store.setting('id', () => 'another')).toBe('mine');
+      await store.close();
+    }
+    expect(told).toEqual([]);
+    const now = valuesOf(readFileSync(paths()[0]));
+    expect('values' in now && now.unsealed).toBe(false);
+  });
+
+  it('A K5: takes the later of two copies, and says which', async () => {
+    const memory = join(folder, 'memory');
+    mkdirSync(memory);
+    const { store } = openStore(...paths(), () => {}, memory);
+    store.commit([put('a')], true);
+    await store.close(); // both copies have it
+    const next = openStore(...paths(), () => {}, memory).store;
+    next.commit([put6], true);
+    await next.close();
+    const early = readFileSync(`${paths()[0]}-copy`);
+    const third = openStore(...paths(), () => {}, memory).store;
+    third.commit([container(7)], true);
+    await third.close();
+    writeFileSync(`${paths()[0]}-copy`, early);
+    writeFileSync(paths()[0], 'nothing');
+    const { store: again, quarantined, restored } = openStore(...paths(), () => {}, memory);
+    expect(quarantined?.damage).toContain('cut short');
+    expect(restored?.path).toBe(join(memory, 'intent.mdb-copy'));
+    expect([...again.load()]).toHaveLength(3);
+    await again.close();
+    expect([...read().keys()]).toHaveLength(3);
   });
 
   it('keeps a setting', () => {

@@ -138,11 +138,13 @@ const bringWhole = (kernel: Kernel, observed: readonly KernelObject[], pieces: r
  * Brings everything of ours from what is `observed` to what the records want, and removes what they do not. Sysctls have
  * no owner mark: those that were not told are simply written again, those that nobody wants are nobody's concern. What
  * lives in a service that does not answer stays as it is, with all else of its slice, until the service is back.
+ * `leaveOthers`: what the records do not want stays as well: it may be of containers that run and that no record knows.
  */
 export const convergeAll = (
   parts: Converging,
   slices: readonly Slice[],
   observed: readonly KernelObject[],
+  leaveOthers = false,
 ): Outcome => {
   const { kernel } = parts;
   const { whole, lacking } = apart(piecesOf(parts, slices), observed);
@@ -150,7 +152,7 @@ export const convergeAll = (
   const keys = keysOf(objectsOf(wanted));
   const concerns = (o: KernelObject): boolean => {
     const key = objectKey(o);
-    return o.kind === 'sysctl' ? keys.has(key) : !left.has(key);
+    return o.kind === 'sysctl' || leaveOthers ? keys.has(key) : !left.has(key);
   };
   const brought = bringWhole(kernel, observed.filter(concerns), wanted);
   const tried = lacking.map(({ slice, objects }) =>

@@ -32,6 +32,7 @@ import { predefinedNetworks } from './predefined.js';
 import { watchDrift } from './repair.js';
 import {
   loadModel,
+  rebindNamespaces,
   removeSteps,
   retire,
   reviveContainers,
@@ -95,12 +96,17 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   };
   const lifecycle = new Lifecycle(parts);
   const revive = await settleContainers(parts, lifecycle);
-  settleStrays(parts);
+  const strays = settleStrays(parts, () => {
+    convergeAll({ kernel, model, derive }, allSlices(model), kernel.observe());
+    log.info({}, 'no container runs any more that no record knows: what was theirs is removed');
+  });
+  rebindNamespaces(parts);
   establishPredefined(parts);
   sweepSubpaths(config.execRoot);
   kernel.ensureTables();
   const drift = watchDrift({ kernel, model, derive, log }, overlapTeller(parts));
-  const { steps, refusals } = convergeAll({ kernel, model, derive }, allSlices(model), drift.observed);
+  const converging = { kernel, model, derive };
+  const { steps, refusals } = convergeAll(converging, allSlices(model), drift.observed, strays.size > 0);
   for (const { slice, error, message } of refusals) log.warn({ slice, error: String(error) }, message);
   ledger.follow();
   parts.debts.open();
@@ -134,7 +140,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
       drift.close();
       replay.close();
       parts.debts.close();
-      retire(kernel, model, derive);
+      if (strays.size === 0) retire(kernel, model, derive);
       await kernel.settled();
     },
   };

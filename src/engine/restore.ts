@@ -121,9 +121,13 @@ export const removeSteps = ({ model, log }: Parts, lifecycle: Lifecycle): void =
 
 /**
  * Where records were lost: a container that runs on is told of, not killed. When it has ended, only its writable files
- * stay, for whoever needs them.
+ * stay, for whoever needs them. Answers those that run; `onLast` when none of them does any more.
  */
-export const settleStrays = ({ runtime, images, model, log }: Parts): void => {
+export const settleStrays = (
+  { runtime, images, model, log }: Parts,
+  onLast: () => void,
+): ReadonlySet<string> => {
+  const running = new Set<string>();
   const clear = (id: string): void =>
     void runtime
       .delete(id)
@@ -132,8 +136,33 @@ export const settleStrays = ({ runtime, images, model, log }: Parts): void => {
   for (const { id, pid } of runtime.strays((known) => model.containers.has(known))) {
     if (pid === 0) clear(id);
     else {
-      log.error({ container: id, pid }, `a container runs that no record knows: end it with \`kill ${pid}\``);
-      runtime.onExit(id, () => clear(id));
+      log.error(
+        { container: id, pid },
+        `a container runs that no record knows, and keeps its networks until it ends: end it with \`kill ${pid}\``,
+      );
+      running.add(id);
+      runtime.onExit(id, () => {
+        clear(id);
+        running.delete(id);
+        if (running.size === 0) onLast();
+      });
     }
+  }
+  return running;
+};
+
+/**
+ * A namespace is bound in the mount namespace that its daemon had, and that may be gone (systemd's PrivateMounts, MountFlags):
+ * its container still stands in it. Before the kernel converges, or an empty one would be made in its place. Throws what the
+ * kernel refuses: nothing may be made under a container that runs.
+ */
+export const rebindNamespaces = ({ model, runtime, kernel, log }: Parts): void => {
+  for (const { id, name, sandboxId } of model.containers.values()) {
+    const netns = sandboxId === null ? '' : (model.sandboxes.get(sandboxId)?.netns ?? '');
+    if (netns === '' || kernel.present({ kind: 'netns', path: netns })) continue;
+    const state = runtime.adopt(id);
+    if (!state || !('pid' in state)) continue;
+    kernel.rebind(netns, state.pid);
+    log.warn({ container: name, netns }, 'its network namespace was bound nowhere any more, and is again');
   }
 };

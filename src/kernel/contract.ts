@@ -31,6 +31,8 @@ export interface Kernel {
    * interfaces the sysctls that the kernel tells along with them.
    */
   watch(onDrift: (drift: readonly Drift[]) => void): readonly KernelObject[];
+  /** Binds the network namespace in which a process stands at a path where none is bound. Throws what the kernel refuses. */
+  rebind(path: string, pid: number): void;
   /** Loads the static tables, or adopts and completes those that a former daemon left. */
   ensureTables(): void;
   /** What the sender guard dropped, by the host's end of the link. */

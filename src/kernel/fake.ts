@@ -84,6 +84,7 @@ class Fake implements FakeKernel {
     return this.objects().filter((o) => o.kind !== 'foreign');
   }
   ensureTables(): void {}
+  rebind(): void {}
   dropped(): readonly [] {
     return [];
   }

@@ -20,7 +20,7 @@ import { createExecutors } from './executors.js';
 import { Expected } from './expected.js';
 import { linkPresent } from './links/index.js';
 import { addressPresent, fdbPresent, neighbourPresent, routePresent } from './look.js';
-import { isNamespace } from './netns.js';
+import { isNamespace, rebindNamespace } from './netns.js';
 import type { DroppedAtPort, Nftables } from './nftables.contract.js';
 import { isOwnName, type NamedBridge, observeLinks } from './observe.js';
 import { hasOffload } from './offload.js';
@@ -188,6 +188,10 @@ class LinuxKernel implements Kernel {
 
   reachable(o: KernelObject): boolean {
     return !inOvs(o) || this.#ovs.reachable();
+  }
+
+  rebind(path: string, pid: number): void {
+    rebindNamespace(path, pid);
   }
 
   ensureTables(): void {

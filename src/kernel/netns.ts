@@ -4,6 +4,7 @@
  */
 import { closeSync, mkdirSync, openSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { internal } from '../errors.js';
 import * as ffi from './ffi.js';
 
 type NotPromise<T> = T extends Promise<unknown> ? never : T;
@@ -84,6 +85,24 @@ export const createNamespace = (path: string, work: () => void = () => {}): void
     } finally {
       ffi.setns(back, ffi.CLONE.NEWNET);
     }
+  } catch (error) {
+    removeNamespace(path);
+    throw error;
+  }
+};
+
+/**
+ * Binds the namespace of a process at `path`. Never our own: the process may have ended and another have its number. Throws
+ * SystemError, and then leaves nothing behind.
+ */
+export const rebindNamespace = (path: string, pid: number): void => {
+  const source = `/proc/${pid}/ns/net`;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  closeSync(openSync(path, 'a', 0o444));
+  try {
+    ffi.mount(source, path, 'bind', ffi.MS.BIND, '');
+    if (namespaceIdentity(path) === namespaceIdentity('/proc/self/ns/net'))
+      throw internal(`process ${pid} stands in the daemon's own network namespace`);
   } catch (error) {
     removeNamespace(path);
     throw error;

@@ -1,5 +1,5 @@
 /** The daemon dies or stops while containers serve: they go on, and the next daemon knows everything the last one knew. */
-import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openConnection } from '../support/connection.js';
@@ -195,6 +195,7 @@ describe('O3 a damaged record', () => {
     const pid = await pidOf('stray');
     await d.kill9();
     for (const path of [file(), copy()]) truncateSync(path, 1);
+    rmSync(join(d.execRoot, 'intent.mdb-copy'), { force: true });
     const said = d.log().length;
     await d.start();
     const log = d.log().slice(said);

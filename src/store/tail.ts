@@ -20,6 +20,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { unavailable } from '../errors.js';
 import { checksum, formerChecksum } from './values.js';
 
 const whenOnDisk = promisify(fdatasync);
@@ -178,7 +179,9 @@ export const openTail = <T>(path: string, generation: number, from: number | und
       const kind = durable ? 'd' : 's';
       const sum = checksum(String(now), boot, kind, json);
       const line = Buffer.from(`${MARK}${now} ${boot} ${kind} ${sum} ${json}\n\0`);
-      writeSync(fd, line, 0, line.length, length);
+      // A disk that is nearly full takes a part; the next line is written over it.
+      if (writeSync(fd, line, 0, line.length, length) < line.length)
+        throw unavailable('no space left on device for the record of networks and containers');
       length += line.length - 1;
       if (!durable) return;
       asked += 1;

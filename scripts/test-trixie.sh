@@ -1,5 +1,5 @@
 #!/bin/sh
-# Containers' whole life on Debian 13: its root in .cache (made once), in mount, process and network namespaces of its own, with its
+# README's tour and containers' whole life on Debian 13: its root in .cache (made once), in mount, process and network namespaces of its own, with its
 # node, crun, conmon, skopeo and docker client. Usage: sh scripts/test-trixie.sh [--shell] [vitest filters and flags]
 . "$(dirname "$0")/say.sh"
 . scripts/packages.sh
@@ -23,5 +23,5 @@ if [ "${1:-}" = --shell ]; then
   enter bash
   exit
 fi
-[ $# -gt 0 ] || set -- test/e2e/containers.test.ts
+[ $# -gt 0 ] || set -- test/e2e/readme.test.ts test/e2e/containers.test.ts
 enter node node_modules/vitest/vitest.mjs run --project e2e "$@"

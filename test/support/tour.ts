@@ -38,8 +38,15 @@ export const rewriteTour = (markdown: string, outputs: readonly string[]): strin
   });
 };
 
-export const alike = (output: string): string =>
+/** Docker's clients before 28 (Debian 13 has 26) write the same things a little otherwise. */
+const asNewerClients = (output: string): string =>
   output
+    .replace(/(^|[ ,]):::(\d)/gm, '$1[::]:$2')
+    .replace(/^(docker: Error response from daemon: [\s\S]*)\.$/, '$1')
+    .replace(/\nexit status 1$/, '');
+
+export const alike = (output: string): string =>
+  asNewerClients(output)
     .replace(/\b(sha256:)?[0-9a-f]{64}\b/g, 'ID')
     .replace(/\b[0-9a-f]{12}\b/g, 'ID')
     .replace(/\b02:42(:[0-9a-f]{2}){4}/g, 'MAC')

@@ -19,6 +19,7 @@ import { createImages } from './images/index.js';
 import { hostLink } from './kernel/host-link.js';
 import { createKernel } from './kernel/index.js';
 import { createLeaving } from './kernel/leaving.js';
+import { sweepNamespaceFiles } from './kernel/netns.js';
 import { createNftables, foreignDrops, Keeper, sandboxRedirect } from './kernel/nftables/index.js';
 import type { Logger } from './log.js';
 import { createPlugins } from './plugins/index.js';
@@ -70,6 +71,8 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
   const host = hostView(config);
   const model = new Model();
   loadModel(model, store);
+  const namespaces = join(config.execRoot, 'netns');
+  sweepNamespaceFiles(namespaces, new Set([...model.sandboxes.values()].map((s) => s.netns)));
   const ports = createPorts(tcpAddresses(config.hosts));
   const resolver = createResolver({
     names: createNames(model),
@@ -83,7 +86,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     ),
     hostPorts: ports,
     resolvers: resolver,
-    namespaces: join(config.execRoot, 'netns'),
+    namespaces,
     bridges: () => namedBridges(model, { host, drivers: DRIVERS }),
     moved: () => movedLinks(model),
     ovs: {

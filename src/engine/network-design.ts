@@ -22,7 +22,8 @@ const PREDEFINED_NAMES: readonly string[] = [...PREDEFINED_NETWORKS, 'default'];
 /** moby's rule for new networks: no leading or trailing white space, not blank. */
 const checkName = (parts: Parts, name: string): void => {
   if (name.trim() === '') throw invalid('name is required');
-  if (name.length > 255 || name !== name.trim() || hasControlCharacter(name))
+  // `.` and `..` are no names for a client's paths: DELETE /networks/.. would be another request.
+  if (name.length > 255 || name !== name.trim() || hasControlCharacter(name) || /^\.\.?$/.test(name))
     throw invalid(`invalid network name: ${JSON.stringify(name.slice(0, 64))}`);
   if (PREDEFINED_NAMES.includes(name))
     throw forbidden(`operation is not permitted on predefined ${name} network`);

@@ -11,7 +11,7 @@ import { sha256OfFile } from './layer.js';
 import { fullText, parseReference, withDefaultTag } from './reference.js';
 import { inScratch, spool } from './spool.js';
 import type { Storage } from './storage.js';
-import { toolFailure } from './tools.js';
+import { contentFailure } from './tools.js';
 
 /** Go's names, as every image's configuration has them. */
 export const ARCHITECTURE = process.arch === 'x64' ? 'amd64' : process.arch;
@@ -39,17 +39,18 @@ export const importImage = (
     const layer = join(directory, 'layer.tar');
     await spool(await decompressed(tar), layer);
     await checkTar(layer);
+    const { size } = statSync(layer);
     const created = new Date().toISOString();
     const comment = message || 'Imported from -';
     const history = [{ created, comment }];
     const stored = { architecture: ARCHITECTURE, os: 'linux', created, comment, config, history };
     return storeImage(storage, {
       directory,
-      layer: { file: layer, digest: await sha256OfFile(layer), size: statSync(layer).size },
+      layer: { file: layer, digest: await sha256OfFile(layer), size },
       config: stored,
       name,
     }).catch((error: unknown) => {
-      throw toolFailure('cannot import the image', error);
+      throw contentFailure(storage, 'cannot import the image', size, error);
     });
   });
 };

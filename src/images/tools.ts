@@ -1,5 +1,6 @@
 /** skopeo and buildah over our storage: the argument vectors, and their complaints made readable. */
-import { internal, type ViaductError } from '../errors.js';
+import { statfsSync } from 'node:fs';
+import { internal, invalid, type ViaductError } from '../errors.js';
 import { ChildError, type ChildRequest, runChild } from './child.js';
 import type { Storage } from './storage.js';
 
@@ -56,3 +57,14 @@ export const toolFailure = (doing: string, error: unknown): ViaductError | unkno
   error instanceof ChildError
     ? internal(`${doing}: ${complaint(error.stderr) || error.message}`, error)
     : error;
+
+/**
+ * Where a client's tar of `bytes` could not be unpacked: the tar's fault, which the client is told as such, unless there was
+ * no room for it.
+ */
+export const contentFailure = (storage: Storage, doing: string, bytes: number, error: unknown) => {
+  const { bavail, bsize } = statfsSync(storage.temporary);
+  return error instanceof ChildError && bavail * bsize > bytes
+    ? invalid(`${doing}: ${complaint(error.stderr) || error.message}`, error)
+    : toolFailure(doing, error);
+};

@@ -2,8 +2,17 @@
  * Namespaces, entered synchronously: setns, work, setns back. The callback's type forbids promises, because anything
  * asynchronous would run in whichever namespace the thread is in at that moment.
  */
-import { closeSync, mkdirSync, openSync, rmSync, statfsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { internal } from '../errors.js';
 import * as ffi from './ffi.js';
 
@@ -119,4 +128,16 @@ export const removeNamespace = (path: string): void => {
 export const namespaceIdentity = (path: string): string => {
   const s = statSync(path);
   return `${s.dev}:${s.ino}`;
+};
+
+/**
+ * Removes the files in `directory` that a daemon left which was killed before it had bound a namespace there. Whatever is
+ * bound stays, and so does what `wanted` names: that is made anew in its place.
+ */
+export const sweepNamespaceFiles = (directory: string, wanted: ReadonlySet<string>): void => {
+  if (!existsSync(directory)) return;
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isFile() && !wanted.has(path) && !isNamespace(path)) rmSync(path, { force: true });
+  }
 };

@@ -150,6 +150,8 @@ describe('N3 network create', () => {
     ['no name', 400, /name/, { Name: '' }],
     ['a blank name', 400, /name/, { Name: ' ' }],
     ['a name with a line end', 400, /name/, { Name: 'a\nb' }],
+    ['K15, the name .', 400, /invalid network name/, { Name: '.' }],
+    ['K15, the name ..', 400, /invalid network name/, { Name: '..' }],
     [
       'a source of configuration that is not there',
       404,
@@ -363,6 +365,8 @@ describe('N3 P3 container create', () => {
       container({}, { Links: ['nobody:db'] }),
     ],
     ['a hostname that is too long', 400, /hostname/i, container({ Hostname: 'x'.repeat(70) })],
+    ['K15, a hostname with a line end', 400, /hostname/, container({ Hostname: 'a\n1.2.3.4 evil' })],
+    ['K15, a domain name with a blank', 400, /hostname/, container({ Domainname: 'a b' })],
     ['an extra host without address', 400, /extra|host/i, container({}, { ExtraHosts: ['nonsense'] })],
     ['a DNS server that is no address', 400, /./, container({}, { Dns: ['not-an-address'] })],
     ['a signal that is none', 400, /signal/i, container({ StopSignal: 'SIGNONSENSE' })],

@@ -351,6 +351,24 @@ describe('names', () => {
     });
   });
 
+  it('K15: a tar that cannot be unpacked is its sender’s fault', async () => {
+    const hostile = (fill: (pack: tar.Pack) => void): Readable => {
+      const pack = tar.pack();
+      fill(pack);
+      pack.finalize();
+      return Readable.from(pack as unknown as AsyncIterable<Buffer>);
+    };
+    for (const archive of [
+      hostile((pack) => pack.entry({ name: 'a', type: 'link', linkname: 'nowhere' })),
+      hostile((pack) => {
+        pack.entry({ name: 'f' }, 'x');
+        pack.entry({ name: 'f/below' }, 'x');
+      }),
+      hostile((pack) => pack.entry({ name: 'x'.repeat(300) }, 'x')),
+    ])
+      await expect(images.import(archive, '', [], '')).rejects.toMatchObject({ kind: 'invalid' });
+  });
+
   it('saves several references in one archive that a fresh store loads alike', async () => {
     await images.tag('busybox', 'another:2');
     await load(images, archives.alpine ?? '');

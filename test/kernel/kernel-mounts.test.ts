@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bindMount, overlayMount, tmpfsMount, unmount } from '../../src/kernel/mounts.js';
-import { createNamespace, isNamespace, namespaceIdentity, removeNamespace } from '../../src/kernel/netns.js';
+import {
+  createNamespace,
+  isNamespace,
+  namespaceIdentity,
+  removeNamespace,
+  sweepNamespaceFiles,
+} from '../../src/kernel/netns.js';
 import { hasSysctl, readSysctl, writeSysctl } from '../../src/kernel/sysctl.js';
 
 let root: string;
@@ -73,6 +79,16 @@ test('a namespace is made once, survives a second make, and goes with its file',
     }),
   ).toThrow('inside');
   expect(readdirSync(root)).toEqual([]);
+});
+
+test('K15: a file that was never bound is swept; what is bound, and what a record names, stays', () => {
+  createNamespace(path('bound'));
+  for (const name of ['orphan', 'wanted']) writeFileSync(path(name), '');
+  sweepNamespaceFiles(root, new Set([path('wanted')]));
+  expect(readdirSync(root).sort()).toEqual(['bound', 'wanted']);
+  expect(isNamespace(path('bound'))).toBe(true);
+  sweepNamespaceFiles(path('nowhere'), new Set());
+  removeNamespace(path('bound'));
 });
 
 test('sysctls of a sandbox are its own; several values are compared whatever parts them', () => {

@@ -362,12 +362,22 @@ describe('references', () => {
     expect(joinReference('host:5/x:1', '2')).toBe('host:5/x:2');
   });
 
-  it.each(['', 'A', 'a:', 'a:-', 'a//b', '-a', 'a@x', 'a_', 'a b', '../a', `${'a'.repeat(256)}`])(
-    'refuses %j',
-    (text) => {
-      expect(() => parseReference(text)).toThrow(/^invalid reference format/);
-    },
-  );
+  it.each([
+    '',
+    'A',
+    'a:',
+    '[::1]:1/x',
+    'a:-',
+    'a//b',
+    '-a',
+    'a@x',
+    'a_',
+    'a b',
+    '../a',
+    `${'a'.repeat(256)}`,
+  ])('refuses %j', (text) => {
+    expect(() => parseReference(text)).toThrow(/^invalid reference format/);
+  });
 });
 
 describe('detach keys', () => {

@@ -50,6 +50,7 @@ describe('references', () => {
     ['a@sha256:12', 'invalid reference format'],
     ['a/../b', 'invalid reference format'],
     ['https://a/b', 'invalid reference format'],
+    ['[::1]:1/x', 'invalid reference format'],
     ['Busybox', 'invalid reference format: repository name (library/Busybox) must be lowercase'],
     ['user/App:1', 'invalid reference format: repository name (user/App) must be lowercase'],
     [

@@ -31,6 +31,13 @@ function validateConfig(config: ContainerConfig): void {
       `hostname "${config.Hostname.slice(0, 300)}" is too long (maximum ${LONGEST_HOSTNAME} bytes)`,
     );
   }
+  for (const name of [config.Hostname, config.Domainname]) {
+    // It becomes a line of /etc/hosts and of /etc/hostname.
+    if (/[\s\p{Cc}]/u.test(name))
+      throw invalid(
+        `invalid hostname ${JSON.stringify(name.slice(0, 100))}: white space and control characters`,
+      );
+  }
   if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/')) {
     throw invalid(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);
   }

@@ -1,7 +1,8 @@
 /** Names of images, by the grammar of distribution/reference. */
 import { invalid } from '../../errors.js';
 
-const DOMAIN = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|\[[0-9a-fA-F:]{2,45}\])(?::\d{1,5})?$/;
+/** Not `[::1]:5000`: skopeo, which pulls, reads no IPv6 address there. */
+const DOMAIN = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?(?::\d{1,5})?$/;
 /** separators: one dot, one or two underscores, any number of dashes */
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const TAG = /^\w[\w.-]{0,127}$/;

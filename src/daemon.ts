@@ -21,6 +21,7 @@ import { createKernel } from './kernel/index.js';
 import { createLeaving } from './kernel/leaving.js';
 import { sweepNamespaceFiles } from './kernel/netns.js';
 import { createNftables, foreignDrops, Keeper, sandboxRedirect } from './kernel/nftables/index.js';
+import { rootIsMountPoint } from './kernel/root-mount.js';
 import type { Logger } from './log.js';
 import { createPlugins } from './plugins/index.js';
 import { createPorts } from './ports/index.js';
@@ -128,6 +129,11 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     freePort: ports.free,
     log,
   });
+  if (!rootIsMountPoint())
+    log.warn(
+      {},
+      'the root directory is no mount point (a plain chroot?): images and containers cannot be made in it; before entering it: mount --bind ROOT ROOT',
+    );
   for (const { family, table, chain } of foreignDrops())
     log.warn(
       { family, table, chain },

@@ -68,10 +68,17 @@ export interface Images {
     progress: Progress,
     signal: AbortSignal,
   ): Promise<void>;
-  load(tar: Readable, progress: Progress): Promise<void>;
+  /** `signal` here and below: the client is gone, what is done for it ends. */
+  load(tar: Readable, progress: Progress, signal?: AbortSignal): Promise<void>;
   save(references: readonly string[]): Readable;
   /** `docker import`: a root file system as an image. Answers its id. */
-  import(tar: Readable, reference: string, changes: readonly string[], message: string): Promise<string>;
+  import(
+    tar: Readable,
+    reference: string,
+    changes: readonly string[],
+    message: string,
+    signal?: AbortSignal,
+  ): Promise<string>;
   tag(reference: string, target: string): Promise<void>;
   /**
    * Untags, and deletes when nothing is left. Conflict where a container uses it (`usedBy` answers container ids;

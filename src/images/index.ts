@@ -120,10 +120,11 @@ export const createImages = (options: ImagesOptions): Images => {
       pullImage(storage, catalogue, reference, auth, progress, signal),
     push: (reference, auth, progress, signal) =>
       pushImage(storage, catalogue, reference, auth, progress, signal),
-    load: (tar, progress) => inTurn(() => loadImages(storage, catalogue, tar, progress)),
+    load: (tar, progress, client) =>
+      inTurn(() => loadImages({ ...storage, client }, catalogue, tar, progress)),
     save: (references) => saveImages(storage, catalogue(), references),
-    import: (tar, reference, changes, message) =>
-      inTurn(() => importImage(storage, tar, reference, changes, message)),
+    import: (tar, reference, changes, message, client) =>
+      inTurn(() => importImage({ ...storage, client }, tar, reference, changes, message)),
     tag: (reference, target) => inTurn(() => tagImage(storage, catalogue(), reference, target)),
     remove: (reference, { force }, usedBy, isRunning = () => true) =>
       inTurn(() => removeImage(storage, catalogue, reference, force, { of: withBuilds(usedBy), isRunning })),

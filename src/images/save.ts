@@ -111,11 +111,15 @@ export const saveImages = (
   const wanted = wantedOf(catalogue, references);
   const directory = freshScratch(storage);
   const pack = tar.pack();
-  write(storage, directory, wanted, pack).catch((error: unknown) => {
+  const left = new AbortController();
+  write({ ...storage, client: left.signal }, directory, wanted, pack).catch((error: unknown) => {
     const failure = toolFailure('cannot save the images', error);
     pack.destroy(failure instanceof Error ? failure : undefined);
   });
-  const tidy = () => rm(directory, { recursive: true, force: true });
+  const tidy = () => {
+    left.abort();
+    return rm(directory, { recursive: true, force: true });
+  };
   finished(pack as unknown as Readable).then(tidy, tidy);
   // tar-stream's Pack is streamx's Readable, which has Node's interface but not its type
   return pack as unknown as Readable;

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { invalid } from '../errors.js';
 
 export interface Storage {
+  /** whose leaving ends the programs that are run for it */
+  readonly client?: AbortSignal | undefined;
   /** containers-storage's graph root */
   readonly graph: string;
   readonly run: string;

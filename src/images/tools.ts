@@ -6,6 +6,8 @@ import type { Storage } from './storage.js';
 
 type Watch = Pick<ChildRequest, 'onLine' | 'signal'>;
 
+const clientOf = ({ client }: Storage): Watch => (client ? { signal: client } : {});
+
 /** skopeo 1.9 takes the registries' file by this flag only, not from the environment. */
 const skopeo = (storage: Storage, args: readonly string[], watch: Watch): Promise<Buffer> => {
   const own = [
@@ -16,7 +18,13 @@ const skopeo = (storage: Storage, args: readonly string[], watch: Watch): Promis
     '--tmpdir',
     storage.temporary,
   ];
-  return runChild({ command: 'skopeo', args: [...own, ...args], env: storage.env, ...watch });
+  return runChild({
+    command: 'skopeo',
+    args: [...own, ...args],
+    env: storage.env,
+    ...clientOf(storage),
+    ...watch,
+  });
 };
 
 /** Both ends are transport-prefixed (`docker://…`), so neither can be taken for an option. */
@@ -37,7 +45,7 @@ export const skopeoManifest = (
 ): Promise<Buffer> => skopeo(storage, ['inspect', '--raw', ...options, '--', source], watch);
 
 export const buildah = (storage: Storage, args: readonly string[], watch: Watch = {}): Promise<Buffer> =>
-  runChild({ command: 'buildah', args, env: storage.env, ...watch });
+  runChild({ command: 'buildah', args, env: storage.env, ...clientOf(storage), ...watch });
 
 /** The storage's own name for an image by id. */
 export const stored = (storeId: string): string => `containers-storage:@${storeId}`;

@@ -68,7 +68,13 @@ async function importImage(exchange: Exchange): Promise<void> {
   const message = text(exchange, 'message') || `Imported from ${source}`;
   const changes = exchange.query.getAll('changes');
   await sendProgress(exchange, async (progress) => {
-    const id = await exchange.engine.images.import(exchange.request, reference, changes, message);
+    const id = await exchange.engine.images.import(
+      exchange.request,
+      reference,
+      changes,
+      message,
+      exchange.gone,
+    );
     progress({ status: id });
   });
 }
@@ -181,7 +187,9 @@ export const IMAGE_ROUTES = [
     sendJson(exchange, 200, presentImageInspect(image, exchange.minor));
   }),
   route('POST', '/images/load', (exchange) =>
-    sendProgress(exchange, (progress) => exchange.engine.images.load(exchange.request, progress)),
+    sendProgress(exchange, (progress) =>
+      exchange.engine.images.load(exchange.request, progress, exchange.gone),
+    ),
   ),
   route('POST', '/images/create', create),
   route('POST', '/images/prune', prune),

@@ -21,12 +21,12 @@ const stable = (value: unknown): unknown => {
 };
 
 /**
- * `createdBy` has the instruction with its variables put in, and the checksums of the files it copies; the configuration
+ * `words` have the instruction with its variables put in, and the checksums of the files it copies; the configuration
  * has what every earlier build argument has come to.
  */
-export const cacheKey = (parentId: string, { createdBy, config }: BuildStep): string =>
+export const cacheKey = (parentId: string, { words, config }: BuildStep): string =>
   createHash('sha256')
-    .update(JSON.stringify([parentId, createdBy, stable(config)]))
+    .update(JSON.stringify([parentId, words, stable(config)]))
     .digest('hex');
 
 /** Files kept; a cleaning takes the oldest away. */

@@ -5,6 +5,7 @@
  */
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
+import { createPace, type Pace } from '../files/pace.js';
 import { lgetxattr } from '../kernel/ffi.js';
 
 export interface Change {
@@ -118,10 +119,16 @@ const isEmptyMountPoint = (path: string, stat: Stats, listed: number, lower: Low
   (stat.isDirectory() ? listed === 0 : stat.isFile() && stat.size === 0) &&
   seenBelow(lower, path) === undefined;
 
-/** Sockets are left out: no tar can hold them. `lower`: topmost first. */
-export const layerListing = (upper: string, lower: Lower, below = ''): LayerListing => {
+/** Sockets are left out: no tar can hold them. `lower`: topmost first. In slices, for there may be many. */
+export const layerListing = async (
+  upper: string,
+  lower: Lower,
+  below = '',
+  pace: Pace = createPace(),
+): Promise<LayerListing> => {
   const [paths, markers]: [string[], string[]] = [[], []];
   for (const name of readdirSync(join(upper, below)).sort()) {
+    if (pace.due()) await pace.rest();
     const relative = join(below, name);
     const stat = statOf(join(upper, relative));
     if (!stat || stat.isSocket()) continue;
@@ -129,11 +136,14 @@ export const layerListing = (upper: string, lower: Lower, below = ''): LayerList
       markers.push(join(below, MARK + name));
       continue;
     }
-    const inside = stat.isDirectory() ? layerListing(upper, lower, relative) : { paths: [], markers: [] };
+    const inside: LayerListing = stat.isDirectory()
+      ? await layerListing(upper, lower, relative, pace)
+      : { paths: [], markers: [] };
     if (isEmptyMountPoint(relative, stat, inside.paths.length + inside.markers.length, lower)) continue;
-    paths.push(relative, ...inside.paths);
+    paths.push(relative);
+    for (const path of inside.paths) paths.push(path);
     if (stat.isDirectory() && isOpaque(join(upper, relative))) markers.push(join(relative, OPAQUE_MARK));
-    markers.push(...inside.markers);
+    for (const marker of inside.markers) markers.push(marker);
   }
   return { paths, markers };
 };

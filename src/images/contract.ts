@@ -14,8 +14,8 @@ export interface RegistryAuth {
 
 /** One step of a build, as far as an image knows of it. */
 export interface BuildStep {
-  /** for the history, and the step's name in the cache: `/bin/sh -c #(nop)  ENV a=b` */
-  readonly createdBy: string;
+  /** the step's name in the cache; joined, what the history says: `/bin/sh -c #(nop)  ENV a=b` */
+  readonly words: readonly string[];
   /** the image's configuration after it */
   readonly config: Partial<ImageConfig>;
   /** empty: none */

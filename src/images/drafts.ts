@@ -88,6 +88,8 @@ const holderOf = (catalogue: Catalogue, diffIds: readonly string[]): Entry | und
 const historyOf = (text: string): readonly StoredHistory[] =>
   (JSON.parse(text) as StoredConfig).history ?? [];
 
+const createdBy = ({ words }: BuildStep): string => words.join(' ');
+
 const same = (a: StoredHistory, b: StoredHistory | undefined): boolean =>
   a.created === b?.created && a.created_by === b?.created_by && a.empty_layer === b?.empty_layer;
 
@@ -166,7 +168,12 @@ export const openDrafts = ({ storage, catalogue, cache, inTurn, leaving }: Room)
     const before = JSON.parse(parent.text) as StoredConfig;
     const created = new Date().toISOString();
     const author = step.author ? { author: step.author } : {};
-    const entry = { created, created_by: step.createdBy, ...author, ...(layer ? {} : { empty_layer: true }) };
+    const entry = {
+      created,
+      created_by: createdBy(step),
+      ...author,
+      ...(layer ? {} : { empty_layer: true }),
+    };
     const history = [...(before.history ?? []), entry];
     const config = { ...inherited(before), created, ...author, config: step.config, history };
     return configText(
@@ -183,7 +190,7 @@ export const openDrafts = ({ storage, catalogue, cache, inTurn, leaving }: Room)
     const next = history[before.length];
     const diffIds = parent.image.diffIds;
     if (!beginsWith(history, before) || !isPrefix(diffIds, source.image.diffIds)) return undefined;
-    if (next?.created_by !== step.createdBy) return undefined;
+    if (next?.created_by !== createdBy(step)) return undefined;
     const layers = diffIds.length + (next.empty_layer ? 0 : 1);
     if (history.length === before.length + 1) return begin(source);
     const text = configText(

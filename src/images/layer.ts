@@ -42,7 +42,7 @@ export const packLayer = async (
   scratch: string,
   file: string,
 ): Promise<Layer | undefined> => {
-  const { paths, markers } = layerListing(upper, lower);
+  const { paths, markers } = await layerListing(upper, lower);
   if (paths.length + markers.length === 0) return undefined;
   const at = (name: string) => join(scratch, name);
   for (const marker of markers) {

@@ -155,6 +155,15 @@ describe('E10 what a build says and makes', () => {
     expect((await id({ f: '1' })).hits).toBe(0);
   });
 
+  test('M46: RUN [] runs what the image would; words that only look alike are other steps', async () => {
+    expect((await build('FROM alpine\nCMD ["echo", "by default"]\nRUN []\n')).said).toContain(
+      '\nby default\n',
+    );
+    await build('FROM alpine\nRUN ["sh", "-c", "echo a >/which"]\n', ['-t', 'which']);
+    const other = await build('FROM alpine\nRUN ["sh", "-c", "echo", "a >/which"]\n', ['-t', 'which']);
+    expect(other.said).not.toContain('Using cache');
+  });
+
   test('E10: what was built before a failure is there for the next try', async () => {
     const failing = await build('FROM alpine\nRUN date +%N >/now\nRUN exit 7\n');
     expect(failing.code).toBe(7);

@@ -8,6 +8,7 @@ import type { CopyRequest, Instruction } from '../../builder/instructions.js';
 import { refuseForeign } from '../../builder/instructions.js';
 import { invalid, ViaductError } from '../../errors.js';
 import { extractTar } from '../../files/extract.js';
+import { createPace } from '../../files/pace.js';
 import {
   checksumAt,
   copyPlace,
@@ -24,7 +25,7 @@ import type { Image } from '../../model/image.js';
 import { plainView } from './context.js';
 import { download, isUrl } from './download.js';
 import { imageNamed } from './from.js';
-import { advance, type Build, nop, type State } from './state.js';
+import { advance, type Build, fileNop, type State } from './state.js';
 
 /** One thing to copy. */
 interface Source {
@@ -74,7 +75,11 @@ const sourcesAt = async (root: string, asked: string, fromImage: boolean): Promi
     throw invalid(`forbidden path outside the build context: ${asked} ()`);
   const paths = hasWildcards(path) ? await matching(root, path) : [path];
   const sources: Source[] = [];
-  for (const each of paths) sources.push(await sourceAt(root, each, fromImage));
+  const pace = createPace();
+  for (const each of paths) {
+    sources.push(await sourceAt(root, each, fromImage));
+    if (pace.due()) await pace.rest();
+  }
   return sources;
 };
 
@@ -153,10 +158,14 @@ const placeAll = async (
   to: Place,
   { request, kind }: { readonly request: CopyRequest; readonly kind: 'add' | 'copy' },
 ): Promise<void> => {
+  const pace = createPace();
   const keeps = request.from !== '' && request.chown === '';
   const owner = request.chown ? ownerOf(build, to.root, request.chown) : keeps ? undefined : ROOT;
   try {
-    for (const source of sources) await place(source, to, { owner, unpack: kind === 'add' });
+    for (const source of sources) {
+      await place(source, to, { owner, unpack: kind === 'add' });
+      if (pace.due()) await pace.rest();
+    }
   } catch (error) {
     if (error instanceof ViaductError) throw invalid(`failed to copy files: ${error.message}`, error);
     throw error;
@@ -181,7 +190,7 @@ const copyFrom = async (
   const sources = await sourcesOf(build, root, instruction, kind);
   const flag = chown ? `--chown=${chown} ` : '';
   const words = `${kind.toUpperCase()} ${flag}${checksumOf(sources)} in ${destination} `;
-  return advance(build, state, nop(state, words, 1), (step) =>
+  return advance(build, state, fileNop(state, words), (step) =>
     written(build, state.image, step, (target) =>
       placeAll(
         build,
@@ -213,7 +222,7 @@ export const copyStep = async (
 export const workdirStep = async (build: Build, state: State, instruction: Instruction): Promise<State> => {
   const { config, words } = applied(state, instruction) ?? { config: state.config, words: '' };
   const next = { ...state, config };
-  return advance(build, next, nop(next, words, 1), (step) =>
+  return advance(build, next, fileNop(next, words), (step) =>
     written(build, state.image, step, (root) => makeDirectories({ root, path: config.WorkingDir ?? '/' })),
   );
 };

@@ -16,8 +16,11 @@ import { BuildError } from './contract.js';
 import { advance, type Build, type State } from './state.js';
 
 /** What is committed under: build arguments that it could see are part of what it is. */
-const createdBy = (command: readonly string[], seen: readonly string[], traced: readonly string[]): string =>
-  [...(seen.length > 0 ? [`|${traced.length}`, ...traced] : []), ...command].join(' ');
+const wordsOf = (
+  command: readonly string[],
+  seen: readonly string[],
+  traced: readonly string[],
+): readonly string[] => [...(seen.length > 0 ? [`|${traced.length}`, ...traced] : []), ...command];
 
 const containerRequest = (
   { request }: Build,
@@ -38,8 +41,9 @@ const containerRequest = (
     OpenStdin: false,
     StdinOnce: false,
     Env: [...(config.Env ?? []), ...seen],
-    Cmd: command,
-    Entrypoint: [],
+    // RUN [] runs what the image would
+    Cmd: command.length > 0 ? command : null,
+    Entrypoint: command.length > 0 ? [] : null,
     Image: image.id,
     Volumes: {},
     WorkingDir: config.WorkingDir ?? '',
@@ -112,7 +116,7 @@ const runContainer = async (build: Build, id: string, command: readonly string[]
 export const runStep = async (build: Build, state: State, asked: Command): Promise<State> => {
   const command = commandLine(asked, state.config);
   const seen = stepVariables(state.args, state.config.Env ?? []);
-  const words = createdBy(command, seen, tracedVariables(state.args, seen));
+  const words = wordsOf(command, seen, tracedVariables(state.args, seen));
   const { containers, drafts, tell, request } = build;
   return advance(build, state, words, async (step): Promise<Image> => {
     // a container that stays needs an image that does

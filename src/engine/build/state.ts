@@ -44,12 +44,21 @@ export interface State extends Configured {
   readonly results: readonly Result[];
 }
 
-/** As Docker's history has what ran no command: two blanks, but for WORKDIR, COPY and ADD. */
-export const nop = (state: Pick<State, 'config'>, words: string, blanks = 2): string =>
-  [...shellOf(state.config), `#(nop)${' '.repeat(blanks)}${words}`].join(' ');
+/** As Docker's history has what ran no command. */
+export const nop = (state: Pick<State, 'config'>, text: string): readonly string[] => [
+  ...shellOf(state.config),
+  '#(nop) ',
+  text,
+];
 
-export const stepOf = ({ config, author }: State, createdBy: string): BuildStep => ({
-  createdBy,
+/** WORKDIR, COPY and ADD have a blank less. */
+export const fileNop = (state: Pick<State, 'config'>, text: string): readonly string[] => [
+  ...shellOf(state.config),
+  `#(nop) ${text}`,
+];
+
+export const stepOf = ({ config, author }: State, words: readonly string[]): BuildStep => ({
+  words,
   config,
   author,
 });
@@ -58,10 +67,10 @@ export const stepOf = ({ config, author }: State, createdBy: string): BuildStep 
 export const advance = async (
   { drafts, tell, sources }: Build,
   state: State,
-  createdBy: string,
+  words: readonly string[],
   make: (step: BuildStep) => Promise<Image>,
 ): Promise<State> => {
-  const step = stepOf(state, createdBy);
+  const step = stepOf(state, words);
   const hit = state.probing ? drafts.cached(state.image, step, sources) : undefined;
   if (hit) {
     await tell(usingCache);

@@ -4,7 +4,7 @@
  * the static rules and the elements that were added, daemon or no daemon.
  */
 import { RULESET } from '../../firewall/ruleset.js';
-import { NETLINK, NetlinkSocket } from '../netlink.js';
+import { hostSocket, NETLINK, NetlinkSocket } from '../netlink.js';
 import type { Nftables } from '../nftables.contract.js';
 import { changeElements } from './change.js';
 import { isThere, tableContents } from './contents.js';
@@ -16,12 +16,9 @@ import { TiedChains } from './tied.js';
 
 /** The socket that owns the tables already, where a keeper of ours has it; else a new one. */
 const open = (ns: string, keeper: Keeper | undefined): NetlinkSocket => {
-  const fresh = NetlinkSocket.open(NETLINK.NETFILTER, ns);
-  if (!keeper) return fresh;
-  const owners = RULESET.map((table) => observeTable(fresh, table)?.owner ?? 0);
-  const taken = keeper.take(owners.find((owner) => owner !== 0) ?? 0);
-  if (taken) fresh.close();
-  return taken ?? fresh;
+  if (!keeper) return NetlinkSocket.open(NETLINK.NETFILTER, ns);
+  const owners = RULESET.map((table) => observeTable(hostSocket(NETLINK.NETFILTER), table)?.owner ?? 0);
+  return keeper.take(owners.find((owner) => owner !== 0) ?? 0) ?? NetlinkSocket.open(NETLINK.NETFILTER, ns);
 };
 
 /**

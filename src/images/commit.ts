@@ -49,7 +49,10 @@ export const commitLayer = (
   };
   return inScratch(storage, async (directory) => {
     const layer = join(directory, 'layer.tar');
-    const packed = await packLayer(request.upper, layerDirectories(storage, base), directory, layer);
+    const packed = await packLayer(request.upper, layerDirectories(storage, base), {
+      scratch: directory,
+      file: layer,
+    });
     // what changed nothing is an entry of the history without a layer
     const config = packed ? stored : withEmptyStep(stored);
     return storeImage(storage, {

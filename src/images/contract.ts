@@ -94,8 +94,8 @@ export interface Images {
     all: boolean,
     used: ReadonlySet<string>,
   ): Promise<{ deleted: readonly { Untagged?: string; Deleted?: string }[]; bytes: number }>;
-  /** For one build; to be closed. */
-  drafts(): Drafts;
+  /** For one build; to be closed. `signal`: the client left, and what is packed for it is not waited for. */
+  drafts(signal: AbortSignal): Drafts;
   /** Full names (with a tag) of what the user wrote. Throws invalid. */
   fullName(reference: string): string;
   familiarName(fullName: string): string;

@@ -59,6 +59,7 @@ interface Room {
   readonly cache: BuildCache;
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
   readonly leaving: Leaving;
+  readonly signal: AbortSignal;
 }
 
 export interface OpenDrafts extends Drafts {
@@ -103,7 +104,7 @@ const inherited = ({ architecture, os, variant }: StoredConfig): StoredConfig =>
   ...(variant ? { variant } : {}),
 });
 
-export const openDrafts = ({ storage, catalogue, cache, inTurn, leaving }: Room): OpenDrafts => {
+export const openDrafts = ({ storage, catalogue, cache, inTurn, leaving, signal }: Room): OpenDrafts => {
   const directory = freshScratch(storage);
   const drafts = new Map<string, Draft>();
   const held = new Set<string>();
@@ -152,7 +153,8 @@ export const openDrafts = ({ storage, catalogue, cache, inTurn, leaving }: Room)
     const scratch = join(directory, `pack-${number}`);
     mkdirSync(scratch);
     const tar = join(directory, `tar-${number}`);
-    const layer = await packLayer(upper, layerDirectories(storage, baseOf(parent)), scratch, tar);
+    const lower = layerDirectories(storage, baseOf(parent));
+    const layer = await packLayer(upper, lower, { scratch, file: tar, signal });
     await rm(scratch, { recursive: true, force: true });
     return layer && { ...layer, directory: upper, tar };
   };

@@ -134,8 +134,8 @@ export const createImages = (options: ImagesOptions): Images => {
       );
       return inTurn(() => pruneImages(storage, catalogue, all, new Set([...used, ...held])));
     },
-    drafts() {
-      const opened = openDrafts({ storage, catalogue, cache, inTurn, leaving });
+    drafts(signal) {
+      const opened = openDrafts({ storage, catalogue, cache, inTurn, leaving, signal });
       builds.add(opened);
       const close = async () => {
         builds.delete(opened);

@@ -32,15 +32,22 @@ export const sha256OfFile = async (file: string): Promise<string> => {
   return `sha256:${hash.digest('hex')}`;
 };
 
+interface Packing {
+  /** a directory of the caller's, who removes it */
+  readonly scratch: string;
+  /** the tar to write */
+  readonly file: string;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Writes `file`; GNU tar keeps hard links and sparse files. `lower`: the directories below, topmost first. Undefined where
- * nothing was changed: then there is no layer. `scratch` is the caller's to remove.
+ * nothing was changed: then there is no layer.
  */
 export const packLayer = async (
   upper: string,
   lower: Lower,
-  scratch: string,
-  file: string,
+  { scratch, file, signal }: Packing,
 ): Promise<Layer | undefined> => {
   const { paths, markers } = await layerListing(upper, lower);
   if (paths.length + markers.length === 0) return undefined;
@@ -53,6 +60,11 @@ export const packLayer = async (
   writeFileSync(at('paths'), list(paths));
   writeFileSync(at('marks'), list(markers));
   const from = ['-C', upper, '-T', at('paths'), '-C', at('markers'), '-T', at('marks')];
-  await runChild({ command: 'tar', args: ['-cf', file, ...TAR, ...from], env: { LC_ALL: 'C' } });
+  await runChild({
+    command: 'tar',
+    args: ['-cf', file, ...TAR, ...from],
+    env: { LC_ALL: 'C' },
+    ...(signal ? { signal } : {}),
+  });
   return { digest: await sha256OfFile(file), size: statSync(file).size };
 };

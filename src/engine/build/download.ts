@@ -7,9 +7,6 @@ import { invalid } from '../../errors.js';
 
 export const isUrl = (text: string): boolean => /^https?:\/\//.test(text);
 
-/** Where the server sends nothing any more. */
-const PATIENCE_MS = 5 * 60_000;
-
 /** Name of the file that a URL's path or the server names; empty: neither does. */
 const nameOf = (url: string, disposition: string | null): string => {
   const path = decodeURIComponent(new URL(url).pathname);
@@ -25,9 +22,9 @@ export const download = async (
   destination: string,
   signal: AbortSignal,
 ): Promise<string> => {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
   try {
-    const answer = await fetch(url, { signal: limit });
+    // undici gives up on a server that says nothing for five minutes
+    const answer = await fetch(url, { signal });
     if (!answer.ok || !answer.body)
       throw invalid(`failed to GET ${url} with status ${answer.status} ${answer.statusText}`);
     const name = nameOf(url, answer.headers.get('content-disposition'));
@@ -36,7 +33,7 @@ export const download = async (
     const file = posix.join(directory, name || '__unnamed__');
     // the type of the web's streams in Node's library and in TypeScript's are not one
     const body = Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]);
-    await pipeline(body, createWriteStream(file, { flags: 'wx', mode: 0o600 }), { signal: limit });
+    await pipeline(body, createWriteStream(file, { flags: 'wx', mode: 0o600 }), { signal });
     const modified = Date.parse(answer.headers.get('last-modified') ?? '') / 1000 || 0;
     utimesSync(file, modified, modified);
     return posix.basename(file);

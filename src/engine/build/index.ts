@@ -103,7 +103,7 @@ export const createBuildCommands = (parts: Parts, containers: ContainerCommands)
     async build(request, tell, signal) {
       const names = request.tags.map(images.fullName);
       checkPlatform(request.platform);
-      const drafts = images.drafts();
+      const drafts = images.drafts(signal);
       try {
         const { build, stages } = await prepare(request, drafts, tell, signal);
         const image = await buildIn(parts, build, stages);

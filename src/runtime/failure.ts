@@ -52,6 +52,11 @@ const reason = (text: string): string => {
       // crun since 1.15 (Debian 13 has 1.21)
       .replace(/^the path `([^`]*)` is not a regular file: .*$/, 'exec: "$1": is a directory')
       .replace(/^the path `([^`]*)` exists but it is not executable: .*$/, 'exec: "$1": permission denied')
+      // a path is not looked for in $PATH
+      .replace(
+        /^executable file `([^`]*\/[^`]*)` not found.*$/,
+        'exec: "$1": stat $1: no such file or directory',
+      )
       .replace(/executable file `([^`]*)`/, 'exec: "$1": executable file')
       .replace(/(executable file not found.*): No such file or directory$/, '$1')
   );

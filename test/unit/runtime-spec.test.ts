@@ -259,6 +259,12 @@ test('refusals of the OCI runtime become Docker’s words and exit codes', () =>
     exitCode: 127,
     message: expect.stringContaining('exec: "x": executable file not found in $PATH'),
   });
+  expect(createFailure('crun: executable file `/no/x` not found: No such file or directory\n')).toMatchObject(
+    {
+      exitCode: 127,
+      message: expect.stringContaining('exec: "/no/x": stat /no/x: no such file or directory: unknown'),
+    },
+  );
   for (const [said, code, told] of [
     ['the path `/etc` is not a regular file', 126, 'exec: "/etc": is a directory'],
     ['the path `/etc/passwd` exists but it is not executable', 126, 'exec: "/etc/passwd": permission denied'],

@@ -124,18 +124,12 @@ export const upstreamsFromHost = (
 };
 
 /** The settings that the embedded resolver works by. */
-export const sandboxDns = (
-  host: ResolvConf,
-  overrides: DnsOverrides,
-  embedded: boolean,
-  links: Readonly<Record<string, string>> = {},
-): SandboxDns => ({
+export const sandboxDns = (host: ResolvConf, overrides: DnsOverrides, embedded: boolean): SandboxDns => ({
   embedded,
   servers: overrides.servers.length > 0 ? overrides.servers : host.servers,
   hostServers: overrides.servers.length === 0,
   search: overrides.search.length > 0 ? overrides.search.filter((s) => s !== '.') : host.search,
   options: overrides.options.length > 0 ? overrides.options : host.options,
-  links,
 });
 
 const hasOption = (options: readonly string[], name: string): boolean =>

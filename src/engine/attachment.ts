@@ -12,6 +12,7 @@ import { macFromText } from '../model/mac.js';
 import type { Network } from '../model/network.js';
 import type { Change } from '../store/store.js';
 import type { Addresses } from './addresses.js';
+import { parseLink } from './containers/links.js';
 import { answersFor, bindingsOf, gateways, type Member } from './gateways.js';
 import { bare } from './model.js';
 import { exposedPorts } from './publish.js';
@@ -150,6 +151,7 @@ export const checkSettings = (
   driver: Driver | undefined,
 ): void => {
   driver?.checkEndpoint?.(settings.driverOptions);
+  settings.links.forEach(parseLink);
   const fixed = settings.ipv4 !== undefined || settings.ipv6 !== undefined;
   if (network.predefined && settings.aliases.length > 0)
     throw invalid('network-scoped aliases are only supported for user-defined networks');

@@ -110,13 +110,14 @@ export interface ContainerCommands {
   ended(id: string): { exitCode: number; error: string } | undefined;
   /**
    * Throws where it cannot be attached to. The streams come when the container starts, at once where it runs; empty ones
-   * where it will not start, or when the client is `gone` before.
+   * where it will not start, or when the client is `gone` before. `settled`, asked when they have ended: resolves when the
+   * record says how the container ended and its networks are free of it.
    */
   attach(
     reference: string,
     options: { logs: boolean; stream: boolean; stdin: boolean; stdout: boolean; stderr: boolean },
     gone: AbortSignal,
-  ): { readonly streams: Promise<Streams> };
+  ): { readonly streams: Promise<Streams>; readonly settled?: () => Promise<unknown> };
   resize(reference: string, size: TerminalSize): void;
   logs(reference: string, request: LogRequest): AsyncIterable<LogLine>;
   usage(reference: string): Usage | undefined;

@@ -1,6 +1,7 @@
 /** What a sandbox can resolve: the embedded DNS's view of the model. Pure look-ups through indices. */
 import type { Names } from '../dns/contract.js';
 import type { Endpoint } from '../model/endpoint.js';
+import { linkedOn } from './containers/links.js';
 import type { Model } from './model.js';
 import { bare } from './model.js';
 
@@ -29,18 +30,19 @@ const qualified = (model: Model, own: readonly Endpoint[], name: string): readon
       : [];
   });
 
-const linked = (model: Model, sandboxId: string, name: string): string => {
-  const links = model.sandboxes.get(sandboxId)?.dns.links ?? {};
-  return Object.hasOwn(links, name) ? (links[name] ?? name) : name;
+/** A link's alias is its target's name, on the link's network alone. */
+const linked = (model: Model, { containerId, networkId }: Endpoint, name: string): string => {
+  const container = model.containers.get(containerId);
+  const source = container && linkedOn(container, networkId, name);
+  return source === undefined ? name : (model.findContainer(source)?.name ?? source).toLowerCase();
 };
 
 export const createNames = (model: Model): Names => ({
   dns: (sandboxId) => model.sandboxes.get(sandboxId)?.dns,
-  resolve(sandboxId, asked) {
+  resolve(sandboxId, name) {
     const own = model.endpointsOfSandbox(sandboxId).filter((e) => resolvable(model, e));
-    const name = linked(model, sandboxId, asked);
     for (const endpoint of own) {
-      const found = model.endpointsNamed(endpoint.networkId, name);
+      const found = model.endpointsNamed(endpoint.networkId, linked(model, endpoint, name));
       if (found.length > 0) return addresses(found);
     }
     return addresses(qualified(model, own, name));

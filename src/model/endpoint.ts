@@ -97,6 +97,4 @@ export interface SandboxDns {
   readonly hostServers?: boolean;
   readonly search: readonly string[];
   readonly options: readonly string[];
-  /** alias → container name, from `--link` on user-defined networks */
-  readonly links: Readonly<Record<string, string>>;
 }

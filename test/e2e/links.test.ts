@@ -90,4 +90,17 @@ describe('E5 links', () => {
       'could not get container for nosuch',
     );
   });
+
+  test('M15: a link is a name on its own network alone', async () => {
+    await d.docker('network', 'create', 'one');
+    await d.docker('network', 'create', 'two');
+    await sleeper('target', '--network', 'one');
+    await sleeper('asker', '--network', 'one', '--link', 'target:InOne');
+    await d.docker('network', 'connect', 'two', 'target');
+    await d.docker('network', 'connect', '--link', 'target:InTwo', 'two', 'asker');
+    expect(await inside('asker', 'nslookup InOne')).toContain(await addressOf('target', 'one'));
+    await d.docker('network', 'disconnect', 'one', 'target');
+    expect(await inside('asker', 'nslookup InTwo')).toContain(await addressOf('target', 'two'));
+    expect(await inside('asker', 'nslookup InOne || echo unknown')).toContain('unknown');
+  });
 });

@@ -282,6 +282,30 @@ describe('exec', () => {
   });
 });
 
+test('C12: who hears of the end sees it in every other answer: the exit code, and networks that are free', async () => {
+  for (let round = 0; round < 10; round++) {
+    await d.docker('network', 'create', 'brief');
+    const id = await d.docker('create', '--network', 'brief', 'alpine', 'sh', '-c', 'echo said; exit 7');
+    const attached = client({
+      method: 'POST',
+      path: `/containers/${id}/attach?stream=1&stdout=1`,
+      upgrade: true,
+    });
+    const heard = new Promise((resolve) => attached.socket.once('end', resolve));
+    await attached.header();
+    await d.api('POST', `/containers/${id}/start`);
+    await heard;
+    const [{ json }, removed] = await Promise.all([
+      d.api('GET', `/containers/${id}/json`),
+      d.api('DELETE', '/networks/brief'),
+    ]);
+    expect(json).toMatchObject({ State: { Running: false, ExitCode: 7 } });
+    expect(removed.status).toBe(204);
+    attached.socket.destroy();
+    await d.docker('rm', id);
+  }
+});
+
 test('C12: who hears of the end has the last output already', async () => {
   const filters = encodeURIComponent(JSON.stringify({ type: ['container'], event: ['die'] }));
   const events = client({ method: 'GET', path: `/events?filters=${filters}` });

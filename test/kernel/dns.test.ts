@@ -73,7 +73,6 @@ const fromHost = (...servers: string[]): SandboxDns => ({
   hostServers: true,
   search: [],
   options: [],
-  links: {},
 });
 
 const closers: (() => void)[] = [];

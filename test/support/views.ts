@@ -52,7 +52,7 @@ export const aSandbox = (changes: Partial<Omit<Sandbox, 'id'>> & { id?: string }
     gateway6: id<EndpointId>('e0'),
     bindings: [],
     sysctls: {},
-    dns: { embedded: true, servers: [], search: [], options: [], links: {} },
+    dns: { embedded: true, servers: [], search: [], options: [] },
     ...rest,
     id: id<SandboxId>(start),
   };

@@ -21,6 +21,8 @@ export interface Carried {
   readonly streams: Streams;
   /** of an exec's process; its output may stay open in others' hands, which nobody waits for */
   readonly exited?: Promise<unknown>;
+  /** of a container, asked after its last output: whoever hears of the end then sees it in every other answer too */
+  readonly settled?: () => Promise<unknown>;
 }
 
 /** How long output may be silent after the process has ended before it counts as finished, as in moby. */
@@ -39,7 +41,7 @@ export async function carry(
   // Read until the buffer is full: a connection that breaks is noticed before anything is carried.
   connection.input?.read(0);
   // Also where the client is gone by now: somebody has to let go of what comes.
-  const { streams, exited } = await coming;
+  const { streams, exited, settled } = await coming;
   const left = new Promise<void>((resolve) => {
     const leave = (): void => resolve();
     if (carriage.gone.aborted) leave();
@@ -53,7 +55,7 @@ export async function carry(
   ]);
   const ended =
     exited === undefined
-      ? copied
+      ? copied.then(settled)
       : Promise.all([exited, Promise.race([copied, silenceAfter(exited, output)])]);
   await Promise.race([ended, left]);
   // A client that is gone has said all; one that only detaches may come back.

@@ -35,11 +35,11 @@ async function attach(exchange: Exchange): Promise<void> {
     hijack(exchange, !tty).output.end();
     return;
   }
-  const { streams } = containers.attach(container.id, wanted, exchange.gone);
+  const { streams, settled } = containers.attach(container.id, wanted, exchange.gone);
   const connection = hijack(exchange, !tty);
   if (wanted.logs) await sleep(HEADER_AHEAD_MS);
   await carry(
-    streams.then((each) => ({ streams: each })),
+    streams.then((each) => ({ streams: each, ...(settled === undefined ? {} : { settled }) })),
     connection,
     {
       ...wanted,

@@ -17,7 +17,7 @@ import { connectAny, disconnectAny } from './joining.js';
 import type { Lifecycle } from './lifecycle.js';
 import { amend } from './record.js';
 import { containerEvent, isRunning } from './state.js';
-import { afterLogs, allLogs } from './streams.js';
+import { afterLogs, allLogs, settling } from './streams.js';
 import { linkNamed, unlink } from './unlink.js';
 
 const idOf = (parts: Parts, reference: string): string => parts.model.getContainer(reference).id;
@@ -191,9 +191,16 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
       throw conflict(`container ${container.id} is restarting, wait until the container is running`);
     if (options.logs && !options.stream) return { streams: Promise.resolve(allLogs(parts, container)) };
     containerEvent(parts, container, 'attach');
-    if (!isRunning(container)) return { streams: lifecycle.attachments.later(container.id, gone) };
-    const live = parts.runtime.attach(container.id);
-    return { streams: Promise.resolve(options.logs ? afterLogs(parts, container, live) : live) };
+    const live = isRunning(container) ? parts.runtime.attach(container.id) : undefined;
+    if (!live)
+      return settling(
+        parts,
+        lifecycle.waiters,
+        container.id,
+        lifecycle.attachments.later(container.id, gone),
+      );
+    const streams = Promise.resolve(options.logs ? afterLogs(parts, container, live) : live);
+    return settling(parts, lifecycle.waiters, container.id, streams);
   },
   resize(reference, size) {
     const container = runningContainer(parts, reference);

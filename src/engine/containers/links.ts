@@ -81,6 +81,15 @@ export const checkLinks = (container: Container, bridge: string, find: Find): vo
   }
 };
 
+/** What `alias` means to the container on one of its user-defined networks; undefined: it is nobody's alias there. */
+export const linkedOn = (container: Container, networkId: string, alias: string): string | undefined => {
+  const index = container.networks.findIndex((n) => n.networkId === networkId);
+  // `docker run --link` speaks of the network that the container was made for, `network connect --link` of that one.
+  const made = index === 0 ? (container.hostConfig.Links ?? []) : [];
+  const links = [...made, ...(container.networks[index]?.settings.links ?? [])].map(parseLink);
+  return links.findLast((link) => link.alias.toLowerCase() === alias)?.source;
+};
+
 /** The container without one of its links. */
 export const withoutLink = (container: Container, alias: string): Container => {
   const Links = (container.hostConfig.Links ?? []).filter((text) => parseLink(text).alias !== alias);

@@ -1,8 +1,10 @@
 /** Streams that are no running container's: of its log, of its log first, and empty ones. */
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Container } from '../../model/container.js';
 import type { Streams } from '../../runtime/contract.js';
 import type { Parts } from '../parts.js';
+import type { Waiters } from './waiters.js';
 
 async function* texts(
   parts: Parts,
@@ -60,4 +62,24 @@ export const afterLogs = (parts: Parts, container: Container, live: Streams): St
     live.detach();
   };
   return { stdin: live.stdin, stdout: joined(past.stdout, live.stdout), stderr, detach };
+};
+
+/** For an end to be recorded after the last output; one whose conmon was killed says no more, and runs on. */
+const SETTLE_MS = 10_000;
+
+/** The streams, and when their end shows in the record. A run is known by its sandbox: the next one is not waited for. */
+export const settling = (parts: Parts, waiters: Waiters, id: string, streams: Promise<Streams>) => {
+  const sandbox = (): string | null | undefined => parts.model.containers.get(id)?.sandboxId;
+  const begun = streams.then(sandbox);
+  return {
+    streams,
+    settled: async (): Promise<void> => {
+      const run = await begun;
+      if (!run || run !== sandbox()) return;
+      const recorded = new AbortController();
+      const limit = sleep(SETTLE_MS, undefined, { ref: false, signal: recorded.signal }).catch(() => {});
+      await Promise.race([waiters.wait(id, 'next-exit'), limit]);
+      recorded.abort();
+    },
+  };
 };

@@ -61,6 +61,18 @@ describe('bridge options that cannot be', () => {
       'isolated',
       "gateway mode 'isolated' can only be used for an internal network",
     ],
+    [`${N}.advertise_addr_nmsgs`, '4', 'com.docker.network.advertise_addr_nmsgs must be in the range 0 to 3'],
+    [
+      `${N}.advertise_addr_nmsgs`,
+      'nonsense',
+      'value for option com.docker.network.advertise_addr_nmsgs "nonsense" must be an integer',
+    ],
+    [`${N}.advertise_addr_ms`, '99', 'com.docker.network.advertise_addr_ms must be in the range 100 to 2000'],
+    [
+      `${N}.advertise_addr_ms`,
+      'nonsense',
+      'value for option com.docker.network.advertise_addr_ms "nonsense" must be integer milliseconds',
+    ],
   ])('%s=%s', (label, value, message) => {
     const network = options(label, value);
     expect(() => validate(network)).toThrow(expect.objectContaining({ kind: 'invalid', message }));

@@ -115,12 +115,30 @@ const interfacePrefix = (options: Options): string => {
   return prefix;
 };
 
+/** Bounds of moby's options for how often it announces addresses. Here once is enough: an address keeps its MAC (ADR 4). */
+const ANNOUNCEMENTS = [
+  { label: `${NETWORK}.advertise_addr_nmsgs`, least: 0, most: 3, unit: 'an integer' },
+  { label: `${NETWORK}.advertise_addr_ms`, least: 100, most: 2000, unit: 'integer milliseconds' },
+] as const;
+
+const checkAnnouncements = (options: Options): void => {
+  for (const { label, least, most, unit } of ANNOUNCEMENTS) {
+    const value = options[label];
+    if (value === undefined) continue;
+    if (!/^[+-]?[0-9]{1,15}$/.test(value))
+      throw invalid(`value for option ${label} ${JSON.stringify(shown(value))} must be ${unit}`);
+    if (Number(value) < least || Number(value) > most)
+      throw invalid(`${label} must be in the range ${least} to ${most}`);
+  }
+};
+
 /** Throws invalid with moby's text for the first option that cannot be read. */
 export const readOptions = ({ options, internal }: NetworkOptions): BridgeOptions => {
   const modes = { 4: gatewayMode(options, 4), 6: gatewayMode(options, 6) };
   if (!internal && (modes[4] === 'isolated' || modes[6] === 'isolated'))
     throw invalid("gateway mode 'isolated' can only be used for an internal network");
   address(options, LABEL.hostBindingIpv4);
+  checkAnnouncements(options);
   const given = {
     name: bridgeName(options),
     masquerade: boolean(options, LABEL.masquerade),

@@ -37,8 +37,10 @@ describe('what a container is on', () => {
     await d.docker('create', '--name', 'cc', 'alpine', 'sleep', '600');
     const MacAddress = '02:42:ac:11:00:77';
     await d.api('POST', '/v1.45/networks/n/connect', { Container: 'cc', EndpointConfig: { MacAddress } });
+    const mac = () => inspect('{{.NetworkSettings.Networks.n.MacAddress}}', 'cc');
+    expect(await mac()).toBe(MacAddress);
     await d.docker('start', 'cc');
-    expect(await inspect('{{.NetworkSettings.Networks.n.MacAddress}}', 'cc')).toBe(MacAddress);
+    expect(await mac()).toBe(MacAddress);
     expect(await inside('cc', 'cat /sys/class/net/eth1/address')).toBe(MacAddress);
   });
 

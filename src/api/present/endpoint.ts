@@ -11,6 +11,8 @@ export interface Attachment {
   readonly settings: EndpointSettings;
   /** present while the container runs */
   readonly endpoint?: Endpoint;
+  /** as asked for, told until the first start; after that the endpoint knows it, or there is none */
+  readonly mac?: string;
   /** absent where the network is gone or not made yet */
   readonly network?: Network;
 }
@@ -38,7 +40,7 @@ function presentAddresses(attachment: Attachment): Record<string, unknown> {
   const gateway = (family: 4 | 6, address: string): string =>
     address === '' || network === undefined || network.internal ? '' : (known(family, address) ?? '');
   return {
-    MacAddress: endpoint?.mac ?? '',
+    MacAddress: endpoint?.mac ?? attachment.mac ?? '',
     NetworkID:
       network?.id ??
       endpoint?.networkId ??

@@ -18,6 +18,7 @@ export function viewContainer(engine: Engine, container: Container, withSizes: b
       ...entry,
       ...(network === undefined ? {} : { network }),
       ...(endpoint === undefined ? {} : { endpoint }),
+      ...(container.state.status === 'created' ? { mac: entry.settings.mac } : {}),
     };
   });
   const sandbox = engine.containers.sandbox(container);

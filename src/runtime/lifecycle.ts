@@ -22,7 +22,7 @@ import type { Context } from './context.js';
 import type { Exit, StartRequest } from './contract.js';
 import { createFailure } from './failure.js';
 import { idsIn } from './layout.js';
-import { lookUpDevices, lookUpUser } from './lookup.js';
+import { lookUpDevices, lookUpFiles, lookUpUser } from './lookup.js';
 import { releaseSharedMemory, sharedMemoryOf } from './shared-memory.js';
 import { containerSeccomp, containerSpec, specText } from './spec/config.js';
 import type { OciSpec } from './spec/oci.js';
@@ -71,6 +71,7 @@ const writeBundle = (request: StartRequest, context: Context): { keepAs?: string
       host: machine.facts,
       user,
       devices: lookUpDevices(container.hostConfig),
+      files: lookUpFiles(container.mounts),
       init: initOf(request, context),
       shm: sharedMemoryOf(request, layout, donor),
     },

@@ -2,7 +2,7 @@
 import { existsSync, lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalid } from '../errors.js';
-import type { Container } from '../model/container.js';
+import type { Container, MountPoint } from '../model/container.js';
 import { readInside } from './inside.js';
 import type { RequestedDevice } from './spec/devices.js';
 import { type ResolvedUser, resolveUser } from './spec/user.js';
@@ -90,3 +90,12 @@ export const lookUpDevices = (host: Container['hostConfig']): readonly Requested
     ...devicesBelow('/dev', '/dev', 'rwm', OWN).filter(({ device }) => !taken.has(device.path)),
   ];
 };
+
+/** Sources of read-only mounts that are no directories. */
+export const lookUpFiles = (mounts: readonly MountPoint[]): ReadonlySet<string> =>
+  new Set(
+    mounts
+      .filter(({ rw, type }) => !rw && type !== 'tmpfs')
+      .map(({ source }) => source)
+      .filter((source) => statSync(source, { throwIfNoEntry: false })?.isDirectory() === false),
+  );

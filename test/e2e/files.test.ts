@@ -181,6 +181,18 @@ describe('M29: options of mounts', () => {
     await d.host(`umount ${outer}/sub`);
   });
 
+  test('M29: one file, read-only, also with all below it', async () => {
+    const file = join(here, 'one');
+    writeFileSync(file, 'content\n');
+    for (const options of ['readonly', 'readonly,bind-recursive=readonly,bind-propagation=rprivate'])
+      expect(
+        await d.docker(
+          ...['run', '--rm', '--mount', `type=bind,src=${file},dst=/one,${options}`, 'alpine'],
+          ...['sh', '-c', 'cat /one; echo more 2>/dev/null >/one || echo refused'],
+        ),
+      ).toBe('content\nrefused');
+  });
+
   test('M29 U13 C23: two mounts at one place, modes, another’s volumes', async () => {
     expect(await refusal('create', '-v', 'aa:/y', '-v', 'bb:/y', 'alpine')).toContain(
       'Duplicate mount point: /y',

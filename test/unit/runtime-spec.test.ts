@@ -1,5 +1,6 @@
 /** The pure half of the runtime: settings to an OCI config. */
 import { describe, expect, test } from 'vitest';
+import type { MountPoint } from '../../src/model/container.js';
 import { logArguments } from '../../src/runtime/conmon.js';
 import { createFailure, execFailure } from '../../src/runtime/failure.js';
 import { parseInterfaces } from '../../src/runtime/network-usage.js';
@@ -30,6 +31,19 @@ const FACTS: StartFacts = {
   devices: [],
   init: '',
   shm: '',
+  files: new Set(),
+};
+
+const POINT: MountPoint = {
+  type: 'bind',
+  name: '',
+  source: '/src',
+  destination: '/there',
+  mode: '',
+  rw: false,
+  propagation: '',
+  driver: '',
+  options: '',
 };
 
 const spec = (wishes: Wishes = {}, facts: Partial<StartFacts> = {}) =>
@@ -198,18 +212,7 @@ describe('config.json', () => {
   });
 
   test('a user’s mount takes the place of ours; outer ones come first; propagation reaches the root', () => {
-    const point = (destination: string, over = {}) => ({
-      type: 'bind' as const,
-      name: '',
-      source: '/src',
-      destination,
-      mode: '',
-      rw: true,
-      propagation: '',
-      driver: '',
-      options: '',
-      ...over,
-    });
+    const point = (destination: string, over = {}) => ({ ...POINT, destination, rw: true, ...over });
     const made = spec({
       mounts: [
         point('/a/b'),
@@ -227,6 +230,22 @@ describe('config.json', () => {
       options: ['rbind', 'rprivate', 'rro'],
     });
     expect(made.linux.rootfsPropagation).toBe('rslave');
+  });
+
+  test('M29: recursively read-only is for directories, also where it is asked for; a file is read-only', () => {
+    const given = [{}, { readOnlyBelow: 'must' }, { readOnlyBelow: 'no' }, { rw: true }].map((over) => ({
+      ...POINT,
+      ...over,
+    }));
+    const access = (files: readonly string[]) =>
+      given.map(
+        (mount) =>
+          spec({ mounts: [mount as MountPoint] }, { files: new Set(files) }).mounts.find(
+            ({ destination }) => destination === '/there',
+          )?.options[2],
+      );
+    expect(access([])).toEqual(['rro', 'rro', 'ro', 'rw']);
+    expect(access(['/src'])).toEqual(['ro', 'ro', 'ro', 'rw']);
   });
 
   test('privileged: every capability, nothing masked, every device', () => {

@@ -14,6 +14,8 @@ export interface MountFacts {
   readonly init: string;
   /** directory on the host that is /dev/shm (shareable or joined IPC); empty: a tmpfs of the container's own */
   readonly shm: string;
+  /** sources of read-only mounts that are no directories */
+  readonly files: ReadonlySet<string>;
 }
 
 const KERNEL: readonly OciMount[] = [
@@ -93,9 +95,11 @@ const tmpfsOptions = (text: string): readonly string[] => [
 /** mount_setattr(2), by which what is mounted below becomes read-only too. */
 const RECURSIVE_SINCE = [5, 12] as const;
 
-const accessOf = ({ rw, readOnlyBelow, destination }: MountPoint, { kernel }: MountFacts): string => {
+/** Nothing is mounted below a file, and crun 1.8 takes `rro` for directories only. */
+const accessOf = (mount: MountPoint, { kernel, files }: MountFacts): string => {
+  const { rw, readOnlyBelow, source, destination } = mount;
   if (rw) return 'rw';
-  if (readOnlyBelow === 'no') return 'ro';
+  if (readOnlyBelow === 'no' || files.has(source)) return 'ro';
   const [major, minor] = kernel;
   if (major > RECURSIVE_SINCE[0] || (major === RECURSIVE_SINCE[0] && minor >= RECURSIVE_SINCE[1]))
     return 'rro';

@@ -48,6 +48,18 @@ describe('U7 C9 M30: cp with volumes and binds of a container that does not run'
     expect(await d.docker('run', '--rm', '--volumes-from', 'c9', 'alpine', 'cat', '/vol/new')).toBe('sent');
   });
 
+  test('C9: files that the first start writes are there before it, empty; what the image has stays', async () => {
+    await d.docker('create', '--name', 'early', 'alpine', 'cat', '/etc/resolv.conf');
+    const read = async (path: string) => {
+      await d.docker('cp', `early:${path}`, join(here, 'early'));
+      return readFileSync(join(here, 'early'), 'utf8');
+    };
+    expect(await read('/etc/resolv.conf')).toBe('');
+    expect(await read('/etc/hosts')).toBe('127.0.0.1\tlocalhost\n');
+    expect(await d.docker('start', '-a', 'early')).toContain('nameserver');
+    expect(await read('/etc/resolv.conf')).toContain('nameserver');
+  });
+
   test('M30: a volume is filled when its container is created, and a working directory made', async () => {
     await d.docker('create', '--name', 'fill', '-v', 'filled:/etc', '-w', '/new/work', 'alpine', 'true');
     const listed = await d.docker('run', '--rm', '-v', 'filled:/x', 'alpine', 'ls', '/x');

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { invalid } from '../../errors.js';
 import type { FileMount, FileView } from '../../files/contract.js';
-import { makeDirectories } from '../../files/directories.js';
+import { makeDirectories, makeFile } from '../../files/directories.js';
 import { SystemError } from '../../kernel/ffi.js';
 import type { Container, MountPoint } from '../../model/container.js';
 import type { ContainerCommands, ContainerCreateRequest } from '../contract.js';
@@ -30,12 +30,18 @@ const etcFiles = (parts: Parts, container: Container): readonly FileMount[] =>
     existsSync(source) ? [{ destination, source, readOnly: false }] : [],
   );
 
-const viewOf = (parts: Parts, container: Container, name: string): FileView => ({
-  name,
-  root: parts.images.mount(container.id, container.imageId),
-  readOnly: container.hostConfig.ReadonlyRootfs === true,
-  mounts: [...etcFiles(parts, container), ...container.mounts.flatMap((mount) => mounted(parts, mount))],
-});
+const viewOf = (parts: Parts, container: Container, name: string): FileView => {
+  const root = parts.images.mount(container.id, container.imageId);
+  // Docker has these, empty, before the first start writes them; afterwards the runtime has made them to mount on.
+  if (container.state.status === 'created')
+    for (const [destination] of etcMounted(parts, container)) makeFile(root, destination);
+  return {
+    name,
+    root,
+    readOnly: container.hostConfig.ReadonlyRootfs === true,
+    mounts: [...etcFiles(parts, container), ...container.mounts.flatMap((mount) => mounted(parts, mount))],
+  };
+};
 
 const release = (parts: Parts, id: Container['id']): void => {
   const container = parts.model.containers.get(id);

@@ -1,6 +1,6 @@
 /**
- * Listens to what others change: links, addresses and routes of the host (rtnetlink groups) and nftables transactions;
- * for the links of sandboxes that have no end on the host see `sandbox-events.ts`.
+ * Listens to what others change: links, addresses, routes and bridges' own entries of the host (rtnetlink groups) and
+ * nftables transactions; for the links of sandboxes that have no end on the host see `sandbox-events.ts`.
  * Events are collected for 50 ms; then the links they name are compared with what our plans made of them (`expected.ts`),
  * so our own changes are not told of. Where events were lost, everything is compared, and routes and tables
  * are reported.
@@ -19,19 +19,26 @@ import {
   parseAttributes,
   splitMessages,
 } from './netlink.js';
-import { type RawSocket, SOL_SOCKET, takeOver } from './raw-socket.js';
+import { type ByteTest, onlyWhere, type RawSocket, SOL_SOCKET, takeOver } from './raw-socket.js';
 import { parseAddress } from './rtnetlink/address.js';
 import { dumpLinks, linkIndex } from './rtnetlink/link.js';
-import { RTM } from './rtnetlink/numbers.js';
+import { AF_BRIDGE, NUD, RTM } from './rtnetlink/numbers.js';
 import { parseRoute } from './rtnetlink/route.js';
 import { Session } from './session.js';
 
 /** Multicast groups: `include/uapi/linux/rtnetlink.h`, `netfilter/nfnetlink.h`. */
+const RTNLGRP_NEIGH = 3;
 const RTNLGRP = { LINK: 1, IPV4_IFADDR: 5, IPV4_ROUTE: 7, IPV6_IFADDR: 9, IPV6_ROUTE: 11 } as const;
 const NFNLGRP_NFTABLES = 7;
 /** Closes each transaction and names the process that made it. */
 const NFT_MSG_NEWGEN = (10 << 8) | 15;
 const NFTA_GEN_PROC_PID = 2;
+/** Of all that is said of neighbours: entries of bridges that do not age are gone (`struct ndmsg` behind the header). */
+const LASTING_ENTRY_GONE: readonly ByteTest[] = [
+  { offset: 4, is: RTM.DELNEIGH },
+  { offset: HEADER, is: AF_BRIDGE },
+  { offset: HEADER + 8, has: NUD.PERMANENT },
+];
 const COALESCE_MS = 50;
 const SO_MEMINFO = 55;
 
@@ -50,6 +57,8 @@ export class Watch {
   readonly #heard = new Heard((name) => this.#indexOf(name));
   readonly #touchedLinks = new Set<string>();
   readonly #touchedAddresses = new Set<string>();
+  /** bridges that lost entries which do not age */
+  readonly #touchedEntries = new Set<string>();
   /** links that are not ours: parents may be among them */
   readonly #touchedOthers = new Set<string>();
   /** parents as we last saw them: `index up`; empty: not there */
@@ -65,6 +74,7 @@ export class Watch {
 
   constructor(private readonly parts: WatchParts) {
     this.#listen(NETLINK.ROUTE, Object.values(RTNLGRP), (m) => this.#route(m));
+    this.#listen(NETLINK.ROUTE, [RTNLGRP_NEIGH], (m) => this.#entryGone(m), LASTING_ENTRY_GONE);
     this.#listen(NETLINK.NETFILTER, [NFNLGRP_NFTABLES], (m) => this.#nftables(m));
     this.#learnNames();
   }
@@ -75,10 +85,16 @@ export class Watch {
     this.#sockets.length = 0;
   }
 
-  #listen(protocol: number, groups: readonly number[], hear: (m: Buffer) => void): void {
+  #listen(
+    protocol: number,
+    groups: readonly number[],
+    hear: (m: Buffer) => void,
+    only: readonly ByteTest[] = [],
+  ): void {
     const socket = new raw.RawNetlinkSocket(protocol);
     const fd = takeOver(socket, protocol);
     socket.unref();
+    if (only.length > 0) onlyWhere(fd, only);
     for (const group of groups) socket.addMembership(group);
     // An exception that leaves the listener would end the process in the library's native code.
     socket.on('message', (datagram, { port }) => {
@@ -148,6 +164,14 @@ export class Watch {
     this.#compareSoon();
   }
 
+  /** The bridge's own entry, without which it is deaf, or one of a port's, whose loss nobody feels. */
+  #entryGone(m: Buffer): void {
+    const name = this.#names.get(m.readInt32LE(HEADER + 4));
+    if (name === undefined || !this.parts.expected.isBridge(name)) return;
+    this.#touchedEntries.add(name);
+    this.#compareSoon();
+  }
+
   /** Routes of the main table, without ours and those that the kernel keeps with our own links. */
   #routeChanged(m: Buffer): void {
     const { plain, index } = parseRoute(m);
@@ -207,11 +231,11 @@ export class Watch {
       for (const name of this.#touchedLinks)
         if (this.#soundsWrong(name) && expected.linkDrifted(session, name))
           found.push({ kind: 'link', ns: 'host', name });
+      const known = (name: string): boolean => found.some((d) => d.kind === 'link' && d.name === name);
+      for (const name of expected.deafBridges(session, this.#touchedEntries))
+        if (!known(name)) found.push({ kind: 'link', ns: 'host', name });
       for (const name of this.#touchedAddresses)
-        if (
-          !found.some((d) => d.kind === 'link' && d.name === name) &&
-          expected.addressesDrifted(session, name)
-        )
+        if (!known(name) && expected.addressesDrifted(session, name))
           found.push({ kind: 'address', ns: 'host', name });
       for (const name of this.#changedParents(session)) found.push({ kind: 'link', ns: 'host', name });
       if (this.#inside)
@@ -224,6 +248,7 @@ export class Watch {
     this.#touchedLinks.clear();
     this.#heard.clear();
     this.#touchedAddresses.clear();
+    this.#touchedEntries.clear();
     this.#touchedOthers.clear();
     this.#routes = this.#tables = this.#lost = this.#inside = false;
     return found;
@@ -245,6 +270,7 @@ export class Watch {
       }
       this.#touchedLinks.add(name);
       this.#touchedAddresses.add(name);
+      this.#touchedEntries.add(name);
     }
     this.#routes = this.#tables = true;
   }

@@ -6,7 +6,7 @@
 import { type AddressObject, type KernelObject, type LinkObject, objectKey } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
 import { linkThere, nearPresent } from './links/index.js';
-import { addressConnected, addressPresent } from './look.js';
+import { addressConnected, addressPresent, withoutLocal } from './look.js';
 import { GROUP } from './reaper.js';
 import type { Look, Session } from './session.js';
 
@@ -45,6 +45,20 @@ export class Expected {
   addressesDrifted(session: Session, link: string): boolean {
     return [...(this.#addresses.get(link)?.values() ?? [])].some(
       (o) => !addressPresent(session, o) || !addressConnected(session, o),
+    );
+  }
+
+  /** A bridge of ours. */
+  isBridge(name: string): boolean {
+    const planned = this.#links.get(name);
+    return planned?.type === 'bridge' && planned.owned;
+  }
+
+  /** Which of these links are bridges of ours that lost the entry for their own MAC. */
+  deafBridges(session: Session, names: Iterable<string>): readonly string[] {
+    return withoutLocal(
+      session,
+      [...names].filter((name) => this.isBridge(name)),
     );
   }
 

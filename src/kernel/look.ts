@@ -4,7 +4,14 @@ import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../
 import type { NetlinkSocket } from './netlink.js';
 import { dumpAddresses, parseAddress } from './rtnetlink/address.js';
 import { addressOf, prefixOf, prefixText } from './rtnetlink/inet.js';
-import { dumpNeighbours, getNeighbour, parseNeighbour } from './rtnetlink/neighbour.js';
+import type { DumpedLink } from './rtnetlink/link.js';
+import {
+  type DumpedNeighbour,
+  dumpNeighbours,
+  getNeighbour,
+  isPermanent,
+  parseNeighbour,
+} from './rtnetlink/neighbour.js';
 import { AF_BRIDGE } from './rtnetlink/numbers.js';
 import { type DumpedRoute, dumpRoutes, isConnected, parseRoute } from './rtnetlink/route.js';
 import type { Session } from './session.js';
@@ -109,3 +116,21 @@ export const fdbPresent = (session: Session, o: FdbObject): boolean =>
           n.address === (o.destination === undefined ? '' : canonical(o.destination)),
       ),
   );
+
+/** The bridge's entry for its own MAC: what is sent there goes up to the host. */
+export const isLocal = ({ index, permanent, mac }: DumpedNeighbour, bridge: DumpedLink): boolean =>
+  permanent && index === bridge.index && mac === bridge.mac;
+
+/** Which of these bridges of the host's have lost that entry; those that are not there have lost more. */
+export const withoutLocal = (session: Session, names: readonly string[]): readonly string[] => {
+  if (names.length === 0) return [];
+  const entries = session
+    .socket('host')
+    .dump(dumpNeighbours(AF_BRIDGE), 'fdb dump')
+    .filter(isPermanent)
+    .map(parseNeighbour);
+  return names.filter((name) => {
+    const found = session.link('host', name);
+    return found !== undefined && !entries.some((n) => isLocal(n, found));
+  });
+};

@@ -22,7 +22,7 @@ import { AF } from './ffi.js';
 import { marked } from './links/marked.js';
 import { aliasOf } from './links/moved.js';
 import { OVS_SYSTEM, OVS_TYPES } from './links/ovs.js';
-import { routesIn } from './look.js';
+import { isLocal, routesIn } from './look.js';
 import type { NetlinkSocket } from './netlink.js';
 import { isNamespace } from './netns.js';
 import type { OvsInternal } from './ovs/state.js';
@@ -30,7 +30,13 @@ import { GROUP } from './reaper.js';
 import { dumpAddresses, isAutomatic, parseAddress } from './rtnetlink/address.js';
 import { sysctlsIn } from './rtnetlink/devconf.js';
 import { type DumpedLink, dumpLinks, OWN_GROUP, parseLink } from './rtnetlink/link.js';
-import { dumpNeighbours, isPermanent, isSet, parseNeighbour } from './rtnetlink/neighbour.js';
+import {
+  type DumpedNeighbour,
+  dumpNeighbours,
+  isPermanent,
+  isSet,
+  parseNeighbour,
+} from './rtnetlink/neighbour.js';
 import { AF_BRIDGE, RTPROT } from './rtnetlink/numbers.js';
 import { type DumpedRoute, isConnected } from './rtnetlink/route.js';
 import { Session } from './session.js';
@@ -68,6 +74,8 @@ interface Place {
   readonly links: ReadonlyMap<number, DumpedLink>;
   /** bridges among the links that are not ours, by name, with the addresses on them that are */
   readonly theirs: ReadonlyMap<string, readonly string[]>;
+  /** the host's FDB entries that do not age: bridge ports, and so FDB entries, are the host's alone */
+  readonly entries: readonly DumpedNeighbour[];
 }
 
 /** True for the names that links of ours have on the host. */
@@ -96,7 +104,7 @@ const namespacesIn = (directory: string): readonly NetnsObject[] =>
         .map((path) => ({ kind: 'netns', path }))
     : [];
 
-const bridgeObject = (link: DumpedLink, owned: boolean): BridgeLink => ({
+const bridgeObject = (link: DumpedLink, owned: boolean, entries: readonly DumpedNeighbour[]): BridgeLink => ({
   kind: 'link',
   type: 'bridge',
   ns: 'host',
@@ -105,6 +113,7 @@ const bridgeObject = (link: DumpedLink, owned: boolean): BridgeLink => ({
   mtu: link.mtu,
   up: link.up,
   owned,
+  ...(owned && !entries.some((n) => isLocal(n, link)) ? { local: false as const } : {}),
 });
 
 const ovsObject = ({ name, mtu, mac, up }: DumpedLink, { bridge, tag, network }: OvsInternal): OvsLink => ({
@@ -190,18 +199,15 @@ const neighboursOf = ({ ns, socket, links }: Place): readonly NeighbourObject[] 
       return link ? [{ kind: 'neighbour' as const, ns, link: link.name, address, mac }] : [];
     });
 
-const fdbOf = ({ ns, socket, links }: Place): readonly FdbObject[] =>
-  socket
-    .dump(dumpNeighbours(AF_BRIDGE), 'fdb dump')
-    .filter(isSet)
-    .map(parseNeighbour)
-    .flatMap(({ index, fixed, address, mac }) => {
-      const link = links.get(index);
-      if (!link || !fixed) return [];
-      return [
-        { kind: 'fdb' as const, ns, link: link.name, mac, ...(address ? { destination: address } : {}) },
-      ];
-    });
+const entriesIn = (socket: NetlinkSocket): readonly DumpedNeighbour[] =>
+  socket.dump(dumpNeighbours(AF_BRIDGE), 'fdb dump').filter(isSet).map(parseNeighbour);
+
+const fdbOf = ({ ns, links, entries }: Place): readonly FdbObject[] =>
+  entries.flatMap(({ index, fixed, address, mac }) => {
+    const link = links.get(index);
+    if (!link || !fixed) return [];
+    return [{ kind: 'fdb' as const, ns, link: link.name, mac, ...(address ? { destination: address } : {}) }];
+  });
 
 /** Being plugged into Open vSwitch is said by a port of its own. */
 const masterOf = (nameOf: (index: number) => string, { master }: DumpedLink): string => {
@@ -220,7 +226,6 @@ const withoutNamed = (
   names: ReadonlyMap<string, unknown>,
 ): ReadonlyMap<number, DumpedLink> => new Map([...links].filter(([, { name }]) => !names.has(name)));
 
-/** Bridge ports, and so FDB entries, are the host's alone. */
 const contents = (whole: Place, settings: boolean): readonly KernelObject[] => {
   if (whole.links.size === 0) return [];
   const { theirs } = whole;
@@ -232,7 +237,7 @@ const contents = (whole: Place, settings: boolean): readonly KernelObject[] => {
     ...addressesOf(whole, routes),
     ...routesOf(place, routes),
     ...neighboursOf(place),
-    ...(place.ns === 'host' ? fdbOf(place) : []),
+    ...fdbOf(place),
   ];
 };
 
@@ -247,6 +252,7 @@ export const observeLinks = (parts: ObserveParts): readonly KernelObject[] => {
     const names = new Map(host.map((l) => [l.index, l.name]));
     const nameOf = (index: number): string => names.get(index) ?? '';
     const ours = host.filter((l) => l.group !== GROUP && isOwn(l, parts));
+    const entries = ours.length === 0 ? [] : entriesIn(session.socket('host'));
     const farEnd = farEnds(places);
     const veths = ours
       .filter((l) => l.type === 'veth')
@@ -278,7 +284,7 @@ export const observeLinks = (parts: ObserveParts): readonly KernelObject[] => {
       ...sandboxes,
       ...ours
         .filter((l) => l.type === 'bridge')
-        .map((l) => bridgeObject(l, bridges.find((b) => b.name === l.name)?.owned ?? true)),
+        .map((l) => bridgeObject(l, bridges.find((b) => b.name === l.name)?.owned ?? true, entries)),
       ...ours.flatMap((l) => marked(l, 'host', nameOf) ?? []),
       ...veths.map((v) => v.object),
       ...stacked,
@@ -293,11 +299,12 @@ export const observeLinks = (parts: ObserveParts): readonly KernelObject[] => {
           socket: session.socket('host'),
           links: new Map(ours.map((l) => [l.index, l])),
           theirs: new Map(bridges.filter((b) => !b.owned).map((b) => [b.name, b.addresses ?? []])),
+          entries,
         },
         settings,
       ),
       ...[...inside].flatMap(([ns, links]) =>
-        contents({ ns, socket: session.socket(ns), links, theirs: NO_OTHERS }, settings),
+        contents({ ns, socket: session.socket(ns), links, theirs: NO_OTHERS, entries: [] }, settings),
       ),
     ];
   } finally {

@@ -8,7 +8,7 @@ export type RawSocket = InstanceType<typeof raw.RawNetlinkSocket>;
 
 export const SOL_SOCKET = 1;
 export const SOL_NETLINK = 270;
-const SO = { RCVBUFFORCE: 33, PROTOCOL: 38 } as const;
+const SO = { ATTACH_FILTER: 26, RCVBUFFORCE: 33, PROTOCOL: 38 } as const;
 const NETLINK_NO_ENOBUFS = 5;
 /** Room for the notifications of a batch of tens of thousands of elements. */
 const RECEIVE_BUFFER = 32 << 20;
@@ -42,4 +42,45 @@ const isNetlink = (fd: number, protocol: number, port: number): boolean => {
     if (error instanceof ffi.SystemError) return false; // not a socket, or closed meanwhile
     throw error;
   }
+};
+
+/** One instruction of classic BPF (`struct sock_filter`): where the condition does not hold, `skip` others are passed over. */
+const instruction = (code: number, value: number, skip = 0): Buffer => {
+  const out = Buffer.alloc(8);
+  out.writeUInt16LE(code);
+  out.writeUInt8(skip, 3);
+  out.writeUInt32LE(value, 4);
+  return out;
+};
+/** `include/uapi/linux/bpf_common.h` */
+const BPF = { LOAD_BYTE: 0x30, JUMP_EQUAL: 0x15, JUMP_SET: 0x45, RETURN: 0x06 } as const;
+const WHOLE = 0xffffffff;
+
+/** What a byte of a notification has to be, or which bits of it have to be set. */
+export interface ByteTest {
+  readonly offset: number;
+  readonly is?: number;
+  readonly has?: number;
+}
+
+/** The kernel keeps all from the socket that does not pass: whoever waits for something rare is not woken for the rest. */
+export const onlyWhere = (fd: number, tests: readonly ByteTest[]): void => {
+  const program = Buffer.concat([
+    ...tests.flatMap(({ offset, is, has = 0 }, i) => [
+      instruction(BPF.LOAD_BYTE, offset),
+      instruction(
+        is === undefined ? BPF.JUMP_SET : BPF.JUMP_EQUAL,
+        is ?? has,
+        2 * (tests.length - 1 - i) + 1,
+      ),
+    ]),
+    instruction(BPF.RETURN, WHOLE),
+    instruction(BPF.RETURN, 0),
+    // V8 moves small buffers, and the kernel reads this one by its address.
+    Buffer.alloc(64),
+  ]);
+  const described = Buffer.alloc(16);
+  described.writeUInt16LE(2 * tests.length + 2);
+  described.writeBigUInt64LE(ffi.addressOf(program), 8);
+  ffi.setsockopt(fd, SOL_SOCKET, SO.ATTACH_FILTER, described);
 };

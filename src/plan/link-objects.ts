@@ -15,6 +15,11 @@ export interface BridgeLink {
   readonly up: boolean;
   /** false: one that was there before its network (`Network.adopted`), never made, changed or deleted by us, but raised */
   readonly owned: boolean;
+  /**
+   * false, only where observed on one of ours: somebody took away the bridge's entry for its own MAC (`bridge fdb flush`),
+   * so what is sent to the host is flooded to the ports and never gets there
+   */
+  readonly local?: false;
 }
 
 /** A veth pair; the near end is in `ns`, the peer in `peerNs`. Both are made (and die) together. */

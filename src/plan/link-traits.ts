@@ -32,7 +32,15 @@ const TRAITS: { readonly [T in LinkType]: LinkTraits<LinkOf<T>> } = {
     fixed: ({ owned }) => [owned],
     before: ({ mac }) => `address ${mac}`,
     type: ({ owned }) => `type bridge${owned ? '' : '  # not ours'}`,
-    changes: (link, before) => changed(link, before, 'mac', (mac) => `address ${mac}`),
+    changes: (link, before) => [
+      ...changed(link, before, 'mac', (mac) => `address ${mac}`),
+      ...changed(
+        link,
+        before,
+        'local',
+        () => `; bridge fdb replace ${link.mac} dev ${link.name} self permanent`,
+      ),
+    ],
   },
   veth: {
     fixed: ({ peerNs, peerName, peerMac }) => [peerNs, peerName, peerMac],

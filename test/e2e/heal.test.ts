@@ -141,6 +141,20 @@ describe('O4 self-healing', () => {
     await heals(`ip link set ${bridge} address 02:00:00:00:00:01`);
   });
 
+  test('O4 K15: a bridge’s entry for its own MAC, also one that went while no daemon ran', async () => {
+    const { bridge } = await setUp();
+    const local = () => d.host(`bridge fdb show br ${bridge} | grep 'dev ${bridge} .*permanent'`);
+    const before = await local();
+    await heals(`bridge fdb flush dev ${bridge}`);
+    expect(await local()).toBe(before);
+    await d.kill9();
+    await d.host(`bridge fdb flush dev ${bridge}`);
+    expect(await published()).toBe(false);
+    await d.start();
+    expect(await local()).toBe(before);
+    await until('the server is reached again', published);
+  });
+
   test('O4 the routes to a network’s subnets, which the kernel made with the bridge’s addresses', async () => {
     const { bridge } = await setUp();
     const routes = () => d.host(`ip route show dev ${bridge}; ip -6 route show dev ${bridge}`);

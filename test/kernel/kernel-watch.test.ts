@@ -80,6 +80,25 @@ test.each<[string, string[], Drift]>([
   expect(calls).toBe(1);
 });
 
+test('K15: the loss of a bridge’s entry for its own MAC is told of, and repaired; a port’s is not', async () => {
+  t.kernel.apply(build(plugged()));
+  await quiet();
+  const fdb = (...args: string[]) => execFileSync('bridge', ['fdb', ...args], { encoding: 'utf8' });
+  const macOf = (name: string) => JSON.parse(ip('-j', 'link', 'show', name))[0].address;
+  fdb('del', macOf(VETH), 'dev', VETH, 'master', 'local');
+  await sleep(120);
+  expect(heard).toEqual([]);
+  const before = t.kernel.observe();
+  fdb('del', macOf(BRIDGE), 'dev', BRIDGE, 'self', 'local');
+  await sleep(120);
+  expect(heard).toEqual([{ kind: 'link', ns: 'host', name: BRIDGE }]);
+  const plan = diff(t.kernel.observe(), before);
+  expect(plan).toHaveLength(1);
+  t.kernel.apply(plan);
+  expect(t.kernel.observe()).toEqual(before);
+  expect(fdb('show', 'br', BRIDGE)).toContain(`${macOf(BRIDGE)} dev ${BRIDGE} master ${BRIDGE} permanent`);
+});
+
 test('a bridge by a name of the list is ours, a foreign link is not', async () => {
   ip('link', 'add', 'docker0', 'type', 'bridge');
   ip('link', 'add', 'lan0', 'type', 'bridge');

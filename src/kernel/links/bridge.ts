@@ -3,6 +3,7 @@ import { conflict } from '../../errors.js';
 import type { BridgeLink } from '../../plan/objects.js';
 import { changeLink, type DumpedLink } from '../rtnetlink/link.js';
 import { createBridge } from '../rtnetlink/link-types.js';
+import { createLocalFdb } from '../rtnetlink/neighbour.js';
 import type { LinkContext, LinkRow } from './contract.js';
 import { make, raise } from './make.js';
 
@@ -45,6 +46,10 @@ export const bridge: LinkRow<BridgeLink> = {
     };
     if (Object.keys(change).length > 0)
       session.socket(o.ns).request([changeLink(o.name, change)], `link change ${o.name}`);
+    if (before.local === false)
+      session
+        .socket(o.ns)
+        .request([createLocalFdb(o.mac, session.index(o.ns, o.name))], `fdb create ${o.name}`);
     if (o.up !== before.up) raise(session, o);
   },
   delete({ session, reaper }, o, found) {

@@ -75,6 +75,14 @@ const fdb = (type: number, flags: number, o: FdbObject, index: number): Buffer =
   );
 export const createFdb = (o: FdbObject, index: number): Buffer => fdb(RTM.NEWNEIGH, CREATE, o, index);
 export const deleteFdb = (o: FdbObject, index: number): Buffer => fdb(RTM.DELNEIGH, NLM_F.ACK, o, index);
+/** A bridge's entry for its own MAC, which the kernel makes with the bridge; in each of its VLANs. */
+export const createLocalFdb = (mac: string, index: number): Buffer =>
+  message(
+    RTM.NEWNEIGH,
+    REPLACE,
+    header({ family: AF_BRIDGE, index, state: NUD.PERMANENT, flags: NTF.SELF }),
+    attr(NDA.LLADDR, macOf(mac)),
+  );
 
 /** ARP and ND entries of all links (`AF_BRIDGE`: FDB entries). */
 export const dumpNeighbours = (family = 0): Buffer => message(RTM.GETNEIGH, 0, header({ family }));

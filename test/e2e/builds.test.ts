@@ -422,7 +422,7 @@ describe('A K2, U3, C7: a step is a container', () => {
   test('A K2 U3 C7 M16: its own processes, network and capabilities, none of the host’s', async () => {
     await sleeper('victim');
     const said = await ran(
-      'echo "pids $(ls -d /proc/[0-9]* | wc -l)"; ip -br addr show eth0; grep CapEff /proc/self/status; ping -c1 -W2 172.17.0.1 >/dev/null && echo pinged; ls -l /dev/kmsg 2>&1; for p in /proc/[0-9]*; do tr "\\\\0" " " <$p/cmdline | grep -q "^sleep 600" && kill -9 ${p#/proc/}; done; true',
+      'echo "pids $(ls -d /proc/[0-9]* | wc -l)"; ip -br addr show eth0; grep CapEff /proc/self/status; ping -c1 -W2 172.17.0.1 >/dev/null && echo pinged; ls -l /dev/kmsg 2>&1; cd /proc; for p in [0-9]*; do tr "\\\\0" " " <$p/cmdline | grep -q "^sleep 600" && kill -9 $p; done; true',
     );
     expect(Number(/pids (\d+)/.exec(said)?.[1])).toBeLessThan(6);
     expect(said).toMatch(/172\.17\.0\.\d+\/16/);

@@ -82,26 +82,15 @@ describe('lines', () => {
 
 describe('variables', () => {
   const lookup = lookupIn(['A=one', 'EMPTY=', 'TWO=a b', 'P=/usr/lib/x.tar.gz', 'A=1']);
+  const braced = (inside: string): string => `$\{${inside}}`;
+
   it.each([
     ['$A', '1'],
-    ['${A}x$A', '1x1'],
     ['\\$A', '$A'],
     ["'$A'", '$A'],
     ['"$A \\" \\n"', '1 " \\n'],
     ['$', '$'],
     ['$NO-', '-'],
-    ['${NO:-d$A}', 'd1'],
-    ['${EMPTY:-d}', 'd'],
-    ['${EMPTY-d}', ''],
-    ['${A:+y}${NO:+y}${EMPTY+z}', 'yz'],
-    ['${P#*/}', 'usr/lib/x.tar.gz'],
-    ['${P##*/}', 'x.tar.gz'],
-    ['${P%.*}', '/usr/lib/x.tar'],
-    ['${P%%.*}', '/usr/lib/x'],
-    ['${P#nothing}', '/usr/lib/x.tar.gz'],
-    ['${P/\\//-}', '-usr/lib/x.tar.gz'],
-    ['${P//\\//-}', '-usr-lib-x.tar.gz'],
-    ['${P//[/-}', '/usr/lib/x.tar.gz'],
     ['$TWO', 'a b'],
     ['a\\ b', 'a b'],
   ])('%s is %s', (word, value) => {
@@ -109,12 +98,32 @@ describe('variables', () => {
   });
 
   it.each([
+    ['NO:-d$A', 'd1'],
+    ['EMPTY:-d', 'd'],
+    ['EMPTY-d', ''],
+    ['A:+y', 'y'],
+    ['NO:+y', ''],
+    ['EMPTY+z', 'z'],
+    ['P#*/', 'usr/lib/x.tar.gz'],
+    ['P##*/', 'x.tar.gz'],
+    ['P%.*', '/usr/lib/x.tar'],
+    ['P%%.*', '/usr/lib/x'],
+    ['P#nothing', '/usr/lib/x.tar.gz'],
+    ['P/\\//-', '-usr/lib/x.tar.gz'],
+    ['P//\\//-', '-usr-lib-x.tar.gz'],
+    ['P//[/-', '/usr/lib/x.tar.gz'],
+  ])('%s in braces is %s', (inside, value) => {
+    expect(expandWord(braced(inside), lookup, '\\')).toBe(value);
+    expect(expandWord(`${braced(inside)}x$A${braced('A')}`, lookup, '\\')).toBe(`${value}x11`);
+  });
+
+  it.each([
     ['${A', "missing '}'"],
-    ['${}', 'bad substitution'],
-    ['${A=x}', 'unsupported modifier (=)'],
-    ['${A:#x}', 'unsupported modifier (:#)'],
-    ['${NO:?gone}', 'NO: gone'],
-    ['${EMPTY:?}', 'is not allowed to be empty'],
+    [braced(''), 'bad substitution'],
+    [braced('A=x'), 'unsupported modifier (=)'],
+    [braced('A:#x'), 'unsupported modifier (:#)'],
+    [braced('NO:?gone'), 'NO: gone'],
+    [braced('EMPTY:?'), 'is not allowed to be empty'],
     ['"x', 'looking for matching double-quote'],
     ["'x", 'looking for matching single-quote'],
   ])('%s is refused', (word, message) => {

@@ -16,7 +16,7 @@ import { hostSettings } from './engine/settings.js';
 import { createVolumes } from './engine/volumes.js';
 import { apiElements, relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
-import { hostLink } from './kernel/host-link.js';
+import { hostHolds, hostLink } from './kernel/host-link.js';
 import { createKernel } from './kernel/index.js';
 import { createLeaving } from './kernel/leaving.js';
 import { sweepNamespaceFiles } from './kernel/netns.js';
@@ -107,6 +107,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     facts: createHostFacts({
       ours: () => hostInterfaces(model, { host, drivers: DRIVERS }),
       link: hostLink,
+      holds: hostHolds,
       gateways: () => (config.hostGatewayIps.length > 0 ? config.hostGatewayIps : bridgeGateways(model)),
     }),
     store,

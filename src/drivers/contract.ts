@@ -88,6 +88,8 @@ export interface Driver {
    * undefined: the host has none.
    */
   hostInterface?(view: NetworkView): string | undefined;
+  /** Addresses, bare, that the network's containers leave the host with where the user chose them. Absent: none. */
+  sources?(view: NetworkView): readonly string[];
   /**
    * What several networks of the driver use together (an 802.1q sub-interface, an Open vSwitch bridge), from all of them:
    * it goes with the last network that asks for it. Objects that two drivers name by the same key must be equal. Part of

@@ -3,7 +3,7 @@
  * interface there, its place in the firewall, and what containers publish through it. The links are the driver's. Pure.
  */
 import type { FirewallFamily, FirewallNetwork, GatewayMode } from '../firewall/contract.js';
-import { asGuard, endpointElements, networkElements } from '../firewall/index.js';
+import { asGuard, endpointElements, fixedSources, networkElements } from '../firewall/index.js';
 import { bare } from '../model/address.js';
 import type { Endpoint } from '../model/endpoint.js';
 import type { Family, Network, Pool } from '../model/network.js';
@@ -65,6 +65,9 @@ export const firewallNetwork = (network: Network, settings: HostEnd): FirewallNe
   ...(settings.trusted.length > 0 ? { trusted: settings.trusted } : {}),
   families: pools(network).map((pool) => firewallFamily(pool, settings)),
 });
+
+export const hostSources = (network: Network, settings: HostEnd): readonly string[] =>
+  fixedSources(firewallNetwork(network, settings));
 
 export const hostAddresses = (network: Network, settings: HostEnd): AddressObject[] =>
   pools(network).flatMap((pool) => {

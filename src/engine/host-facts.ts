@@ -70,6 +70,7 @@ export const createHostFacts = (options: {
   readonly ours: () => ReadonlySet<string>;
   readonly gateways: () => readonly string[];
   readonly link: HostFacts['link'];
+  readonly holds: HostFacts['holds'];
 }): HostFacts => {
   let known: { at: number; seen: string; subnets: Subnets } | undefined;
   const look = (at: number) => {
@@ -93,6 +94,7 @@ export const createHostFacts = (options: {
     gatewayBridge: () => (dockerdLives() ? 'viaduct_gw' : 'docker_gwbridge'),
     gatewayAddresses: options.gateways,
     link: options.link,
+    holds: options.holds,
   };
 };
 

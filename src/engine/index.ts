@@ -39,6 +39,7 @@ import {
   settleContainers,
   settleStrays,
 } from './restore.js';
+import { sourceTeller } from './sources.js';
 import { sweepSubpaths } from './volumes/subpath.js';
 
 export interface EngineRooms {
@@ -104,11 +105,17 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   establishPredefined(parts);
   sweepSubpaths(config.execRoot);
   kernel.ensureTables();
-  const drift = watchDrift({ kernel, model, derive, log }, overlapTeller(parts));
+  const tellOverlaps = overlapTeller(parts);
+  const tellSources = sourceTeller(parts);
+  const drift = watchDrift({ kernel, model, derive, log }, () => {
+    tellOverlaps();
+    tellSources();
+  });
   const converging = { kernel, model, derive };
   const { steps, refusals } = convergeAll(converging, allSlices(model), drift.observed, strays.size > 0);
   for (const { slice, error, message } of refusals) log.warn({ slice, error: String(error) }, message);
   ledger.follow();
+  tellSources();
   parts.debts.open();
   const replay = replayAddresses(parts);
   log.info({ steps, containers: model.containers.size, networks: model.networks.size }, 'restored');

@@ -10,6 +10,7 @@ import { overlapWarning } from './overlaps.js';
 import type { Parts } from './parts.js';
 import { checkPluginsThere, createWithPlugins, type PluginAnswers } from './plugins/networks.js';
 import { owedForNetwork, usesPlugins } from './plugins/part.js';
+import { sourceWarning } from './sources.js';
 
 const announce = (parts: Parts, network: Network, action: string, container?: string): void =>
   parts.events.publish({
@@ -60,9 +61,10 @@ const create = async (
   } else network = createAlone(parts, named);
   announce(parts, network, 'create');
   const chosen = !network.configOnly && request.ipam.config.some(({ subnet }) => subnet !== undefined);
-  const warning = chosen ? overlapWarning(parts, network) : '';
-  if (warning !== '') parts.log.warn({ network: network.name }, warning);
-  return { id: network.id, warning };
+  const warnings = [chosen ? overlapWarning(parts, network) : '', sourceWarning(parts, network)];
+  const told = warnings.filter((text) => text !== '');
+  for (const text of told) parts.log.warn({ network: network.name }, text);
+  return { id: network.id, warning: told.join('; ') };
 };
 
 const checkUnused = (parts: Parts, network: Network): void => {

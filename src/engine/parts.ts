@@ -39,6 +39,8 @@ export interface HostFacts {
   resolvConf(): string;
   /** an interface of the host's, whosever it is; undefined: there is none of the name */
   link(name: string): HostLink | undefined;
+  /** whether the host has the address, bare */
+  holds(address: string): boolean;
   /** the default network's bridge: docker0, or another name where a living dockerd has that */
   defaultBridge(): string;
   /** the bridge of network docker_gwbridge, likewise */

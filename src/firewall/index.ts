@@ -1,7 +1,7 @@
 /** The firewall: a pure function from what drivers know of networks and endpoints to elements of static tables. */
 export { asGuard } from './elements.js';
 export { endpointElements, linkLocalOf } from './endpoint.js';
-export { networkElements, switchedElement } from './network.js';
+export { fixedSources, networkElements, switchedElement } from './network.js';
 export { apiElements, relayElements } from './own-ports.js';
 export { printRuleset, printTable } from './print.js';
 export { RULESET, setOf, TABLE } from './ruleset.js';

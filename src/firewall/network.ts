@@ -27,6 +27,10 @@ const sourceNat = ({ bridge: name }: FirewallNetwork, { family, snat }: Firewall
     ? [inetMap(`snat${family}`, [name], [snat]), inet('fixed_source', NFPROTO[family], name)]
     : [inet('masqueraded', NFPROTO[family], name)];
 
+/** What the network's containers leave with instead of the address of the interface that leads out. */
+export const fixedSources = ({ internal, families }: FirewallNetwork): readonly string[] =>
+  internal ? [] : families.filter(translates).flatMap(({ snat }) => snat ?? []);
+
 const fromInternal = (key: readonly string[], isolated: boolean): ElementObject[] =>
   isolated
     ? [inetMap('from', key, ['goto from_isolated']), inet('isolated', ...key)]

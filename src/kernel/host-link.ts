@@ -1,8 +1,10 @@
-/** Looks at one interface of the host's, whosever it is: for what a network is to stand on. */
+/** Looks at one interface of the host's, whosever it is, and at addresses: for what a network is to stand on and leave by. */
 
+import { hostSocket, NETLINK } from './netlink.js';
 import { GROUP } from './reaper.js';
 import { dumpAddresses, parseAddress } from './rtnetlink/address.js';
 import { OWN_GROUP } from './rtnetlink/link.js';
+import { getRoute, isLocalRoute } from './rtnetlink/route.js';
 import { Session } from './session.js';
 import { hasSysctl } from './sysctl.js';
 
@@ -39,4 +41,11 @@ export const hostLink = (name: string): HostLink | undefined => {
   } finally {
     session.close();
   }
+};
+
+/** Does a packet to the address, bare, end at the host? Whatever gave it the address: an interface, or a local route. */
+export const hostHolds = (address: string): boolean => {
+  const replies: Buffer[] = [];
+  hostSocket(NETLINK.ROUTE).attempt([getRoute(address)], `route get ${address}`, replies);
+  return replies.some(isLocalRoute);
 };

@@ -1,6 +1,7 @@
 /** Networks as they were asked for: what others' tests expect of create, connect, disconnect and inspect. */
 import { describe, expect, test } from 'vitest';
 import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
+import { until } from '../support/run.js';
 import { HOST } from '../support/world.js';
 
 const d = daemonForThisFile({
@@ -111,6 +112,33 @@ describe('addresses', () => {
     });
     expect(d.log()).toContain('192.0.2.128/25 of network brick overlaps');
     expect(await d.host(`ip -o -4 addr show eth0`)).toContain(HOST.ipv4);
+  });
+
+  test('N: an address to leave with that the host does not have is warned of, also when it goes later', async () => {
+    await d.host('ip addr add 198.51.100.7/24 dev eth0');
+    const create = (name: string, address: string) =>
+      d.api('POST', '/v1.52/networks/create', {
+        Name: name,
+        EnableIPv4: true,
+        Options: { 'com.docker.network.host_ipv4': address },
+      });
+    expect((await create('has', '198.51.100.7')).json).toMatchObject({ Warning: '' });
+    const lacks = 'network lacks leaves with 198.51.100.8, which this host does not have';
+    expect((await create('lacks', '198.51.100.8')).json).toMatchObject({
+      Warning: expect.stringContaining(lacks),
+    });
+    await until('the log tells it too', () => d.log().includes(lacks));
+    expect(d.log()).not.toContain('network has leaves with');
+    const six = await d.api('POST', '/v1.52/networks/create', {
+      Name: 'six',
+      EnableIPv6: true,
+      Options: { 'com.docker.network.host_ipv6': '2001:db8:ffff::9' },
+    });
+    expect(six.json).toMatchObject({ Warning: expect.stringContaining('leaves with 2001:db8:ffff::9') });
+    await d.host('ip addr del 198.51.100.7/24 dev eth0');
+    await until('the loss is told of', () =>
+      d.log().includes('network has leaves with 198.51.100.7, which this host does not have'),
+    );
   });
 
   test('M17: inspect tells from API 1.52 on how many addresses are in use', async () => {

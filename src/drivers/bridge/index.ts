@@ -1,5 +1,6 @@
 /** The bridge driver: one Linux bridge a network, one veth pair an endpoint. */
 import type { Driver } from '../contract.js';
+import { hostSources } from '../host-end.js';
 import { endpoint } from './endpoint.js';
 import { network } from './network.js';
 import { bridgeName, bridgeSettings, readOptions } from './settings.js';
@@ -29,6 +30,7 @@ export const bridge: Driver = {
   },
   validate,
   hostInterface: ({ network, host }) => bridgeSettings(network, host).bridge,
+  sources: ({ network, host }) => hostSources(network, bridgeSettings(network, host)),
   network,
   endpoint,
 };

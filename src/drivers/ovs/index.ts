@@ -1,5 +1,6 @@
 /** The Open vSwitch driver: one OVS bridge a network or a named one for several, one veth pair an endpoint. */
 import type { Driver } from '../contract.js';
+import { hostSources } from '../host-end.js';
 import { endpoint } from './endpoint.js';
 import { network, shared } from './network.js';
 import { readEndpointOptions, readOptions } from './options.js';
@@ -17,6 +18,10 @@ export const ovs: Driver = {
   validate,
   checkEndpoint: (options) => void readEndpointOptions(options),
   hostInterface: ({ network, host }) => ovsSettings(network, host).gateway?.bridge,
+  sources({ network, host }) {
+    const { gateway } = ovsSettings(network, host);
+    return gateway ? hostSources(network, gateway) : [];
+  },
   shared,
   network,
   endpoint,

@@ -65,6 +65,7 @@ export const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, TABLE:
 export const RT_TABLE_MAIN = 254;
 export const RTPROT = { KERNEL: 2, BOOT: 3 } as const;
 export const RTN_UNICAST = 1;
+export const RTN_LOCAL = 2;
 export const RT_SCOPE = { UNIVERSE: 0, LINK: 253 } as const;
 /** What IPv6 routes get where no metric is given (IP6_RT_PRIO_USER). */
 export const IPV6_DEFAULT_METRIC = 1024;

@@ -3,7 +3,7 @@ import type { AddressObject, RouteObject } from '../../plan/objects.js';
 import { AF } from '../ffi.js';
 import { attr, attrU32, HEADER, message, NLM_F, parseAttributes } from '../netlink.js';
 import { addressText } from '../sockaddr.js';
-import { addressOf, prefixOf, prefixText, subnetOf } from './inet.js';
+import { addressOf, familyOf, prefixOf, prefixText, subnetOf } from './inet.js';
 import {
   IPV6_CONNECTED_METRIC,
   IPV6_DEFAULT_METRIC,
@@ -11,6 +11,7 @@ import {
   RT_TABLE_MAIN,
   RTA,
   RTM,
+  RTN_LOCAL,
   RTN_UNICAST,
   RTPROT,
 } from './numbers.js';
@@ -79,6 +80,17 @@ export const replaceRoute = (o: RouteObject, index: number): Buffer =>
 export const deleteRoute = (o: RouteObject, index: number): Buffer => route(RTM.DELROUTE, 0, o, index);
 
 export const dumpRoutes = (family: number): Buffer => message(RTM.GETROUTE, 0, header({ family }));
+
+/** Where a packet to the address would go. */
+export const getRoute = (address: string): Buffer => {
+  const bytes = addressOf(address);
+  const asked = Buffer.alloc(12);
+  asked.writeUInt8(familyOf(bytes));
+  asked.writeUInt8(bytes.length * 8, 1);
+  return message(RTM.GETROUTE, NLM_F.ACK, asked, attr(RTA.DST, bytes));
+};
+/** In an answer to `getRoute`: to the host itself. */
+export const isLocalRoute = (m: Buffer): boolean => m.readUInt8(HEADER + 7) === RTN_LOCAL;
 
 export interface DumpedRoute {
   readonly family: 4 | 6;

@@ -125,7 +125,7 @@ export interface ContainerCommands {
     reference: string,
     psArgs: string,
   ): Promise<{ titles: readonly string[]; processes: readonly (readonly string[])[] }>;
-  changes(reference: string): readonly { Path: string; Kind: 0 | 1 | 2 }[];
+  changes(reference: string): Promise<readonly { Path: string; Kind: 0 | 1 | 2 }[]>;
   commit(
     reference: string,
     request: {
@@ -182,8 +182,8 @@ export interface VolumeCommands {
   get(name: string): Volume;
   remove(name: string, force: boolean): void;
   usedBy(name: string): readonly ContainerId[];
-  size(name: string): number;
-  prune(selected: (volume: Volume) => boolean): { deleted: readonly string[]; bytes: number };
+  size(name: string): Promise<number>;
+  prune(selected: (volume: Volume) => boolean): Promise<{ deleted: readonly string[]; bytes: number }>;
 }
 
 /** What a container sent and its port did not take: the sender guard's counter. */

@@ -10,6 +10,7 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { conflict, internal, invalid, notFound, ViaductError } from '../errors.js';
+import { bytesBelow } from '../files/size.js';
 import { freshId } from '../model/ids.js';
 import type { Volume } from '../model/volume.js';
 import type { Events } from './events.js';
@@ -49,19 +50,6 @@ const nameFault = (name: string): string | undefined => {
     return `${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`;
   }
   return undefined;
-};
-
-/** Bytes in a directory tree, hard links counted once, symbolic links not followed. */
-const bytesBelow = (directory: string): number => {
-  const seen = new Set<number>();
-  let bytes = 0;
-  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-    const stat = lstatSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false });
-    if (!stat || stat.isDirectory() || seen.has(stat.ino)) continue;
-    seen.add(stat.ino);
-    bytes += stat.size;
-  }
-  return bytes;
 };
 
 type Stored = Omit<Volume, 'name' | 'driver' | 'mountpoint'>;
@@ -201,18 +189,23 @@ export const createVolumes = ({
     erase(doomed);
   };
 
-  const size: EngineVolumes['size'] = (name) => {
-    const volume = get(name);
-    return Object.keys(volume.options).length > 0 ? -1 : bytesBelow(volume.mountpoint);
+  const size: EngineVolumes['size'] = async (name) => {
+    const { options, mountpoint } = get(name);
+    return Object.keys(options).length > 0 ? -1 : ((await bytesBelow(mountpoint)) ?? -1);
   };
 
-  const prune: EngineVolumes['prune'] = (selected) => {
+  const prune: EngineVolumes['prune'] = async (selected) => {
+    const goes = (volume: Volume): boolean =>
+      volumes.get(volume.name) === volume &&
+      Object.keys(volume.options).length === 0 &&
+      usedBy(volume.name).length === 0 &&
+      selected(volume);
     const deleted: string[] = [];
     let bytes = 0;
     for (const volume of [...volumes.values()]) {
-      if (Object.keys(volume.options).length > 0 || usedBy(volume.name).length > 0 || !selected(volume))
-        continue;
-      const freed = size(volume.name);
+      if (!goes(volume)) continue;
+      const freed = Math.max(0, await size(volume.name));
+      if (!goes(volume)) continue; // somebody took it while it was measured
       try {
         discard(volume);
       } catch (error) {

@@ -4,54 +4,17 @@
  */
 import { closeSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import * as call from '../kernel/file-calls.js';
-import { readAttributes, travels } from './attributes.js';
-import { readContent } from './content.js';
+import { travels } from './attributes.js';
 import type { FileView, PathStat } from './contract.js';
-import { deviceNumbers, typeOf } from './copy.js';
 import { createPace } from './pace.js';
+import { type Archived, entryOf, inChunks, type Links, packed } from './pack.js';
 import { askedPath, describe, pathError, resolveAsked } from './path-stat.js';
-import type { TarEntry } from './tar/read.js';
-import { END, headerOf, padded } from './tar/write.js';
 import { type OpenView, openView, type Spot } from './view.js';
-import { type Found, walk } from './walk.js';
-
-/** Small pieces are sent together. */
-const CHUNK = 64 * 1024;
-
-/** The first name in the archive of files with several. */
-type Links = Map<string, string>;
-
-type Archived = Pick<Found, 'fd' | 'stat'>;
-
-/** Undefined: a socket. */
-const entryOf = ({ fd, stat }: Archived, name: string, links: Links): TarEntry | undefined => {
-  const type = typeOf(stat);
-  if (!type) return undefined;
-  const key = stat.nlink > 1 && type !== 'directory' ? `${stat.dev}:${stat.ino}` : undefined;
-  const first = key === undefined ? undefined : links.get(key);
-  if (key !== undefined && first === undefined) links.set(key, name);
-  return {
-    name: type === 'directory' ? `${name}/` : name,
-    type: first === undefined ? type : 'link',
-    mode: stat.mode & 0o7777,
-    uid: stat.uid,
-    gid: stat.gid,
-    size: type === 'file' && first === undefined ? stat.size : 0,
-    mtime: stat.mtimeMs / 1000,
-    linkname: first ?? (type === 'symlink' ? call.linkTarget(fd) : ''),
-    ...deviceNumbers(stat.rdev),
-    attributes: readAttributes(fd, travels),
-  };
-};
+import { walk } from './walk.js';
 
 async function* archived(found: Archived, name: string, links: Links): AsyncGenerator<Buffer> {
-  const entry = entryOf(found, name, links);
-  if (!entry) return;
-  yield headerOf(entry);
-  if (entry.size === 0) return;
-  yield* readContent(found.fd, entry.size);
-  yield padded(entry.size);
+  const entry = entryOf(found, name, links, travels);
+  if (entry) yield* packed(entry, found.fd);
 }
 
 /** `top`: the directory's own name in the archive; undefined: it has no entry, and what is in it no prefix. */
@@ -67,20 +30,6 @@ async function* tree(
     yield* archived(found, top === undefined ? found.relative : `${top}/${found.relative}`, links);
     if (pace.due()) await pace.rest();
   }
-}
-
-async function* inChunks(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let waiting: Buffer[] = [];
-  let length = 0;
-  for await (const piece of pieces) {
-    waiting.push(piece);
-    length += piece.length;
-    if (length < CHUNK) continue;
-    yield Buffer.concat(waiting);
-    waiting = [];
-    length = 0;
-  }
-  yield Buffer.concat([...waiting, END]);
 }
 
 /** Closes what is open when the stream ends, however it ends, also before it was read. */

@@ -9,8 +9,23 @@ const [readLater, writeLater, copyLater] = [promisify(read), promisify(write), p
 const SMALL = 64 * 1024;
 const CHUNK = 256 * 1024;
 
+export const isSmall = (size: number): boolean => size <= SMALL;
+
 /** Opens for reading what the handle is of: a regular file, or nothing would be opened. */
 const reopen = (handle: number): number => openSync(descriptorPath(handle), fs.O_RDONLY | fs.O_NONBLOCK);
+
+/** The same of a small file (`isSmall`), at once. */
+export const readSmall = (handle: number, size: number): Buffer => {
+  const bytes = Buffer.alloc(size);
+  const fd = reopen(handle);
+  try {
+    for (let at = 0, got = -1; at < size && got !== 0; at += got)
+      got = readSync(fd, bytes, at, size - at, at);
+    return bytes;
+  } finally {
+    closeSync(fd);
+  }
+};
 
 /** Exactly `size` bytes: cut where it grew, zeros where it shrank meanwhile. */
 export async function* readContent(handle: number, size: number): AsyncGenerator<Buffer> {

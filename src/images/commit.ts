@@ -49,10 +49,7 @@ export const commitLayer = (
   };
   return inScratch(storage, async (directory) => {
     const layer = join(directory, 'layer.tar');
-    const packed = await packLayer(request.upper, layerDirectories(storage, base), {
-      scratch: directory,
-      file: layer,
-    });
+    const packed = await packLayer(request.upper, layerDirectories(storage, base), { file: layer });
     // what changed nothing is an entry of the history without a layer
     const config = packed ? stored : withEmptyStep(stored);
     return storeImage(storage, {

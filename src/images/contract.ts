@@ -117,9 +117,9 @@ export interface Images {
   /** Removes the container's writable layer. */
   discard(containerId: string): void;
   /** Paths changed against the image: 0 modified, 1 added, 2 deleted. */
-  changes(containerId: string): readonly { Path: string; Kind: 0 | 1 | 2 }[];
+  changes(containerId: string): Promise<readonly { Path: string; Kind: 0 | 1 | 2 }[]>;
   /** bytes of the container's writable layer */
-  writtenBytes(containerId: string): number;
+  writtenBytes(containerId: string): Promise<number>;
   /** Resolves when the layers discarded are gone from the disk. */
   close(): Promise<void>;
 }

@@ -149,13 +149,9 @@ export const openDrafts = ({ storage, catalogue, cache, inTurn, leaving, signal 
   };
 
   const pack = async (upper: string, parent: Draft): Promise<Fresh | undefined> => {
-    const number = String(count++);
-    const scratch = join(directory, `pack-${number}`);
-    mkdirSync(scratch);
-    const tar = join(directory, `tar-${number}`);
+    const tar = join(directory, `tar-${count++}`);
     const lower = layerDirectories(storage, baseOf(parent));
-    const layer = await packLayer(upper, lower, { scratch, file: tar, signal });
-    await rm(scratch, { recursive: true, force: true });
+    const layer = await packLayer(upper, lower, { file: tar, signal });
     return layer && { ...layer, directory: upper, tar };
   };
 

@@ -5,10 +5,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalid, notFound } from '../errors.js';
+import { bytesBelow } from '../files/size.js';
 import { createLeaving, type Leaving } from '../kernel/leaving.js';
 import { openBuildCache } from './build-cache.js';
 import { type Catalogue, catalogueOf, type Entry, storedConfig } from './catalogue.js';
-import { bytesIn, changesIn } from './changes.js';
+import { changesIn } from './changes.js';
 import { commitLayer } from './commit.js';
 import type { Images } from './contract.js';
 import { baseOf as draftBase, type OpenDrafts, openDrafts, STEP_PREFIX } from './drafts.js';
@@ -156,14 +157,11 @@ export const createImages = (options: ImagesOptions): Images => {
     mount: (containerId, imageId) => mountWritable(storage, containerId, standsOn(imageId)),
     unmount: (containerId) => unmountWritable(storage, containerId),
     discard: (containerId) => discardWritable(storage, containerId, leaving),
-    changes: (containerId) => {
+    changes: async (containerId) => {
       const { upper } = writableOf(storage, containerId);
       return existsSync(upper) ? changesIn(upper, layerDirectories(storage, baseOf(containerId))) : [];
     },
-    writtenBytes: (containerId) => {
-      const { upper } = writableOf(storage, containerId);
-      return existsSync(upper) ? bytesIn(upper) : 0;
-    },
+    writtenBytes: async (containerId) => (await bytesBelow(writableOf(storage, containerId).upper)) ?? 0,
     close: leaving.close,
   };
 };

@@ -1,24 +1,18 @@
-/** An upper directory as a layer's tar: deletions as marker files, and nothing of what the runtime put there to mount on. */
+/**
+ * An upper directory as a layer's tar: deletions as marker files, and nothing of what the runtime put there to mount on. The
+ * same tree gives the same bytes.
+ */
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { createReadStream, existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { type Lower, layerListing } from './changes.js';
-import { runChild } from './child.js';
-
-const list = (paths: readonly string[]): string => paths.map((path) => `./${path}\0`).join('');
-
-/** PAX, for the extended attributes (file capabilities); overlay's own are not part of a layer. */
-const TAR = [
-  '--format=posix',
-  '--numeric-owner',
-  '--xattrs',
-  '--xattrs-include=*',
-  '--xattrs-exclude=trusted.overlay.*',
-  '--no-recursion',
-  '--null',
-  '--verbatim-files-from',
-];
+import { internal } from '../errors.js';
+import { staysLocal } from '../files/attributes.js';
+import { createPace } from '../files/pace.js';
+import { entryOf, inChunks, type Links, packed } from '../files/pack.js';
+import type { TarEntry } from '../files/tar/read.js';
+import { headerOf } from '../files/tar/write.js';
+import { isWhiteout, seenBelow, type Written, writtenIn } from './written.js';
 
 export interface Layer {
   /** `sha256:…` of the tar */
@@ -32,39 +26,99 @@ export const sha256OfFile = async (file: string): Promise<string> => {
   return `sha256:${hash.digest('hex')}`;
 };
 
+const MARK = '.wh.';
+const OPAQUE_MARK = '.wh..wh..opq';
+
+/** An empty file that stands for a deletion, of the time of what it stands for. */
+const markerOf = (name: string, { stat }: Written): TarEntry => ({
+  ...{ name, type: 'file', mode: 0o644, uid: 0, gid: 0, size: 0, mtime: stat.mtimeMs / 1000 },
+  ...{ linkname: '', major: 0, minor: 0, attributes: new Map() },
+});
+
+/** What a start of a container makes where the image has none, for the runtime to mount on. */
+const MOUNT_POINTS = new Set([
+  'dev',
+  'dev/console',
+  'dev/mqueue',
+  'dev/pts',
+  'dev/shm',
+  'etc/hostname',
+  'etc/hosts',
+  'etc/resolv.conf',
+  'proc',
+  'sys',
+]);
+
+/** Of a directory: unless something is in it. */
+const isMountPoint = ({ path, stat, lower, name }: Written): boolean =>
+  MOUNT_POINTS.has(path) &&
+  (stat.isDirectory() || (stat.isFile() && stat.size === 0)) &&
+  seenBelow(lower, name) === undefined;
+
+/** One thing of the upper layer; nothing for a socket. */
+async function* piecesOf(written: Written, links: Links): AsyncGenerator<Buffer> {
+  const { fd, stat, parent, name, path, inside } = written;
+  if (isWhiteout(stat)) {
+    yield headerOf(markerOf(parent + MARK + name, written));
+    return;
+  }
+  const entry = entryOf({ fd, stat }, path, links, staysLocal);
+  if (entry) yield* packed(entry, fd);
+  if (inside?.opaque) yield headerOf(markerOf(`${path}/${OPAQUE_MARK}`, written));
+}
+
+/** Directories made to mount on wait until something in them is packed, and are left out else. */
+async function* layerPieces(upper: string, lower: readonly string[]): AsyncGenerator<Buffer> {
+  const links: Links = new Map();
+  let waiting: readonly { readonly path: string; readonly header: Buffer }[] = [];
+  for await (const written of writtenIn(upper, lower, createPace())) {
+    waiting = waiting.filter(({ path }) => written.path.startsWith(`${path}/`));
+    const isOpaque = written.inside?.opaque === true;
+    if (isMountPoint(written) && !isOpaque) {
+      if (!written.inside) continue;
+      for await (const header of piecesOf(written, links))
+        waiting = [...waiting, { path: written.path, header }];
+      continue;
+    }
+    for await (const piece of piecesOf(written, links)) {
+      for (const { header } of waiting) yield header;
+      waiting = [];
+      yield piece;
+    }
+  }
+}
+
 interface Packing {
-  /** a directory of the caller's, who removes it */
-  readonly scratch: string;
-  /** the tar to write */
+  /** the tar to write, which is not there yet */
   readonly file: string;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Writes `file`; GNU tar keeps hard links and sparse files. `lower`: the directories below, topmost first. Undefined where
- * nothing was changed: then there is no layer.
+ * Writes `file`. `lower`: the directories below, topmost first. Undefined where nothing was changed: then there is no layer.
+ * Throws internal where the upper directory was removed meanwhile.
  */
 export const packLayer = async (
   upper: string,
-  lower: Lower,
-  { scratch, file, signal }: Packing,
+  lower: readonly string[],
+  { file, signal }: Packing,
 ): Promise<Layer | undefined> => {
-  const { paths, markers } = await layerListing(upper, lower);
-  if (paths.length + markers.length === 0) return undefined;
-  const at = (name: string) => join(scratch, name);
-  for (const marker of markers) {
-    mkdirSync(dirname(at(`markers/${marker}`)), { recursive: true });
-    writeFileSync(at(`markers/${marker}`), '');
+  const hash = createHash('sha256');
+  let [size, isEmpty] = [0, true];
+  async function* all(): AsyncGenerator<Buffer> {
+    for await (const piece of layerPieces(upper, lower)) {
+      isEmpty = false;
+      yield piece;
+    }
   }
-  mkdirSync(at('markers'), { recursive: true });
-  writeFileSync(at('paths'), list(paths));
-  writeFileSync(at('marks'), list(markers));
-  const from = ['-C', upper, '-T', at('paths'), '-C', at('markers'), '-T', at('marks')];
-  await runChild({
-    command: 'tar',
-    args: ['-cf', file, ...TAR, ...from],
-    env: { LC_ALL: 'C' },
-    ...(signal ? { signal } : {}),
-  });
-  return { digest: await sha256OfFile(file), size: statSync(file).size };
+  async function* measured(): AsyncGenerator<Buffer> {
+    for await (const chunk of inChunks(all())) {
+      hash.update(chunk);
+      size += chunk.length;
+      yield chunk;
+    }
+  }
+  await writeFile(file, measured(), { flag: 'wx', mode: 0o600, ...(signal ? { signal } : {}) });
+  if (!existsSync(upper)) throw internal('the layer was removed while it was read');
+  return isEmpty ? undefined : { digest: `sha256:${hash.digest('hex')}`, size };
 };

@@ -3,7 +3,7 @@
  * nor has a slash, so no call here can walk; a symbolic link at the end is never followed. Names are byte strings (one
  * character a byte, Latin-1): file names on Linux are bytes, and not all are UTF-8.
  */
-import { constants } from 'node:fs';
+import { constants, lstatSync, type Stats } from 'node:fs';
 import * as ffi from './ffi.js';
 
 const c = {
@@ -43,6 +43,12 @@ export const openHandle = (directory: number, name: string): number =>
     c.openat(directory, component(name), ffi.O.PATH | O_NOFOLLOW | ffi.O.CLOEXEC, 0),
     shown(name),
   );
+
+/** What the name is in the directory at this moment, without opening it; undefined: nothing. */
+export const statAt = (directory: number, name: string): Stats | undefined => {
+  component(name);
+  return lstatSync(Buffer.from(`${descriptorPath(directory)}/${name}`, 'latin1'), { throwIfNoEntry: false });
+};
 
 /** As openHandle, of a directory alone. */
 export const openDirectory = (directory: number, name: string): number =>

@@ -191,9 +191,9 @@ describe('writable layers', () => {
     images.discard('kept');
   });
 
-  it('tells added, modified and deleted paths, whiteouts and replaced directories', () => {
+  it('tells added, modified and deleted paths, whiteouts and replaced directories', async () => {
     const root = images.mount('diff', images.get('busybox').id);
-    expect(images.changes('diff')).toEqual([]);
+    expect(await images.changes('diff')).toEqual([]);
     writeFileSync(join(root, 'etc/passwd'), 'changed');
     writeFileSync(join(root, 'etc/new'), '12345');
     rmSync(join(root, 'etc/group'));
@@ -202,7 +202,7 @@ describe('writable layers', () => {
     mkdirSync(join(root, 'usr/local'));
     writeFileSync(join(root, 'brief'), '');
     rmSync(join(root, 'brief'));
-    expect(images.changes('diff')).toEqual([
+    expect(await images.changes('diff')).toEqual([
       { Path: '/etc', Kind: 0 },
       { Path: '/etc/group', Kind: 2 },
       { Path: '/etc/new', Kind: 1 },
@@ -213,7 +213,7 @@ describe('writable layers', () => {
       { Path: '/var', Kind: 0 },
       { Path: '/var/log', Kind: 2 },
     ]);
-    expect(images.writtenBytes('diff')).toBe('changed'.length + 5);
+    expect(await images.writtenBytes('diff')).toBe('changed'.length + 5);
     images.discard('diff');
   });
 

@@ -478,7 +478,7 @@ export function createFakeEngine(
       },
       usage: (reference) => (getContainer(reference).state.status === 'running' ? USAGE : undefined),
       top: async () => ({ titles: ['PID', 'CMD'], processes: [['4242', 'sh']] }),
-      changes: () => [],
+      changes: async () => [],
       commit: async () => IMAGE.id,
       stat: (_reference, path) => ({
         name: path,
@@ -565,8 +565,8 @@ export function createFakeEngine(
         volumes.delete(name);
       },
       usedBy: () => [],
-      size: () => 42,
-      prune(selected) {
+      size: async () => 42,
+      async prune(selected) {
         const chosen = [...volumes.values()].filter(selected);
         for (const each of chosen) volumes.delete(each.name);
         return { deleted: chosen.map((each) => each.name), bytes: 0 };
@@ -623,8 +623,8 @@ export function createFakeEngine(
       mount: () => '/',
       unmount() {},
       discard() {},
-      changes: () => [],
-      writtenBytes: () => 100,
+      changes: async () => [],
+      writtenBytes: async () => 100,
       close: async () => undefined,
     },
   };

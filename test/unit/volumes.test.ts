@@ -133,13 +133,13 @@ describe('remove', () => {
   });
 });
 
-test('prune takes what is selected, unused and without a device; size counts a hard link once', () => {
+test('prune takes what is selected, unused and without a device; size counts a hard link once', async () => {
   const { volumes } = open({ used: ['c1'] });
   for (const name of ['used', 'free', 'kept']) volumes.create(plain(name));
   volumes.create({ ...plain('device'), options: { type: 'tmpfs', device: 'tmpfs' } });
   writeFileSync(join(volumes.get('free').mountpoint, 'file'), 'x'.repeat(1000));
-  expect(volumes.size('free')).toBe(1000);
-  expect(volumes.size('device')).toBe(-1);
-  expect(volumes.prune(({ name }) => name !== 'kept')).toEqual({ deleted: ['free'], bytes: 1000 });
+  expect(await volumes.size('free')).toBe(1000);
+  expect(await volumes.size('device')).toBe(-1);
+  expect(await volumes.prune(({ name }) => name !== 'kept')).toEqual({ deleted: ['free'], bytes: 1000 });
   expect(volumes.list().map(({ name }) => name)).toEqual(['device', 'kept', 'used']);
 });

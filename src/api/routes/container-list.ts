@@ -10,7 +10,7 @@ import { presentPortSummaries } from '../present/ports.js';
 import { type Filters, parseFilters } from '../read/filters.js';
 import { flag, integer, text } from '../read/query.js';
 import { expandPortRange } from '../validate/ports.js';
-import { viewContainer } from './views.js';
+import { sizesOf, viewContainer } from './views.js';
 
 const FILTERS = [
   'ancestor',
@@ -42,13 +42,14 @@ const STATUSES: Readonly<Record<ContainerStatus, true>> = {
 };
 const HEALTH = ['none', 'starting', 'healthy', 'unhealthy'];
 
-function list(exchange: Exchange): void {
+async function list(exchange: Exchange): Promise<void> {
   const { engine } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), FILTERS);
   checkValues(filters);
   const limit = Math.max(integer(exchange, 'limit') ?? 0, 0);
   const all = flag(exchange, 'all') || limit > 0 || filters.get('status').length > 0;
   const matches = matcher(engine, filters);
+  const withSizes = flag(exchange, 'size');
   const rows: Record<string, unknown>[] = [];
   const find = engine.images.finder();
   const now = Date.now();
@@ -57,8 +58,10 @@ function list(exchange: Exchange): void {
     if (limit > 0 && rows.length === limit) break;
     if (!all && !isUp(container)) continue;
     const linkNames = linked.get(container.id) ?? [];
-    const view = { ...viewContainer(engine, container, flag(exchange, 'size')), linkNames };
-    if (matches(view)) rows.push(presentSummary(view, shownImage(container, find), now, exchange.minor));
+    const view = { ...viewContainer(engine, container), linkNames };
+    if (!matches(view)) continue;
+    const sizes = withSizes ? { sizes: await sizesOf(engine, container) } : {};
+    rows.push(presentSummary({ ...view, ...sizes }, shownImage(container, find), now, exchange.minor));
   }
   sendJson(exchange, 200, rows);
 }

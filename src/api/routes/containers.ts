@@ -12,7 +12,7 @@ import { flag, integer, text } from '../read/query.js';
 import { milliseconds } from '../read/time.js';
 import { readUpdate } from '../read/update.js';
 import { readUntil } from './networks.js';
-import { viewInspect } from './views.js';
+import { sizesOf, viewInspect } from './views.js';
 
 const name = (exchange: Exchange): string => param(exchange, 'name');
 
@@ -26,9 +26,11 @@ async function create(exchange: Exchange): Promise<void> {
   sendJson(exchange, 201, { Id: created.id, Warnings: [...created.warnings, ...warnings] });
 }
 
-function inspect(exchange: Exchange): void {
+async function inspect(exchange: Exchange): Promise<void> {
   const { engine } = exchange;
-  const view = viewInspect(engine, engine.containers.get(name(exchange)), flag(exchange, 'size'));
+  const { id } = engine.containers.get(name(exchange));
+  const sizes = flag(exchange, 'size') ? await sizesOf(engine, engine.containers.get(id)) : undefined;
+  const view = viewInspect(engine, engine.containers.get(id), sizes);
   sendJson(exchange, 200, presentInspect(view, exchange.minor));
 }
 
@@ -114,8 +116,8 @@ export const CONTAINER_ROUTES = [
   route('POST', '/containers/prune', prune),
   route('GET', '/containers/:name/json', inspect),
   route('GET', '/containers/:name/top', top),
-  route('GET', '/containers/:name/changes', (exchange) => {
-    const changes = exchange.engine.containers.changes(name(exchange));
+  route('GET', '/containers/:name/changes', async (exchange) => {
+    const changes = await exchange.engine.containers.changes(name(exchange));
     sendJson(exchange, 200, changes.length === 0 ? null : changes);
   }),
   route('POST', '/containers/:name/start', start),

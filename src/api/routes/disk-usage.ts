@@ -8,7 +8,7 @@ import { presentSummary } from '../present/container.js';
 import { presentImageSummary } from '../present/image.js';
 import { presentVolume } from '../present/volume.js';
 import { flag } from '../read/query.js';
-import { viewContainer } from './views.js';
+import { sizesOf, viewContainer } from './views.js';
 
 interface Usage {
   readonly ActiveCount: number;
@@ -35,18 +35,18 @@ function total(parts: readonly Part[]): Usage {
   };
 }
 
-function containers(engine: Engine, minor: number): Usage {
+async function containers(engine: Engine, minor: number): Promise<Usage> {
   const now = Date.now();
-  return total(
-    engine.containers.list().map((container) => {
-      const view = viewContainer(engine, container, true);
-      return {
-        size: view.sizes?.rw ?? 0,
-        active: ['running', 'paused', 'restarting'].includes(container.state.status),
-        item: presentSummary(view, container.imageName, now, minor),
-      };
-    }),
-  );
+  const parts: Part[] = [];
+  for (const container of engine.containers.list()) {
+    const sizes = await sizesOf(engine, container);
+    parts.push({
+      size: sizes.rw,
+      active: ['running', 'paused', 'restarting'].includes(container.state.status),
+      item: presentSummary(viewContainer(engine, container, sizes), container.imageName, now, minor),
+    });
+  }
+  return total(parts);
 }
 
 function images(engine: Engine, minor: number): Usage {
@@ -62,23 +62,22 @@ function images(engine: Engine, minor: number): Usage {
   );
 }
 
-function volumes(engine: Engine): Usage {
-  return total(
-    engine.volumes.list().map((volume) => {
-      const size = engine.volumes.size(volume.name);
-      const users = engine.volumes.usedBy(volume.name).length;
-      return {
-        size,
-        active: users > 0,
-        item: { ...presentVolume(volume), UsageData: { Size: size, RefCount: users } },
-      };
-    }),
-  );
+async function volumes(engine: Engine): Promise<Usage> {
+  const parts: Part[] = [];
+  for (const { name } of engine.volumes.list()) {
+    const volume = engine.volumes.list().find((each) => each.name === name);
+    if (!volume) continue; // removed while another was measured
+    const size = await engine.volumes.size(name);
+    const users = engine.volumes.usedBy(name).length;
+    const item = { ...presentVolume(volume), UsageData: { Size: size, RefCount: users } };
+    parts.push({ size, active: users > 0, item });
+  }
+  return total(parts);
 }
 
 const TYPES = ['container', 'image', 'volume', 'build-cache'];
 
-function diskUsage(exchange: Exchange): void {
+async function diskUsage(exchange: Exchange): Promise<void> {
   const { engine, minor, query } = exchange;
   const asked = minor >= 42 && query.has('type') ? query.getAll('type') : TYPES;
   for (const type of asked) {
@@ -86,9 +85,9 @@ function diskUsage(exchange: Exchange): void {
   }
   const empty = total([]);
   const parts = {
-    container: asked.includes('container') ? containers(engine, minor) : undefined,
+    container: asked.includes('container') ? await containers(engine, minor) : undefined,
     image: asked.includes('image') ? images(engine, minor) : undefined,
-    volume: asked.includes('volume') ? volumes(engine) : undefined,
+    volume: asked.includes('volume') ? await volumes(engine) : undefined,
     cache: asked.includes('build-cache') ? empty : undefined,
   };
   const verbose = minor >= 52 && flag(exchange, 'verbose');

@@ -9,7 +9,7 @@ import type { Attachment } from '../present/endpoint.js';
 /** Networks without ports of their own. */
 const PORTLESS = ['host', 'null'];
 
-export function viewContainer(engine: Engine, container: Container, withSizes: boolean): ContainerView {
+export function viewContainer(engine: Engine, container: Container, sizes?: Sizes): ContainerView {
   const endpoints = engine.containers.endpoints(container);
   const attachments = container.networks.map((entry): Attachment => {
     const network = engine.networks.find(entry.networkId) ?? engine.networks.find(entry.name);
@@ -27,7 +27,7 @@ export function viewContainer(engine: Engine, container: Container, withSizes: b
     attachments,
     endpoints: endpoints.filter((endpoint) => hasPorts(attachments, endpoint)),
     ...(sandbox === undefined ? {} : { sandbox }),
-    ...(withSizes ? { sizes: readSizes(engine, container) } : {}),
+    ...(sizes ? { sizes } : {}),
   };
 }
 
@@ -36,14 +36,17 @@ function hasPorts(attachments: readonly Attachment[], endpoint: Endpoint): boole
   return network === undefined || !PORTLESS.includes(network.driver);
 }
 
-function readSizes(engine: Engine, container: Container): { rw: number; rootFs: number } {
-  const rw = engine.images.writtenBytes(container.id);
+type Sizes = NonNullable<ContainerView['sizes']>;
+
+/** Every file that the container has written is looked at. */
+export async function sizesOf(engine: Engine, container: Container): Promise<Sizes> {
+  const rw = await engine.images.writtenBytes(container.id);
   return { rw, rootFs: rw + (engine.images.find(container.imageId)?.size ?? 0) };
 }
 
-export function viewInspect(engine: Engine, container: Container, withSizes: boolean): InspectView {
+export function viewInspect(engine: Engine, container: Container, sizes?: Sizes): InspectView {
   return {
-    ...viewContainer(engine, container, withSizes),
+    ...viewContainer(engine, container, sizes),
     paths: engine.containers.paths(container),
     execIds: engine.execs.ofContainer(container.id),
     runtime: engine.runtime.name,

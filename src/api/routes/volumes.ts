@@ -43,12 +43,12 @@ async function create(exchange: Exchange): Promise<void> {
   sendJson(exchange, 201, presentVolume(volume));
 }
 
-function prune(exchange: Exchange): void {
+async function prune(exchange: Exchange): Promise<void> {
   const { volumes } = exchange.engine;
   const filters = parseFilters(text(exchange, 'filters'), ['all', 'label', 'label!']);
   // Until 1.41 every unused volume went, since then only those without a name of their own.
   const all = filters.boolean('all') ?? exchange.minor < 42;
-  const { deleted, bytes } = volumes.prune(
+  const { deleted, bytes } = await volumes.prune(
     (volume) =>
       (all || volume.anonymous) &&
       // Volumes with mount options hold nothing here that could be freed.

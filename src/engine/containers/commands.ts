@@ -77,12 +77,20 @@ const prune = async (parts: Parts, lifecycle: Lifecycle, selected: (c: Container
   const stopped = [...parts.model.containers.values()].filter(
     (c) => ['created', 'exited', 'dead'].includes(c.state.status) && selected(c),
   );
+  const deleted: string[] = [];
   let bytes = 0;
-  for (const container of stopped) {
-    bytes += parts.images.writtenBytes(container.id);
-    await lifecycle.remove(container.id, { force: false, volumes: false });
+  for (const { id } of stopped) {
+    const freed = await parts.images.writtenBytes(id);
+    try {
+      await lifecycle.remove(id, { force: false, volumes: false });
+    } catch (error) {
+      if (!(error instanceof ViaductError)) throw error;
+      continue; // started or removed meanwhile
+    }
+    deleted.push(id);
+    bytes += freed;
   }
-  return { deleted: stopped.map((c) => c.id), bytes };
+  return { deleted, bytes };
 };
 
 const commit = async (
@@ -220,7 +228,7 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     containerEvent(parts, container, 'top');
     return table;
   },
-  changes: (reference) => parts.images.changes(idOf(parts, reference)),
+  changes: async (reference) => parts.images.changes(idOf(parts, reference)),
   commit: (reference, request) => commit(parts, reference, request),
   ...createFileCommands(parts),
 });

@@ -47,7 +47,8 @@ const block = (entry: TarEntry, flag: string, name: readonly [string, string]): 
   put(329, octal(entry.major, 7), 8);
   put(337, octal(entry.minor, 7), 8);
   put(345, name[0], 155);
-  const sum = bytes.reduce((total, byte) => total + byte, 0);
+  let sum = 0;
+  for (const byte of bytes) sum += byte;
   put(148, `${octal(sum, 6)}\0 `, 8);
   return bytes;
 };
@@ -61,7 +62,7 @@ const record = (key: string, value: Buffer): Buffer => {
 };
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
-const isPlain = (text: string): boolean => bytes(text).every((byte) => byte < 0x80);
+const isPlain = (text: string): boolean => !/[\x80-\xff]/.test(text);
 
 const paxRecords = (entry: TarEntry, name: readonly [string, string] | undefined): readonly Buffer[] => [
   ...(name && isPlain(entry.name) ? [] : [record('path', bytes(entry.name))]),

@@ -57,14 +57,17 @@ export async function* packed(entry: TarEntry, handle: number): AsyncGenerator<B
   yield padded(size);
 }
 
-/** With the end of the archive. */
-export async function* inChunks(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+/** With the end of the archive. `least`: bytes of a chunk, but for the last. */
+export async function* inChunks(
+  pieces: AsyncIterable<Buffer>,
+  least: number = CHUNK,
+): AsyncGenerator<Buffer> {
   let waiting: Buffer[] = [];
   let length = 0;
   for await (const piece of pieces) {
     waiting.push(piece);
     length += piece.length;
-    if (length < CHUNK) continue;
+    if (length < least) continue;
     yield Buffer.concat(waiting);
     waiting = [];
     length = 0;

@@ -26,6 +26,9 @@ export const sha256OfFile = async (file: string): Promise<string> => {
   return `sha256:${hash.digest('hex')}`;
 };
 
+/** Each is written by a thread of libuv's, which takes longer to ask than to write less. */
+const CHUNK = 512 * 1024;
+
 const MARK = '.wh.';
 const OPAQUE_MARK = '.wh..wh..opq';
 
@@ -112,7 +115,7 @@ export const packLayer = async (
     }
   }
   async function* measured(): AsyncGenerator<Buffer> {
-    for await (const chunk of inChunks(all())) {
+    for await (const chunk of inChunks(all(), CHUNK)) {
       hash.update(chunk);
       size += chunk.length;
       yield chunk;

@@ -40,7 +40,6 @@ const c = {
   flock: libc.func('int flock(int fd, int operation)'),
   eventfd: libc.func('int eventfd(unsigned int initial, int flags)'),
   prlimit: libc.func('int prlimit(int pid, int resource, const void *newLimit, void *oldLimit)'),
-  lgetxattr: libc.func('intptr_t lgetxattr(const char *path, const char *name, void *value, size_t size)'),
   posix_spawn: libc.func(
     'int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, char **argv, char **envp)',
   ),
@@ -228,17 +227,6 @@ export const tryLock = (fd: number): boolean => {
 export const eventfd = (flags = SOCK.CLOEXEC as number): number => checked('eventfd', c.eventfd(0, flags));
 /** 0 where no interface of that name is in the current namespace. */
 export const ifNameToIndex = (name: string): number => c.if_nametoindex(name);
-const ENODATA = 61;
-const EOPNOTSUPP = 95;
-/** Value of an extended attribute (at most 256 bytes) of the path itself; undefined where it has none of that name. */
-export const lgetxattr = (path: string, name: string): Buffer | undefined => {
-  const value = Buffer.alloc(256);
-  const length = Number(c.lgetxattr(path, name, value, value.length));
-  if (length >= 0) return value.subarray(0, length);
-  const errno = koffi.errno();
-  if (errno === ENODATA || errno === EOPNOTSUPP) return undefined;
-  throw new SystemError('lgetxattr', errno, path);
-};
 
 /** Raises this process's soft and hard limit of open files (RLIMIT_NOFILE, 7). Needs CAP_SYS_RESOURCE above the hard one. */
 export const raiseOpenFiles = (limit: number): void => {

@@ -3,8 +3,8 @@
  * Invariants: a container's directory is named by its id and holds nothing of another's; mounting a mounted root changes
  * nothing, so a restarted daemon may ask again.
  */
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import { internal, invalid, KernelError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { Leaving } from '../kernel/leaving.js';
@@ -88,14 +88,39 @@ const mountFromLinks = (directory: string, names: readonly string[], writable: W
 const mountLayers = (storage: Storage, entry: Base, writable: Writable): void => {
   const directory = join(storage.graph, 'overlay', 'l');
   // a path that is absolute stays one
-  const names = [...(entry.fresh ?? []).toReversed(), ...links(storage, entry)];
-  const absolute = names.length > 0 ? names.map((name) => resolve(directory, name)) : [emptyLayer(storage)];
-  const data = options(absolute, writable);
+  const bottom = relative(directory, bottomLayer(storage));
+  const names = [...(entry.fresh ?? []).toReversed(), ...links(storage, entry), bottom];
+  const data = options(
+    names.map((name) => resolve(directory, name)),
+    writable,
+  );
   if (data.length <= MAX_OPTIONS) overlay(data, writable.root);
   else mountFromLinks(directory, names, writable);
 };
 
-/** `FROM scratch` and nothing: overlayfs still wants a lower directory. */
+/** What a container's root has where its image says nothing. The files are empty; what a start mounts on them is not. */
+const BOTTOM = {
+  directories: ['dev', 'etc', 'proc', 'sys'],
+  files: ['etc/hostname', 'etc/hosts', 'etc/resolv.conf', '.dockerenv'],
+} as const;
+
+/**
+ * The lowest of every container's layers: `/.dockerenv`, by which programs know that they are in one, and what the runtime
+ * mounts on, which it would otherwise make in the container's own layer (`docker diff`, commits). Below the image, so that
+ * all that the image says goes before it; no layer of the image's, so changes are told without it. And overlayfs wants a
+ * lower directory for `FROM scratch`, too.
+ */
+const bottomLayer = (storage: Storage): string => {
+  const path = join(storage.writable, '.bottom');
+  // the last that is made
+  if (existsSync(join(path, '.dockerenv'))) return path;
+  for (const name of BOTTOM.directories) mkdirSync(join(path, name), { recursive: true });
+  for (const name of BOTTOM.files) writeFileSync(join(path, name), '');
+  // whatever the daemon's umask
+  for (const name of [...BOTTOM.directories, ...BOTTOM.files]) chmodSync(join(path, name), 0o755);
+  return path;
+};
+
 const emptyLayer = (storage: Storage): string => {
   const path = join(storage.writable, '.empty');
   mkdirSync(path, { recursive: true });
@@ -114,10 +139,15 @@ const isMounted = (storage: Storage, { root }: Writable): boolean => {
   return stat !== undefined && stat.dev !== statSync(storage.roots).dev;
 };
 
+/** What the storage gives a layer whose tar has no entry for its root (containers/storage `drivers/overlay`); Docker 0755. */
+const UNSAID_MODE = 0o555;
+
 /** The upper directory's owner and mode show through as the root's own: take the image's. */
 const makeUpper = (storage: Storage, entry: Base, { upper }: Writable): void => {
   const [top] = layerDirectories(storage, entry);
-  mkdirSync(upper, { recursive: true, mode: top ? statSync(top).mode & 0o7777 : 0o755 });
+  const mode = top ? statSync(top).mode & 0o7777 : UNSAID_MODE;
+  mkdirSync(upper, { recursive: true });
+  chmodSync(upper, mode === UNSAID_MODE ? 0o755 : mode);
 };
 
 /** Answers the root's path. Throws KernelError. 0.3 ms. */

@@ -303,6 +303,24 @@ describe('E1 looking inside', () => {
     expect(second.stdout).toContain('read escape sequence');
     expect(await inspect('{{.State.Running}}', 'c2')).toBe('true');
   });
+  test('M31 M32: what every container has where its image says nothing is no change of its own', async () => {
+    await d.docker('create', '--name', 'bare', 'nettools', 'sleep', '600');
+    await d.docker('cp', 'bare:/etc/resolv.conf', '-');
+    await d.docker('start', 'bare');
+    const seen = await d.docker(
+      'exec',
+      'bare',
+      'sh',
+      '-c',
+      'stat -c "%n %a %s" / /.dockerenv; wc -c </etc/resolv.conf',
+    );
+    expect(seen).toMatch(/^\/ 755 \d+\n\/\.dockerenv \d+ 0\n[1-9]/);
+    expect(await d.docker('diff', 'bare')).toBe('');
+    await d.docker('exec', 'bare', 'sh', '-c', 'rm /.dockerenv; echo own >/etc/own');
+    expect(await d.docker('diff', 'bare')).toBe('C /etc\nA /etc/own');
+    await d.docker('rm', '-f', 'bare');
+  });
+
   test('E1 top, stats, diff', async () => {
     await sleeper('c1');
     expect(await d.docker('top', 'c1')).toMatch(/PID[\s\S]*sleep 600/);

@@ -269,7 +269,8 @@ describe('writable layers', () => {
     const many = await open(`many-${'x'.repeat(60)}`);
     await load(many, file);
     const root = many.mount('deep', many.get('deep').id);
-    expect(readdirSync(root).length).toBe(127);
+    const everywhere = ['.dockerenv', 'dev', 'etc', 'proc', 'sys'];
+    expect(readdirSync(root).filter((name) => !everywhere.includes(name)).length).toBe(127);
     many.discard('deep');
   }, 120_000);
 });

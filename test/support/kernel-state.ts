@@ -53,7 +53,9 @@ const files = (d: TestDaemon): Promise<string[]> =>
       ...entries(join(d.execRoot, 'containers/.states'), 'state'),
       ...entries(join(d.dataRoot, 'containers'), 'files'),
       ...entries(join(d.dataRoot, 'volumes'), 'volume'),
-      ...entries(join(d.dataRoot, 'writable'), 'layer').filter((line) => line !== 'layer .empty'),
+      ...entries(join(d.dataRoot, 'writable'), 'layer').filter(
+        (line) => line !== 'layer .empty' && line !== 'layer .bottom',
+      ),
     ];
     return now.some((line) => line.includes(' .gone-')) ? undefined : now;
   });

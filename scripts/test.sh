@@ -11,7 +11,7 @@ need_node test
 say "Viaduct's tests: packages, build, images; then rootless checks, kernel tests, end-to-end tests, Debian 13, tests on Debian's kernel"
 note "Everything runs in network namespaces of its own; the host's interfaces and firewall are not touched."
 # shellcheck disable=SC2086
-install_packages $run_packages $test_packages $plugin_packages $trixie_maker_packages $(client_package)
+install_packages $run_packages $test_packages $plugin_packages $trixie_maker_packages $vm_packages $(client_package)
 install_node_packages
 build
 npx --no-install tsx scripts/images/build-test-images.ts --fetch docker-registry || refuse "The test images could not be made; see above."

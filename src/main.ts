@@ -58,6 +58,9 @@ const raiseOpenFileLimit = (log: pino.Logger): void => {
   }
 };
 
+/** Milliseconds, as dockerd waits. What is recorded is whole at every instruction (ADR 2), so ending is safe at any. */
+const STOP_LIMIT = 15_000;
+
 const run = async (config: DaemonConfig, warnings: readonly string[]): Promise<void> => {
   const log = pino(
     { level: config.debug ? 'debug' : config.logLevel },
@@ -74,13 +77,15 @@ const run = async (config: DaemonConfig, warnings: readonly string[]): Promise<v
   process.on('SIGHUP', () => reload(daemon, log));
   const stop = (signal: string): void => {
     log.info({ signal }, 'stopping; containers go on');
-    void daemon.close().then(
-      () => {
-        rmSync(config.pidFile, { force: true });
-        process.exit(0);
-      },
-      (error: unknown) => fail(error),
-    );
+    const end = (): void => {
+      rmSync(config.pidFile, { force: true });
+      process.exit(0);
+    };
+    setTimeout(() => {
+      log.warn('something does not let go: the daemon ends without waiting for it');
+      end();
+    }, STOP_LIMIT).unref();
+    void daemon.close().then(end, (error: unknown) => fail(error));
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);

@@ -56,7 +56,12 @@ export function createApi(
 
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    const force = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+    // Node counts connections that were taken over, but does not close them: who does not let go of one is not waited for.
+    const force = setTimeout(() => {
+      server.closeAllConnections();
+      clearInterval(idle);
+      resolve();
+    }, GRACE_MS);
     // A connection whose last answer has just gone out is idle a moment later.
     const idle = setInterval(() => server.closeIdleConnections(), IDLE_MS);
     server.close(() => {

@@ -11,25 +11,14 @@ import type { KernelObject } from '../plan/objects.js';
 import type { Plugins } from '../plugins/contract.js';
 import type { Runtime } from '../runtime/contract.js';
 import type { Store } from '../store/store.js';
-import { Addresses } from './addresses.js';
+import { Addresses } from './attach/addresses.js';
 import { createBuildCommands } from './build/index.js';
-import { createAttaching, createContainerCommands } from './containers/commands.js';
-import { Lifecycle } from './containers/lifecycle.js';
-import { Locks } from './containers/locks.js';
-import type { Engine } from './contract.js';
-import { convergeAll } from './converge.js';
-import { allSlices, createDerive } from './derive.js';
-import { droppedPackets } from './dropped.js';
-import { createExecCommands } from './execs.js';
-import { Ledger } from './ledger.js';
-import { Model } from './model.js';
-import { createNetworkCommands } from './networks.js';
-import { overlapTeller } from './overlaps.js';
-import type { EngineVolumes, HostFacts, Parts } from './parts.js';
-import { Debts } from './plugins/debts.js';
-import { replayAddresses } from './plugins/replay.js';
-import { predefinedNetworks } from './predefined.js';
-import { watchDrift } from './repair.js';
+import { convergeAll } from './commit/converge.js';
+import { allSlices, createDerive } from './commit/derive.js';
+import { droppedPackets } from './commit/dropped.js';
+import { Ledger } from './commit/ledger.js';
+import { Model } from './commit/model.js';
+import { watchDrift } from './commit/repair.js';
 import {
   loadModel,
   rebindNamespaces,
@@ -38,8 +27,19 @@ import {
   reviveContainers,
   settleContainers,
   settleStrays,
-} from './restore.js';
-import { sourceTeller } from './sources.js';
+} from './commit/restore.js';
+import { createAttaching, createContainerCommands } from './containers/commands.js';
+import { createExecCommands } from './containers/execs.js';
+import { Lifecycle } from './containers/lifecycle.js';
+import type { Engine } from './contract.js';
+import { Locks } from './locks.js';
+import { createNetworkCommands } from './networks/index.js';
+import { overlapTeller } from './networks/overlaps.js';
+import { predefinedNetworks } from './networks/predefined.js';
+import { sourceTeller } from './networks/sources.js';
+import type { EngineVolumes, HostFacts, Parts } from './parts.js';
+import { Debts } from './plugins/debts.js';
+import { replayAddresses } from './plugins/replay.js';
 import { sweepSubpaths } from './volumes/subpath.js';
 
 export interface EngineRooms {

@@ -8,13 +8,13 @@ import type { Logger } from '../log.js';
 import type { AdoptedBridge } from '../model/network.js';
 import type { Plugins } from '../plugins/contract.js';
 import type { Runtime } from '../runtime/contract.js';
-import type { Addresses } from './addresses.js';
-import type { Locks } from './containers/locks.js';
+import type { Addresses } from './attach/addresses.js';
+import type { PickPort } from './attach/publish.js';
+import type { Ledger } from './commit/ledger.js';
+import type { Model } from './commit/model.js';
 import type { Engine, VolumeCommands } from './contract.js';
-import type { Ledger } from './ledger.js';
-import type { Model } from './model.js';
+import type { Locks } from './locks.js';
 import type { Debts } from './plugins/debts.js';
-import type { PickPort } from './publish.js';
 
 export interface EngineVolumes extends VolumeCommands {
   /** Mounts the volume's device where it has one; answers its directory. */

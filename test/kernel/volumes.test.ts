@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isMounted } from '../../src/engine/volumes/device.js';
-import { copyUp, createVolumes } from '../../src/engine/volumes.js';
+import { copyUp, createVolumes } from '../../src/engine/volumes/index.js';
 import * as ffi from '../../src/kernel/ffi.js';
 
 let root = '';

@@ -1,7 +1,7 @@
 /** The driver of plugins' networks: what a plugin answered, as kernel objects. */
 import { describe, expect, it } from 'vitest';
 import { remote } from '../../src/drivers/index.js';
-import { gateways } from '../../src/engine/gateways.js';
+import { gateways } from '../../src/engine/attach/gateways.js';
 import type { RemoteEndpoint } from '../../src/model/endpoint.js';
 import { build } from '../../src/plan/diff.js';
 import { print } from '../../src/plan/print.js';

@@ -1,13 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { checkLinks, linksOf, parseLink, resolveLinks, withoutLink } from '../../src/engine/attach/links.js';
 import { durationText, mergeHealth, nextHealth } from '../../src/engine/containers/healthcheck.js';
-import {
-  checkLinks,
-  linksOf,
-  parseLink,
-  resolveLinks,
-  withoutLink,
-} from '../../src/engine/containers/links.js';
-import { Locks } from '../../src/engine/containers/locks.js';
 import { inOrder } from '../../src/engine/containers/order.js';
 import {
   mayPass,
@@ -17,6 +10,7 @@ import {
 } from '../../src/engine/containers/restart.js';
 import { signalNumber } from '../../src/engine/containers/signals.js';
 import { Waiters } from '../../src/engine/containers/waiters.js';
+import { Locks } from '../../src/engine/locks.js';
 import { forbidden, KernelError, notFound, PortError } from '../../src/errors.js';
 import type { Container } from '../../src/model/container.js';
 import type { ContainerId } from '../../src/model/ids.js';

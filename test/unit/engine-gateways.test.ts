@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Driver } from '../../src/drivers/contract.js';
 import { DRIVERS, remote } from '../../src/drivers/index.js';
-import { gateways, type Member, needsGateway } from '../../src/engine/gateways.js';
+import { gateways, type Member, needsGateway } from '../../src/engine/attach/gateways.js';
 import type { Endpoint, RemoteEndpoint } from '../../src/model/endpoint.js';
 import type { Network } from '../../src/model/network.js';
 import { aNetwork, anEndpoint } from '../support/views.js';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { DRIVERS } from '../../src/drivers/index.js';
-import { allSlices, createDerive } from '../../src/engine/derive.js';
-import { Ledger } from '../../src/engine/ledger.js';
-import { Model } from '../../src/engine/model.js';
-import { createNames } from '../../src/engine/names.js';
-import { repair } from '../../src/engine/repair.js';
+import { allSlices, createDerive } from '../../src/engine/commit/derive.js';
+import { Ledger } from '../../src/engine/commit/ledger.js';
+import { Model } from '../../src/engine/commit/model.js';
+import { repair } from '../../src/engine/commit/repair.js';
+import { createNames } from '../../src/engine/containers/names.js';
 import { createFakeKernel } from '../../src/kernel/fake.js';
 import type { Network } from '../../src/model/network.js';
 import { build } from '../../src/plan/diff.js';

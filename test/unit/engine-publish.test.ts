@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { exposedPorts, joinRuns, parsePort, resolveBindings } from '../../src/engine/publish.js';
+import { exposedPorts, joinRuns, parsePort, resolveBindings } from '../../src/engine/attach/publish.js';
 import type { ContainerConfig, HostConfig } from '../../src/model/container.js';
 
 const config = (exposed: string[] = []): ContainerConfig => ({

@@ -1,8 +1,8 @@
 /** Which endpoint carries a published port, and at which address of the host, as networks come together in one container. */
 import { describe, expect, test } from 'vitest';
 import { bridge } from '../../src/drivers/bridge/index.js';
-import { publishAddresses } from '../../src/engine/containers/published.js';
-import { answersFor, bindingsOf, gateways, type Member } from '../../src/engine/gateways.js';
+import { answersFor, bindingsOf, gateways, type Member } from '../../src/engine/attach/gateways.js';
+import { publishAddresses } from '../../src/engine/attach/published.js';
 import type { PortBinding } from '../../src/model/port.js';
 import { aNetwork, anEndpoint } from '../support/views.js';
 

@@ -1,7 +1,7 @@
 /** What could not be repaired is tried again until it can be, and told once. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Model } from '../../src/engine/model.js';
-import { watchDrift } from '../../src/engine/repair.js';
+import { Model } from '../../src/engine/commit/model.js';
+import { watchDrift } from '../../src/engine/commit/repair.js';
 import { createFakeKernel } from '../../src/kernel/fake.js';
 import type { KernelObject } from '../../src/plan/objects.js';
 import { aNetwork } from '../support/views.js';

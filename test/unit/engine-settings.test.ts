@@ -1,7 +1,7 @@
 /** Sysctls of containers and of the host: what begins, what a user takes away, how often we put one back. */
 import { describe, expect, test } from 'vitest';
-import { nextRow, pauseBefore, type Row } from '../../src/engine/settings.js';
-import { startSysctls, takesIpv6, withoutIpv6 } from '../../src/engine/sysctls.js';
+import { startSysctls, takesIpv6, withoutIpv6 } from '../../src/engine/attach/sysctls.js';
+import { nextRow, pauseBefore, type Row } from '../../src/engine/commit/settings.js';
 import type { HostConfig } from '../../src/model/container.js';
 
 const hostConfig = (NetworkMode: string, Sysctls: Record<string, string> = {}): HostConfig => ({

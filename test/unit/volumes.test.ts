@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createVolumes } from '../../src/engine/volumes.js';
+import { createVolumes } from '../../src/engine/volumes/index.js';
 import type { EngineEvent } from '../../src/model/events.js';
 import type { ContainerId } from '../../src/model/ids.js';
 

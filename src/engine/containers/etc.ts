@@ -28,11 +28,11 @@ import type { Container } from '../../model/container.js';
 import type { Endpoint, SandboxDns } from '../../model/endpoint.js';
 import { type ContainerId, shortId } from '../../model/ids.js';
 import type { StartRequest } from '../../runtime/contract.js';
-import { bare } from '../model.js';
+import { linkTargets, namespaceOwner, usesHost } from '../attach/attaching.js';
+import { type LinkTarget, linksOf } from '../attach/links.js';
+import { withoutIpv6 } from '../attach/sysctls.js';
+import { bare } from '../commit/model.js';
 import type { Parts } from '../parts.js';
-import { withoutIpv6 } from '../sysctls.js';
-import { linkTargets, namespaceOwner, usesHost } from './attaching.js';
-import { type LinkTarget, linksOf } from './links.js';
 
 export interface EtcPaths {
   readonly hosts: string;

@@ -6,12 +6,12 @@ import { conflict } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Container } from '../../model/container.js';
 import type { StartRequest } from '../../runtime/contract.js';
+import { linkTargets, namespaceOwner, usesHost } from '../attach/attaching.js';
+import { joinAll } from '../attach/joining.js';
+import { checkLinks, linkEnvironment } from '../attach/links.js';
+import { startSysctls } from '../attach/sysctls.js';
 import type { Parts } from '../parts.js';
-import { startSysctls } from '../sysctls.js';
-import { linkTargets, namespaceOwner, usesHost } from './attaching.js';
 import { writeEtc } from './etc.js';
-import { joinAll } from './joining.js';
-import { checkLinks, linkEnvironment } from './links.js';
 import { mountVolumes, withSubpaths } from './mounts.js';
 
 const namespaceOf = (parts: Parts, container: Container): string => {

@@ -6,14 +6,12 @@ import { conflict, notFound } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Container, ContainerState } from '../../model/container.js';
 import { type Exit, StartError } from '../../runtime/contract.js';
+import { leave } from '../attach/membership.js';
+import { Locks } from '../locks.js';
 import { type Parts, timestamp } from '../parts.js';
-import { Attachments } from './attachments.js';
-
 import { followLinks } from './etc.js';
 import { HealthMonitor } from './health.js';
 import { launch } from './launch.js';
-import { Locks } from './locks.js';
-import { leave } from './membership.js';
 import { amend, amendState } from './record.js';
 import { erase, release } from './removal.js';
 import { mayPass, restartsAfterExit } from './restart.js';
@@ -23,6 +21,7 @@ import { containerEvent, isRunning, NEVER } from './state.js';
 import { endsWithin, killAtOnce, SIGKILL, type StopOptions, stopSignal, terminate } from './termination.js';
 import { type Command, type Phase, type Step, TRANSITIONS } from './transitions.js';
 import { Waiters } from './waiters.js';
+import { Attachments } from './waiting-clients.js';
 
 /** What came with a command. */
 interface Wish extends StopOptions {

@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import type { Container, MountPoint } from '../../model/container.js';
 import type { Parts } from '../parts.js';
+import { copyUp } from '../volumes/index.js';
 import { bindSubpath } from '../volumes/subpath.js';
-import { copyUp } from '../volumes.js';
 
 /** `-v /missing:/x` makes the directory, as Docker does. */
 const makeSource = (source: string): void => {

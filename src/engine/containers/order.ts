@@ -1,6 +1,6 @@
 /** In which order containers come back with the daemon: after what they stand on. Pure. */
 import type { Container } from '../../model/container.js';
-import { parseLink } from './links.js';
+import { parseLink } from '../attach/links.js';
 
 const SHARED = 'container:';
 

@@ -1,9 +1,9 @@
 /** What of a container goes: what it holds while it runs at its end, everything else at its removal. */
 import { failpoint } from '../../failpoints.js';
 import type { Container } from '../../model/container.js';
+import { leave } from '../attach/membership.js';
 import type { Parts } from '../parts.js';
 import { removeEtc } from './etc.js';
-import { leave } from './membership.js';
 import { unmountVolumes } from './mounts.js';
 
 /** Its mounts. */

@@ -2,10 +2,10 @@
 import { conflict } from '../../errors.js';
 import type { Container } from '../../model/container.js';
 import type { Change } from '../../store/store.js';
+import { linkTargets } from '../attach/attaching.js';
+import { linkedPorts, withoutLink } from '../attach/links.js';
 import type { Parts } from '../parts.js';
-import { linkTargets } from './attaching.js';
 import { etcUnlinked } from './etc.js';
-import { linkedPorts, withoutLink } from './links.js';
 
 /** Throws not-found where there is no such link, conflict for a container's own name. */
 export const linkNamed = (

@@ -9,8 +9,8 @@ import { failpoint } from '../../failpoints.js';
 import type { Logger } from '../../log.js';
 import type { Owed, OwedCall } from '../../model/owed.js';
 import type { Plugins } from '../../plugins/contract.js';
-import type { Ledger } from '../ledger.js';
-import type { Model } from '../model.js';
+import type { Ledger } from '../commit/ledger.js';
+import type { Model } from '../commit/model.js';
 
 /** Milliseconds: for how long others wait, and the pauses between tries. */
 const PATIENCE_MS = 10_000;

@@ -4,7 +4,7 @@ import type { Endpoint } from '../../model/endpoint.js';
 import type { Network, Pool } from '../../model/network.js';
 import type { Owed, OwedCall } from '../../model/owed.js';
 import type { MovedLink } from '../../plan/objects.js';
-import type { Model } from '../model.js';
+import type { Model } from '../commit/model.js';
 import type { Parts } from '../parts.js';
 
 interface Drivers {

@@ -1,0 +1,137 @@
+/** Slice → the kernel objects it must have, by asking the network's driver. Pure over the model. */
+import type { Driver, HostView } from '../../drivers/contract.js';
+import { driverOf } from '../../drivers/index.js';
+import type { Network } from '../../model/network.js';
+import { isUplink } from '../../plan/depend.js';
+import { type KernelObject, objectKey, type Slice } from '../../plan/objects.js';
+import type { Derive } from './ledger.js';
+import type { Model } from './model.js';
+import { forwardingSwitches } from './settings.js';
+
+export interface DeriveContext {
+  readonly host: HostView;
+  readonly drivers: ReadonlyMap<string, Driver>;
+  /** the daemon's own objects, e.g. the relay's port in the firewall */
+  readonly daemon: readonly KernelObject[];
+}
+
+const networksOf = (model: Model, { name }: Driver): readonly Network[] =>
+  [...model.networks.values()].filter((n) => n.driver === name && !n.configOnly);
+
+/** What networks of one driver use together; two drivers may both name a parent, so each object is there once. */
+const sharedObjects = (model: Model, { host, drivers }: DeriveContext): readonly KernelObject[] => {
+  const objects = new Map<string, KernelObject>();
+  for (const driver of drivers.values())
+    for (const o of driver.shared?.(networksOf(model, driver), host) ?? []) objects.set(objectKey(o), o);
+  return [...objects.values()];
+};
+
+/** Names of the host's interfaces that networks lie on, whosever they are: the dummies, the shared ones and those below. */
+export const parentNames = (
+  model: Model,
+  context: Pick<DeriveContext, 'host' | 'drivers'>,
+): ReadonlySet<string> => {
+  const names = new Set<string>();
+  for (const driver of context.drivers.values()) {
+    const networks = driver.shared ? networksOf(model, driver) : [];
+    const objects = [
+      ...(driver.shared?.(networks, context.host) ?? []),
+      ...networks.flatMap((network) => driver.network({ host: context.host, network })),
+    ];
+    for (const o of objects) {
+      if (o.kind === 'foreign' || o.kind === 'link') names.add(o.name);
+      if (o.kind === 'link' && 'parent' in o) names.add(o.parent);
+      if (isUplink(o)) names.add(o.name);
+    }
+  }
+  return names;
+};
+
+/** A network's bridge that was there before it, with the addresses on it that are ours. */
+const adoptedBridge = (network: Network, { host, drivers }: Pick<DeriveContext, 'host' | 'drivers'>) => {
+  const objects = driverOf(network, drivers).network({ host, network });
+  return {
+    owned: false,
+    addresses: objects.flatMap((o) => (o.kind === 'address' ? [o.address] : [])),
+  };
+};
+
+/** Bridges whose user chose the name, docker0 among them: by their names alone nobody sees whose they are. */
+export const namedBridges = (
+  model: Model,
+  context: Pick<DeriveContext, 'host' | 'drivers'>,
+): readonly { readonly name: string; readonly owned: boolean; readonly addresses?: readonly string[] }[] =>
+  [...model.networks.values()].flatMap((network) => {
+    const name = network.configOnly ? undefined : context.drivers.get(network.driver)?.standsOn?.(network);
+    if (name === undefined) return [];
+    return [{ name, ...(network.adopted ? adoptedBridge(network, context) : { owned: true }) }];
+  });
+
+/** Names of the host's own interfaces that are there for our networks alone; a dockerd beside us has some of the same form. */
+export const hostInterfaces = (
+  model: Model,
+  { host, drivers }: Pick<DeriveContext, 'host' | 'drivers'>,
+): ReadonlySet<string> =>
+  new Set(
+    [...drivers.values()].flatMap((driver) =>
+      networksOf(model, driver)
+        .filter(({ adopted }) => !adopted)
+        .flatMap((network) => driver.hostInterface?.({ host, network }) ?? []),
+    ),
+  );
+
+const hostSlice = (model: Model, context: DeriveContext): readonly KernelObject[] => {
+  const { host, daemon } = context;
+  return [...forwardingSwitches(model, host), ...daemon, ...sharedObjects(model, context)];
+};
+
+const networkSlice = (model: Model, id: string, context: DeriveContext): readonly KernelObject[] => {
+  const network = model.networks.get(id);
+  return !network || network.configOnly
+    ? []
+    : driverOf(network, context.drivers).network({ host: context.host, network });
+};
+
+const sandboxSlice = (model: Model, id: string): readonly KernelObject[] => {
+  const sandbox = model.sandboxes.get(id);
+  if (!sandbox || sandbox.mode === 'host') return [];
+  const namespace: KernelObject = { kind: 'netns', path: sandbox.netns };
+  return sandbox.dns.embedded
+    ? [namespace, { kind: 'resolver', ns: sandbox.netns, sandboxId: id }]
+    : [namespace];
+};
+
+const endpointSlice = (model: Model, id: string, context: DeriveContext): readonly KernelObject[] => {
+  const endpoint = model.endpoints.get(id);
+  const network = endpoint && model.networks.get(endpoint.networkId);
+  const sandbox = endpoint && model.sandboxes.get(endpoint.sandboxId);
+  return endpoint && network && sandbox
+    ? driverOf(network, context.drivers).endpoint({ host: context.host, network, endpoint, sandbox })
+    : [];
+};
+
+export const createDerive =
+  (context: DeriveContext): Derive =>
+  (model, slice) => {
+    if (slice === 'host') return hostSlice(model, context);
+    const [owner = '', id = ''] = slice.split('/', 2);
+    if (owner === 'network') return networkSlice(model, id, context);
+    return owner === 'sandbox' ? sandboxSlice(model, id) : endpointSlice(model, id, context);
+  };
+
+/** Every slice of the model, in the order in which they build on each other. */
+export const allSlices = (model: Model): Slice[] => [
+  'host',
+  ...[...model.networks.keys()].map((id): Slice => `network/${id}`),
+  ...[...model.sandboxes.keys()].map((id): Slice => `sandbox/${id}`),
+  ...[...model.endpoints.keys()].map((id): Slice => `endpoint/${id}`),
+];
+
+/** Do the objects hang on a link of a plugin's that is not (or no longer) in its sandbox? We cannot make it again. */
+export const lacksLink = (objects: readonly KernelObject[], observed: readonly KernelObject[]): boolean =>
+  objects.some(
+    (o) =>
+      o.kind === 'link' &&
+      o.type === 'moved' &&
+      !observed.some((found) => found.kind === 'link' && objectKey(found) === objectKey(o)),
+  );

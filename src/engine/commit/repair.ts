@@ -1,0 +1,151 @@
+/**
+ * Self-healing: what somebody else removed or changed is put back from the records. Only slices that own a named link
+ * are looked at again; foreign objects are never touched.
+ */
+import type { Drift, Kernel } from '../../kernel/contract.js';
+import type { Logger } from '../../log.js';
+import { inOvs, isUplink } from '../../plan/depend.js';
+import type { KernelObject, Slice } from '../../plan/objects.js';
+import { convergeSlices } from './converge.js';
+import { allSlices } from './derive.js';
+import type { Derive } from './ledger.js';
+import type { Model } from './model.js';
+import { SettingsRepair } from './settings.js';
+
+interface Repairing {
+  readonly kernel: Kernel;
+  readonly model: Model;
+  readonly derive: Derive;
+  readonly log: Logger;
+}
+
+/** Links of endpoints are ours by form; what is none of theirs may be a network's bridge. */
+const ENDPOINT_LINK = /^veth[0-9a-f]{11}$/;
+
+/** Endpoints whose interfaces, by the records, lie on one of these of the host's. */
+const endpointsAbove = ({ model, derive }: Repairing, names: ReadonlySet<string>): readonly Slice[] =>
+  [...model.endpoints.values()].flatMap((e) => {
+    const slice: Slice = `endpoint/${e.id}`;
+    const above =
+      e.hostIfname === '' &&
+      derive(model, slice).some((o) => o.kind === 'link' && 'parent' in o && names.has(o.parent));
+    return above ? [slice] : [];
+  });
+
+/** With the names of sub-interfaces that lie on one of them. */
+const withUpper = (host: readonly KernelObject[], names: ReadonlySet<string>): ReadonlySet<string> =>
+  new Set([
+    ...names,
+    ...host.flatMap((o) => (o.kind === 'link' && 'parent' in o && names.has(o.parent) ? [o.name] : [])),
+  ]);
+
+/** Slices that others' interfaces, sub-interfaces or dummies carry: what networks share, and endpoints on it. */
+const slicesAbove = (parts: Repairing, names: ReadonlySet<string>): readonly Slice[] => {
+  const host = parts.derive(parts.model, 'host');
+  const suspect = withUpper(host, names);
+  const shared = host.some(
+    (o) => (o.kind === 'link' || o.kind === 'foreign' || isUplink(o)) && suspect.has(o.name),
+  );
+  return shared ? ['host', ...endpointsAbove(parts, suspect)] : [];
+};
+
+/** The slices whose objects live on one of the host's links: the network of a bridge with its endpoints, or one endpoint. */
+const slicesOn = (parts: Repairing, names: ReadonlySet<string>): readonly Slice[] => {
+  const { model, derive } = parts;
+  const slices = new Set<Slice>();
+  const others = new Set<string>();
+  for (const name of names) {
+    const endpoint = model.endpointOnLink(name);
+    if (endpoint) slices.add(`endpoint/${endpoint.id}`);
+    else if (!ENDPOINT_LINK.test(name)) others.add(name);
+  }
+  if (others.size === 0) return [...slices];
+  for (const slice of slicesAbove(parts, others)) slices.add(slice);
+  for (const network of model.networks.values()) {
+    const owns = derive(model, `network/${network.id}`).some(
+      (o) => (o.kind === 'link' || isUplink(o)) && others.has(o.name),
+    );
+    if (!owns) continue;
+    slices.add(`network/${network.id}`);
+    for (const e of model.endpointsOfNetwork(network.id)) slices.add(`endpoint/${e.id}`);
+  }
+  return [...slices];
+};
+
+/** Links inside sandboxes: those of the sandbox's endpoints. */
+const slicesInside = ({ model }: Repairing, namespaces: ReadonlySet<string>): readonly Slice[] =>
+  [...model.sandboxes.values()]
+    .filter(({ netns }) => namespaces.has(netns))
+    .flatMap(({ id }) => model.endpointsOfSandbox(id).map((e): Slice => `endpoint/${e.id}`));
+
+/** Of Open vSwitch's, all slices that have something there: one transaction may have changed any. */
+const slicesInOvs = ({ model, derive }: Repairing): readonly Slice[] =>
+  allSlices(model).filter((slice) => derive(model, slice).some(inOvs));
+
+const slicesFor = (parts: Repairing, drift: readonly Drift[]): readonly Slice[] => {
+  if (drift.some((d) => d.kind === 'nftables')) return allSlices(parts.model);
+  const links = drift.flatMap((d) => (d.kind === 'link' || d.kind === 'address' ? [d] : []));
+  const names = new Set(links.filter(({ ns }) => ns === 'host').map(({ name }) => name));
+  const namespaces = new Set(links.filter(({ ns }) => ns !== 'host').map(({ ns }) => ns));
+  const ovs = drift.some((d) => d.kind === 'ovs') ? slicesInOvs(parts) : [];
+  const onLinks = links.length === 0 ? [] : [...slicesOn(parts, names), ...slicesInside(parts, namespaces)];
+  return [...new Set([...onLinks, ...ovs])];
+};
+
+/** Answers how many steps it took; 0 when all was as it should be. Throws the first refusal; the rest is repaired. */
+export const repair = (parts: Repairing, drift: readonly Drift[]): number => {
+  const slices = slicesFor(parts, drift);
+  const ownOvs = drift.some((d) => d.kind === 'ovs');
+  if (slices.length === 0 && !ownOvs) return 0;
+  if (drift.some((d) => d.kind === 'nftables')) parts.kernel.ensureTables();
+  const { steps, refusals } = convergeSlices(parts, slices, ownOvs);
+  if (steps > 0) parts.log.warn({ steps, drift: drift.length }, 'repaired what was changed from outside');
+  if (refusals[0]) throw refusals[0].error;
+  return steps;
+};
+
+const FIRST_RETRY_MS = 200;
+const LONGEST_RETRY_MS = 10_000;
+
+const distinct = (drift: readonly Drift[]): readonly Drift[] => [
+  ...new Map(drift.map((each) => [JSON.stringify(each), each])).values(),
+];
+
+/**
+ * Watches until it is closed, and tells what there is now (`Kernel.watch`). What could not be repaired (somebody else's bridge
+ * is gone) is tried again with the next event and ever more rarely besides, without an end; it is told once.
+ */
+export const watchDrift = (
+  parts: Repairing,
+  routesChanged: () => void,
+): { readonly observed: readonly KernelObject[]; close(): void } => {
+  const settings = new SettingsRepair(parts);
+  let owed: readonly Drift[] = [];
+  let told = '';
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+  const attempt = (drift: readonly Drift[], delay: number): void => {
+    clearTimeout(timer);
+    if (closed) return;
+    owed = distinct([...owed, ...drift]);
+    try {
+      repair(parts, owed);
+      [owed, told] = [[], ''];
+    } catch (error) {
+      const text = String(error);
+      if (text !== told) parts.log.error({ error: text }, 'repair failed');
+      told = text;
+      timer = setTimeout(() => attempt([], Math.min(2 * delay, LONGEST_RETRY_MS)), delay).unref();
+    }
+  };
+  const observed = parts.kernel.watch((drift) => {
+    if (!closed) settings.repair(drift.filter((d) => d.kind === 'sysctl'));
+    attempt(drift, FIRST_RETRY_MS);
+    if (drift.some(({ kind }) => kind === 'route')) routesChanged();
+  });
+  const close = (): void => {
+    closed = true;
+    clearTimeout(timer);
+  };
+  return { observed, close };
+};

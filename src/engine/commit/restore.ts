@@ -1,0 +1,168 @@
+/**
+ * A daemon's start: the records are read, containers that ended meanwhile are noted, and the kernel is brought from what
+ * is observed to what the records say. Containers that run on never notice.
+ */
+
+import type { Kernel } from '../../kernel/contract.js';
+import type { Container } from '../../model/container.js';
+import { diff } from '../../plan/diff.js';
+import type { KernelObject } from '../../plan/objects.js';
+import type { Exit } from '../../runtime/contract.js';
+import type { Store } from '../../store/store.js';
+import type { Lifecycle } from '../containers/lifecycle.js';
+import { inOrder } from '../containers/order.js';
+import { amendState } from '../containers/record.js';
+import { restartsWithDaemon } from '../containers/restart.js';
+import { type Found, settle } from '../containers/transitions.js';
+import { type Parts, timestamp } from '../parts.js';
+import { allSlices } from './derive.js';
+import type { Derive } from './ledger.js';
+import type { Model } from './model.js';
+
+export const loadModel = (model: Model, store: Store): void => {
+  for (const change of store.load()) model.change(change);
+};
+
+/** Everything the model wants, in one list. */
+export const desired = (model: Model, derive: Derive): readonly KernelObject[] =>
+  allSlices(model).flatMap((slice) => derive(model, slice));
+
+/**
+ * An orderly stop with no container running leaves nothing in the kernel: what the records want comes back at the next
+ * start. Only what we derive is taken away, so a bridge of the user's keeps what the user gave it.
+ */
+export const retire = (kernel: Kernel, model: Model, derive: Derive): void => {
+  if (model.sandboxes.size > 0) return;
+  kernel.apply(diff(desired(model, derive), []));
+  kernel.dropTables();
+};
+
+/** What is there of a container that ran, or whose start was under way. */
+const look = (parts: Parts, { id }: Container): { readonly found: Found; readonly exit: Exit } => {
+  const unknown: Exit = { exitCode: 255, oomKilled: false, finishedAt: timestamp() };
+  const state = parts.runtime.adopt(id);
+  if (state === undefined) return { found: 'nothing', exit: unknown };
+  if ('exit' in state) return { found: 'ended', exit: state.exit };
+  return { found: parts.runtime.isPaused(id) ? 'frozen' : 'running', exit: unknown };
+};
+
+/**
+ * Before the kernel converges: sandboxes of containers that ended while nobody watched must not be rebuilt. Answers those
+ * that their policies bring back, which each start of the daemon decides anew.
+ */
+export const settleContainers = async (parts: Parts, lifecycle: Lifecycle): Promise<readonly Container[]> => {
+  const running: string[] = [];
+  const revive: string[] = [];
+  for (const { id } of [...parts.model.containers.values()])
+    try {
+      const fate = await settleOne(parts, lifecycle, parts.model.getContainer(id));
+      if (fate === 'runs') running.push(id);
+      if (fate === 'comes-back') revive.push(id);
+    } catch (error) {
+      parts.log.error({ container: id, error: String(error) }, 'not as it was recorded');
+    }
+  lifecycle.readopt(running);
+  return revive.flatMap((id) => parts.model.containers.get(id) ?? []);
+};
+
+type Fate = 'runs' | 'comes-back' | 'stays';
+
+const settleOne = async (parts: Parts, lifecycle: Lifecycle, container: Container): Promise<Fate> => {
+  const { id, state, hostConfig } = container;
+  const holds = container.sandboxId !== null;
+  const ran = state.status === 'running' || state.status === 'paused';
+  const { found, exit } =
+    ran || holds
+      ? look(parts, container)
+      : { found: 'nothing' as const, exit: { exitCode: state.exitCode, oomKilled: false, finishedAt: '' } };
+  const comesBack = restartsWithDaemon(container, exit.exitCode);
+  const steps = settle(state.status, found, { holds, leaves: hostConfig.AutoRemove && !comesBack });
+  for (const step of steps) {
+    if (step === 'erase') await lifecycle.finishRemoval(id, hostConfig.AutoRemove);
+    else if (step === 'finish') await lifecycle.finish(id, exit, comesBack);
+    else if (step === 'freeze') await parts.runtime.pause(id);
+    else await parts.runtime.resume(id);
+  }
+  if (steps.includes('erase')) return 'stays';
+  if (ran && !steps.includes('finish')) return 'runs';
+  // Its end was recorded before; only the new start was still to come.
+  if (state.status === 'restarting' && !comesBack) amendState(parts, id, { status: 'exited' });
+  return comesBack ? 'comes-back' : 'stays';
+};
+
+/** Each as soon as those that it stands on have started, or could not be: links, shared namespaces. */
+export const reviveContainers = (parts: Parts, lifecycle: Lifecycle, revive: readonly Container[]): void => {
+  const started = new Map<string, Promise<void>>();
+  for (const { container, after } of inOrder(revive, (reference) => parts.model.findContainer(reference))) {
+    const start = async (): Promise<void> => {
+      await Promise.all(after.map((id) => started.get(id)));
+      await lifecycle.revive(container.id, 0);
+    };
+    started.set(
+      container.id,
+      start().catch((error: unknown) => {
+        parts.log.error(
+          { container: container.name, error: String(error) },
+          'restart with the daemon failed',
+        );
+      }),
+    );
+  }
+};
+
+/** Containers of builds that ended with a former daemon. */
+export const removeSteps = ({ model, log }: Parts, lifecycle: Lifecycle): void => {
+  for (const { id, name, step } of [...model.containers.values()])
+    if (step)
+      void lifecycle.remove(id, { force: true, volumes: true }).catch((error: unknown) => {
+        log.error({ container: name, error: String(error) }, 'container of a build not removed');
+      });
+};
+
+/**
+ * Where records were lost: a container that runs on is told of, not killed. When it has ended, only its writable files
+ * stay, for whoever needs them. Answers those that run; `onLast` when none of them does any more.
+ */
+export const settleStrays = (
+  { runtime, images, model, log }: Parts,
+  onLast: () => void,
+): ReadonlySet<string> => {
+  const running = new Set<string>();
+  const clear = (id: string): void =>
+    void runtime
+      .delete(id)
+      .then(() => images.unmount(id))
+      .catch((error: unknown) => log.warn({ container: id, error: String(error) }, 'stray not removed'));
+  for (const { id, pid } of runtime.strays((known) => model.containers.has(known))) {
+    if (pid === 0) clear(id);
+    else {
+      log.error(
+        { container: id, pid },
+        `a container runs that no record knows, and keeps its networks until it ends: end it with \`kill ${pid}\``,
+      );
+      running.add(id);
+      runtime.onExit(id, () => {
+        clear(id);
+        running.delete(id);
+        if (running.size === 0) onLast();
+      });
+    }
+  }
+  return running;
+};
+
+/**
+ * A namespace is bound in the mount namespace that its daemon had, and that may be gone (systemd's PrivateMounts, MountFlags):
+ * its container still stands in it. Before the kernel converges, or an empty one would be made in its place. Throws what the
+ * kernel refuses: nothing may be made under a container that runs.
+ */
+export const rebindNamespaces = ({ model, runtime, kernel, log }: Parts): void => {
+  for (const { id, name, sandboxId } of model.containers.values()) {
+    const netns = sandboxId === null ? '' : (model.sandboxes.get(sandboxId)?.netns ?? '');
+    if (netns === '' || kernel.present({ kind: 'netns', path: netns })) continue;
+    const state = runtime.adopt(id);
+    if (!state || !('pid' in state)) continue;
+    kernel.rebind(netns, state.pid);
+    log.warn({ container: name, netns }, 'its network namespace was bound nowhere any more, and is again');
+  }
+};

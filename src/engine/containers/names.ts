@@ -1,0 +1,61 @@
+/** What a sandbox can resolve: the embedded DNS's view of the model. Pure look-ups through indices. */
+import type { Names } from '../../dns/contract.js';
+import type { Endpoint } from '../../model/endpoint.js';
+import { linkedOn } from '../attach/links.js';
+import type { Model } from '../commit/model.js';
+import { bare } from '../commit/model.js';
+
+type Addresses = NonNullable<ReturnType<Names['resolve']>>;
+
+/** Only user-defined networks have name resolution; the default bridge knows links alone. */
+const resolvable = (model: Model, endpoint: Endpoint): boolean => {
+  const network = model.networks.get(endpoint.networkId);
+  return network !== undefined && !network.predefined;
+};
+
+const addresses = (found: readonly Endpoint[]): Addresses | undefined =>
+  found.length === 0
+    ? undefined
+    : {
+        ipv4: [...new Set(found.flatMap((e) => (e.ipv4 ? [bare(e.ipv4)] : [])))],
+        ipv6: [...new Set(found.flatMap((e) => (e.ipv6 ? [bare(e.ipv6)] : [])))],
+      };
+
+/** `web.mynetwork` → endpoints called `web` on that network, when the sandbox is on it. */
+const qualified = (model: Model, own: readonly Endpoint[], name: string): readonly Endpoint[] =>
+  own.flatMap((e) => {
+    const suffix = `.${model.networks.get(e.networkId)?.name.toLowerCase() ?? ''}`;
+    return suffix.length > 1 && name.endsWith(suffix)
+      ? model.endpointsNamed(e.networkId, name.slice(0, -suffix.length))
+      : [];
+  });
+
+/** A link's alias is its target's name, on the link's network alone. */
+const linked = (model: Model, { containerId, networkId }: Endpoint, name: string): string => {
+  const container = model.containers.get(containerId);
+  const source = container && linkedOn(container, networkId, name);
+  return source === undefined ? name : (model.findContainer(source)?.name ?? source).toLowerCase();
+};
+
+export const createNames = (model: Model): Names => ({
+  dns: (sandboxId) => model.sandboxes.get(sandboxId)?.dns,
+  resolve(sandboxId, name) {
+    const own = model.endpointsOfSandbox(sandboxId).filter((e) => resolvable(model, e));
+    for (const endpoint of own) {
+      const found = model.endpointsNamed(endpoint.networkId, linked(model, endpoint, name));
+      if (found.length > 0) return addresses(found);
+    }
+    return addresses(qualified(model, own, name));
+  },
+  reverse(sandboxId, address) {
+    for (const endpoint of model.endpointsOfSandbox(sandboxId)) {
+      const found = resolvable(model, endpoint) ? model.endpointAt(endpoint.networkId, address) : undefined;
+      const network = model.networks.get(endpoint.networkId);
+      // A gateway endpoint goes by no name.
+      if (found && network && found.dnsNames.length > 0) return `${found.containerName}.${network.name}`;
+    }
+    return undefined;
+  },
+  forwards: (sandboxId) =>
+    model.endpointsOfSandbox(sandboxId).some((e) => model.networks.get(e.networkId)?.internal === false),
+});

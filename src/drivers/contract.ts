@@ -19,9 +19,19 @@ export interface HostView {
   readonly ovsDatapath?: 'system' | 'netdev';
 }
 
+/** Another host on which a network has endpoints. */
+export interface Peer {
+  /** bare address by which the host is reached */
+  readonly address: string;
+  /** what is sent to one of these goes to that host */
+  readonly endpoints: readonly Pick<Endpoint, 'mac' | 'ipv4' | 'ipv6'>[];
+}
+
 export interface NetworkView {
   readonly host: HostView;
   readonly network: Network;
+  /** absent: the network is on this host alone */
+  readonly peers?: readonly Peer[];
 }
 
 export interface EndpointView extends NetworkView {

@@ -221,8 +221,21 @@ export type KernelObject =
 
 export type KernelKind = KernelObject['kind'];
 
-/** Who owns an object. Slices are diffed one by one, never the world. */
-export type Slice = 'host' | `network/${string}` | `sandbox/${string}` | `endpoint/${string}`;
+/** Who owns an object: the host, or a record. Slices are diffed one by one, never the world. */
+export type Slice =
+  | { readonly kind: 'host' }
+  | { readonly kind: 'network' | 'sandbox' | 'endpoint'; readonly id: string };
+
+export const HOST_SLICE: Slice = { kind: 'host' };
+
+/** One text a slice, for maps and sets. */
+export const sliceKey = (slice: Slice): string =>
+  slice.kind === 'host' ? 'host' : `${slice.kind} ${slice.id}`;
+
+/** Each once, in the order in which they first come. */
+export const distinctSlices = (slices: readonly Slice[]): readonly Slice[] => [
+  ...new Map(slices.map((slice) => [sliceKey(slice), slice])).values(),
+];
 
 /** `arp,in_port=veth…,arp_spa=10.0.0.2` in one order, whatever the order of the fields. */
 export const matchText = (match: Readonly<Record<string, string>>): string =>

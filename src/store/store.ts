@@ -10,34 +10,22 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { failpoint } from '../failpoints.js';
 import type { Container } from '../model/container.js';
-import type { Endpoint, Sandbox } from '../model/endpoint.js';
-import type { Network } from '../model/network.js';
-import type { Owed } from '../model/owed.js';
 import { type CopyPlace, type FoundCopy, findCopies, keepCopy } from './copy.js';
 import { Database, type Entry, readDatabase, setAside } from './database.js';
 import { openTail, RESERVE, readTail } from './tail.js';
 import type { Values } from './values.js';
 
-export interface Records {
-  readonly network: Network;
-  readonly endpoint: Endpoint;
-  readonly sandbox: Sandbox;
-  readonly container: Container;
-  readonly owed: Owed;
+/** One record set (`value`) or removed (`null`). Which tables there are is the engine's to say. */
+export interface StoredChange {
+  readonly table: string;
+  readonly id: string;
+  readonly value: object | null;
 }
 
-export type Table = keyof Records;
-export const TABLES: readonly Table[] = ['network', 'endpoint', 'sandbox', 'container', 'owed'];
-
-/** One record set (`value`) or removed (`null`). */
-export type Change = {
-  [T in Table]: { readonly table: T; readonly id: string; readonly value: Records[T] | null };
-}[Table];
-
 export interface Store {
-  load(): Iterable<Change>;
+  load(): Iterable<StoredChange>;
   /** Outlives the daemon's death when it returns, the machine's after `FLUSH_MS` at the latest. */
-  commit(changes: readonly Change[], durable: boolean): void;
+  commit(changes: readonly StoredChange[], durable: boolean): void;
   /**
    * Resolves when every `durable` commit so far outlives the machine's death too; undefined: they do. Rejects where the
    * disk refuses.
@@ -59,14 +47,14 @@ export interface OpenedStore {
 const FLUSH_MS = 500;
 /** How far the copies may be behind: beside the database, and in memory. */
 const BEHIND_MS = { disk: 5_000, memory: 1_000 } as const;
-const GENERATION = 'setting/generation';
-
-const isTable = (text: string): text is Table => (TABLES as readonly string[]).includes(text);
+/** Not a table: small values of the daemon's own. */
+const SETTING = 'setting';
+const GENERATION = `${SETTING}/generation`;
 
 /** What of a container changes while it runs; the rest is as large as its users make it. */
 type Patch = Pick<Container, 'state' | 'restartCount' | 'sandboxId' | 'endpointIds'>;
-/** A change as the tail keeps it: whole, or the patch of a container that is known whole. */
-type Line = Change | { readonly table: 'patch'; readonly id: string; readonly value: Patch };
+/** In the tail a change is kept whole, or under this table as the patch of a container that is known whole. */
+const PATCH = 'patch';
 
 const patchOf = ({ state, restartCount, sandboxId, endpointIds }: Container): Patch => ({
   state,
@@ -82,25 +70,24 @@ const patched = (before: Container, after: Container): boolean => {
   return [...keys].every((key) => before[key] === rest[key]);
 };
 
-const keyOf = (change: Change): string => `${change.table}/${change.id}`;
-const keyed = (changes: readonly Change[]): (readonly [string, Change])[] =>
-  changes.map((c) => [keyOf(c), c]);
+const keyOf = ({ table, id }: StoredChange): string => `${table === PATCH ? 'container' : table}/${id}`;
 
 /** The records, with the tail replayed over the database. */
-const readAll = (values: Values['values'], left: readonly (readonly Line[])[]): Map<string, Change> => {
-  const records = new Map<string, Change>();
+const readAll = (
+  values: Values['values'],
+  left: readonly (readonly StoredChange[])[],
+): Map<string, StoredChange> => {
+  const records = new Map<string, StoredChange>();
   for (const [key, json] of values) {
     const [table = '', id = ''] = key.split('/', 2);
-    // The value was written by `commit` below under the same table's type.
-    if (isTable(table)) records.set(key, { table, id, value: JSON.parse(json) } as Change);
+    if (table !== SETTING) records.set(key, { table, id, value: JSON.parse(json) });
   }
-  for (const line of left.flat()) {
-    if (line.table === 'patch') {
-      const known = records.get(`container/${line.id}`);
-      if (known?.table === 'container' && known.value)
-        records.set(keyOf(known), { ...known, value: { ...known.value, ...line.value } });
-    } else if (line.value === null) records.delete(keyOf(line));
-    else records.set(keyOf(line), line);
+  for (const change of left.flat()) {
+    const key = keyOf(change);
+    const known = records.get(key);
+    if (change.value === null) records.delete(key);
+    else if (change.table !== PATCH) records.set(key, change);
+    else if (known) records.set(key, { ...known, value: { ...known.value, ...change.value } });
   }
   return records;
 };
@@ -158,28 +145,33 @@ export const openStore = (
   const copies = places.map((place) => keepCopy(database, place, warn));
   let generation = generationOf(values);
   const isNew = values.size === 0;
-  const left = readTail<readonly Line[]>(tailPath, generation);
+  const left = readTail<readonly StoredChange[]>(tailPath, generation);
   if (left.damage && !isNew) warn(left.damage);
-  const tail = openTail<readonly Line[]>(tailPath, generation, written || !restored ? left.end : undefined);
+  const tail = openTail<readonly StoredChange[]>(
+    tailPath,
+    generation,
+    written || !restored ? left.end : undefined,
+  );
   const loaded = readAll(values, left.commits);
   /** containers as the database and the tail have them */
   const known = new Map<string, Container>();
-  const learn = (changes: Iterable<Change>): void => {
+  const learn = (changes: Iterable<StoredChange>): void => {
     for (const change of changes) {
       if (change.table !== 'container') continue;
-      if (change.value) known.set(change.id, change.value);
+      if (change.value)
+        known.set(change.id, change.value as Container); // what the engine has under this table
       else known.delete(change.id);
     }
   };
   learn(loaded.values());
   /** in the tail, not yet in the database; by key, the last change wins */
-  const pending = new Map<string, Change>();
+  const pending = new Map<string, StoredChange>();
   let timer: NodeJS.Timeout | undefined;
 
   /** settings that are not in the database yet */
   const settings = new Map<string, string>();
 
-  const persist = (changes: Iterable<Change>): void => {
+  const persist = (changes: Iterable<StoredChange>): void => {
     const records = [...changes].map(
       (change): Entry => [keyOf(change), change.value === null ? null : JSON.stringify(change.value)],
     );
@@ -208,20 +200,19 @@ export const openStore = (
     warn(`records wait for the disk: ${error instanceof Error ? error.message : String(error)}`);
     timer = setTimeout(flushInTime, 10 * FLUSH_MS).unref();
   };
-  const lineOf = (change: Change): Line => {
+  const lineOf = (change: StoredChange): StoredChange => {
     const before = change.table === 'container' ? known.get(change.id) : undefined;
-    return change.table === 'container' && change.value && before && patched(before, change.value)
-      ? { table: 'patch', id: change.id, value: patchOf(change.value) }
+    const after = before && (change.value as Container | null);
+    return before && after && patched(before, after)
+      ? { table: PATCH, id: change.id, value: patchOf(after) }
       : change;
   };
 
   // What a killed daemon left in its tail goes into the database before anything new does, as does what is not written there
   // as it should be. Where the disk has no room, both wait for it.
-  for (const line of left.commits.flat()) {
-    const table = line.table === 'patch' ? 'container' : line.table;
-    const gone = { table, id: line.id, value: null } as Change; // of the table whose key it is
-    const key = keyOf(gone);
-    pending.set(key, loaded.get(key) ?? gone);
+  for (const change of left.commits.flat()) {
+    const key = keyOf(change);
+    pending.set(key, loaded.get(key) ?? { ...change, value: null });
   }
   if (pending.size > 0 || (database.incomplete && !isNew)) {
     try {
@@ -236,14 +227,14 @@ export const openStore = (
     // What is refused (a full disk) has changed nothing: neither `pending` nor what the next flush writes.
     commit(changes, durable) {
       tail.append(changes.map(lineOf), durable);
-      for (const [key, change] of keyed(changes)) pending.set(key, change);
+      for (const change of changes) pending.set(keyOf(change), change);
       learn(changes);
       timer ??= setTimeout(flushInTime, FLUSH_MS).unref();
       if (tail.length > RESERVE) flushInTime();
     },
     written: () => tail.written(),
     setting(name, fresh) {
-      const key = `setting/${name}`;
+      const key = `${SETTING}/${name}`;
       const known = settings.get(key) ?? database.get(key);
       if (known !== undefined) return JSON.parse(known) as string; // written here
       const value = fresh();

@@ -5,7 +5,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Change, openStore } from '../../src/store/store.js';
+import { type StoredChange as Change, openStore } from '../../src/store/store.js';
 
 /** A byte of `file` that gets another value, or all from there on that is cut away. */
 export interface Damage {

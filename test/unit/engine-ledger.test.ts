@@ -4,17 +4,18 @@ import { allSlices, createDerive } from '../../src/engine/commit/derive.js';
 import { Ledger } from '../../src/engine/commit/ledger.js';
 import { Model } from '../../src/engine/commit/model.js';
 import { repair } from '../../src/engine/commit/repair.js';
+import type { Change } from '../../src/engine/commit/tables.js';
 import { createNames } from '../../src/engine/containers/names.js';
 import { createFakeKernel } from '../../src/kernel/fake.js';
 import type { Network } from '../../src/model/network.js';
 import { build } from '../../src/plan/diff.js';
-import { objectKey } from '../../src/plan/objects.js';
-import type { Change, Store } from '../../src/store/store.js';
+import { HOST_SLICE, objectKey } from '../../src/plan/objects.js';
+import type { Store, StoredChange } from '../../src/store/store.js';
 import { aNetwork, anEndpoint, aSandbox, HOST } from '../support/views.js';
 
 /** A disk that remembers, and what it was asked to wait for. */
 const memoryStore = () => {
-  const records = new Map<string, Change>();
+  const records = new Map<string, StoredChange>();
   const waited: boolean[] = [];
   const store: Store = {
     load: () => records.values(),
@@ -38,7 +39,7 @@ const engine = () => {
   const derive = createDerive({ host: HOST, drivers: DRIVERS, daemon: [] });
   const ledger = new Ledger({ model, store: disk.store, kernel, derive });
   // As a daemon's start does: the host's own slice is there before any command.
-  kernel.apply(build(derive(model, 'host')));
+  kernel.apply(build(derive(model, HOST_SLICE)));
   ledger.follow();
   return { model, kernel, derive, ledger, ...disk };
 };

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readDatabase, valuesOf } from '../../src/store/database.js';
-import { type Change, openStore } from '../../src/store/store.js';
+import { type StoredChange as Change, openStore } from '../../src/store/store.js';
 import { leftIn } from '../../src/store/tail.js';
 import type { Damage, Outcome } from '../support/damaged-store.js';
 import { aNetwork, anEndpoint } from '../support/views.js';

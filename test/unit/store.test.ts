@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Container } from '../../src/model/container.js';
 import { valuesOf } from '../../src/store/database.js';
 import { readPages } from '../../src/store/pages.js';
-import { type Change, openStore } from '../../src/store/store.js';
+import { type StoredChange as Change, openStore } from '../../src/store/store.js';
 import { checksum, formerChecksum } from '../../src/store/values.js';
 import { aNetwork, anEndpoint } from '../support/views.js';
 
@@ -70,7 +70,7 @@ describe('the store (O3)', () => {
     store.commit([container(0, 'before')], true);
     store.commit([container(7, 'after')], false);
     const found = read().get('container/c0');
-    expect(found?.table === 'container' && found.value?.name).toBe('after');
+    expect(found?.value).toMatchObject({ name: 'after' });
     expect(pidOf(found)).toBe(7);
   });
 

@@ -5,11 +5,11 @@
 import { forbidden, invalid, ViaductError } from '../../errors.js';
 import { type Allocator, createAllocator } from '../../ipam/allocator.js';
 import { isOwnIpam } from '../../ipam/own.js';
+import { bare } from '../../model/address.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Family, Network, Pool } from '../../model/network.js';
 import type { AddressCount } from '../../model/pool.js';
 import type { Model } from '../commit/model.js';
-import { bare } from '../commit/model.js';
 
 interface Space {
   readonly pool: Pool;

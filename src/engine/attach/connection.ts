@@ -3,7 +3,7 @@ import { forbidden, internal, invalid } from '../../errors.js';
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';
-import type { Change } from '../../store/store.js';
+import type { Change } from '../commit/tables.js';
 import { networkEvent } from '../networks/index.js';
 import type { Parts } from '../parts.js';
 import { attachingTo, membersOf, sharesWith, usesHost } from './attaching.js';
@@ -95,7 +95,7 @@ export const disconnect = (parts: Parts, network: Network, container: Container)
     throw internal(`container ${container.id} is not connected to network ${network.name}`);
   const networks = container.networks.filter((n) => n.networkId !== network.id && n.name !== network.name);
   const gone = parts.model.endpointsOfNetwork(network.id).find((e) => container.endpointIds.includes(e.id));
-  const sandbox = gone && parts.model.sandboxes.get(gone.sandboxId);
+  const sandbox = gone && parts.model.sandboxOf(gone);
   const endpointIds = container.endpointIds.filter((id) => id !== gone?.id);
   const record: Change = {
     table: 'container',

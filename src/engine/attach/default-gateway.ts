@@ -8,7 +8,7 @@ import type { Container } from '../../model/container.js';
 import type { Endpoint, Sandbox } from '../../model/endpoint.js';
 import { shortId } from '../../model/ids.js';
 import { GATEWAY_NETWORK, type Network } from '../../model/network.js';
-import type { Change } from '../../store/store.js';
+import type { Change } from '../commit/tables.js';
 import { NO_SETTINGS } from '../containers/create.js';
 import type { NetworkCreateRequest } from '../contract.js';
 import { createOwn } from '../networks/index.js';

@@ -1,8 +1,8 @@
 /** Legacy links: what `--link db:alias` gives a container in environment and hosts file. Pure. */
 import { conflict, invalid } from '../../errors.js';
+import { bare } from '../../model/address.js';
 import type { Container, ContainerLink, HostConfig } from '../../model/container.js';
 import type { Endpoint, LinkedPort } from '../../model/endpoint.js';
-import { bare } from '../commit/model.js';
 
 export interface Link {
   /** the source container as the user named it */

@@ -4,7 +4,7 @@ import type { Container } from '../../model/container.js';
 import type { Endpoint, Sandbox } from '../../model/endpoint.js';
 import type { ContainerId, SandboxId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
-import type { Change } from '../../store/store.js';
+import type { Change } from '../commit/tables.js';
 import { networkEvent } from '../networks/index.js';
 import type { Parts } from '../parts.js';
 import { owedForEndpoint } from '../plugins/part.js';

@@ -6,14 +6,13 @@
 import { randomBytes } from 'node:crypto';
 import { internal, invalid, ViaductError } from '../../errors.js';
 import { isOwnIpam } from '../../ipam/own.js';
-import { contains, parseAddress, parsePrefix } from '../../model/address.js';
+import { bare, contains, parseAddress, parsePrefix } from '../../model/address.js';
 import type { Container } from '../../model/container.js';
 import type { Endpoint, RemoteEndpoint } from '../../model/endpoint.js';
 import { type EndpointId, freshId } from '../../model/ids.js';
 import type { Family, Network } from '../../model/network.js';
 import type { OwedCall } from '../../model/owed.js';
 import type { Joined, PluginInterface } from '../../plugins/contract.js';
-import { bare } from '../commit/model.js';
 import type { Parts } from '../parts.js';
 import { endpointOptions, sandboxOptions } from '../plugins/options.js';
 import { networkCall, releaseAddress } from '../plugins/part.js';

@@ -5,8 +5,8 @@
 import type { Kernel } from '../../kernel/contract.js';
 import { inOvs } from '../../plan/depend.js';
 import { diff } from '../../plan/diff.js';
-import { type KernelObject, objectKey, type Slice } from '../../plan/objects.js';
-import { lacksLink } from './derive.js';
+import { HOST_SLICE, type KernelObject, objectKey, type Slice } from '../../plan/objects.js';
+import { inOrder, lacksLink } from './derive.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
 import { type Piece, reachable } from './reachable.js';
@@ -56,17 +56,13 @@ const stateOf = (
   return [...ours, ...unmarked];
 };
 
-const RANK = ['host', 'network', 'sandbox', 'endpoint'];
-const rank = (slice: Slice): number => RANK.indexOf(slice.split('/', 1)[0] ?? '');
-
-/** In the order in which they build on each other. */
 const piecesOf = ({ model, derive }: Converging, slices: readonly Slice[]): readonly Piece[] =>
-  [...slices].sort((a, b) => rank(a) - rank(b)).map((slice) => ({ slice, objects: derive(model, slice) }));
+  inOrder(slices).map((slice) => ({ slice, objects: derive(model, slice) }));
 
 /** The host's slice has objects of many networks, so each of them is tried for itself. */
 const split = (pieces: readonly Piece[]): readonly Piece[] =>
   pieces.flatMap((piece): readonly Piece[] =>
-    piece.slice === 'host' ? piece.objects.map((o) => ({ slice: 'host', objects: [o] })) : [piece],
+    piece.slice.kind === 'host' ? piece.objects.map((o) => ({ slice: HOST_SLICE, objects: [o] })) : [piece],
   );
 
 const attempt = (slice: Slice, message: string, work: () => number): Outcome => {
@@ -117,7 +113,7 @@ export const convergeSlices = (parts: Converging, slices: readonly Slice[], ownO
   const objects = objectsOf(wanted);
   const keys = keysOf(objects);
   const stray = ownOvs && left.size === 0 ? observed.filter((o) => inOvs(o) && !keys.has(objectKey(o))) : [];
-  const outcome = attempt('host', NOT_BROUGHT, () =>
+  const outcome = attempt(HOST_SLICE, NOT_BROUGHT, () =>
     apply(kernel, [...stateOf(kernel, observed, objects), ...stray], objects),
   );
   return outcome.refusals.length === 0 ? outcome : pieceByPiece(kernel, wanted);
@@ -126,11 +122,11 @@ export const convergeSlices = (parts: Converging, slices: readonly Slice[], ownO
 /** All of `pieces`, and nothing of ours besides. */
 const bringWhole = (kernel: Kernel, observed: readonly KernelObject[], pieces: readonly Piece[]): Outcome => {
   const wanted = objectsOf(pieces);
-  const outcome = attempt('host', NOT_BROUGHT, () => apply(kernel, observed, wanted));
+  const outcome = attempt(HOST_SLICE, NOT_BROUGHT, () => apply(kernel, observed, wanted));
   if (outcome.refusals.length === 0) return outcome;
   const keys = keysOf(wanted);
   const kept = observed.filter((o) => keys.has(objectKey(o)));
-  const removed = attempt('host', NOT_BROUGHT, () => apply(kernel, observed, kept));
+  const removed = attempt(HOST_SLICE, NOT_BROUGHT, () => apply(kernel, observed, kept));
   return sum([removed, pieceByPiece(kernel, pieces)]);
 };
 

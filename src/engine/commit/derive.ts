@@ -3,7 +3,7 @@ import type { Driver, HostView } from '../../drivers/contract.js';
 import { driverOf } from '../../drivers/index.js';
 import type { Network } from '../../model/network.js';
 import { isUplink } from '../../plan/depend.js';
-import { type KernelObject, objectKey, type Slice } from '../../plan/objects.js';
+import { HOST_SLICE, type KernelObject, objectKey, type Slice } from '../../plan/objects.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
 import { forwardingSwitches } from './settings.js';
@@ -80,52 +80,58 @@ export const hostInterfaces = (
     ),
   );
 
-const hostSlice = (model: Model, context: DeriveContext): readonly KernelObject[] => {
-  const { host, daemon } = context;
-  return [...forwardingSwitches(model, host), ...daemon, ...sharedObjects(model, context)];
-};
-
-const networkSlice = (model: Model, id: string, context: DeriveContext): readonly KernelObject[] => {
-  const network = model.networks.get(id);
-  return !network || network.configOnly
-    ? []
-    : driverOf(network, context.drivers).network({ host: context.host, network });
-};
-
-const sandboxSlice = (model: Model, id: string): readonly KernelObject[] => {
-  const sandbox = model.sandboxes.get(id);
-  if (!sandbox || sandbox.mode === 'host') return [];
-  const namespace: KernelObject = { kind: 'netns', path: sandbox.netns };
-  return sandbox.dns.embedded
-    ? [namespace, { kind: 'resolver', ns: sandbox.netns, sandboxId: id }]
-    : [namespace];
-};
-
-const endpointSlice = (model: Model, id: string, context: DeriveContext): readonly KernelObject[] => {
-  const endpoint = model.endpoints.get(id);
-  const network = endpoint && model.networks.get(endpoint.networkId);
-  const sandbox = endpoint && model.sandboxes.get(endpoint.sandboxId);
-  return endpoint && network && sandbox
-    ? driverOf(network, context.drivers).endpoint({ host: context.host, network, endpoint, sandbox })
-    : [];
+/** The objects of each kind of slice. They build on each other in this order. */
+const SLICES: {
+  readonly [K in Slice['kind']]: (
+    model: Model,
+    context: DeriveContext,
+    id: string,
+  ) => readonly KernelObject[];
+} = {
+  host: (model, context) => [
+    ...forwardingSwitches(model, context.host),
+    ...context.daemon,
+    ...sharedObjects(model, context),
+  ],
+  network(model, { host, drivers }, id) {
+    const network = model.networks.get(id);
+    return !network || network.configOnly ? [] : driverOf(network, drivers).network({ host, network });
+  },
+  sandbox(model, _, id) {
+    const sandbox = model.sandboxes.get(id);
+    if (!sandbox || sandbox.mode === 'host') return [];
+    const namespace: KernelObject = { kind: 'netns', path: sandbox.netns };
+    return sandbox.dns.embedded
+      ? [namespace, { kind: 'resolver', ns: sandbox.netns, sandboxId: id }]
+      : [namespace];
+  },
+  /** Nothing where the sandbox is not here: an endpoint of another host's is its network's concern, as a peer's. */
+  endpoint(model, { host, drivers }, id) {
+    const endpoint = model.endpoints.get(id);
+    const network = endpoint && model.networks.get(endpoint.networkId);
+    const sandbox = endpoint && model.sandboxOf(endpoint);
+    return endpoint && network && sandbox
+      ? driverOf(network, drivers).endpoint({ host, network, endpoint, sandbox })
+      : [];
+  },
 };
 
 export const createDerive =
   (context: DeriveContext): Derive =>
-  (model, slice) => {
-    if (slice === 'host') return hostSlice(model, context);
-    const [owner = '', id = ''] = slice.split('/', 2);
-    if (owner === 'network') return networkSlice(model, id, context);
-    return owner === 'sandbox' ? sandboxSlice(model, id) : endpointSlice(model, id, context);
-  };
+  (model, slice) =>
+    SLICES[slice.kind](model, context, slice.kind === 'host' ? '' : slice.id);
 
-/** Every slice of the model, in the order in which they build on each other. */
-export const allSlices = (model: Model): Slice[] => [
-  'host',
-  ...[...model.networks.keys()].map((id): Slice => `network/${id}`),
-  ...[...model.sandboxes.keys()].map((id): Slice => `sandbox/${id}`),
-  ...[...model.endpoints.keys()].map((id): Slice => `endpoint/${id}`),
-];
+const KINDS = Object.keys(SLICES) as readonly Slice['kind'][]; // the keys of exactly this object
+
+/** In the order in which they build on each other. */
+export const inOrder = (slices: readonly Slice[]): readonly Slice[] =>
+  [...slices].sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
+
+/** Every slice of the model, in that order. */
+export const allSlices = ({ tables }: Model): readonly Slice[] =>
+  KINDS.flatMap((kind): readonly Slice[] =>
+    kind === 'host' ? [HOST_SLICE] : [...tables[kind].records.keys()].map((id) => ({ kind, id })),
+  );
 
 /** Do the objects hang on a link of a plugin's that is not (or no longer) in its sandbox? We cannot make it again. */
 export const lacksLink = (objects: readonly KernelObject[], observed: readonly KernelObject[]): boolean =>

@@ -8,10 +8,11 @@ import { failpoint } from '../../failpoints.js';
 import type { Kernel } from '../../kernel/contract.js';
 import { diff } from '../../plan/diff.js';
 import { inverse } from '../../plan/inverse.js';
-import type { KernelObject, Slice } from '../../plan/objects.js';
+import { distinctSlices, type KernelObject, type Slice } from '../../plan/objects.js';
 import type { Plan } from '../../plan/plan.js';
-import type { Change, Store } from '../../store/store.js';
+import type { Store } from '../../store/store.js';
 import type { Model } from './model.js';
+import type { Change, Table } from './tables.js';
 
 export type Derive = (model: Model, slice: Slice) => readonly KernelObject[];
 
@@ -35,15 +36,10 @@ export class Ledger {
    * new namespaces are there, what goes on outside this process while the rest is made; what it throws takes all back.
    */
   commit(changes: readonly Change[], meanwhile?: () => void): void {
-    const slices = touched(this.#model, changes);
-    const before = this.#objects(slices);
-    const undo = changes.map((change) => this.#model.change(change)).reverse();
+    const durable = changes.some((change) => outlivesReboot(this.#model, change));
+    const { plan, undo } = this.#change(changes);
     try {
-      const plan = diff(before, this.#objects(slices));
-      this.#store.commit(
-        changes,
-        changes.some((change, i) => outlivesReboot(change, undo.at(-1 - i))),
-      );
+      this.#write(changes, durable);
       failpoint('intent-durable');
       this.#apply(plan, undo, meanwhile);
     } catch (error) {
@@ -59,14 +55,28 @@ export class Ledger {
 
   /** What `commit` would do to the kernel, without doing it. */
   preview(changes: readonly Change[]): Plan {
-    const slices = touched(this.#model, changes);
+    const { plan, undo } = this.#change(changes);
+    for (const change of undo) this.#model.change(change);
+    return plan;
+  }
+
+  /** The records change; answers what the kernel has to, and the changes that lead back. Throws with all as it was. */
+  #change(changes: readonly Change[]): { readonly plan: Plan; readonly undo: readonly Change[] } {
+    const slices = distinctSlices(changes.flatMap((change) => touched(this.#model, change)));
     const before = this.#objects(slices);
     const undo = changes.map((change) => this.#model.change(change)).reverse();
     try {
-      return diff(before, this.#objects(slices));
-    } finally {
+      return { plan: diff(before, this.#objects(slices)), undo };
+    } catch (error) {
       for (const change of undo) this.#model.change(change);
+      throw error;
     }
+  }
+
+  /** Only what is ours: the cluster's records are kept by the cluster. */
+  #write(changes: readonly Change[], durable: boolean): void {
+    const ours = changes.filter(({ table }) => this.#model.rows[table].source === 'local');
+    if (ours.length > 0) this.#store.commit(ours, durable);
   }
 
   #apply(plan: Plan, undo: readonly Change[], meanwhile?: () => void): void {
@@ -76,7 +86,7 @@ export class Ledger {
       else if (plan.length > 0) this.#kernel.apply(plan);
       if (this.#kernelFollows && plan.length > 0) failpoint('kernel-applied');
     } catch (error) {
-      this.#store.commit(undo, true);
+      this.#write(undo, true);
       throw error;
     }
   }
@@ -100,41 +110,9 @@ export class Ledger {
   }
 }
 
-/**
- * Must the change outlive the machine? Sandboxes, endpoints and a container's state do not: after a reboot nothing runs.
- * What the user asked for does.
- */
-const outlivesReboot = (change: Change, undo: Change | undefined): boolean => {
-  if (change.table === 'network') return true;
-  // A plugin keeps its networks over a reboot (a central database), as we keep ours.
-  if (change.table === 'owed') return change.value?.of === 'network';
-  if (change.table !== 'container') return false;
-  const before = undo?.table === 'container' ? undo.value : null;
-  const after = change.value;
-  // `--rm`: gone after a reboot anyway
-  if ((after ?? before)?.hostConfig.AutoRemove) return false;
-  if (before === null || after === null) return before !== after;
-  return (
-    before.name !== after.name ||
-    before.hostConfig !== after.hostConfig ||
-    before.networks !== after.networks ||
-    before.stoppedByUser !== after.stoppedByUser
-  );
-};
+/** Both are asked before the change is made. */
+const outlivesReboot = <T extends Table>(model: Model, change: Change<T>): boolean =>
+  model.rows[change.table].outlivesReboot(model.before(change), change.value);
 
-/** The slices whose objects depend on a changed record. A changed sandbox moves routes of its endpoints. */
-const touched = (model: Model, changes: readonly Change[]): Slice[] => {
-  const slices = new Set<Slice>();
-  for (const { table, id, value } of changes) {
-    if (table === 'network') {
-      slices.add(`network/${id}`).add('host');
-      const known = model.networks.has(id) && value !== null;
-      if (known) for (const e of model.endpointsOfNetwork(id)) slices.add(`endpoint/${e.id}`);
-    } else if (table === 'endpoint') slices.add(`endpoint/${id}`);
-    else if (table === 'sandbox') {
-      slices.add(`sandbox/${id}`);
-      for (const e of model.endpointsOfSandbox(id)) slices.add(`endpoint/${e.id}`);
-    }
-  }
-  return [...slices];
-};
+const touched = <T extends Table>(model: Model, change: Change<T>): readonly Slice[] =>
+  model.rows[change.table].touches(change.id, model.before(change), change.value, model);

@@ -1,146 +1,86 @@
 /**
- * The model in memory: every record, and the look-ups that must not scan. Only the ledger changes it, one change at a
- * time; records themselves are never mutated, so whoever holds one holds a snapshot.
+ * The model in memory: the tables' records with their look-ups, and how users' references to them are understood. Only the
+ * ledger changes it, one change at a time; records themselves are never mutated, so whoever holds one holds a snapshot.
  */
 import { invalid, notFound, type ViaductError } from '../../errors.js';
 import type { Container } from '../../model/container.js';
 import type { Endpoint, Sandbox } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';
-import type { Owed } from '../../model/owed.js';
-import type { Change } from '../../store/store.js';
-
-/** Values grouped under a text, each with an identity of its own: `network id → endpoints`, `name → endpoints`. */
-class Groups<T extends { readonly id: string }> {
-  readonly #groups = new Map<string, Map<string, T>>();
-  add(group: string, item: T): void {
-    const existing = this.#groups.get(group);
-    if (existing) existing.set(item.id, item);
-    else this.#groups.set(group, new Map([[item.id, item]]));
-  }
-  remove(group: string, item: T): void {
-    const existing = this.#groups.get(group);
-    existing?.delete(item.id);
-    if (existing?.size === 0) this.#groups.delete(group);
-  }
-  get(group: string): readonly T[] {
-    return [...(this.#groups.get(group)?.values() ?? [])];
-  }
-}
-
-/**
- * Addresses that containers name for themselves, by the network's id or name: also those of containers that do not run,
- * whose addresses nobody has.
- */
-class NamedAddresses {
-  readonly #byNetwork = new Map<string, Map<string, number>>();
-  count(container: Container | null, by: 1 | -1): void {
-    for (const { networkId, name, settings } of container?.networks ?? [])
-      for (const address of [settings.ipv4, settings.ipv6])
-        if (address !== undefined) this.#count(networkId || name, address, by);
-  }
-  #count(network: string, address: string, by: 1 | -1): void {
-    const named = this.#byNetwork.get(network) ?? new Map<string, number>();
-    const count = (named.get(address) ?? 0) + by;
-    if (count > 0) named.set(address, count);
-    else named.delete(address);
-    if (named.size > 0) this.#byNetwork.set(network, named);
-    else this.#byNetwork.delete(network);
-  }
-  of({ id, name }: Network): ReadonlySet<string> {
-    return new Set([id, name].flatMap((key) => [...(this.#byNetwork.get(key)?.keys() ?? [])]));
-  }
-}
-
-const nameKey = (networkId: string, name: string): string => `${networkId} ${name.toLowerCase()}`;
-const addressKey = (networkId: string, address: string): string => `${networkId} ${address}`;
-export const bare = (address: string): string => address.split('/', 1)[0] ?? '';
+import { Table as Memory } from './table.js';
+import {
+  askedAddresses,
+  type Change,
+  onNetwork,
+  type Records,
+  type Rows,
+  TABLES,
+  type Table,
+  type Tables,
+} from './tables.js';
 
 export class Model {
-  readonly networks = new Map<string, Network>();
-  readonly endpoints = new Map<string, Endpoint>();
-  readonly sandboxes = new Map<string, Sandbox>();
-  readonly containers = new Map<string, Container>();
-  readonly owed = new Map<string, Owed>();
-  readonly #networksByName = new Map<string, Network>();
-  readonly #containersByName = new Map<string, Container>();
-  readonly #endpointsByNetwork = new Groups<Endpoint>();
-  readonly #endpointsBySandbox = new Groups<Endpoint>();
-  readonly #endpointsByName = new Groups<Endpoint>();
-  readonly #endpointsByAddress = new Groups<Endpoint>();
-  readonly #endpointsByLink = new Map<string, Endpoint>();
-  readonly #namedAddresses = new NamedAddresses();
+  readonly tables: Tables;
+
+  /** `rows`: other than today's only where a test makes one up. */
+  constructor(readonly rows: Rows = TABLES) {
+    const tables = Object.entries(rows).map(([name, { indices }]) => [name, new Memory(indices)]);
+    this.tables = Object.fromEntries(tables) as Tables; // each table's look-ups are those of its row
+  }
+
+  get networks(): Tables['network']['records'] {
+    return this.tables.network.records;
+  }
+  get endpoints(): Tables['endpoint']['records'] {
+    return this.tables.endpoint.records;
+  }
+  get sandboxes(): Tables['sandbox']['records'] {
+    return this.tables.sandbox.records;
+  }
+  get containers(): Tables['container']['records'] {
+    return this.tables.container.records;
+  }
+  get owed(): Tables['owed']['records'] {
+    return this.tables.owed.records;
+  }
 
   /** Makes one change and answers the change that undoes it. */
-  change(change: Change): Change {
-    const { table, id, value } = change;
-    switch (table) {
-      case 'network': {
-        const before = this.networks.get(id) ?? null;
-        if (before) this.#networksByName.delete(before.name);
-        if (value) this.#networksByName.set(value.name, value);
-        set(this.networks, id, value);
-        return { table, id, value: before };
-      }
-      case 'container': {
-        const before = this.containers.get(id) ?? null;
-        if (before) this.#containersByName.delete(before.name);
-        if (value) this.#containersByName.set(value.name, value);
-        if (before?.networks !== value?.networks) {
-          this.#namedAddresses.count(before, -1);
-          this.#namedAddresses.count(value, 1);
-        }
-        set(this.containers, id, value);
-        return { table, id, value: before };
-      }
-      case 'sandbox': {
-        const before = this.sandboxes.get(id) ?? null;
-        set(this.sandboxes, id, value);
-        return { table, id, value: before };
-      }
-      case 'endpoint': {
-        const before = this.endpoints.get(id) ?? null;
-        if (before) this.#index(before, 'remove');
-        if (value) this.#index(value, 'add');
-        set(this.endpoints, id, value);
-        return { table, id, value: before };
-      }
-      case 'owed': {
-        const before = this.owed.get(id) ?? null;
-        set(this.owed, id, value);
-        return { table, id, value: before };
-      }
-    }
+  change<T extends Table>({ table, id, value }: Change<T>): Change<T> {
+    return { table, id, value: this.tables[table].set(id, value) } as Change<T>; // the table's own type comes back
   }
 
-  #index(endpoint: Endpoint, verb: 'add' | 'remove'): void {
-    const { networkId, hostIfname } = endpoint;
-    if (verb === 'remove') this.#endpointsByLink.delete(hostIfname);
-    else if (hostIfname !== '') this.#endpointsByLink.set(hostIfname, endpoint);
-    this.#endpointsByNetwork[verb](networkId, endpoint);
-    this.#endpointsBySandbox[verb](endpoint.sandboxId, endpoint);
-    for (const name of endpoint.dnsNames) this.#endpointsByName[verb](nameKey(networkId, name), endpoint);
-    for (const address of [endpoint.ipv4, endpoint.ipv6])
-      if (address) this.#endpointsByAddress[verb](addressKey(networkId, bare(address)), endpoint);
+  /** What was, or is still, under the id of a change. */
+  before<T extends Table>({ table, id }: Change<T>): Records[T] | null {
+    return this.tables[table].records.get(id) ?? null;
   }
 
-  endpointsOfNetwork = (id: string): readonly Endpoint[] => this.#endpointsByNetwork.get(id);
+  endpointsOfNetwork = (id: string): readonly Endpoint[] => this.tables.endpoint.all('network', id);
+  /** Of a container that runs; of an endpoint whose container is on this host. */
+  sandboxOf = ({ sandboxId }: { readonly sandboxId: string | null }): Sandbox | undefined =>
+    sandboxId === null ? undefined : this.sandboxes.get(sandboxId);
   /** In the order in which they were made. */
-  endpointsOfSandbox = (id: string): readonly Endpoint[] => this.#endpointsBySandbox.get(id);
+  endpointsOfSandbox = (id: string): readonly Endpoint[] => this.tables.endpoint.all('sandbox', id);
   endpointsNamed = (networkId: string, name: string): readonly Endpoint[] =>
-    this.#endpointsByName.get(nameKey(networkId, name));
+    this.tables.endpoint.all('name', onNetwork(networkId, name.toLowerCase()));
   /** The endpoint whose link on the host has this name. */
-  endpointOnLink = (hostIfname: string): Endpoint | undefined => this.#endpointsByLink.get(hostIfname);
+  endpointOnLink = (hostIfname: string): Endpoint | undefined =>
+    this.tables.endpoint.first('link', hostIfname);
   endpointAt = (networkId: string, address: string): Endpoint | undefined =>
-    this.#endpointsByAddress.get(addressKey(networkId, address))[0];
+    this.tables.endpoint.first('address', onNetwork(networkId, address));
 
   /** Bare addresses that containers ask for on the network, whether they run or not. */
-  namedAddresses = (network: Network): ReadonlySet<string> => this.#namedAddresses.of(network);
+  namedAddresses({ id, name }: Network): ReadonlySet<string> {
+    const asking = new Set([id, name].flatMap((key) => this.tables.container.all('asks', key)));
+    const asked = [...asking].flatMap((container) => [...askedAddresses(container)]);
+    return new Set(
+      asked.flatMap(({ network, address }) => (network === id || network === name ? [address] : [])),
+    );
+  }
 
   findNetwork(reference: string): Network | undefined {
     const name = reference === 'default' ? 'bridge' : reference;
     return (
       this.networks.get(name) ??
-      this.#networksByName.get(name) ??
+      this.networkNamed(name) ??
       byPrefix(this.networks, name, (n) =>
         invalid(`network ${name} is ambiguous (${n} matches found on ID prefix)`),
       )
@@ -153,15 +93,15 @@ export class Model {
     return network;
   }
 
-  networkNamed = (name: string): Network | undefined => this.#networksByName.get(name);
+  networkNamed = (name: string): Network | undefined => this.tables.network.first('name', name);
 
-  containerNamed = (name: string): Container | undefined => this.#containersByName.get(name);
+  containerNamed = (name: string): Container | undefined => this.tables.container.first('name', name);
 
   findContainer(reference: string): Container | undefined {
     const name = reference.startsWith('/') ? reference.slice(1) : reference;
     return (
       this.containers.get(name) ??
-      this.#containersByName.get(name) ??
+      this.containerNamed(name) ??
       this.#linked(name) ??
       byPrefix(this.containers, name, () => invalid(`Multiple IDs found with provided prefix: ${name}`))
     );
@@ -170,7 +110,7 @@ export class Model {
   /** `client/alias`: the container that `client` links to under that name. */
   #linked(name: string): Container | undefined {
     const slash = name.lastIndexOf('/');
-    const parent = slash < 0 ? undefined : this.#containersByName.get(name.slice(0, slash));
+    const parent = slash < 0 ? undefined : this.containerNamed(name.slice(0, slash));
     const link = parent?.links?.find(({ alias }) => alias === name.slice(slash + 1));
     return link && this.containers.get(link.target);
   }
@@ -181,11 +121,6 @@ export class Model {
     return container;
   }
 }
-
-const set = <T>(map: Map<string, T>, id: string, value: T | null): void => {
-  if (value === null) map.delete(id);
-  else map.set(id, value);
-};
 
 const PREFIX = /^[0-9a-f]{1,63}$/;
 

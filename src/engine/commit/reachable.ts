@@ -19,7 +19,7 @@ export const reachable = (kernel: Kernel, pieces: readonly Piece[]): Reachable =
   const left = new Set<string>();
   const wanted = pieces.map(({ slice, objects }): Piece => {
     const missing = new Set(objects.filter((o) => !kernel.reachable(o)));
-    const waits = (o: KernelObject): boolean => missing.has(o) || (missing.size > 0 && slice !== 'host');
+    const waits = (o: KernelObject): boolean => missing.has(o) || (missing.size > 0 && slice.kind !== 'host');
     for (const o of objects) if (waits(o)) left.add(objectKey(o));
     return { slice, objects: objects.filter((o) => !waits(o)) };
   });

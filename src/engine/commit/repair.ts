@@ -4,8 +4,9 @@
  */
 import type { Drift, Kernel } from '../../kernel/contract.js';
 import type { Logger } from '../../log.js';
+import type { Endpoint } from '../../model/endpoint.js';
 import { inOvs, isUplink } from '../../plan/depend.js';
-import type { KernelObject, Slice } from '../../plan/objects.js';
+import { distinctSlices, HOST_SLICE, type KernelObject, type Slice } from '../../plan/objects.js';
 import { convergeSlices } from './converge.js';
 import { allSlices } from './derive.js';
 import type { Derive } from './ledger.js';
@@ -22,10 +23,12 @@ interface Repairing {
 /** Links of endpoints are ours by form; what is none of theirs may be a network's bridge. */
 const ENDPOINT_LINK = /^veth[0-9a-f]{11}$/;
 
+const endpointSlice = ({ id }: Endpoint): Slice => ({ kind: 'endpoint', id });
+
 /** Endpoints whose interfaces, by the records, lie on one of these of the host's. */
 const endpointsAbove = ({ model, derive }: Repairing, names: ReadonlySet<string>): readonly Slice[] =>
   [...model.endpoints.values()].flatMap((e) => {
-    const slice: Slice = `endpoint/${e.id}`;
+    const slice = endpointSlice(e);
     const above =
       e.hostIfname === '' &&
       derive(model, slice).some((o) => o.kind === 'link' && 'parent' in o && names.has(o.parent));
@@ -41,42 +44,39 @@ const withUpper = (host: readonly KernelObject[], names: ReadonlySet<string>): R
 
 /** Slices that others' interfaces, sub-interfaces or dummies carry: what networks share, and endpoints on it. */
 const slicesAbove = (parts: Repairing, names: ReadonlySet<string>): readonly Slice[] => {
-  const host = parts.derive(parts.model, 'host');
+  const host = parts.derive(parts.model, HOST_SLICE);
   const suspect = withUpper(host, names);
   const shared = host.some(
     (o) => (o.kind === 'link' || o.kind === 'foreign' || isUplink(o)) && suspect.has(o.name),
   );
-  return shared ? ['host', ...endpointsAbove(parts, suspect)] : [];
+  return shared ? [HOST_SLICE, ...endpointsAbove(parts, suspect)] : [];
 };
 
 /** The slices whose objects live on one of the host's links: the network of a bridge with its endpoints, or one endpoint. */
 const slicesOn = (parts: Repairing, names: ReadonlySet<string>): readonly Slice[] => {
   const { model, derive } = parts;
-  const slices = new Set<Slice>();
+  const slices: Slice[] = [];
   const others = new Set<string>();
   for (const name of names) {
     const endpoint = model.endpointOnLink(name);
-    if (endpoint) slices.add(`endpoint/${endpoint.id}`);
+    if (endpoint) slices.push(endpointSlice(endpoint));
     else if (!ENDPOINT_LINK.test(name)) others.add(name);
   }
-  if (others.size === 0) return [...slices];
-  for (const slice of slicesAbove(parts, others)) slices.add(slice);
+  if (others.size === 0) return slices;
+  slices.push(...slicesAbove(parts, others));
   for (const network of model.networks.values()) {
-    const owns = derive(model, `network/${network.id}`).some(
-      (o) => (o.kind === 'link' || isUplink(o)) && others.has(o.name),
-    );
-    if (!owns) continue;
-    slices.add(`network/${network.id}`);
-    for (const e of model.endpointsOfNetwork(network.id)) slices.add(`endpoint/${e.id}`);
+    const slice: Slice = { kind: 'network', id: network.id };
+    const owns = derive(model, slice).some((o) => (o.kind === 'link' || isUplink(o)) && others.has(o.name));
+    if (owns) slices.push(slice, ...model.endpointsOfNetwork(network.id).map(endpointSlice));
   }
-  return [...slices];
+  return slices;
 };
 
 /** Links inside sandboxes: those of the sandbox's endpoints. */
 const slicesInside = ({ model }: Repairing, namespaces: ReadonlySet<string>): readonly Slice[] =>
   [...model.sandboxes.values()]
     .filter(({ netns }) => namespaces.has(netns))
-    .flatMap(({ id }) => model.endpointsOfSandbox(id).map((e): Slice => `endpoint/${e.id}`));
+    .flatMap(({ id }) => model.endpointsOfSandbox(id).map(endpointSlice));
 
 /** Of Open vSwitch's, all slices that have something there: one transaction may have changed any. */
 const slicesInOvs = ({ model, derive }: Repairing): readonly Slice[] =>
@@ -89,7 +89,7 @@ const slicesFor = (parts: Repairing, drift: readonly Drift[]): readonly Slice[] 
   const namespaces = new Set(links.filter(({ ns }) => ns !== 'host').map(({ ns }) => ns));
   const ovs = drift.some((d) => d.kind === 'ovs') ? slicesInOvs(parts) : [];
   const onLinks = links.length === 0 ? [] : [...slicesOn(parts, names), ...slicesInside(parts, namespaces)];
-  return [...new Set([...onLinks, ...ovs])];
+  return distinctSlices([...onLinks, ...ovs]);
 };
 
 /** Answers how many steps it took; 0 when all was as it should be. Throws the first refusal; the rest is repaired. */

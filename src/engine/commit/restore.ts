@@ -18,9 +18,10 @@ import { type Parts, timestamp } from '../parts.js';
 import { allSlices } from './derive.js';
 import type { Derive } from './ledger.js';
 import type { Model } from './model.js';
+import { isKnown } from './tables.js';
 
 export const loadModel = (model: Model, store: Store): void => {
-  for (const change of store.load()) model.change(change);
+  for (const change of store.load()) if (isKnown(change)) model.change(change);
 };
 
 /** Everything the model wants, in one list. */
@@ -157,8 +158,9 @@ export const settleStrays = (
  * kernel refuses: nothing may be made under a container that runs.
  */
 export const rebindNamespaces = ({ model, runtime, kernel, log }: Parts): void => {
-  for (const { id, name, sandboxId } of model.containers.values()) {
-    const netns = sandboxId === null ? '' : (model.sandboxes.get(sandboxId)?.netns ?? '');
+  for (const container of model.containers.values()) {
+    const { id, name } = container;
+    const netns = model.sandboxOf(container)?.netns ?? '';
     if (netns === '' || kernel.present({ kind: 'netns', path: netns })) continue;
     const state = runtime.adopt(id);
     if (!state || !('pid' in state)) continue;

@@ -2,12 +2,12 @@
 import { conflict, notFound, ViaductError } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Container, HostConfig } from '../../model/container.js';
-import type { Change } from '../../store/store.js';
 import { usesHost } from '../attach/attaching.js';
 import { forget } from '../attach/connection.js';
 import { gatewayOf } from '../attach/default-gateway.js';
 import { canonicalSettings } from '../attach/endpoint.js';
 import { connectAny, disconnectAny } from '../attach/joining.js';
+import type { Change } from '../commit/tables.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
 import type { Parts } from '../parts.js';
 import { interfaceCounters } from './counters.js';
@@ -182,7 +182,7 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     ...container.endpointIds.flatMap((id) => parts.model.endpoints.get(id) ?? []),
     ...gatewayOf(parts, container),
   ],
-  sandbox: (container) => (container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined),
+  sandbox: parts.model.sandboxOf,
   paths: (container) => pathsOf(parts, container.id),
   async wait(reference, condition) {
     const container = parts.model.getContainer(reference);

@@ -24,6 +24,7 @@ import {
   type ResolvConfMode,
   resolvConfText,
 } from '../../dns/files.js';
+import { bare } from '../../model/address.js';
 import type { Container } from '../../model/container.js';
 import type { Endpoint, SandboxDns } from '../../model/endpoint.js';
 import { type ContainerId, shortId } from '../../model/ids.js';
@@ -31,7 +32,6 @@ import type { StartRequest } from '../../runtime/contract.js';
 import { linkTargets, namespaceOwner, usesHost } from '../attach/attaching.js';
 import { type LinkTarget, linksOf } from '../attach/links.js';
 import { withoutIpv6 } from '../attach/sysctls.js';
-import { bare } from '../commit/model.js';
 import type { Parts } from '../parts.js';
 
 export interface EtcPaths {
@@ -105,7 +105,7 @@ const hosts = (parts: Parts, container: Container): string => {
   const extra = extraRecords(container.hostConfig.ExtraHosts ?? [], parts.facts.gatewayAddresses());
   if (usesHost(container) && extra.length === 0) return hostHosts();
   const endpoints = endpointsOf(parts, container);
-  const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
+  const sandbox = parts.model.sandboxOf(container);
   return hostsText({
     extra: [...extra, ...linkRecords(defaultBridgeLinks(parts, container))],
     own: endpoints.flatMap((e) => own(container, e)),
@@ -119,7 +119,7 @@ const modeOf = (container: Container, dns: SandboxDns | undefined): ResolvConfMo
 };
 
 const resolvConf = (parts: Parts, container: Container): string => {
-  const dns = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId)?.dns : undefined;
+  const dns = parts.model.sandboxOf(container)?.dns;
   const mode = modeOf(container, dns);
   return resolvConfText({
     host: hostResolvConf(mode),

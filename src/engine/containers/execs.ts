@@ -57,7 +57,7 @@ export const createExecCommands = (parts: Parts): ExecCommands => {
   ): Promise<RunningExec> => {
     try {
       // A disconnect just answered may still be taking an interface out of this container.
-      const namespace = container.sandboxId && parts.model.sandboxes.get(container.sandboxId)?.netns;
+      const namespace = parts.model.sandboxOf(container)?.netns;
       if (namespace) await parts.kernel.settled(namespace);
       const request = {
         ...e.request,

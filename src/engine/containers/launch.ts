@@ -15,7 +15,7 @@ import { writeEtc } from './etc.js';
 import { mountVolumes, withSubpaths } from './mounts.js';
 
 const namespaceOf = (parts: Parts, container: Container): string => {
-  const sandbox = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
+  const sandbox = parts.model.sandboxOf(container);
   return sandbox?.netns ?? '';
 };
 

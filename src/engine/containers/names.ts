@@ -1,9 +1,9 @@
 /** What a sandbox can resolve: the embedded DNS's view of the model. Pure look-ups through indices. */
 import type { Names } from '../../dns/contract.js';
+import { bare } from '../../model/address.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import { linkedOn } from '../attach/links.js';
 import type { Model } from '../commit/model.js';
-import { bare } from '../commit/model.js';
 
 type Addresses = NonNullable<ReturnType<Names['resolve']>>;
 

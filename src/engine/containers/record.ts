@@ -3,7 +3,7 @@
  * rename, a limit or a user's stop that came between would be lost.
  */
 import type { Container, ContainerState } from '../../model/container.js';
-import type { Change } from '../../store/store.js';
+import type { Change } from '../commit/tables.js';
 import type { Parts } from '../parts.js';
 
 /** In one commit with `beside`. Nothing happens to a record that is gone. */

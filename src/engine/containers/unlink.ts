@@ -1,9 +1,9 @@
 /** `docker rm --link client/alias`: the link goes, with what it opened; both containers go on. */
 import { conflict } from '../../errors.js';
 import type { Container } from '../../model/container.js';
-import type { Change } from '../../store/store.js';
 import { linkTargets } from '../attach/attaching.js';
 import { linkedPorts, withoutLink } from '../attach/links.js';
+import type { Change } from '../commit/tables.js';
 import type { Parts } from '../parts.js';
 import { etcUnlinked } from './etc.js';
 

@@ -7,8 +7,8 @@ import { resolvePools } from '../../ipam/pools.js';
 import type { Logger } from '../../log.js';
 import { freshId, type NetworkId } from '../../model/ids.js';
 import type { AdoptedBridge, Family, IpamConfig, Network } from '../../model/network.js';
-import type { Change } from '../../store/store.js';
 import type { Model } from '../commit/model.js';
+import type { Change } from '../commit/tables.js';
 import { type HostFacts, timestamp } from '../parts.js';
 import { adoptable } from './adoption.js';
 

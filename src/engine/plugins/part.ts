@@ -84,8 +84,8 @@ export const owedForEndpoint = (parts: Parts, network: Network, endpoint: Endpoi
   const addresses = pluginPools(network, endpoint).map(([address, poolId]) =>
     releaseAddress(ipam.driver, poolId, address),
   );
-  const { id, ifname, remote, sandboxId } = endpoint;
-  const netns = parts.model.sandboxes.get(sandboxId)?.netns;
+  const { id, ifname, remote } = endpoint;
+  const netns = parts.model.sandboxOf(endpoint)?.netns;
   const link = netns && remote?.source ? { link: { netns, name: ifname, source: remote.source } } : {};
   return { id, networkId: network.id, of: 'endpoint', calls: [...driverCalls, ...addresses], ...link };
 };
@@ -102,8 +102,9 @@ export const movedLinks = (model: Model): readonly MovedLink[] => {
     mtu: 0,
     up: true,
   });
-  const wanted = [...model.endpoints.values()].flatMap(({ remote, ifname, mac, sandboxId }) => {
-    const netns = model.sandboxes.get(sandboxId)?.netns;
+  const wanted = [...model.endpoints.values()].flatMap((endpoint) => {
+    const { remote, ifname, mac } = endpoint;
+    const netns = model.sandboxOf(endpoint)?.netns;
     return netns && remote?.source ? [moved(netns, ifname, remote.source, mac)] : [];
   });
   const left = [...model.owed.values()].flatMap(({ link }) =>

@@ -4,11 +4,11 @@
  */
 
 import { isOwnIpam } from '../../ipam/own.js';
+import { bare } from '../../model/address.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Network, Pool } from '../../model/network.js';
 import type { IpamPlugin } from '../../plugins/contract.js';
-import type { Change } from '../../store/store.js';
-import { bare } from '../commit/model.js';
+import type { Change } from '../commit/tables.js';
 import type { Parts } from '../parts.js';
 import { FOR_GATEWAY } from './pools.js';
 

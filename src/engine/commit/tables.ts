@@ -1,0 +1,135 @@
+/**
+ * The kinds of records, one row each: all that the commit has to know of a kind. Types of records, changes and look-ups follow
+ * from the rows, so a new kind is a row here and nothing else.
+ */
+import { bare } from '../../model/address.js';
+import type { Container } from '../../model/container.js';
+import type { Endpoint, Sandbox } from '../../model/endpoint.js';
+import type { Network } from '../../model/network.js';
+import type { Owed } from '../../model/owed.js';
+import { HOST_SLICE, type Slice } from '../../plan/objects.js';
+import type { StoredChange } from '../../store/store.js';
+import type { Keys, Table as Memory } from './table.js';
+
+/** What a row may look up, as it was before the commit. */
+export interface Related {
+  endpointsOfNetwork(id: string): readonly Endpoint[];
+  endpointsOfSandbox(id: string): readonly Endpoint[];
+}
+
+export interface Row<R, I extends string> {
+  /** who keeps the records: our own store, or the cluster, of whose store ours are a cache that is never written down */
+  readonly source: 'local' | 'cluster';
+  /**
+   * Must the change be on the disk before the client is answered? After a reboot nothing runs, so what only runs need not;
+   * what the user asked for must. Each is null where there is none.
+   */
+  readonly outlivesReboot: (before: R | null, after: R | null) => boolean;
+  /** how records are found, besides by their ids */
+  readonly indices: Readonly<Record<I, Keys<R>>>;
+  /** the slices whose objects depend on the record */
+  readonly touches: (id: string, before: R | null, after: R | null, related: Related) => readonly Slice[];
+}
+
+/** The record's type is named, the names of its indices are inferred. */
+export const row =
+  <R>() =>
+  <I extends string>(declared: Row<R, I>): Row<R, I> =>
+    declared;
+
+const endpoints = (of: readonly Endpoint[]): readonly Slice[] =>
+  of.map(({ id }) => ({ kind: 'endpoint', id }));
+
+export const onNetwork = (networkId: string, name: string): string => `${networkId} ${name}`;
+
+/** Addresses that a container names for itself, by the network's id (its name, until that is resolved). */
+export const askedAddresses = ({
+  networks,
+}: Container): readonly { readonly network: string; readonly address: string }[] =>
+  networks.flatMap(({ networkId, name, settings: { ipv4, ipv6 } }) =>
+    [ipv4, ipv6].flatMap((address) =>
+      address === undefined ? [] : [{ network: networkId || name, address }],
+    ),
+  );
+
+/** `--rm` is gone after a reboot anyway; of the others, what their users said. */
+const containerOutlives = (before: Container | null, after: Container | null): boolean => {
+  if ((after ?? before)?.hostConfig.AutoRemove) return false;
+  if (before === null || after === null) return before !== after;
+  return (
+    before.name !== after.name ||
+    before.hostConfig !== after.hostConfig ||
+    before.networks !== after.networks ||
+    before.stoppedByUser !== after.stoppedByUser
+  );
+};
+
+export const TABLES = {
+  network: row<Network>()({
+    source: 'local',
+    outlivesReboot: () => true,
+    indices: { name: ({ name }) => [name] },
+    touches: (id, before, after, related) => [
+      HOST_SLICE,
+      { kind: 'network', id },
+      ...(before && after ? endpoints(related.endpointsOfNetwork(id)) : []),
+    ],
+  }),
+  endpoint: row<Endpoint>()({
+    source: 'local',
+    outlivesReboot: () => false,
+    indices: {
+      network: ({ networkId }) => [networkId],
+      sandbox: ({ sandboxId }) => (sandboxId === null ? [] : [sandboxId]),
+      link: ({ hostIfname }) => (hostIfname === '' ? [] : [hostIfname]),
+      name: ({ networkId, dnsNames }) => dnsNames.map((name) => onNetwork(networkId, name.toLowerCase())),
+      address: ({ networkId, ipv4, ipv6 }) =>
+        [ipv4, ipv6].flatMap((address) => (address ? [onNetwork(networkId, bare(address))] : [])),
+    },
+    touches: (id) => [{ kind: 'endpoint', id }],
+  }),
+  sandbox: row<Sandbox>()({
+    source: 'local',
+    outlivesReboot: () => false,
+    indices: {},
+    // Routes of its endpoints move with its gateways.
+    touches: (id, _before, _after, related) => [
+      { kind: 'sandbox', id },
+      ...endpoints(related.endpointsOfSandbox(id)),
+    ],
+  }),
+  container: row<Container>()({
+    source: 'local',
+    outlivesReboot: containerOutlives,
+    indices: {
+      name: ({ name }) => [name],
+      // Also of containers that do not run, whose addresses nobody has.
+      asks: (container) => askedAddresses(container).map(({ network }) => network),
+    },
+    touches: () => [],
+  }),
+  owed: row<Owed>()({
+    source: 'local',
+    // A plugin keeps its networks over a reboot (a central database), as we keep ours.
+    outlivesReboot: (_before, after) => after?.of === 'network',
+    indices: {},
+    touches: () => [],
+  }),
+};
+
+type RecordOf<T> = T extends Row<infer R, infer _> ? R : never;
+type IndexOf<T> = T extends Row<infer _, infer I> ? I : never;
+type Declared = typeof TABLES;
+
+export type Table = keyof Declared;
+export type Records = { readonly [T in Table]: RecordOf<Declared[T]> };
+export type Rows = { readonly [T in Table]: Row<Records[T], IndexOf<Declared[T]>> };
+export type Tables = { readonly [T in Table]: Memory<Records[T], IndexOf<Declared[T]>> };
+
+/** One record set (`value`) or removed (`null`). */
+export type Change<T extends Table = Table> = {
+  [K in T]: { readonly table: K; readonly id: string; readonly value: Records[K] | null };
+}[T];
+
+/** Records of a table that only a later version knows stay in the store, and are nobody's here. */
+export const isKnown = (change: StoredChange): change is Change => Object.hasOwn(TABLES, change.table);

@@ -6,7 +6,6 @@
  */
 import { KernelError, ViaductError } from '../errors.js';
 import { failpoint } from '../failpoints.js';
-import { isPortGuard } from '../plan/depend.js';
 import { inverseStep } from '../plan/inverse.js';
 import { type KernelObject, objectKey } from '../plan/objects.js';
 import type { Plan, Step } from '../plan/plan.js';
@@ -145,10 +144,10 @@ export class Applier {
 
   /** Elements outlive their port, and so does its chain: for good, or until the reaper is through. */
   #takeGuards(taken: readonly KernelObject[]): void {
-    const guards = taken.filter(isPortGuard);
+    const guards = taken.flatMap((object) => elementChanges({ op: 'delete', object }));
     if (guards.length === 0) return;
     failpoint('kernel-step');
-    this.parts.nftables.apply(guards.flatMap((object) => elementChanges({ op: 'delete', object })));
+    this.parts.nftables.apply(guards);
   }
 
   #messages({ ns, steps }: Run, { session }: Context, applied: Step[]): void {

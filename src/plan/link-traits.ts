@@ -2,10 +2,12 @@
  * What a plan must know of each type of interface: what the kernel cannot change of it, and how people write it. A mapped
  * type over the types: a type without a row does not compile.
  */
-import type { LinkObject, LinkOf, LinkType } from './link-objects.js';
-import type { Netns } from './objects.js';
+import type { Service } from './kinds/kind.js';
+import type { LinkObject, LinkOf, LinkType, Netns } from './link-objects.js';
 
 export interface LinkTraits<L extends LinkObject> {
+  /** makes it and takes it away instead of the kernel */
+  readonly service?: Service;
   /** what cannot be changed: where it differs the link is made anew, with all it carries */
   fixed(link: L): readonly unknown[];
   /** its further interfaces (a veth has two) */
@@ -85,6 +87,7 @@ const TRAITS: { readonly [T in LinkType]: LinkTraits<LinkOf<T>> } = {
     changes: (link, before) => changed(link, before, 'mac', (mac) => `address ${mac}`),
   },
   ovs: {
+    service: 'ovs',
     fixed: ({ bridge }) => [bridge],
     before: ({ mac }) => `address ${mac}`,
     type: ({ name, bridge, tag }) =>

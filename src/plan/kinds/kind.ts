@@ -1,0 +1,36 @@
+/** What a plan must know of each kind of kernel object. A kind is its type and one such row, in the file of its back end. */
+import type { Netns } from '../link-objects.js';
+import type { Phase } from '../phases.js';
+
+export type Op = 'create' | 'delete' | 'replace';
+
+/** A service beside the kernel that keeps objects, and that may be silent for a while. */
+export type Service = 'ovs';
+
+export interface Kind<O> {
+  /** the kernel's own identity of the object among those of its kind, as one text */
+  key(o: O): string;
+  /** when it is made, and put in place of another of its key */
+  readonly open: Phase | ((o: O) => Phase);
+  readonly close: Phase | ((o: O) => Phase);
+  /** the interface that it cannot be without and dies with, other than being one (`interfaceKey`) */
+  on?(o: O): string | undefined;
+  /** the namespace whose end is its end without any step of ours */
+  within?(o: O): Netns;
+  /** Are two of one key in one state? Absent: where all of them is the same. */
+  same?(a: O, b: O): boolean;
+  /** The service that keeps it; absent: the kernel, or the daemon itself. */
+  service?(o: O): Service | undefined;
+  /** the command that people know for it; `before`: of a replacement */
+  print(op: Op, o: O, before?: O): string;
+}
+
+/** One interface in one namespace. */
+export const interfaceKey = (ns: Netns, name: string): string => `${ns} ${name}`;
+
+export const VERBS: Readonly<Record<Op, string>> = { create: 'add', delete: 'del', replace: 'replace' };
+
+export const ip = (ns: Netns): string => (ns === 'host' ? 'ip' : `ip -n ${ns}`);
+
+/** The start of a command that knows no namespaces itself. */
+export const within = (ns: Netns): string => (ns === 'host' ? '' : `ip netns exec ${ns} `);

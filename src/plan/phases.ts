@@ -1,0 +1,41 @@
+/**
+ * Phases of a plan, in order. What takes away runs first, what adds after it, and the removal of guards last: what opens
+ * is removed first and added last.
+ */
+export const PHASES = [
+  'closeResolver',
+  'closeElement',
+  'closeHostport',
+  'closeRoute',
+  'closeNeighbour',
+  'closeAddress',
+  'closeSysctl',
+  // A port is unplugged before the flows that confine it go, and a switch goes when nothing is plugged in.
+  'closePort',
+  'closeFlow',
+  'closeLink',
+  'closeSwitch',
+  'closeForeign',
+  'closeNetns',
+  'openNetns',
+  'openGuard',
+  'openSwitch',
+  'openLink',
+  'openForeign',
+  // A container's end comes up last: neither port nor flow carries anything before.
+  'openPort',
+  'openFlow',
+  'openSysctl',
+  'openAddress',
+  'openNeighbour',
+  'openHostport',
+  // Guards of a bridge's port need the port, which carries nothing before it is raised.
+  'openPortGuard',
+  'openElement',
+  'linkUp',
+  'openRoute',
+  'openResolver',
+  'closeGuard',
+] as const;
+
+export type Phase = (typeof PHASES)[number];

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Engine } from '../engine/contract.js';
 import type { Logger } from '../log.js';
+import { LIMITS, type Limits } from './http/connections.js';
 import { listenOn } from './http/listen.js';
 import { createRouter } from './http/router.js';
 import { createServer, type Tls } from './http/server.js';
@@ -12,17 +13,18 @@ import { ROUTES } from './routes/index.js';
 export interface Api {
   /** Opens every address (`unix://`, `tcp://`, `fd://`); throws when one cannot be had, with none left open. */
   listen(hosts: readonly string[]): Promise<void>;
-  /** Refuses new requests, ends streams, gives ordinary requests `GRACE_MS` to finish. */
+  /** Refuses new requests, ends streams, gives ordinary requests a moment to finish; resolves when no connection is left. */
   close(): Promise<void>;
 }
 
-const MOST_CONNECTIONS = 4096;
-const GRACE_MS = 1000;
-const IDLE_MS = 20;
-
 export function createApi(
   engine: Engine,
-  options: { readonly logger: Logger; readonly release?: string; readonly mostConnections?: number },
+  options: {
+    readonly logger: Logger;
+    readonly release?: string;
+    /** others than the usual ones */
+    readonly limits?: Partial<Limits>;
+  },
 ): Api {
   const closing = new AbortController();
   // Each request under way listens, and there is no limit to those: Node's warning of a leak is for fewer than eleven.
@@ -36,7 +38,7 @@ export function createApi(
     release: options.release ?? 'development',
     router,
     closing: closing.signal,
-    mostConnections: options.mostConnections ?? MOST_CONNECTIONS,
+    limits: { ...LIMITS, ...options.limits },
   };
   return {
     async listen(hosts) {
@@ -54,24 +56,10 @@ export function createApi(
   };
 }
 
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    // Node counts connections that were taken over, but does not close them: who does not let go of one is not waited for.
-    const force = setTimeout(() => {
-      server.closeAllConnections();
-      clearInterval(idle);
-      resolve();
-    }, GRACE_MS);
-    // A connection whose last answer has just gone out is idle a moment later.
-    const idle = setInterval(() => server.closeIdleConnections(), IDLE_MS);
-    server.close(() => {
-      clearTimeout(force);
-      clearInterval(idle);
-      resolve();
-    });
-    server.closeIdleConnections();
+const closeServer = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
   });
-}
 
 function readTls(engine: Engine): Tls | null {
   const { tls } = engine.config;

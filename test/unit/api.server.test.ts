@@ -203,7 +203,7 @@ describe('the door', () => {
   });
 
   it('K11: silent connections keep nobody out, and take nobody’s stream or upgrade away', async () => {
-    const full = createApi(engine, { logger: quiet, mostConnections: 8 });
+    const full = createApi(engine, { logger: quiet, limits: { most: 8 } });
     const path = join(directory, 'full.sock');
     await full.listen([`unix://${path}`]);
     const id = await container();

@@ -62,19 +62,7 @@ export async function carry(
   if (carriage.gone.aborted && carriage.stdin) streams.stdin?.end();
   streams.detach();
   if (carriage.gone.aborted) output.destroy();
-  else finish(connection);
-}
-
-/** A client may take this long to close its side after we closed ours. */
-const LINGER_MS = 10_000;
-
-/** Closes our side; what the client still sends is read and dropped, or its last answer would be lost in a reset. */
-function finish({ input, output }: Hijacked): void {
-  output.end();
-  if (input === null) return;
-  input.removeAllListeners('data').removeAllListeners('end').resume();
-  const timer = setTimeout(() => input.destroy(), LINGER_MS).unref();
-  input.once('close', () => clearTimeout(timer));
+  else connection.release();
 }
 
 /** A stream that nobody asked for is read all the same: full pipes would stop the process. */

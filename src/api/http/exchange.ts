@@ -4,6 +4,15 @@ import type { Duplex } from 'node:stream';
 import type { Engine } from '../../engine/contract.js';
 import type { Logger } from '../../log.js';
 
+/** A connection that may be taken over. */
+export interface Upgrade {
+  readonly socket: Duplex;
+  /** what came after the headers */
+  readonly head: Buffer;
+  /** ends it, once all that there is to say has been written (`connections.ts`) */
+  release(): void;
+}
+
 export interface Exchange {
   readonly engine: Engine;
   readonly logger: Logger;
@@ -16,8 +25,8 @@ export interface Exchange {
   readonly params: Readonly<Record<string, string>>;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** present on hijacking routes: the connection, which is theirs to take; `head` holds what came after the headers */
-  readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer };
+  /** present on hijacking routes: the connection, which is theirs to take */
+  readonly upgrade?: Upgrade;
   /** aborted when the client is gone or the daemon closes */
   readonly gone: AbortSignal;
 }

@@ -12,6 +12,8 @@ export interface Hijacked {
   /** what the client sends; null where it cannot send */
   readonly input: Duplex | null;
   readonly output: Writable;
+  /** Whoever took the connection over ends it by this, never by `output.end()`: it does not wait for its client for ever. */
+  release(): void;
 }
 
 /** `multiplexed`: the stream carries stdout and stderr in frames (said in the content type since API 1.42). */
@@ -22,9 +24,9 @@ export function hijack(exchange: Exchange, multiplexed: boolean): Hijacked {
     response.shouldKeepAlive = false;
     response.writeHead(200, { 'Content-Type': RAW_STREAM });
     response.flushHeaders();
-    return { input: null, output: response };
+    return { input: null, output: response, release: () => void response.end() };
   }
-  const { socket } = upgrade;
+  const { socket, release } = upgrade;
   const contentType = multiplexed && exchange.minor >= 42 ? MULTIPLEXED_STREAM : RAW_STREAM;
   // The response was only there for an answer that refuses; from here the socket is ours.
   response.detachSocket(exchange.request.socket);
@@ -35,5 +37,5 @@ export function hijack(exchange: Exchange, multiplexed: boolean): Hijacked {
   );
   const body = Number(exchange.request.headers['content-length'] ?? 0);
   if (upgrade.head.length > body) socket.unshift(upgrade.head.subarray(body));
-  return { input: socket, output: socket };
+  return { input: socket, output: socket, release };
 }

@@ -31,7 +31,8 @@ const asBytes = (refusal: Refusal): string =>
     body(refusal),
   ].join('\r\n');
 
-export function tellRefusals(server: Server): void {
+/** `release`: ends a connection on which all has been said. */
+export function tellRefusals(server: Server, release: (socket: Duplex) => void): void {
   const answers = new WeakMap<Duplex, ServerResponse>();
   server.on('request', (request, response) => answers.set(request.socket, response));
   /** The bytes of an answer that has begun are not to be mixed with another's. */
@@ -42,11 +43,14 @@ export function tellRefusals(server: Server): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     // Without a parser's or a timer's error the connection itself is broken.
     const spoke = error.code?.startsWith('HPE_') || error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    // What it says after it was refused does not make the refusal any clearer.
+    if (spoke && socket.writableEnded) return;
     if (!spoke || answering(socket) || !socket.writable) {
       socket.destroy();
       return;
     }
-    socket.end(asBytes(REFUSALS[error.code ?? ''] ?? NOT_HTTP));
+    socket.write(asBytes(REFUSALS[error.code ?? ''] ?? NOT_HTTP));
+    release(socket);
   });
   server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
     const refusal = { status: 417, message: 'only Expect: 100-continue is understood' };

@@ -9,8 +9,8 @@ import type { Duplex } from 'node:stream';
 import type { Engine } from '../../engine/contract.js';
 import { invalid, unavailable } from '../../errors.js';
 import type { Logger } from '../../log.js';
-import { type Connections, createConnections } from './connections.js';
-import type { Exchange } from './exchange.js';
+import { type Connections, createConnections, type Limits } from './connections.js';
+import type { Exchange, Upgrade } from './exchange.js';
 import { tellRefusals } from './refusals.js';
 import { sendFailure } from './reply.js';
 import type { Match, Router } from './router.js';
@@ -21,10 +21,10 @@ export interface ServerOptions {
   readonly logger: Logger;
   readonly release: string;
   readonly router: Router;
-  /** aborted when the daemon closes: ends streams that would go on for ever */
+  /** aborted when the daemon closes: ends streams that would go on for ever, and in a moment every connection */
   readonly closing: AbortSignal;
-  /** per listener; beyond it idle ones give way (`connections.ts`) */
-  readonly mostConnections: number;
+  /** of the connections of each listener */
+  readonly limits: Limits;
 }
 
 export interface Tls {
@@ -52,7 +52,8 @@ export function createServer(options: ServerOptions, tls: Tls | null): http.Serv
     requireHostHeader: false,
     IncomingMessage: takingOver((request) => hijacking(options, request) !== undefined),
   };
-  const connections = createConnections(options.mostConnections);
+  const connections = createConnections(options.limits);
+  options.closing.addEventListener('abort', () => connections.close(), { once: true });
   const server =
     tls === null
       ? http.createServer(settings)
@@ -68,13 +69,17 @@ export function createServer(options: ServerOptions, tls: Tls | null): http.Serv
           minVersion: 'TLSv1.2',
           handshakeTimeout: HANDSHAKE_MS,
         });
-  if (tls !== null) server.maxConnections = 2 * options.mostConnections;
+  if (tls !== null) {
+    server.maxConnections = 2 * options.limits.most;
+    server.on('connection', (socket: Duplex) => connections.approach(socket));
+  }
   server.on(tls === null ? 'connection' : 'secureConnection', (socket: Duplex) => connections.enter(socket));
-  tellRefusals(server);
+  tellRefusals(server, connections.release);
   // accept(2) fails while descriptors are short: the next connection tries again.
   server.on('error', (error) => options.logger.warn({ err: error }, 'a socket of the API failed'));
   server.on('request', (request, response) => {
     connections.began(request.socket);
+    response.once('prefinish', () => connections.answered(request.socket, response));
     response.once('close', () => connections.ended(request.socket));
     void serve(options, request, response);
   });
@@ -88,7 +93,7 @@ async function serve(
   options: ServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
-  taken?: { readonly match: Match; readonly socket: Duplex; readonly head: Buffer },
+  taken?: Upgrade & { readonly match: Match },
 ): Promise<void> {
   const url = splitUrl(request);
   const gone = new AbortController();
@@ -110,7 +115,7 @@ async function serve(
     params: match?.params ?? {},
     request,
     response,
-    ...(taken === undefined ? {} : { upgrade: { socket: taken.socket, head: taken.head } }),
+    ...(taken === undefined ? {} : { upgrade: taken }),
     gone: gone.signal,
   });
   try {
@@ -167,14 +172,14 @@ function upgrade(
     handBack(server, encrypted, request, socket, head);
     return;
   }
-  // Until it closes: what the route does with it is nothing that an idle client does.
   connections.began(socket);
   socket.on('error', () => socket.destroy());
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(request.socket);
-  response.once('finish', () => socket.end());
-  void serve(options, request, response, { match, socket, head });
+  const release = (): void => connections.release(socket);
+  response.once('prefinish', release);
+  void serve(options, request, response, { match, socket, head, release });
 }
 
 /**

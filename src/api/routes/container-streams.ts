@@ -32,7 +32,7 @@ async function attach(exchange: Exchange): Promise<void> {
     stderr: flag(exchange, 'stderr'),
   };
   if (!wanted.logs && !wanted.stream) {
-    hijack(exchange, !tty).output.end();
+    hijack(exchange, !tty).release();
     return;
   }
   const { streams, settled } = containers.attach(container.id, wanted, exchange.gone);

@@ -99,11 +99,12 @@ async function start(exchange: Exchange): Promise<void> {
  * A command that cannot be run is told in the stream, as in Docker: clients then read the exit code (126, 127) from
  * `inspect`. What is wrong with the request itself was an ordinary error before.
  */
-function tell(exchange: Exchange, { output }: Hijacked, failure: unknown, tty: boolean): void {
+function tell(exchange: Exchange, { output, release }: Hijacked, failure: unknown, tty: boolean): void {
   const { status, message } = describeFailure(failure);
   if (status === 500) exchange.logger.error({ err: failure, url: exchange.request.url }, message);
   const line = Buffer.from(`${message}\r\n`);
-  output.end(tty ? line : frame(STDOUT, line));
+  output.write(tty ? line : frame(STDOUT, line));
+  release();
 }
 
 export const EXEC_ROUTES = [

@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLIENTS, startDaemon, type TestDaemon } from '../support/daemon.js';
+import { openConnections } from '../support/open-connections.js';
 import { type RawClient, type RawRequest, rawClient, unframed } from '../support/raw-client.js';
 import { attempt, until } from '../support/run.js';
 
@@ -390,5 +391,61 @@ describe('files, images and reports', () => {
     await survivor.rest();
     sleeper.socket.destroy();
     await sameDaemon();
+  });
+});
+
+describe('the last answer and the stop', () => {
+  const execOf = async (box: Box, command: string): Promise<RawRequest> => {
+    const made = await d.api('POST', `/containers/${box.id}/exec`, {
+      ...{ AttachStdin: true, AttachStdout: true },
+      Cmd: [command],
+    });
+    const { Id } = made.json as { Id: string };
+    return { method: 'POST', path: `/exec/${Id}/start`, body: {}, upgrade: true };
+  };
+  /** Connections that Node knows nothing of once they are taken over. */
+  const taken = async (box: Box): Promise<readonly RawRequest[]> => [
+    await execOf(box, 'no-such-program'),
+    await execOf(box, 'true'),
+    { method: 'POST', path: `/containers/${box.id}/attach`, upgrade: true },
+    { method: 'POST', path: '/containers/no-such-container/attach?stream=1', upgrade: true },
+  ];
+
+  test('M2: a client that says something behind its answer and dies leaves no connection', async () => {
+    const box = await create(false, 'sleep 600');
+    await start(box);
+    const clients = await Promise.all((await taken(box)).map(async (request) => client(request)));
+    const open = (): number => openConnections(d.socket);
+    const before = open();
+    expect(before).toBeGreaterThanOrEqual(clients.length);
+    for (const each of clients) {
+      await each.header();
+      await new Promise<void>((resolve) => void each.socket.end('more', resolve));
+      each.socket.destroy();
+    }
+    await until('they are gone', () => open() <= before - clients.length);
+    expect((await d.api('DELETE', `/containers/${box.id}?force=1`)).status).toBe(204);
+    await sameDaemon();
+  });
+
+  test('M2: a stop waits for no client that reads no more or does not close', async () => {
+    const box = await create(false, FLOOD);
+    await start(box);
+    const requests = [
+      ...(await taken(box)),
+      await execOf(box, FLOOD),
+      attachTo(box),
+      { method: 'GET', path: `/containers/${box.id}/logs?follow=1&stdout=1` },
+      { method: 'GET', path: '/events?since=1' },
+    ];
+    const clients = [...requests, ...requests].map(client);
+    for (const each of clients) await each.header();
+    for (const each of clients.slice(requests.length)) each.sleep();
+    expect(await d.terminate()).toBe(0);
+    expect(d.log()).not.toContain('does not let go');
+    for (const { socket } of clients) socket.destroy();
+    await d.start();
+    pid = d.pid();
+    expect((await d.api('DELETE', `/containers/${box.id}?force=1`)).status).toBe(204);
   });
 });

@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 /** SO_ACCEPTCON of the kernel's `__SO_ACCEPTCON` (include/linux/net.h): the listener itself, not a connection */
 const LISTENS = 0x10000;
 
-/** `process`: one in the network namespace of whoever listens. */
-export const openConnections = (path: string, process: number | 'self' = 'self'): number =>
-  readFileSync(`/proc/${process}/net/unix`, 'utf8')
+/** The kernel lists the accepted end of a connection in the network namespace of its client: ours, wherever the daemon is. */
+export const openConnections = (path: string): number =>
+  readFileSync('/proc/net/unix', 'utf8')
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
     // Num RefCount Protocol Flags Type St Inode Path

@@ -157,11 +157,8 @@ test(
     expect(untold.length).toBeLessThan(outcomes.length);
     const states = new Set(untold.map(({ state }) => state));
     expect([...states]).toHaveLength(1);
-    for (const { damage, state, later } of outcomes)
-      expect(
-        later.replace(/,?\{"table":"owed","id":"added","value":\{"id":"added"\}\}/, ''),
-        JSON.stringify(damage),
-      ).toBe(state);
+    const lost = outcomes.filter(({ state, later }) => state !== later).map(({ damage }) => damage);
+    expect(lost).toEqual([]);
   },
   EACH ? 3_600_000 : 120_000,
 );

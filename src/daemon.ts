@@ -57,17 +57,23 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     registryMirrors: config.registryMirrors,
   });
   // The runtime asks a program for its version: we read the records meanwhile.
-  const opened = Promise.all([runtime.open(), images.open()]);
-  const { store, quarantined, restored } = openStore(
+  const ready = Promise.all([runtime.open(), images.open()]);
+  const { store, ...opened } = openStore(
     join(config.dataRoot, 'intent.mdb'),
     join(config.dataRoot, 'intent.tail'),
     (message) => log.error({}, message),
     config.execRoot,
   );
-  if (quarantined)
-    log.error(quarantined, 'the record of networks and containers could not be read and was set aside');
-  if (restored)
-    log.error(restored, 'the record was taken from its copy: what changed after that moment is not known');
+  if (opened.quarantined)
+    log.error(
+      opened.quarantined,
+      'the record of networks and containers could not be read and was set aside',
+    );
+  if (opened.restored)
+    log.error(
+      opened.restored,
+      'the record was taken from its copy: what changed after that moment is not known',
+    );
   const leaving = createLeaving();
   const host = hostView(config);
   const model = new Model();
@@ -97,7 +103,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     parents: () => parentNames(model, { host, drivers: DRIVERS }),
     settings: hostSettings(model, { host, drivers: DRIVERS }),
   });
-  await opened;
+  await ready;
   const events = createEvents({
     onListenerError: (error) => log.error({ error: String(error) }, 'event listener failed'),
   });
@@ -111,6 +117,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
       gateways: () => (config.hostGatewayIps.length > 0 ? config.hostGatewayIps : bridgeGateways(model)),
     }),
     store,
+    opened,
     model,
     kernel,
     drivers: DRIVERS,

@@ -214,6 +214,8 @@ export interface Engine {
     past(): readonly EngineEvent[];
   };
   readonly runtime: { readonly name: string; readonly version: string };
+  /** what is not as it should be since the daemon's start: sentences for people */
+  warnings(): readonly string[];
   /** By container and network; of containers that run. */
   dropped(): readonly DroppedPackets[];
   /** names of the network drivers there are: built in, and plugins in use */

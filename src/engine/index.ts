@@ -16,10 +16,13 @@ import { createBuildCommands } from './build/index.js';
 import { convergeAll } from './commit/converge.js';
 import { allSlices, createDerive } from './commit/derive.js';
 import { droppedPackets } from './commit/dropped.js';
+import { keepsakes } from './commit/keepsakes.js';
 import { Ledger } from './commit/ledger.js';
+import { findLost, lossWarnings, type Opened } from './commit/lost-records.js';
 import { Model } from './commit/model.js';
 import { watchDrift } from './commit/repair.js';
 import {
+  holdStrayPorts,
   loadModel,
   rebindNamespaces,
   removeSteps,
@@ -47,6 +50,8 @@ export interface EngineRooms {
   readonly host: HostView;
   readonly facts: HostFacts;
   readonly store: Store;
+  /** how the store was found */
+  readonly opened: Opened;
   /** loaded already: the resolver looks names up in it */
   readonly model: Model;
   readonly kernel: Kernel;
@@ -73,11 +78,16 @@ export { loadModel, Model };
 
 /** Ready when it resolves: containers that were to come back by policy start in the background. */
 export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> => {
-  const { model, store, kernel, log } = rooms;
+  const { model, kernel, runtime, log } = rooms;
+  const beside = keepsakes(rooms.store, model, runtime, (id, error) =>
+    log.warn({ container: id, error: String(error) }, 'what is recorded of it could not be laid beside it'),
+  );
+  const { store } = beside;
   let config = rooms.config;
   const id = store.setting('id', randomUUID);
   const derive = createDerive({ host: rooms.host, drivers: rooms.drivers, daemon: rooms.daemon });
   const ledger = new Ledger({ model, store, kernel, derive });
+  const found = findLost({ model, ledger, runtime, log, behind: rooms.opened.restored !== undefined });
   const parts: Parts = {
     ...rooms,
     get config() {
@@ -97,6 +107,8 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   };
   const lifecycle = new Lifecycle(parts);
   const revive = await settleContainers(parts, lifecycle);
+  // Addresses of those that were found may have been others', whose end is recorded only now.
+  if (found.length > 0) parts.addresses.openAll();
   const strays = settleStrays(parts, () => {
     convergeAll({ kernel, model, derive }, allSlices(model), kernel.observe());
     log.info({}, 'no container runs any more that no record knows: what was theirs is removed');
@@ -111,6 +123,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     tellOverlaps();
     tellSources();
   });
+  if (strays.size > 0) holdStrayPorts(parts, derive, drift.observed);
   const converging = { kernel, model, derive };
   const { steps, refusals } = convergeAll(converging, allSlices(model), drift.observed, strays.size > 0);
   for (const { slice, error, message } of refusals) log.warn({ slice, error: String(error) }, message);
@@ -121,6 +134,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   log.info({ steps, containers: model.containers.size, networks: model.networks.size }, 'restored');
   reviveContainers(parts, lifecycle, revive);
   removeSteps(parts, lifecycle);
+  beside.all();
   const containers = createContainerCommands(parts, lifecycle);
   return {
     get config() {
@@ -140,9 +154,11 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     images: rooms.images,
     events: rooms.events,
     runtime: { name: rooms.runtime.name, version: rooms.runtime.version },
+    warnings: () => lossWarnings(rooms.opened, found.length, strays),
     dropped: () => droppedPackets(model, kernel.dropped()),
     networkDrivers: () => [...new Set([...rooms.drivers.keys(), ...rooms.plugins.active('NetworkDriver')])],
     async close() {
+      beside.close();
       lifecycle.close();
       drift.close();
       replay.close();

@@ -4,8 +4,8 @@
  * with shifted ports stays single elements in one batch. Invariant: an address is never in a hash map and an interval map.
  */
 import { isIPv4 } from 'node:net';
-import type { PortBinding } from '../model/port.js';
-import type { ElementObject } from '../plan/objects.js';
+import type { PortBinding, Protocol } from '../model/port.js';
+import type { ElementObject, HostPortObject } from '../plan/objects.js';
 import type { FirewallEndpoint, FirewallFamily, FirewallNetwork } from './contract.js';
 import { inet, inetMap } from './elements.js';
 
@@ -47,6 +47,20 @@ const dnatElements = (binding: PortBinding, address: string): ElementObject[] =>
     return inetMap(set, key, [address, String(containerPort + offset)]);
   });
 };
+
+const PUBLISHED = /^publish(_any)?(?:_range)?([46])$/;
+
+/** The other way round: the host's ports that places are published at. */
+export const portsTaken = (elements: readonly ElementObject[]): HostPortObject[] =>
+  elements.flatMap(({ set, key, data }) => {
+    const [, any, family] = PUBLISHED.exec(set) ?? [];
+    if (!data || family === undefined) return [];
+    const [address = '', protocol = '', ports = ''] = any ? [ANY[family === '4' ? 4 : 6], ...key] : key;
+    const [first = 0, last = first] = ports.split('-').map(Number);
+    const target = { address: data[0] ?? '', port: Number(data[1] ?? first) };
+    const count = last - first + 1;
+    return [{ kind: 'hostport', protocol: protocol as Protocol, address, port: first, count, target }]; // `placeOf` wrote it
+  });
 
 /** TCP ports of the binding in the sets `held…` or `relay…`; UDP needs none, as answers are sent from the held socket. */
 const tcpElements = (

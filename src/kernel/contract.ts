@@ -33,6 +33,8 @@ export interface Kernel {
   watch(onDrift: (drift: readonly Drift[]) => void): readonly KernelObject[];
   /** Binds the network namespace in which a process stands at a path where none is bound. Throws what the kernel refuses. */
   rebind(path: string, pid: number): void;
+  /** Bare addresses in the network namespace in which a process stands; none of the daemon's own. */
+  addressesOf(pid: number): readonly string[];
   /** Loads the static tables, or adopts and completes those that a former daemon left. */
   ensureTables(): void;
   /** What the sender guard dropped, by the host's end of the link. */

@@ -85,6 +85,9 @@ class Fake implements FakeKernel {
   }
   ensureTables(): void {}
   rebind(): void {}
+  addressesOf(): readonly [] {
+    return [];
+  }
   dropped(): readonly [] {
     return [];
   }

@@ -19,7 +19,7 @@ import { Watch } from './events.js';
 import { createExecutors } from './executors.js';
 import { Expected } from './expected.js';
 import { linkPresent } from './links/index.js';
-import { addressPresent, fdbPresent, neighbourPresent, routePresent } from './look.js';
+import { addressPresent, fdbPresent, neighbourPresent, processAddresses, routePresent } from './look.js';
 import { isNamespace, rebindNamespace } from './netns.js';
 import type { DroppedAtPort, Nftables } from './nftables.contract.js';
 import { isOwnName, type NamedBridge, observeLinks } from './observe.js';
@@ -192,6 +192,10 @@ class LinuxKernel implements Kernel {
 
   rebind(path: string, pid: number): void {
     rebindNamespace(path, pid);
+  }
+
+  addressesOf(pid: number): readonly string[] {
+    return processAddresses(pid);
   }
 
   ensureTables(): void {

@@ -2,6 +2,7 @@
 import { KernelError } from '../errors.js';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../plan/objects.js';
 import type { NetlinkSocket } from './netlink.js';
+import { namespaceIdentity } from './netns.js';
 import { dumpAddresses, parseAddress } from './rtnetlink/address.js';
 import { addressOf, prefixOf, prefixText } from './rtnetlink/inet.js';
 import type { DumpedLink } from './rtnetlink/link.js';
@@ -14,7 +15,7 @@ import {
 } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE } from './rtnetlink/numbers.js';
 import { type DumpedRoute, dumpRoutes, isConnected, parseRoute } from './rtnetlink/route.js';
-import type { Session } from './session.js';
+import { Session } from './session.js';
 import { addressText } from './sockaddr.js';
 
 /** The canonical text of an address with or without prefix length. */
@@ -133,4 +134,17 @@ export const withoutLocal = (session: Session, names: readonly string[]): readon
     const found = session.link('host', name);
     return found !== undefined && !entries.some((n) => isLocal(n, found));
   });
+};
+
+/** Bare addresses in the network namespace in which a process stands; none of our own. */
+export const processAddresses = (pid: number): readonly string[] => {
+  const ns = `/proc/${pid}/ns/net`;
+  const session = new Session();
+  try {
+    if (namespaceIdentity(ns) === namespaceIdentity('/proc/self/ns/net')) return [];
+    const found = session.socket(ns).dump(dumpAddresses(), `address dump of process ${pid}`);
+    return found.map((reply) => parseAddress(reply).address.split('/', 1)[0] ?? '');
+  } finally {
+    session.close();
+  }
 };

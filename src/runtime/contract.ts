@@ -152,6 +152,10 @@ export interface Runtime {
   adopt(id: string): { readonly pid: number } | { readonly exit: Exit } | undefined;
   /** What is there of containers that are not `known`, because records were lost. `pid` 0: it has ended. */
   strays(known: (id: string) => boolean): readonly { readonly id: string; readonly pid: number }[];
+  /** Puts a text beside a container's bundle, in the place of the former one; where there is no bundle, nowhere. */
+  keep(id: string, text: string): void;
+  /** That text; undefined: there is none. */
+  kept(id: string): string | undefined;
   exec(request: ExecRequest, container: Container): Promise<RunningExec>;
   logs(id: string, request: LogRequest): AsyncIterable<LogLine>;
   /** Removes every trace: logs, bundle. */

@@ -18,6 +18,7 @@ import { readLog } from './logs/read.js';
 import { lookUpUser } from './lookup.js';
 import { inspectMachine } from './machine.js';
 import { migrationWarmer } from './migration.js';
+import { keepText, keptText } from './record.js';
 import { resizeContainer } from './resize.js';
 import { seccompCache } from './seccomp-cache.js';
 import { top } from './top.js';
@@ -142,6 +143,8 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
     },
     adopt: (id) => lifecycle.adopt(id, need()),
     strays: (known) => lifecycle.strays(known, need()),
+    keep: (id, text) => keepText(need().layout, id, text),
+    kept: (id) => keptText(need().layout, id),
     exec: (request, container) => exec(request, container, need()),
     logs: (id, request) =>
       readLog(need().layout.log(id), request, {

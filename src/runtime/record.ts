@@ -1,5 +1,5 @@
 /** What must be known of a running container after the daemon itself was restarted; kept as JSON in its bundle. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { Layout } from './layout.js';
@@ -20,10 +20,28 @@ export type ContainerRecord = z.infer<typeof schema>;
 
 const pathOf = (layout: Layout, id: string): string => join(layout.bundle(id), 'viaduct.json');
 
-export const writeRecord = (layout: Layout, id: string, record: ContainerRecord): void => {
-  const path = pathOf(layout, id);
-  writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+/** It holds the whole text or the former one, also where the daemon is killed here. */
+const replace = (path: string, text: string): void => {
+  writeFileSync(`${path}.new`, text, { mode: 0o600 });
   renameSync(`${path}.new`, path);
+};
+
+export const writeRecord = (layout: Layout, id: string, record: ContainerRecord): void =>
+  replace(pathOf(layout, id), JSON.stringify(record));
+
+/** What the engine keeps beside a bundle. */
+const keptPath = (layout: Layout, id: string): string => join(layout.bundle(id), 'kept');
+
+export const keepText = (layout: Layout, id: string, text: string): void => {
+  if (existsSync(layout.bundle(id))) replace(keptPath(layout, id), text);
+};
+
+export const keptText = (layout: Layout, id: string): string | undefined => {
+  try {
+    return readFileSync(keptPath(layout, id), 'utf8');
+  } catch {
+    return undefined;
+  }
 };
 
 /** Undefined where there is none or it is damaged. */

@@ -45,8 +45,8 @@ const isJson = (text: string): boolean => {
   }
 };
 
-/** Throws a sentence about what is wrong. */
-const opened = (key: string, text: string): string => {
+/** What was sealed under the key. Throws a sentence about what is wrong. */
+export const opened = (key: string, text: string): string => {
   const [, sum, json = ''] = SEALED.exec(text) ?? [];
   if (sum !== checksum(key, json))
     throw new Error(`the record ${JSON.stringify(key)} is not as it was written`);

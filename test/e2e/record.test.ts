@@ -1,7 +1,8 @@
 /** The record against its disk: both files damaged while containers run, a disk without room, namespaces bound nowhere. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ROOT } from '../support/daemon.js';
 import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
 import { until } from '../support/run.js';
 import { HOST } from '../support/world.js';
@@ -16,18 +17,20 @@ const d = daemonForThisFile({
     );
   },
 });
-const { inspect } = phrasesFor(d);
+const { inspect, sleeper, ping, addressOf } = phrasesFor(d);
 const web = () =>
   d.docker('run', '-d', '--name', 'web', '--stop-timeout', '0', '--network', 'net', '-p', '8080:80', 'nginx');
 const answers = async () =>
   (await d.outside.try(`curl -s --max-time 2 http://${HOST.ipv4}:8080/`)).stdout.includes(
     'Welcome to nginx!',
   );
-const state = () =>
-  inspect(
-    '{{.Id}} {{.State.Pid}} {{.State.Status}} {{json .NetworkSettings.Networks}} {{json .NetworkSettings.Ports}}',
-    'web',
-  );
+const STATE =
+  '{{.Id}} {{.State.Pid}} {{.State.Status}} {{json .NetworkSettings.Networks}} {{json .NetworkSettings.Ports}}';
+const state = () => inspect(STATE, 'web');
+/** What lies beside a running container. */
+const beside = (id: string) => readFileSync(join(d.execRoot, 'containers', id, 'kept'), 'utf8');
+const status = () => d.host(`${join(ROOT, 'bin/viaduct')} -H unix://${d.socket} status`);
+const loseAll = () => d.host(`rm ${DISK}/data/intent.* ${inMemory()}`);
 const inMemory = () => join(d.execRoot, 'intent.mdb-copy');
 
 describe('A K5: both files of the record damaged', () => {
@@ -56,18 +59,101 @@ describe('A K5: both files of the record damaged', () => {
     expect(await d.docker('network', 'ls', '--format', '{{.Name}}')).toContain('net');
   });
 
-  test('A K5: with no copy at all it runs on, reachable, until it ends; then what was its is removed', async () => {
+  test('A K5: with no copy of it at all, what runs is known from what lies beside it: names, networks, addresses, ports', async () => {
+    await d.docker('network', 'create', '--label', 'mine=yes', 'net');
+    await d.docker('network', 'create', 'nobody-on-it');
+    await web();
+    await sleeper('friend', '--network', 'net', '--restart', 'always', '--network-alias', 'pal');
+    await sleeper('plain');
+    await d.docker('network', 'connect', 'net', 'plain');
+    await d.docker('rename', 'plain', 'renamed');
+    await d.docker('create', '--name', 'stopped', 'alpine');
+    await until('the port answers', answers);
+    const names = ['web', 'friend', 'renamed'];
+    const all = () =>
+      inspect(
+        '{{.Id}} {{.Name}} {{.State.Pid}} {{.State.Status}} {{json .Config}} {{json .HostConfig}} {{json .NetworkSettings}}',
+        ...names,
+      );
+    const before = await all();
+    const net = await inspect('{{.Id}} {{json .IPAM}} {{json .Containers}} {{json .Labels}}', 'net');
+    await until('it lies beside them', async () => {
+      const [id = ''] = (await d.docker('ps', '-q', '--no-trunc', '--filter', 'name=renamed')).split('\n');
+      return beside(id).includes('"renamed"');
+    });
+    await d.kill9();
+    await loseAll();
+    const said = d.log().length;
+    await d.start();
+    expect(d.log().slice(said)).toContain('its record was lost');
+    expect(await status()).toContain('WARNING: 3 containers ran on whose record was lost');
+    expect(await all()).toBe(before);
+    expect(await inspect('{{.Id}} {{json .IPAM}} {{json .Containers}} {{json .Labels}}', 'net')).toBe(net);
+    expect(await d.docker('network', 'ls', '--format', '{{.Name}}')).not.toContain('nobody-on-it');
+    expect(await d.docker('ps', '-a', '--format', '{{.Names}}')).not.toContain('stopped');
+    expect(await answers()).toBe(true);
+    expect((await ping('renamed', 'pal')).code).toBe(0);
+    // A new one gets another's address nowhere, and the port is taken.
+    await sleeper('new');
+    expect(await addressOf('new')).not.toBe(await addressOf('renamed'));
+    const second = await d.docker.try(['run', '--rm', '-p', '8080:80', 'alpine', 'true']);
+    expect(second.stderr).toContain('port is already allocated');
+    // It is an ordinary one from then on, whoever starts or ends.
+    await d.restart();
+    expect(await inspect('{{.State.Status}}', 'web')).toBe('running');
+    await d.docker('kill', 'friend');
+    await d.docker('stop', '-t', '0', 'web');
+    await d.docker('rm', '-f', 'new', ...names);
+    await d.docker('network', 'rm', 'net');
+    await until('its links are gone', async () => !(await d.host('ip -o link')).includes('veth'));
+  });
+
+  test('A K5: from a copy that is behind: what it says was never started runs, and is known to', async () => {
+    await d.docker('create', '--name', 'late', '--stop-timeout', '0', '-p', '8080:80', 'nginx');
+    await until('the copy has it', () => readFileSync(inMemory()).includes('"late"'), 15_000);
+    const old = join(d.world.base, 'old-copy');
+    await d.host(`cp ${inMemory()} ${old}`);
+    await d.docker('start', 'late');
+    await until('the port answers', answers);
+    const before = await inspect(STATE, 'late');
+    const [id = ''] = before.split(' ');
+    await until('it lies beside it', () => beside(id).includes('"status":"running"'));
+    await d.kill9();
+    await d.host(`cp ${old} ${DISK}/data/intent.mdb-copy; cp ${old} ${inMemory()}; rm ${old}`);
+    await d.host(`printf damaged | dd of=${DISK}/data/intent.mdb bs=1 seek=30 conv=notrunc 2>/dev/null`);
+    await d.start();
+    expect(await status()).toContain('taken from a copy of');
+    expect(await inspect(STATE, 'late')).toBe(before);
+    expect(await answers()).toBe(true);
+    await d.docker('rm', '-f', 'late');
+    expect(await answers()).toBe(false);
+  });
+
+  test('A K5: where not even that is left, it runs on, reachable, until it ends; then what was its is removed', async () => {
     await d.docker('network', 'create', 'net');
     await web();
     await until('the port answers', answers);
+    await d.docker('network', 'connect', 'bridge', 'web');
+    await sleeper('next');
+    const expected = await addressOf('next');
+    await d.docker('rm', '-f', 'next');
     const pid = Number(await inspect('{{.State.Pid}}', 'web'));
     await d.kill9();
-    await d.host(`rm ${DISK}/data/intent.* ${inMemory()}`);
+    await loseAll();
+    await d.host(`rm ${d.execRoot}/containers/*/kept`);
     const said = d.log().length;
     await d.start();
-    expect(d.log().slice(said)).toContain(`end it with \`kill ${pid}\``);
+    const kill = `end it with \`kill ${pid}\``;
+    expect(d.log().slice(said)).toContain(kill);
+    expect(await status()).toContain(kill);
     expect(await answers()).toBe(true);
-    await d.docker('run', '--rm', 'alpine', 'true');
+    // What it has is nobody else's, though nobody knows what it is called.
+    await sleeper('new');
+    expect(await addressOf('new')).toBe(expected);
+    const port = await d.docker.try(['run', '--rm', '-p', '8080:80', 'alpine', 'true']);
+    expect(port.stderr).toContain('port is already allocated');
+    expect(await answers()).toBe(true);
+    await d.docker('rm', '-f', 'new');
     await d.restart(); // nor does a stop take it away
     expect(await answers()).toBe(true);
     process.kill(pid, 'SIGKILL');

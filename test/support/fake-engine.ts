@@ -275,6 +275,7 @@ export function createFakeEngine(
     config: CONFIG,
     id: 'fake-engine',
     runtime: { name: 'crun', version: '1.8.1' },
+    warnings: () => ['the record was set aside'],
     dropped: () => [{ container: 'web', network: 'net', reason: 'another address than its own', packets: 3 }],
     networkDrivers: () => ['bridge', 'host', 'null'],
     events,

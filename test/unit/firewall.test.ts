@@ -18,6 +18,7 @@ import {
 } from '../../src/firewall/index.js';
 import type { Statement, Table } from '../../src/firewall/language.js';
 import { portRules } from '../../src/firewall/ports.js';
+import { portsTaken } from '../../src/firewall/publish.js';
 import { goTo, match } from '../../src/firewall/statements.js';
 import type { PortBinding } from '../../src/model/port.js';
 import { type ElementObject, objectKey } from '../../src/plan/objects.js';
@@ -196,6 +197,20 @@ describe('a published port', () => {
     expect(shifted[500]).toBe('inet held_any_range4 tcp . 20000-20499');
     expect(shifted[499]).toBe('inet publish_any4 tcp . 20499 : 172.18.0.2 . 10499');
     expect(published({ bindings: [binding('0.0.0.0', 80, 80, 15)] })).toHaveLength(30);
+  });
+  test('A K5: tells the ports of the host that it takes', () => {
+    const bindings = [
+      binding('0.0.0.0', 8080, 80),
+      binding('127.0.0.1', 81, 80),
+      binding('::', 20_000, 20_000, 16),
+      binding('2001:db8::1', 90, 91),
+    ];
+    const addresses = ['172.18.0.2', 'fd00::2'];
+    const both = network({ families: [v4(), v6()] });
+    const elements = endpointElements(endpoint({ network: both, addresses, bindings }));
+    expect(
+      portsTaken(elements).map(({ address, port, count, target }) => [address, port, count, target.port]),
+    ).toEqual(bindings.map((b) => [b.hostIp, b.hostPort, b.count, b.containerPort]));
   });
   test('N F7: on IPv6 is translated to a container that has it; on ::1 and link-local addresses relayed', () => {
     const addresses = ['172.18.0.2', 'fd00::2'];

@@ -33,6 +33,7 @@ export interface DaemonFacts {
   readonly images: number;
   readonly networkDrivers: readonly string[];
   readonly eventListeners: number;
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -159,7 +160,7 @@ export function presentInfo(host: HostFacts, daemon: DaemonFacts, minor: number)
     DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })),
     ...(minor < 49 ? {} : { FirewallBackend: { Driver: 'nftables' } }),
     CDISpecDirs: [],
-    Warnings: presentWarnings(config, host),
+    Warnings: presentWarnings(daemon, host),
   };
 }
 
@@ -179,14 +180,15 @@ const presentRegistries = (config: DaemonConfig): Record<string, unknown> => ({
   Mirrors: config.registryMirrors,
 });
 
-function presentWarnings(config: DaemonConfig, { ipv4Forwarding }: HostFacts): readonly string[] {
+function presentWarnings({ config, warnings }: DaemonFacts, host: HostFacts): readonly string[] {
   const open = config.hosts
     .filter((host) => host.startsWith('tcp://') && config.tls?.verify !== true)
     .map(
       (host) =>
-        `WARNING: API is accessible on ${host} without ${config.tls === null ? 'encryption' : 'TLS client verification'}: whoever reaches it is root on this host`,
+        `API is accessible on ${host} without ${config.tls === null ? 'encryption' : 'TLS client verification'}: whoever reaches it is root on this host`,
     );
-  return ipv4Forwarding ? open : [...open, 'WARNING: IPv4 forwarding is disabled'];
+  const forwarding = host.ipv4Forwarding ? [] : ['IPv4 forwarding is disabled'];
+  return [...open, ...forwarding, ...warnings].map((each) => `WARNING: ${each}`);
 }
 
 /** Of `/viaduct/dropped`, which Docker has not. */

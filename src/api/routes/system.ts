@@ -29,6 +29,7 @@ function daemonFacts(exchange: Exchange): DaemonFacts {
     images: engine.images.list().length,
     networkDrivers: engine.networkDrivers(),
     eventListeners: 0,
+    warnings: engine.warnings(),
   };
 }
 

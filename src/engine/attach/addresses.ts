@@ -18,12 +18,38 @@ interface Space {
 
 export class Addresses {
   readonly #spaces = new Map<string, readonly Space[]>();
+  /** bare addresses of somebody of whom no record knows, and who keeps them from others */
+  #withheld: readonly string[] = [];
+  #keeping: { readonly allocator: Allocator; readonly address: string }[] = [];
 
   readonly #model: Model;
 
   constructor(model: Model) {
     this.#model = model;
-    for (const network of model.networks.values()) if (isOwnIpam(network.ipam.driver)) this.open(network);
+    this.openAll();
+  }
+
+  /** These, bare, are given to nobody from now on, on whichever network; those before are free again. */
+  withhold(addresses: readonly string[]): void {
+    for (const { allocator, address } of this.#keeping) allocator.release(address);
+    this.#keeping = [];
+    this.#withheld = addresses;
+    for (const networkId of this.#spaces.keys()) this.#keep(networkId);
+  }
+
+  #keep(networkId: string): void {
+    for (const address of this.#withheld)
+      for (const { allocator } of this.#spaces.get(networkId) ?? [])
+        if (allocator.contains(address) && !allocator.has(address)) {
+          allocator.take(address);
+          this.#keeping.push({ allocator, address });
+        }
+  }
+
+  /** As the records say now. */
+  openAll(): void {
+    for (const network of this.#model.networks.values())
+      if (isOwnIpam(network.ipam.driver)) this.open(network);
   }
 
   /** With the addresses that endpoints have on it already. */
@@ -33,6 +59,7 @@ export class Addresses {
       network.pools.map((pool) => ({ pool, allocator: createAllocator(pool) })),
     );
     for (const endpoint of this.#model.endpointsOfNetwork(network.id)) this.#adopt(endpoint);
+    this.#keep(network.id);
   }
 
   close(networkId: string): void {

@@ -3,10 +3,11 @@
  * is observed to what the records say. Containers that run on never notice.
  */
 
+import { portsTaken } from '../../firewall/publish.js';
 import type { Kernel } from '../../kernel/contract.js';
 import type { Container } from '../../model/container.js';
 import { diff } from '../../plan/diff.js';
-import type { KernelObject } from '../../plan/objects.js';
+import { type KernelObject, objectKey } from '../../plan/objects.js';
 import type { Exit } from '../../runtime/contract.js';
 import type { Store } from '../../store/store.js';
 import type { Lifecycle } from '../containers/lifecycle.js';
@@ -122,13 +123,13 @@ export const removeSteps = ({ model, log }: Parts, lifecycle: Lifecycle): void =
 
 /**
  * Where records were lost: a container that runs on is told of, not killed. When it has ended, only its writable files
- * stay, for whoever needs them. Answers those that run; `onLast` when none of them does any more.
+ * stay, for whoever needs them. Answers those that run, with their processes; `onLast` when none of them does any more.
  */
 export const settleStrays = (
-  { runtime, images, model, log }: Parts,
+  { runtime, images, model, kernel, addresses, log }: Parts,
   onLast: () => void,
-): ReadonlySet<string> => {
-  const running = new Set<string>();
+): ReadonlyMap<string, number> => {
+  const running = new Map<string, number>();
   const clear = (id: string): void =>
     void runtime
       .delete(id)
@@ -141,15 +142,40 @@ export const settleStrays = (
         { container: id, pid },
         `a container runs that no record knows, and keeps its networks until it ends: end it with \`kill ${pid}\``,
       );
-      running.add(id);
+      running.set(id, pid);
       runtime.onExit(id, () => {
         clear(id);
         running.delete(id);
-        if (running.size === 0) onLast();
+        if (running.size > 0) return;
+        addresses.withhold([]);
+        onLast();
       });
     }
   }
+  if (running.size > 0) addresses.withhold([...running.values()].flatMap((pid) => kernel.addressesOf(pid)));
   return running;
+};
+
+/**
+ * Ports of the host that strays publish: held, so that nobody else gets them. No record wants them, so they go with all else
+ * of the strays.
+ */
+export const holdStrayPorts = (
+  { model, kernel, log }: Parts,
+  derive: Derive,
+  observed: readonly KernelObject[],
+): void => {
+  const wanted = new Set(desired(model, derive).map(objectKey));
+  const theirs = observed.filter((o) => o.kind === 'element').filter((o) => !wanted.has(objectKey(o)));
+  for (const port of portsTaken(theirs))
+    try {
+      kernel.apply(diff([], [port]));
+    } catch (error) {
+      log.warn(
+        { error: String(error) },
+        'a port that a container publishes of which no record knows is not held',
+      );
+    }
 };
 
 /**

@@ -48,6 +48,8 @@ const bridgeOptions = ({ config, ground }: Context): Readonly<Record<string, str
 /** The bridge of the default network: its name, and what it has where it is not ours. */
 interface Ground {
   readonly name: string;
+  /** addresses of one of ours that no record knows: containers may run on it still */
+  readonly left: readonly string[];
   readonly adopted?: AdoptedBridge;
 }
 
@@ -96,19 +98,20 @@ const groundOf = (context: PredefinedContext, known: Network | undefined): Groun
     );
   const theirs = found && config.bridge !== '' ? { ...found, ours: false } : found;
   const adopted = adoptable(name, theirs, config.bridge === '' ? 'the default bridge' : '--bridge');
-  if (!adopted) return { name };
+  if (!adopted) return { name, left: found?.addresses ?? [] };
   const former = known?.options[BRIDGE_NAME] === name ? known.adopted : undefined;
-  if (!former || !known) return { name, adopted };
+  if (!former || !known) return { name, left: [], adopted };
   // What the network gave the bridge is still on it after a crash, or where containers run on.
   const own = new Set(ownAddresses(known, context));
   const addresses = adopted.addresses.filter((a) => !own.has(a));
-  return { name, adopted: { ...adopted, addresses, routeLocalnet: former.routeLocalnet } };
+  return { name, left: [], adopted: { ...adopted, addresses, routeLocalnet: former.routeLocalnet } };
 };
 
-/** What is on the bridge; of one of ours, what it was given when it was made. */
+/** What is on the bridge; of one of ours, what it was given when it was made, where that is known. */
 const addressesOn = ({ ground, known }: Context): readonly string[] =>
   ground.adopted?.addresses ??
-  (known?.pools ?? []).flatMap(({ gateway, subnet }) => (gateway ? [`${gateway}${subnetBits(subnet)}`] : []));
+  known?.pools.flatMap(({ gateway, subnet }) => (gateway ? [`${gateway}${subnetBits(subnet)}`] : [])) ??
+  ground.left;
 
 const askedPools = (context: Context): readonly IpamConfig[] => {
   const { config, log } = context;

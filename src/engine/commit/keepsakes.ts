@@ -1,0 +1,106 @@
+/**
+ * The last copy of the record: beside each running container, in its run directory, lies all that is recorded of it and of
+ * the networks that it is on. Where the database and its copies are lost, what runs is known from there, whole: its name,
+ * addresses, ports, networks. Written a moment after a change, while no client waits for it.
+ */
+import type { Container } from '../../model/container.js';
+import type { Runtime } from '../../runtime/contract.js';
+import type { Store, StoredChange } from '../../store/store.js';
+import { opened, seal } from '../../store/values.js';
+import type { Model } from './model.js';
+import { type Change, isKnown } from './tables.js';
+
+/** Milliseconds after a change. */
+const SOON = 250;
+/** So many in one turn of the loop: a write takes 0.1 to 0.3 ms. */
+const A_TURN = 50;
+
+/** All records without which the container would not be what it is. */
+export const belongings = (model: Model, container: Container): readonly Change[] => {
+  const sandbox = model.sandboxOf(container);
+  const own = sandbox?.containerId === container.id ? sandbox : undefined;
+  const endpoints = own ? model.endpointsOfSandbox(own.id) : [];
+  const networks = new Set([...container.networks, ...endpoints].map(({ networkId }) => networkId));
+  return [
+    ...[...networks].flatMap((id): Change[] => {
+      const value = model.networks.get(id);
+      return value ? [{ table: 'network', id, value }] : [];
+    }),
+    ...(own ? [{ table: 'sandbox', id: own.id, value: own } as const] : []),
+    ...endpoints.map((value): Change => ({ table: 'endpoint', id: value.id, value })),
+    { table: 'container', id: container.id, value: container },
+  ];
+};
+
+const concerned = (model: Model, { table, id, value }: Change): readonly string[] => {
+  if (table === 'container') return [id];
+  if (table === 'network') return model.endpointsOfNetwork(id).map(({ containerId }) => containerId);
+  return (table === 'endpoint' || table === 'sandbox') && value ? [value.containerId] : [];
+};
+
+export const sealed = (id: string, changes: readonly Change[]): string => seal(id, JSON.stringify(changes));
+
+/** Undefined where it is not what `sealed` made for the container. */
+export const unsealed = (id: string, text: string | undefined): readonly Change[] | undefined => {
+  try {
+    if (text === undefined) return undefined;
+    return (JSON.parse(opened(id, text)) as readonly StoredChange[]).filter(isKnown); // `sealed` wrote it
+  } catch {
+    return undefined;
+  }
+};
+
+export interface Keepsakes {
+  /** The store, whose commits are followed from now on. */
+  readonly store: Store;
+  /** Also of those that were there before. */
+  all(): void;
+  /** Writes what is still to be written. */
+  close(): void;
+}
+
+export const keepsakes = (
+  store: Store,
+  model: Model,
+  runtime: Pick<Runtime, 'keep'>,
+  warn: (id: string, error: unknown) => void,
+): Keepsakes => {
+  const stale = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+  const write = (id: string): void => {
+    stale.delete(id);
+    const container = model.containers.get(id);
+    if (!container || container.sandboxId === null) return;
+    try {
+      runtime.keep(id, sealed(id, belongings(model, container)));
+    } catch (error) {
+      warn(id, error);
+    }
+  };
+  const turn = (): void => {
+    timer = undefined;
+    for (const id of [...stale].slice(0, A_TURN)) write(id);
+    soon();
+  };
+  const soon = (): void => {
+    if (stale.size > 0) timer ??= setTimeout(turn, SOON).unref();
+  };
+  const note = (ids: Iterable<string>): void => {
+    for (const id of ids) stale.add(id);
+    soon();
+  };
+  return {
+    store: {
+      ...store,
+      commit(changes, durable) {
+        store.commit(changes, durable);
+        note(changes.filter(isKnown).flatMap((change) => concerned(model, change)));
+      },
+    },
+    all: () => note(model.containers.keys()),
+    close: () => {
+      clearTimeout(timer);
+      for (const id of [...stale]) write(id);
+    },
+  };
+};

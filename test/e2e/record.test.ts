@@ -27,8 +27,11 @@ const answers = async () =>
 const STATE =
   '{{.Id}} {{.State.Pid}} {{.State.Status}} {{json .NetworkSettings.Networks}} {{json .NetworkSettings.Ports}}';
 const state = () => inspect(STATE, 'web');
-/** What lies beside a running container. */
-const beside = (id: string) => readFileSync(join(d.execRoot, 'containers', id, 'kept'), 'utf8');
+/** What lies beside a running container; nothing yet in its first moments. */
+const beside = (id: string): string => {
+  const path = join(d.execRoot, 'containers', id, 'kept');
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+};
 const status = () => d.host(`${join(ROOT, 'bin/viaduct')} -H unix://${d.socket} status`);
 const loseAll = () => d.host(`rm ${DISK}/data/intent.* ${inMemory()}`);
 const inMemory = () => join(d.execRoot, 'intent.mdb-copy');

@@ -2,6 +2,7 @@
  * The embedded resolver: 127.0.0.11 in every sandbox, served by this one process. Sockets are opened inside the
  * sandbox's namespace on hidden ports; a redirect leads port 53 to them, so the container's own servers keep theirs.
  */
+import { EADDRINUSE } from '../errno.js';
 import type { LocalObjects } from '../kernel/contract.js';
 import * as ffi from '../kernel/ffi.js';
 import { inNamespace } from '../kernel/netns.js';
@@ -17,7 +18,6 @@ import type { Upstream } from './upstream.js';
 
 export const RESOLVER_ADDRESS = '127.0.0.11';
 const BACKLOG = 128;
-const EADDRINUSE = 98;
 const ANY_PORTS = { udp: 0, tcp: 0 } as const;
 const MAX_TCP_ANSWER = 65535;
 

@@ -21,8 +21,6 @@ const OF_A_CONNECTION = 8;
 const turns = createTurns({ units: TURN, part: OF_A_SANDBOX });
 
 /** `include/uapi/asm-generic/socket.h` */
-const SOL_SOCKET = 1;
-const SO = { SNDBUF: 7, RCVBUF: 8 } as const;
 /** Bytes, which connections inherit: what a client can make the kernel and one read of ours hold. The kernel doubles it. */
 const BUFFER = 16_384;
 
@@ -67,8 +65,8 @@ export const openTcp = (fd: number, handle: HandleTcp, failed: (error: Error) =>
       waiting.delete(conversation);
     });
   };
-  ffi.setsockoptInt(fd, SOL_SOCKET, SO.RCVBUF, BUFFER);
-  ffi.setsockoptInt(fd, SOL_SOCKET, SO.SNDBUF, BUFFER);
+  ffi.setsockoptInt(fd, ffi.SOL.SOCKET, ffi.SO.RCVBUF, BUFFER);
+  ffi.setsockoptInt(fd, ffi.SOL.SOCKET, ffi.SO.SNDBUF, BUFFER);
   const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
   server.on('error', failed);
   server.listen({ fd, exclusive: true });

@@ -12,8 +12,6 @@ const TURN = 2048;
 const RESERVE = 32;
 
 /** `include/uapi/asm-generic/socket.h` */
-const SOL_SOCKET = 1;
-const SO = { REUSEADDR: 2, RCVBUFFORCE: 33 } as const;
 /** Bytes; some hundred questions at once (a short one counts for 768 bytes), more than the default 208 KiB hold. */
 const RECEIVE_BUFFER = 1 << 20;
 
@@ -51,8 +49,8 @@ export const openUdp = (fd: number, handle: Handle, failed: (error: Error) => vo
   socket.on('error', failed);
   socket.bind({ fd, exclusive: true });
   // libuv sets SO_REUSEADDR on every descriptor it is given, with which the container could bind the port too
-  ffi.setsockoptInt(fd, SOL_SOCKET, SO.REUSEADDR, 0);
-  ffi.setsockoptInt(fd, SOL_SOCKET, SO.RCVBUFFORCE, RECEIVE_BUFFER);
+  ffi.setsockoptInt(fd, ffi.SOL.SOCKET, ffi.SO.REUSEADDR, 0);
+  ffi.setsockoptInt(fd, ffi.SOL.SOCKET, ffi.SO.RCVBUFFORCE, RECEIVE_BUFFER);
   return {
     send(message, to) {
       if (open) sendTo(fd, message, to);

@@ -3,9 +3,11 @@
  * kernel drops what any other address sends; port and id are fresh and random for each question, and an answer must
  * repeat the question.
  */
+
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { isIPv6, Socket } from 'node:net';
+import { EINPROGRESS } from '../errno.js';
 import * as ffi from '../kernel/ffi.js';
 import { inNamespace } from '../kernel/netns.js';
 import { sockaddr } from '../kernel/sockaddr.js';
@@ -13,7 +15,6 @@ import { isReply, setU16 } from './message.js';
 
 /** Milliseconds; dockerd's `extIOTimeout`. */
 export const UPSTREAM_TIMEOUT = 4000;
-const EINPROGRESS = 115;
 const MAX_MESSAGE = 65535;
 
 export interface Question {

@@ -3,8 +3,10 @@
  * Invariants: a container's directory is named by its id and holds nothing of another's; mounting a mounted root changes
  * nothing, so a restarted daemon may ask again.
  */
+
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import { EINVAL, ENOENT } from '../errno.js';
 import { internal, invalid, KernelError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { Leaving } from '../kernel/leaving.js';
@@ -161,9 +163,6 @@ export const mountWritable = (storage: Storage, containerId: string, entry: Base
   mountLayers(storage, entry, writable);
   return writable.root;
 };
-
-const EINVAL = 22;
-const ENOENT = 2;
 
 /** Not mounted, or never made: well. */
 export const unmountWritable = (storage: Storage, containerId: string): void => {

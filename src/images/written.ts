@@ -4,14 +4,14 @@
  * a replaced directory by the attribute `trusted.overlay.opaque` (Documentation/filesystems/overlayfs.rst). Redirects do not
  * occur: roots are mounted with them off.
  */
+
 import { closeSync, constants as fs, fstatSync, type Stats } from 'node:fs';
+import { ENAMETOOLONG } from '../errno.js';
 import type { Pace } from '../files/pace.js';
 import { sortedNames } from '../files/sorted.js';
 import { MOST_LEVELS, namesIn } from '../files/walk.js';
 import * as ffi from '../kernel/ffi.js';
 import * as call from '../kernel/file-calls.js';
-
-const ENAMETOOLONG = 36;
 
 /** Directories of lower layers that together show as one, open, topmost first. */
 export type Lower = readonly number[];

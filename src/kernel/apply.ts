@@ -4,6 +4,7 @@
  * links they guard, or before those are up, and go after or with them). Invariant: a refused plan leaves what was there
  * before, or says what it could not take back.
  */
+import { EADDRNOTAVAIL, EEXIST, ENODEV, ENOENT, ESRCH } from '../errno.js';
 import { KernelError, ViaductError } from '../errors.js';
 import { failpoint } from '../failpoints.js';
 import { inverseStep } from '../plan/inverse.js';
@@ -16,11 +17,6 @@ import type { OpenVswitch } from './ovs/index.js';
 import type { Reaper } from './reaper.js';
 import { Session } from './session.js';
 
-const ENOENT = 2;
-const ESRCH = 3;
-const EEXIST = 17;
-const ENODEV = 19;
-const EADDRNOTAVAIL = 99;
 /** How the kernel says that what shall be deleted is not there: FDB, routes, links, addresses. */
 const GONE: ReadonlySet<number> = new Set([ENOENT, ESRCH, ENODEV, EADDRNOTAVAIL]);
 

@@ -2,6 +2,7 @@
  * Forgets tracked connections (ctnetlink, `include/uapi/linux/netfilter/nfnetlink_conntrack.h`). A UDP flow keeps the
  * translation it began with for as long as packets come, so after a port was published anew its old flows must go.
  */
+import { ENOENT } from '../errno.js';
 import { KernelError } from '../errors.js';
 import type { Protocol } from '../model/port.js';
 import { AF } from './ffi.js';
@@ -29,7 +30,6 @@ const CTA_FILTER_ORIG_FLAGS = 1;
 /** Fields of the tuple that a filtered dump compares (net/netfilter/nf_internals.h). */
 const FILTER = { PROTO_NUM: 1 << 3, PROTO_DST_PORT: 1 << 5 } as const;
 const IPPROTO: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
-const ENOENT = 2;
 const DELETES_PER_DATAGRAM = 500;
 
 export interface Flows {

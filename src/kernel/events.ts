@@ -5,11 +5,12 @@
  * so our own changes are not told of. Where events were lost, everything is compared, and routes and tables
  * are reported.
  */
-import raw from 'netlink/dist/raw.js';
+
+import type { ByteTest } from './byte-tests.js';
 import type { Drift } from './contract.js';
 import type { Expected } from './expected.js';
-import * as ffi from './ffi.js';
 import { Heard, isPortMessage, linkName } from './heard.js';
+import { type EventSocket, listen } from './listen.js';
 import {
   HEADER,
   hostSocket,
@@ -19,7 +20,6 @@ import {
   parseAttributes,
   splitMessages,
 } from './netlink.js';
-import { type ByteTest, onlyWhere, type RawSocket, SOL_SOCKET, takeOver } from './raw-socket.js';
 import { parseAddress } from './rtnetlink/address.js';
 import { dumpLinks, linkIndex } from './rtnetlink/link.js';
 import { AF_BRIDGE, NUD, RTM } from './rtnetlink/numbers.js';
@@ -40,7 +40,6 @@ const LASTING_ENTRY_GONE: readonly ByteTest[] = [
   { offset: HEADER + 8, has: NUD.PERMANENT },
 ];
 const COALESCE_MS = 50;
-const SO_MEMINFO = 55;
 
 export interface WatchParts {
   readonly expected: Expected;
@@ -63,7 +62,7 @@ export class Watch {
   readonly #touchedOthers = new Set<string>();
   /** parents as we last saw them: `index up`; empty: not there */
   readonly #parents = new Map<string, string>();
-  readonly #sockets: { readonly socket: RawSocket; readonly fd: number }[] = [];
+  readonly #sockets: EventSocket[] = [];
   #routes = false;
   #tables = false;
   /** messages lost when we last looked, and whether one was not understood */
@@ -81,7 +80,7 @@ export class Watch {
 
   close(): void {
     clearTimeout(this.#timer);
-    for (const { socket } of this.#sockets) socket.close();
+    for (const socket of this.#sockets) socket.close();
     this.#sockets.length = 0;
   }
 
@@ -91,23 +90,17 @@ export class Watch {
     hear: (m: Buffer) => void,
     only: readonly ByteTest[] = [],
   ): void {
-    const socket = new raw.RawNetlinkSocket(protocol);
-    const fd = takeOver(socket, protocol);
-    socket.unref();
-    if (only.length > 0) onlyWhere(fd, only);
-    for (const group of groups) socket.addMembership(group);
-    // An exception that leaves the listener would end the process in the library's native code.
-    socket.on('message', (datagram, { port }) => {
-      if (port !== 0) return; // only the kernel is believed
-      try {
-        for (const m of splitMessages(datagram)) hear(m);
-      } catch {
-        this.#misheard();
-      }
-    });
-    socket.on('truncatedMessage', () => this.#misheard());
-    socket.on('error', () => this.#misheard());
-    this.#sockets.push({ socket, fd });
+    this.#sockets.push(
+      listen({
+        protocol,
+        groups,
+        only,
+        hear: (datagram) => {
+          for (const m of splitMessages(datagram)) hear(m);
+        },
+        lost: () => this.#misheard(),
+      }),
+    );
   }
 
   #misheard(): void {
@@ -116,7 +109,7 @@ export class Watch {
   }
 
   #haveLost(): boolean {
-    const now = this.#sockets.reduce((sum, { fd }) => sum + dropped(fd), 0);
+    const now = this.#sockets.reduce((sum, socket) => sum + socket.dropped(), 0);
     const more = now !== this.#dropped;
     this.#dropped = now;
     return more || this.#lost;
@@ -275,10 +268,3 @@ export class Watch {
     this.#routes = this.#tables = true;
   }
 }
-
-/** How many messages the socket has lost so far: the last word of `SO_MEMINFO` (`SK_MEMINFO_DROPS`). */
-const dropped = (fd: number): number => {
-  const words = Buffer.alloc(36);
-  ffi.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, words);
-  return words.readUInt32LE(32);
-};

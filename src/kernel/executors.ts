@@ -2,6 +2,7 @@
  * How each kind of kernel object is made, changed and deleted. The table is a mapped type over the kinds: a kind without
  * an executor does not compile. Creating what is there in the same state and deleting what is gone are successes.
  */
+import { EEXIST } from '../errno.js';
 import { conflict, invalid, KernelError } from '../errors.js';
 import type {
   ForeignObject,
@@ -141,8 +142,6 @@ const sysctl: VisitExecutor<SysctlObject> = {
     if (former !== undefined && readSysctl(o.ns, o.path) !== undefined) writeSysctl(o.ns, o.path, former);
   },
 };
-
-const EEXIST = 17;
 
 /** A container with NET_ADMIN has chosen its own way out. */
 const explainRoute = ({ destination, ns }: RouteObject, errno: number): Error | undefined =>

@@ -4,9 +4,12 @@
  */
 import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
+import { EAGAIN, EWOULDBLOCK } from '../errno.js';
 
 // koffi is CommonJS with a native addon; a static import would be hoisted before the ABI check below.
 const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+/** Where the package lies, for a thread that has to load it for itself. */
+export const KOFFI = createRequire(import.meta.url).resolve('koffi');
 const libc = koffi.load('libc.so.6');
 
 const c = {
@@ -93,6 +96,20 @@ export const checked = (call: string, result: number, detail?: string | (() => s
 };
 
 export const AF = { UNIX: 1, INET: 2, INET6: 10, NETLINK: 16 } as const;
+/** `asm-generic/socket.h`, for `setsockopt`. */
+export const SOL = { SOCKET: 1, NETLINK: 270 } as const;
+export const SO = {
+  REUSEADDR: 2,
+  SNDBUF: 7,
+  RCVBUF: 8,
+  RCVTIMEO: 20,
+  SNDTIMEO: 21,
+  ATTACH_FILTER: 26,
+  SNDBUFFORCE: 32,
+  RCVBUFFORCE: 33,
+  PROTOCOL: 38,
+  MEMINFO: 55,
+} as const;
 export const SOCK = {
   STREAM: 1,
   DGRAM: 2,
@@ -152,7 +169,7 @@ export const recv = (fd: number, into: Buffer, flags = 0): number => {
   const n = Number(c.recv(fd, into, into.length, flags));
   if (n >= 0) return n;
   const errno = koffi.errno();
-  if (errno === 11) return -1;
+  if (errno === EAGAIN) return -1;
   throw new SystemError('recv', errno);
 };
 /** Where the bytes live, for structures that point at others. Only for buffers of more than 64 bytes: V8 moves small ones. */
@@ -162,7 +179,7 @@ export const recvmmsg = (fd: number, headers: Buffer, count: number): number => 
   const n = c.recvmmsg(fd, headers, count, MSG.DONTWAIT, null);
   if (n >= 0) return n;
   const errno = koffi.errno();
-  if (errno === 11) return 0;
+  if (errno === EAGAIN) return 0;
   throw new SystemError('recvmmsg', errno);
 };
 /** Datagrams sent of the `count` described in `headers`; -1 where the first one was refused. Never waits nor throws. */
@@ -218,7 +235,7 @@ export const fcntl = (fd: number, command: number, argument: number): number =>
   checked('fcntl', c.fcntl(fd, command, argument));
 /** An exclusive flock(2), kept until the last descriptor of this open file is closed. False where another has it. */
 export const tryLock = (fd: number): boolean => {
-  const [LOCK_EX, LOCK_NB, EWOULDBLOCK] = [2, 4, 11];
+  const [LOCK_EX, LOCK_NB] = [2, 4];
   if (c.flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
   const errno = koffi.errno();
   if (errno === EWOULDBLOCK) return false;

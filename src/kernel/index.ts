@@ -19,6 +19,7 @@ import { Watch } from './events.js';
 import { createExecutors } from './executors.js';
 import { Expected } from './expected.js';
 import { linkPresent } from './links/index.js';
+import type { EventSocket } from './listen.js';
 import { addressPresent, fdbPresent, neighbourPresent, processAddresses, routePresent } from './look.js';
 import { isNamespace, rebindNamespace } from './netns.js';
 import type { DroppedAtPort, Nftables } from './nftables.contract.js';
@@ -30,7 +31,7 @@ import type { OvsInternal } from './ovs/state.js';
 import { leaveUplink, takeUplink } from './ovs/uplink.js';
 import { OvsWatch } from './ovs/watch.js';
 import { Reaper } from './reaper.js';
-import { SandboxWatch } from './sandbox-events.js';
+import { watchSandboxes } from './sandbox-events.js';
 import { Session } from './session.js';
 import { SettingsWatch } from './settings.js';
 import { hasSysctl } from './sysctl.js';
@@ -88,7 +89,7 @@ class LinuxKernel implements Kernel {
   readonly #expectedOvs = new ExpectedOvs();
   #watch: Watch | undefined;
   #ovsWatch: OvsWatch | undefined;
-  #sandboxWatch: SandboxWatch | undefined;
+  #sandboxWatch: EventSocket | undefined;
   #settingsWatch: SettingsWatch | undefined;
 
   constructor(private readonly parts: KernelParts) {
@@ -177,7 +178,7 @@ class LinuxKernel implements Kernel {
   #watchSandboxes(): void {
     const watch = this.#watch;
     if (watch && this.#expected.hasInside)
-      this.#sandboxWatch ??= new SandboxWatch(() => this.#watch?.suspectInside());
+      this.#sandboxWatch ??= watchSandboxes(() => this.#watch?.suspectInside());
   }
 
   #watchSettings(onDrift: (drift: readonly Drift[]) => void): void {

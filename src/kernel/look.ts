@@ -1,4 +1,5 @@
 /** Looks at single objects: is this one there, in exactly this state? Cheap; used for idempotence and for repair. */
+import { ENOENT } from '../errno.js';
 import { KernelError } from '../errors.js';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../plan/objects.js';
 import type { NetlinkSocket } from './netlink.js';
@@ -30,7 +31,7 @@ const inLivingNamespace = (look: () => boolean): boolean => {
   try {
     return look();
   } catch (error) {
-    if (error instanceof KernelError && error.errno === 2) return false;
+    if (error instanceof KernelError && error.errno === ENOENT) return false;
     throw error;
   }
 };
@@ -70,7 +71,7 @@ export const routesIn = (socket: NetlinkSocket, family: number): readonly Dumped
   try {
     return socket.dump(dumpRoutes(family), 'route dump').map(parseRoute);
   } catch (error) {
-    if (error instanceof KernelError && error.errno === 2) return [];
+    if (error instanceof KernelError && error.errno === ENOENT) return [];
     throw error;
   }
 };

@@ -1,6 +1,7 @@
 /**
  * Mounts: bind, overlay, unmount (0.1–0.2 ms each). Throws SystemError of the refused call. Targets must exist.
  */
+import { EINVAL, ENOENT } from '../errno.js';
 import * as ffi from './ffi.js';
 
 export interface BindOptions {
@@ -86,9 +87,6 @@ export interface TmpfsOptions {
 }
 export const tmpfsMount = (target: string, { data, flags = 0 }: TmpfsOptions): void =>
   ffi.mount('tmpfs', target, 'tmpfs', flags, data);
-
-const EINVAL = 22;
-const ENOENT = 2;
 
 /** Detaches what is mounted at `target`, with what is below; nothing there is success. */
 export const unmount = (target: string): void => {

@@ -2,6 +2,7 @@
  * Netlink messages and attributes as bytes (`include/uapi/linux/netlink.h`). Pure. Little-endian as the machine is;
  * nfnetlink's big-endian values are `attrU32be` and `attrU16be`. Reading is strict: a length that does not fit is EPROTO.
  */
+import { EPROTO } from '../errno.js';
 import { KernelError } from '../errors.js';
 
 /** Flags of `nlmsghdr`; the same bit means different things for get, new and delete requests. */
@@ -16,7 +17,6 @@ export const NLM_F = {
   APPEND: 0x800,
   DUMP: 0x300,
 } as const;
-const EPROTO = 71;
 
 export const HEADER = 16;
 const NLA_TYPE = 0x3fff;

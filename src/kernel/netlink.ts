@@ -3,6 +3,7 @@
  * inside `send`, so all its answers wait in the receive queue when `send` returns: a socket never sleeps, and an answer
  * that is missing then will not come. A socket stays in the namespace it was opened in.
  */
+import { EINTR, EIO, EMSGSIZE, ENOBUFS, EPROTO } from '../errno.js';
 import { KernelError } from '../errors.js';
 import * as ffi from './ffi.js';
 import {
@@ -24,10 +25,7 @@ export const NETLINK = { ROUTE: 0, NETFILTER: 12 } as const;
 const NLMSG = { ERROR: 2, DONE: 3, OVERRUN: 4 } as const;
 const ACK_FLAG = { CAPPED: 0x100, TLVS: 0x200 } as const;
 const NLMSGERR_ATTR_MSG = 1;
-const SOL_NETLINK = 270;
 const OPTION = { CAP_ACK: 10, EXT_ACK: 11, GET_STRICT_CHK: 12 } as const;
-const SO = { SNDBUFFORCE: 32, RCVBUFFORCE: 33 } as const;
-const ERRNO = { EINTR: 4, EIO: 5, EPROTO: 71, EMSGSIZE: 90, ENOBUFS: 105 } as const;
 
 /** Upper bounds, not allocations: 60,000 nftables elements, or as many acknowledgements, fit one request. */
 const SOCKET_BUFFER = 32 << 20;
@@ -87,9 +85,9 @@ export class NetlinkSocket {
   static #setUp(fd: number, protocol: number): NetlinkSocket {
     const options: number[] = [OPTION.CAP_ACK, OPTION.EXT_ACK];
     if (protocol === NETLINK.ROUTE) options.push(OPTION.GET_STRICT_CHK);
-    for (const option of options) ffi.setsockoptInt(fd, SOL_NETLINK, option, 1);
-    ffi.setsockoptInt(fd, 1, SO.SNDBUFFORCE, SOCKET_BUFFER);
-    ffi.setsockoptInt(fd, 1, SO.RCVBUFFORCE, SOCKET_BUFFER);
+    for (const option of options) ffi.setsockoptInt(fd, ffi.SOL.NETLINK, option, 1);
+    ffi.setsockoptInt(fd, ffi.SOL.SOCKET, ffi.SO.SNDBUFFORCE, SOCKET_BUFFER);
+    ffi.setsockoptInt(fd, ffi.SOL.SOCKET, ffi.SO.RCVBUFFORCE, SOCKET_BUFFER);
     return new NetlinkSocket(fd);
   }
 
@@ -119,7 +117,7 @@ export class NetlinkSocket {
   async attemptLater(messages: readonly Buffer[], operation: Operation): Promise<readonly Outcome[]> {
     const first = this.number(messages);
     if ((await ffi.sendLater(this.fd, Buffer.concat(messages))) < 0)
-      throw new KernelError(ERRNO.EIO, nameOf(operation, 0), 'not sent');
+      throw new KernelError(EIO, nameOf(operation, 0), 'not sent');
     return this.outcomes(messages, first, operation, []);
   }
 
@@ -152,7 +150,7 @@ export class NetlinkSocket {
     return messages.map((m, index) => {
       const outcome = outcomes[index];
       if (!outcome && !refused && messageFlags(m) & NLM_F.ACK)
-        throw new KernelError(ERRNO.EPROTO, nameOf(operation, index), 'no acknowledgement');
+        throw new KernelError(EPROTO, nameOf(operation, index), 'no acknowledgement');
       return outcome ?? UNANSWERED;
     });
   }
@@ -172,7 +170,7 @@ export class NetlinkSocket {
       const found = this.dumpOnce(request, operation);
       if (found) return found;
     }
-    throw new KernelError(ERRNO.EINTR, operation, 'the table kept changing during the dump');
+    throw new KernelError(EINTR, operation, 'the table kept changing during the dump');
   }
 
   close(): void {
@@ -186,9 +184,9 @@ export class NetlinkSocket {
         if (ffi.recv(this.fd, receiveBuffer, ffi.MSG.DONTWAIT) < 0) return;
       } catch (error) {
         // That answers were lost is told once, and no answer is wanted.
-        if (!(error instanceof ffi.SystemError && error.errno === ERRNO.ENOBUFS)) throw error;
+        if (!(error instanceof ffi.SystemError && error.errno === ENOBUFS)) throw error;
       }
-    throw new KernelError(ERRNO.EPROTO, 'netlink take over', 'answers without end');
+    throw new KernelError(EPROTO, 'netlink take over', 'answers without end');
   }
 
   /** undefined: interrupted by a change. */
@@ -199,18 +197,18 @@ export class NetlinkSocket {
     let interrupted = false;
     for (;;) {
       const datagram = this.receive(operation);
-      if (!datagram) throw new KernelError(ERRNO.EPROTO, operation, 'the dump has no end');
+      if (!datagram) throw new KernelError(EPROTO, operation, 'the dump has no end');
       for (const m of splitMessages(Buffer.from(datagram))) {
         if (m.readUInt32LE(8) !== sequence) continue;
         interrupted ||= (messageFlags(m) & NLM_F.DUMP_INTR) !== 0;
         const type = messageType(m);
-        if (type === NLMSG.OVERRUN) throw new KernelError(ERRNO.ENOBUFS, operation, 'dump overrun');
+        if (type === NLMSG.OVERRUN) throw new KernelError(ENOBUFS, operation, 'dump overrun');
         if (type !== NLMSG.ERROR && type !== NLMSG.DONE) {
           found.push(m);
           continue;
         }
         const outcome = type === NLMSG.ERROR ? outcomeOf(m) : doneOutcome(m);
-        if (outcome.errno === ERRNO.EINTR) return undefined;
+        if (outcome.errno === EINTR) return undefined;
         if (outcome.errno) throw new KernelError(outcome.errno, operation, outcome.acknowledgement);
         return interrupted ? undefined : found;
       }
@@ -249,7 +247,7 @@ export class NetlinkSocket {
       throw new KernelError(cause.errno, nameOf(operation, 0), 'answers lost', { cause });
     }
     if (n > receiveBuffer.length)
-      throw new KernelError(ERRNO.EMSGSIZE, nameOf(operation, 0), `answer of ${n} bytes`);
+      throw new KernelError(EMSGSIZE, nameOf(operation, 0), `answer of ${n} bytes`);
     return n < 0 ? undefined : receiveBuffer.subarray(0, n);
   }
 }

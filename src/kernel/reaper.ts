@@ -4,6 +4,7 @@
  * Invariants: a link in `GROUP` is dead to everybody else; at most one request is under way in the process; the group
  * mark lives in the kernel, so what a crash left is swept by the next daemon.
  */
+import { ENODEV } from '../errno.js';
 import { KernelError } from '../errors.js';
 import type { Netns } from '../plan/objects.js';
 import { NETLINK, NetlinkSocket } from './netlink.js';
@@ -12,7 +13,6 @@ import { findLink, type Session } from './session.js';
 
 /** The link group (IFLA_GROUP) of links that are to die: "vdct". */
 export const GROUP = 0x76646374;
-const ENODEV = 19;
 
 export interface Doomed {
   readonly ns: Netns;

@@ -2,15 +2,12 @@
  * What one plan needs of the namespaces it works in: a socket and a descriptor each, and the interface indexes looked up
  * so far. Lives for one `apply`; the host's socket outlives it.
  */
+import { EINVAL, ENODEV, ENOENT } from '../errno.js';
 import { KernelError } from '../errors.js';
 import type { Netns } from '../plan/objects.js';
 import * as ffi from './ffi.js';
 import { hostSocket, NETLINK, NetlinkSocket } from './netlink.js';
 import { type DumpedLink, getLink, linkIndex, parseLink } from './rtnetlink/link.js';
-
-const ENOENT = 2;
-const EINVAL = 22;
-const ENODEV = 19;
 
 /** What is asked about links, of the kernel or of what it told already. */
 export interface Look {

@@ -5,12 +5,11 @@
  * where to open one takes twenty times as long.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import raw from 'netlink/dist/raw.js';
 import type { SysctlObject } from '../plan/objects.js';
 import type { Drift } from './contract.js';
 import { AF } from './ffi.js';
+import { type EventSocket, listen } from './listen.js';
 import { HEADER, messageType, NETLINK, parseAttributes, splitMessages } from './netlink.js';
-import { type RawSocket, takeOver } from './raw-socket.js';
 import { RTM } from './rtnetlink/numbers.js';
 
 /** `include/uapi/linux/rtnetlink.h` */
@@ -89,21 +88,20 @@ export interface SettingsWatchParts {
 }
 
 export class SettingsWatch {
-  readonly #socket: RawSocket;
+  readonly #socket: EventSocket;
   readonly #values = new Values();
   readonly #looking: NodeJS.Timeout;
   #soon: NodeJS.Timeout | undefined;
 
   constructor(private readonly parts: SettingsWatchParts) {
-    this.#socket = new raw.RawNetlinkSocket(NETLINK.ROUTE);
-    takeOver(this.#socket, NETLINK.ROUTE);
-    this.#socket.unref();
-    for (const group of Object.values(RTNLGRP)) this.#socket.addMembership(group);
-    this.#socket.on('message', (datagram, { port }) => {
-      if (port === 0 && suspicious(datagram)) this.#lookSoon();
+    this.#socket = listen({
+      protocol: NETLINK.ROUTE,
+      groups: Object.values(RTNLGRP),
+      hear: (datagram) => {
+        if (splitMessages(datagram).some(tellsOfNoForwarding)) this.#lookSoon();
+      },
+      lost: () => this.#lookSoon(),
     });
-    this.#socket.on('truncatedMessage', () => this.#lookSoon());
-    this.#socket.on('error', () => this.#lookSoon());
     this.#looking = setInterval(() => this.#look(this.#wanted().filter(isUntold)), LOOK_MS).unref();
     this.#lookSoon();
   }
@@ -138,12 +136,3 @@ export class SettingsWatch {
     if (drift.length > 0) this.parts.onDrift(drift);
   }
 }
-
-/** An exception that leaves the listener would end the process in the library's native code. */
-const suspicious = (datagram: Buffer): boolean => {
-  try {
-    return splitMessages(datagram).some(tellsOfNoForwarding);
-  } catch {
-    return true;
-  }
-};

@@ -2,16 +2,15 @@
  * Sysctls below /proc/sys. Those of the network belong to the namespace of the thread that opens them, so a sandbox's are
  * reached by entering it. Refusals are KernelErrors.
  */
+
 import { readFileSync, writeFileSync } from 'node:fs';
+import { EACCES, EINVAL, ENOENT } from '../errno.js';
 import { KernelError } from '../errors.js';
 import type { Netns } from '../plan/objects.js';
 import { inNamespace } from './netns.js';
 
 /** `net/ipv4/conf/eth0/arp_notify`: plain segments, so that no value from outside leaves /proc/sys. */
 const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[^/\0]+(?:\/[^/\0]+)+$/;
-const EINVAL = 22;
-const ENOENT = 2;
-const EACCES = 13;
 
 const errnoOf = (error: unknown): number =>
   error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? Math.abs(error.errno) : 0;

@@ -13,8 +13,6 @@ export const SESSION_IDLE = 60_000;
 export const SESSIONS_PER_PORT = 256;
 
 /** `include/uapi/asm-generic/socket.h` */
-const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
 
 interface Session {
   readonly socket: Socket;
@@ -89,7 +87,7 @@ export const relayDatagrams = (fd: number, v6: boolean, target: () => SocketAddr
   held.on('error', () => {});
   held.bind({ fd, exclusive: true });
   // libuv sets SO_REUSEADDR on every descriptor it is given, with which others could bind the port too
-  ffi.setsockoptInt(fd, SOL_SOCKET, SO_REUSEADDR, 0);
+  ffi.setsockoptInt(fd, ffi.SOL.SOCKET, ffi.SO.REUSEADDR, 0);
 
   return {
     close() {

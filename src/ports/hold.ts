@@ -3,7 +3,9 @@
  * not listening, it refuses connections like any closed port until NAT takes them. Invariant: a socket is closed on
  * every failure.
  */
+
 import { isIPv6 } from 'node:net';
+import { EADDRINUSE } from '../errno.js';
 import { internal, PortError, type ViaductError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import { sockaddr } from '../kernel/sockaddr.js';
@@ -11,10 +13,7 @@ import type { Protocol } from '../model/port.js';
 
 const IPPROTO = { tcp: 6, udp: 17, sctp: 132, IPV6: 41 } as const;
 /** `include/uapi/asm-generic/socket.h` */
-const SOL_SOCKET = 1;
-const SO = { REUSEADDR: 2, RCVBUF: 8, ATTACH_FILTER: 26 } as const;
 const IPV6_V6ONLY = 26;
-const EADDRINUSE = 98;
 
 /** `sock_fprog` at 0, its one instruction (BPF_RET|BPF_K, 0: drop everything) at 64; one block that never moves. */
 const dropAll = Buffer.alloc(128);
@@ -26,10 +25,10 @@ const nothing = Buffer.alloc(4);
 
 /** Nothing arrives any more, no handshake either. */
 const deafen = (fd: number): void =>
-  ffi.setsockopt(fd, SOL_SOCKET, SO.ATTACH_FILTER, dropAll.subarray(0, 16));
+  ffi.setsockopt(fd, ffi.SOL.SOCKET, ffi.SO.ATTACH_FILTER, dropAll.subarray(0, 16));
 
 /** A UDP socket that nobody reads gathers 2 KiB, the kernel's least, and drops the rest. (A filter takes 15 µs a port.) */
-const starve = (fd: number): void => ffi.setsockopt(fd, SOL_SOCKET, SO.RCVBUF, nothing);
+const starve = (fd: number): void => ffi.setsockopt(fd, ffi.SOL.SOCKET, ffi.SO.RCVBUF, nothing);
 
 /** Where a port is to be held: made once for a range, the port is written into it. */
 export interface Place {
@@ -86,7 +85,7 @@ export const hold = (place: Place, port: number, heard = false): number => {
   } catch (error) {
     if (place.protocol !== 'tcp' || !isInUse(error)) throw error;
     return opened(place, (fd) => {
-      ffi.setsockoptInt(fd, SOL_SOCKET, SO.REUSEADDR, 1);
+      ffi.setsockoptInt(fd, ffi.SOL.SOCKET, ffi.SO.REUSEADDR, 1);
       deafen(fd);
       ffi.bind(fd, place.sockaddr);
       ffi.listen(fd, 1);

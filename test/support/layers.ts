@@ -23,6 +23,7 @@ const INJECTED = [
 export const LAYERS: Readonly<Record<string, Layer>> = {
   model: { may: [], because: 'the model is plain data that everything else agrees on' },
   errors: { may: [], because: 'kinds of failure belong to no layer' },
+  errno: { may: [], because: 'the system’s error numbers belong to no layer' },
   failpoints: { may: [], because: 'places at which a test ends the daemon belong to no layer' },
   'last-resort': { may: ['log'], because: 'what nobody caught belongs to no layer' },
   log: { may: [], because: 'the shape of a log belongs to no layer' },
@@ -46,19 +47,19 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'durable intent knows the model and the disk, nothing between',
   },
   kernel: {
-    may: ['model', 'errors', 'failpoints', 'plan', 'firewall'],
+    may: ['model', 'errors', 'errno', 'failpoints', 'plan', 'firewall'],
     because: 'the kernel layer carries out plans and decides nothing',
   },
   files: {
-    may: ['errors', 'kernel'],
+    may: ['errors', 'errno', 'kernel'],
     because: 'files by descriptor are below everybody who has files to move',
   },
   ports: {
-    may: ['model', 'errors', 'plan', 'kernel'],
+    may: ['model', 'errors', 'errno', 'plan', 'kernel'],
     because: 'holding ports is an effect like the kernel’s',
   },
   runtime: {
-    may: ['model', 'errors', 'log', 'failpoints', 'kernel', 'files'],
+    may: ['model', 'errors', 'errno', 'log', 'failpoints', 'kernel', 'files'],
     because: 'the runtime knows processes and mounts, not networks',
   },
   builder: {
@@ -66,17 +67,18 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'what a Dockerfile says is text and data; who carries it out is not its business',
   },
   images: {
-    may: ['model', 'errors', 'kernel', 'files', 'builder'],
+    may: ['model', 'errors', 'errno', 'kernel', 'files', 'builder'],
     because: 'images know layers and mounts, not containers',
   },
   dns: {
-    may: ['model', 'errors', 'plan', 'kernel', 'engine/contract'],
+    may: ['model', 'errors', 'errno', 'plan', 'kernel', 'engine/contract'],
     because: 'the resolver reads snapshots through an interface that the engine implements',
   },
   engine: {
     may: [
       'model',
       'errors',
+      'errno',
       'log',
       'failpoints',
       'ipam',

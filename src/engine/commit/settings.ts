@@ -2,8 +2,10 @@
  * The host's sysctls without which packets do not pass: which they are, and how they are put back when somebody else
  * writes them. Who writes them again and again is let have them for longer and longer, and told of.
  */
+
 import type { Driver, HostView } from '../../drivers/contract.js';
 import { driverOf } from '../../drivers/index.js';
+import { ENOENT } from '../../errno.js';
 import { KernelError } from '../../errors.js';
 import type { Drift, Kernel } from '../../kernel/contract.js';
 import type { Logger } from '../../log.js';
@@ -91,7 +93,6 @@ export const nextRow = (row: Row | undefined, now: number): Row => ({
 });
 
 const FORWARDING = /^net\/ipv4\/conf\/.*\/forwarding$/;
-const ENOENT = 2;
 type SysctlDrift = Extract<Drift, { kind: 'sysctl' }>;
 
 const dotted = ({ path }: SysctlObject): string => path.replaceAll('/', '.');

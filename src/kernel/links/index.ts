@@ -1,4 +1,5 @@
 /** Makes, changes, deletes and recognises links: a row for each type. A type without a row does not compile. */
+import { ENOENT } from '../../errno.js';
 import { KernelError } from '../../errors.js';
 import { isMade } from '../../plan/depend.js';
 import type { LinkObject, LinkOf, LinkType } from '../../plan/objects.js';
@@ -33,8 +34,6 @@ export const createLink = (context: LinkContext, o: LinkObject): void => rowOf(o
 
 export const replaceLink = (context: LinkContext, o: LinkObject, before: LinkObject): void =>
   rowOf(o).replace(context, o, before);
-
-const ENOENT = 2;
 
 /** undefined where the namespace itself is gone, too. */
 const livingLink = (look: Look, o: LinkObject): DumpedLink | undefined => {

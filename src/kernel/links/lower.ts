@@ -1,4 +1,5 @@
 /** What links on top of others share: finding the parent, and saying why a kernel would not make them. */
+import { EOPNOTSUPP } from '../../errno.js';
 import { invalid, notImplemented } from '../../errors.js';
 import type { LinkObject, LinkType } from '../../plan/objects.js';
 import type { DumpedLink } from '../rtnetlink/link.js';
@@ -13,7 +14,6 @@ export const parentOf = (session: Session, { parent }: OnTop): DumpedLink => {
   return found;
 };
 
-const EOPNOTSUPP = 95;
 const MODULE: Readonly<Partial<Record<LinkType, string>>> = { vlan: '8021q' };
 
 /** A kernel without the type says EOPNOTSUPP (`Unknown device type`). */

@@ -2,6 +2,7 @@
  * Interfaces of the host that others lie on: 802.1q sub-interfaces and dummies. Invariant: one that somebody else made
  * (it has not our link group) is used as it is, and never changed nor deleted.
  */
+import { ENETDOWN } from '../../errno.js';
 import { invalid } from '../../errors.js';
 import type { DummyLink, VlanLink } from '../../plan/objects.js';
 import { changeLink, type DumpedLink, deleteLink, OWN_GROUP } from '../rtnetlink/link.js';
@@ -36,8 +37,6 @@ const belowOf = (session: Session, { parent, name }: VlanLink): DumpedLink => {
   if (!found) throw invalid(`-o parent interface was not found on the host: ${parent} (for ${name})`);
   return found;
 };
-
-const ENETDOWN = 100;
 
 /** The kernel raises no sub-interface of an interface that is down. */
 const setUp = (session: Session, o: Parent): void => {

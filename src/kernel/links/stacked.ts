@@ -3,7 +3,9 @@
  * our link group, so that what a container stacks on its own interface is never taken for ours; and what one that dies
  * holds of its parent (a MAC, addresses, a passthru parent) is free when its delete returns.
  */
+
 import { createHash } from 'node:crypto';
+import { EBUSY, EINVAL } from '../../errno.js';
 import { invalid, KernelError } from '../../errors.js';
 import type { IpvlanLink, MacvlanLink } from '../../plan/objects.js';
 import { deleteAddress, dumpAddresses, parseAddress } from '../rtnetlink/address.js';
@@ -39,8 +41,6 @@ const busy = (o: Stacked): Error =>
       : `failed to create the ipvlan port: parent interface ${o.parent} is in use by macvlan, or as a port of a bridge or bond`,
   );
 
-const EBUSY = 16;
-const EINVAL = 22;
 /** The kernel's answers where the parent has other users: EINVAL of passthru, EBUSY of whoever receives its frames. */
 const BUSY: ReadonlySet<number> = new Set([EBUSY, EINVAL]);
 

@@ -1,4 +1,5 @@
 /** Numbers of nfnetlink and nf_tables that we use, named as in `include/uapi/linux/netfilter/nf_tables.h` and `nfnetlink.h`. */
+import { constants } from 'node:os';
 
 export const NFNL_SUBSYS_NFTABLES = 10;
 export const NFNL_MSG_BATCH = { BEGIN: 0x10, END: 0x11 } as const;
@@ -124,12 +125,5 @@ export const UDATA = {
   SET_COMMENT: 7,
 } as const;
 
-export const ERRNO = {
-  EPERM: 1,
-  ENOENT: 2,
-  EBUSY: 16,
-  EEXIST: 17,
-  EINVAL: 22,
-  ERESTART: 85,
-  EOPNOTSUPP: 95,
-} as const;
+/** With one that Node's list does not have. */
+export const ERRNO = { ...constants.errno, ERESTART: 85 } as const;

@@ -2,12 +2,10 @@
  * A blocking connection to a unix socket that never waits beyond its deadline. Plans are carried out synchronously (ADR
  * 2), so Open vSwitch is spoken to as the kernel is.
  */
+import { EAGAIN } from '../../errno.js';
 import { unavailable, type ViaductError } from '../../errors.js';
 import * as ffi from '../ffi.js';
 
-const SOL_SOCKET = 1;
-const SO = { RCVTIMEO: 20, SNDTIMEO: 21 } as const;
-const EAGAIN = 11;
 /** `sun_path` of `struct sockaddr_un`, with its NUL */
 const LONGEST_PATH = 108;
 
@@ -64,7 +62,7 @@ export class Stream {
   ) {
     this.#fd = ffi.socket(ffi.AF.UNIX, ffi.SOCK.STREAM);
     try {
-      this.#limit(SO.SNDTIMEO);
+      this.#limit(ffi.SO.SNDTIMEO);
       ffi.connect(this.#fd, unixAddress(path));
     } catch (error) {
       ffi.close(this.#fd);
@@ -75,7 +73,7 @@ export class Stream {
   write(data: Buffer): void {
     for (let rest = data; rest.length > 0; ) {
       try {
-        this.#limit(SO.SNDTIMEO);
+        this.#limit(ffi.SO.SNDTIMEO);
         rest = rest.subarray(ffi.send(this.#fd, rest, MSG_NOSIGNAL));
       } catch (error) {
         throw this.#silent(error, 'broken');
@@ -86,7 +84,7 @@ export class Stream {
   /** The next bytes, at least one. */
   read(): Buffer {
     try {
-      this.#limit(SO.RCVTIMEO);
+      this.#limit(ffi.SO.RCVTIMEO);
       const n = ffi.recv(this.#fd, this.#buffer);
       if (n < 0) throw new OvsSilent(this.path, 'late');
       if (n === 0) throw new OvsSilent(this.path, 'broken');
@@ -103,7 +101,7 @@ export class Stream {
   #limit(option: number): void {
     const left = this.deadline - performance.now();
     if (left <= 0) throw new OvsSilent(this.path, 'late');
-    ffi.setsockopt(this.#fd, SOL_SOCKET, option, timeval(left));
+    ffi.setsockopt(this.#fd, ffi.SOL.SOCKET, option, timeval(left));
   }
 
   #silent(error: unknown, why: OvsSilent['why']): unknown {

@@ -1,9 +1,8 @@
 /** Texts of addresses, prefixes and MACs to bytes; throws KernelError EINVAL where a text is none. */
+import { EINVAL } from '../../errno.js';
 import { KernelError } from '../../errors.js';
 import { AF } from '../ffi.js';
 import { addressBytes, addressText } from '../sockaddr.js';
-
-const EINVAL = 22;
 
 export interface Prefix {
   readonly family: number;

@@ -9,6 +9,6 @@ rm -rf "$out"
 npx --no-install esbuild viaductd=src/main.ts main=src/start.ts cli/main=src/cli/main.ts \
   --bundle --platform=node --format=cjs --target=node20 --outdir="$out" --log-level=warning \
   --define:import.meta.url=__url --banner:js='const __url = require("node:url").pathToFileURL(__filename).href;' \
-  --external:koffi --external:lmdb --external:netlink
+  --external:koffi --external:lmdb
 echo '{ "type": "commonjs" }' >"$out/package.json"
 VIADUCT_CODE_CACHE=write node "$out/main.js" --version >/dev/null

@@ -24,7 +24,7 @@ export interface HandMade {
 }
 
 /** What a build is given: the machine, and names of namespaces. */
-export interface Site {
+interface Site {
   readonly world: World;
   readonly containers: readonly [string, string];
   readonly ip: (ns: string, lines: readonly string[]) => Promise<void>;

@@ -12,6 +12,7 @@ step() {
 }
 step types npx --no-install tsc -p tsconfig.json
 step lint npx --no-install biome check .
+step unused npx --no-install knip
 step tests npx --no-install vitest run --project unit --project golden --project property
 [ -z "$failed" ] || refuse "" "check: failed:$failed"
 say "check: all green"

@@ -1,4 +1,4 @@
-/** The kinds of failure a command can end in. No HTTP here: `api/status.ts` maps kinds to statuses. */
+/** The kinds of failure a command can end in. No HTTP here: `api/http/status.ts` maps kinds to statuses. */
 
 export type ErrorKind =
   | 'not-modified'

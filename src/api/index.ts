@@ -71,5 +71,3 @@ function readTls(engine: Engine): Tls | null {
     verify: tls.verify,
   };
 }
-
-/** package.json stands two directories above, in the sources and in what is built from them. */

@@ -29,7 +29,7 @@ export interface CopyRequest {
   readonly foreign: readonly string[];
 }
 
-export type Request =
+type Request =
   | { readonly kind: 'arg'; readonly args: readonly { readonly key: string; readonly value?: string }[] }
   | { readonly kind: 'env'; readonly pairs: readonly Pair[] }
   /** `literal`: of the command line, where nothing is expanded */

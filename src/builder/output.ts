@@ -7,7 +7,7 @@ export const out = (text: string): Line => ({ stream: text });
 /** What a RUN writes to its standard error is red. */
 export const err = (text: string): Line => ({ stream: `\u001b[91m${text}\u001b[0m` });
 
-export const short = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
+const short = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
 
 /** In two lines, as Docker sends them. */
 export const stepLines = (number: number, of: number, code: string): readonly Line[] => [

@@ -1,5 +1,5 @@
 /** The daemon's settings after flags and daemon.json were merged and checked. */
-export interface AddressPool {
+interface AddressPool {
   /** CIDR */
   readonly base: string;
   /** prefix length of each network taken from it */

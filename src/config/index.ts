@@ -15,7 +15,6 @@ import { OPTIONS, type OptionName, type Settings } from './options.js';
 import { checkTcp } from './tcp.js';
 import { USAGE } from './usage.js';
 
-export { parseFlags } from './flags.js';
 export { reloadable } from './reload.js';
 
 export const OWN_FILE = '/etc/viaduct/daemon.json';

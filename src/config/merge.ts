@@ -7,7 +7,7 @@ import type { DaemonConfig } from './contract.js';
 import { ALL_OPTIONS, type Settings } from './options.js';
 import * as values from './values.js';
 
-export const DEFAULTS = {
+const DEFAULTS = {
   dataRoot: '/var/lib/viaduct',
   execRoot: '/run/viaduct',
   pidFile: '/run/viaduct.pid',

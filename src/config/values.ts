@@ -111,7 +111,7 @@ export const logLevel = (text: string): DaemonConfig['logLevel'] => {
 };
 
 const LONGEST_SOCKET_PATH = 107; // include/uapi/linux/un.h: sun_path[108] with its NUL
-export const DEFAULT_HOST = 'unix:///var/run/docker.sock';
+const DEFAULT_HOST = 'unix:///var/run/docker.sock';
 
 const unixHost = (text: string, path: string): string => {
   if (path === '') return DEFAULT_HOST;

@@ -23,13 +23,3 @@ export interface Names {
   /** false: every network of the sandbox is internal, nothing may be forwarded */
   forwards(sandboxId: string): boolean;
 }
-
-/*
- * `dns/index.ts` exports:
- *   createResolver(names: Names, …): Resolver, which implements LocalObjects<ResolverObject> (kernel/contract.ts) and close()
- *   `dns/files.ts`: pure texts of /etc/hosts and /etc/resolv.conf; `dns/etc.ts`: writing them in place (same inode)
- * `ports/index.ts` exports:
- *   createPorts(): Ports, which implements LocalObjects<HostPortObject>, plus
- *     free(protocol, addresses, from, to): number     (a port nobody holds, for `-P` and HostPort "0")
- *     close()
- */

@@ -23,7 +23,7 @@ export interface ForwardLimits {
   readonly reserve: number;
 }
 
-export const DEFAULT_LIMITS: ForwardLimits = { perSandbox: 512, overall: 2048, reserve: 8 };
+const DEFAULT_LIMITS: ForwardLimits = { perSandbox: 512, overall: 2048, reserve: 8 };
 
 /** The questions of one sandbox that are under way. */
 export interface Share {

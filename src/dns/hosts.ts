@@ -27,7 +27,7 @@ const oneLine = (text: string): string => text.replace(/[\r\n\0]/g, '');
 const hostsLine = (record: HostsRecord): string => `${record.address}\t${oneLine(record.names)}\n`;
 
 /** The container's own names: `host.domain host`, or the bare hostname. */
-export const ownNames = (hostname: string, domainname: string): string => {
+const ownNames = (hostname: string, domainname: string): string => {
   const full = domainname === '' ? hostname : `${hostname}.${domainname}`;
   const dot = full.indexOf('.');
   return dot < 0 ? full : `${full} ${full.slice(0, dot)}`;

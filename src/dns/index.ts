@@ -16,7 +16,7 @@ import { openTcp, type TcpDoor } from './tcp.js';
 import { openUdp, type UdpDoor } from './udp.js';
 import type { Upstream } from './upstream.js';
 
-export const RESOLVER_ADDRESS = '127.0.0.11';
+const RESOLVER_ADDRESS = '127.0.0.11';
 const BACKLOG = 128;
 const ANY_PORTS = { udp: 0, tcp: 0 } as const;
 const MAX_TCP_ANSWER = 65535;
@@ -27,7 +27,7 @@ export interface HiddenPorts {
 }
 
 /** What leads 127.0.0.11:53 inside a namespace to hidden ports. */
-export interface Redirect {
+interface Redirect {
   /** where it leads now: to a former daemon's ports; undefined: nowhere */
   readonly led: HiddenPorts | undefined;
   /** Leads it there, in place of what led it elsewhere before. */

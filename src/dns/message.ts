@@ -15,11 +15,11 @@ export const RCODE = {
   REFUSED: 5,
 } as const;
 /** Bits of the header's second word. */
-export const FLAG = { QR: 0x8000, TC: 0x0200, RD: 0x0100, RA: 0x0080, CD: 0x0010 } as const;
+const FLAG = { QR: 0x8000, TC: 0x0200, RD: 0x0100, RA: 0x0080, CD: 0x0010 } as const;
 
 export const HEADER_LENGTH = 12;
 /** What a client without EDNS takes over UDP. */
-export const MIN_SIZE = 512;
+const MIN_SIZE = 512;
 const MAX_NAME = 255;
 const OPT_LENGTH = 11;
 /** Questions carry at most an OPT and a TSIG record; more is refused, as miekg/dns does for dockerd. */

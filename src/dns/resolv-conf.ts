@@ -107,8 +107,8 @@ export interface ResolvConfRequest {
 }
 
 /** Servers for containers whose host names none that they could reach. */
-export const FALLBACK_IPV4: readonly string[] = ['8.8.8.8', '8.8.4.4'];
-export const FALLBACK_IPV6: readonly string[] = ['2001:4860:4860::8888', '2001:4860:4860::8844'];
+const FALLBACK_IPV4: readonly string[] = ['8.8.8.8', '8.8.4.4'];
+const FALLBACK_IPV6: readonly string[] = ['2001:4860:4860::8888', '2001:4860:4860::8844'];
 
 const isLoopback = (address: string): boolean =>
   address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.');

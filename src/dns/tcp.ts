@@ -9,8 +9,8 @@ import { type Conversation, converse, type HandleTcp } from './conversation.js';
 import { createTurns, rotate, type Worker } from './turns.js';
 
 /** Milliseconds without a question or an answer, and none under way; miekg/dns, which dockerd uses, has 8 s. */
-export const TCP_IDLE = 8000;
-export const TCP_CONNECTIONS = 64;
+const TCP_IDLE = 8000;
+const TCP_CONNECTIONS = 64;
 
 /** Units of work (`conversation.ts`) in one turn of the event loop, of all sandboxes: some 1 ms. */
 export const TURN = 64;

@@ -14,7 +14,7 @@ import { sockaddr } from '../kernel/sockaddr.js';
 import { isReply, setU16 } from './message.js';
 
 /** Milliseconds; dockerd's `extIOTimeout`. */
-export const UPSTREAM_TIMEOUT = 4000;
+const UPSTREAM_TIMEOUT = 4000;
 const MAX_MESSAGE = 65535;
 
 export interface Question {

@@ -20,7 +20,7 @@ export interface HostView {
 }
 
 /** Another host on which a network has endpoints. */
-export interface Peer {
+interface Peer {
   /** bare address by which the host is reached */
   readonly address: string;
   /** what is sent to one of these goes to that host */
@@ -39,7 +39,7 @@ export interface EndpointView extends NetworkView {
   readonly sandbox: Sandbox;
 }
 
-export interface DriverCapabilities {
+interface DriverCapabilities {
   /** containers get an interface of their own (false: host, null) */
   readonly interfaces: boolean;
   /** an interface has its other end on the host (a veth pair), called `Endpoint.hostIfname` */

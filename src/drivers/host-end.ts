@@ -32,7 +32,7 @@ export interface HostEnd {
   readonly trusted: readonly string[];
 }
 
-export const poolOf = (network: Network, family: Family): Pool | undefined =>
+const poolOf = (network: Network, family: Family): Pool | undefined =>
   (family === 4 ? network.ipv4 : network.ipv6) ? network.pools.find((p) => p.family === family) : undefined;
 
 /** The bridge's own address of the family, bare; undefined where it has none. */
@@ -58,7 +58,7 @@ const firewallFamily = (pool: Pool, settings: HostEnd): FirewallFamily => {
 const pools = (network: Network): Pool[] =>
   ([4, 6] as const).flatMap((family) => poolOf(network, family) ?? []);
 
-export const firewallNetwork = (network: Network, settings: HostEnd): FirewallNetwork => ({
+const firewallNetwork = (network: Network, settings: HostEnd): FirewallNetwork => ({
   bridge: settings.bridge,
   internal: network.internal,
   icc: settings.icc,

@@ -10,7 +10,7 @@ import type { DummyLink, ForeignObject, VlanLink } from '../plan/objects.js';
 import type { Driver, NetworkOptions } from './contract.js';
 import { isInterfaceName } from './options.js';
 
-export const PARENT = 'parent';
+const PARENT = 'parent';
 
 /** undefined: none is given, so the network leads nowhere. Throws invalid. */
 export const parentOption = (driver: string, { options }: NetworkOptions): string | undefined => {

@@ -13,7 +13,6 @@ import type { IpamConfig, Network } from '../model/network.js';
 import type { AddressCount } from '../model/pool.js';
 import type { Volume } from '../model/volume.js';
 import type {
-  Exit,
   LogLine,
   LogRequest,
   PathStat,
@@ -221,5 +220,3 @@ export interface Engine {
   /** names of the network drivers there are: built in, and plugins in use */
   networkDrivers(): readonly string[];
 }
-
-export type { Exit };

@@ -21,7 +21,7 @@ const GO_SETGID = 0x00400000;
 const GO_STICKY = 0x00100000;
 
 /** Unsigned: the directory bit is the 32nd. */
-export const goMode = (mode: number): number =>
+const goMode = (mode: number): number =>
   ((GO_TYPES[mode & fs.S_IFMT] ?? 0) |
     (mode & 0o777) |
     (mode & 0o4000 ? GO_SETUID : 0) |

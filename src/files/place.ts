@@ -40,7 +40,7 @@ const TYPES: Readonly<Record<EntryType, number>> = {
 };
 
 /** makedev(3) of glibc */
-export const makedev = (major: number, minor: number): bigint => {
+const makedev = (major: number, minor: number): bigint => {
   const [a, b] = [BigInt(major), BigInt(minor)];
   return ((a & 0xfffn) << 8n) | (b & 0xffn) | ((b & ~0xffn) << 12n) | ((a & ~0xfffn) << 32n);
 };

@@ -66,7 +66,7 @@ export const withView = async <T>(view: FileView, work: (open: OpenView) => Prom
   }
 };
 
-export const isReadOnly = (view: OpenView, mount: FileMount | undefined): boolean =>
+const isReadOnly = (view: OpenView, mount: FileMount | undefined): boolean =>
   mount ? mount.readOnly : view.readOnly;
 
 /** The source of a mount. A subpath is followed in the volume as in a root of its own. */
@@ -89,7 +89,7 @@ export const openChild = (view: OpenView, parent: Spot, name: string): Spot => {
   return { fd, path, ...(parent.mount ? { mount: parent.mount } : {}) };
 };
 
-export const components = (path: string): readonly string[] =>
+const components = (path: string): readonly string[] =>
   path.split('/').filter((part) => part !== '' && part !== '.');
 
 const [ENOENT, EEXIST, ENOTDIR, EROFS, ELOOP] = [2, 17, 20, 30, 40];

@@ -44,10 +44,3 @@ export interface FirewallEndpoint {
   /** further addresses and prefixes, in canonical text and apart from each other, that it carries: ARP and ND too */
   readonly carried?: readonly string[];
 }
-
-/*
- * `firewall/index.ts` exports, all pure:
- *   networkElements(network: FirewallNetwork): ElementObject[]
- *   endpointElements(endpoint: FirewallEndpoint): ElementObject[]     (anti-spoofing, publish, routed ports, links)
- *   RULESET: the static tables, chains, sets and maps, as data
- */

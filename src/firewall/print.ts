@@ -82,7 +82,7 @@ const printPorts = ({ name, priority, data, rules }: PortChains): string[] => {
   ];
 };
 
-export const printTable = ({ family, name, sets, chains, ports }: Table): string =>
+const printTable = ({ family, name, sets, chains, ports }: Table): string =>
   [
     `table ${family} ${name} {`,
     ...sets.flatMap(printSet),

@@ -10,7 +10,7 @@ import type { FirewallEndpoint, FirewallFamily, FirewallNetwork } from './contra
 import { inet, inetMap } from './elements.js';
 
 /** From this many ports on a run is one interval element: it costs as much as about 100 hash elements, whatever its length. */
-export const RANGE_FROM = 16;
+const RANGE_FROM = 16;
 
 const ANY = { 4: '0.0.0.0', 6: '::' } as const;
 

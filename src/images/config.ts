@@ -26,7 +26,7 @@ export interface StoredHistory {
 
 const NEVER = '0001-01-01T00:00:00Z';
 
-export const imageConfigOf = (config: Partial<ImageConfig> | null | undefined): ImageConfig => ({
+const imageConfigOf = (config: Partial<ImageConfig> | null | undefined): ImageConfig => ({
   Env: config?.Env ?? [],
   Cmd: config?.Cmd ?? null,
   Entrypoint: config?.Entrypoint ?? null,

@@ -28,7 +28,7 @@ export interface ApplyParts {
 }
 
 /** Thrown beside the refusal (as its `cause`) where inverses were refused too: the slices concerned are dirty. */
-export class UndoError extends AggregateError {
+class UndoError extends AggregateError {
   override readonly name = 'UndoError';
 }
 

@@ -15,7 +15,7 @@ const LOOK_MS = 20;
 /** Held open for good; named so that nobody closes them. */
 const held: number[] = [];
 
-export interface Holder {
+interface Holder {
   readonly pid: number;
   /** its arguments, as far as they can be read */
   readonly command: string;

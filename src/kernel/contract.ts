@@ -1,4 +1,4 @@
-/** What the engine asks of the kernel. `kernel/` implements it on Linux, `kernel/fake.ts` in memory. */
+/** What the engine asks of the kernel. `kernel/` implements it on Linux, `test/support/fake-kernel.ts` in memory. */
 import type { KernelObject, Netns, SysctlObject } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
 import type { DroppedAtPort } from './nftables.contract.js';

@@ -35,7 +35,7 @@ import { createConnectedRoute, createRoute, deleteRoute, replaceRoute } from './
 import type { Session } from './session.js';
 import { exchangeSysctl, readSysctl, writeSysctl } from './sysctl.js';
 
-export type ObjectOf<K extends KernelKind> = Extract<KernelObject, { kind: K }>;
+type ObjectOf<K extends KernelKind> = Extract<KernelObject, { kind: K }>;
 
 /** What one run of `apply` shares among its steps. */
 export interface Context extends LinkContext {
@@ -65,7 +65,7 @@ export interface CallExecutor<T> extends Calls<T> {
   readonly by: 'call';
 }
 /** Each step is a call made inside the object's namespace; neighbouring steps share the visit. */
-export interface VisitExecutor<T> extends Calls<T> {
+interface VisitExecutor<T> extends Calls<T> {
   readonly by: 'visit';
 }
 /** Neighbouring steps of the kind go together, all or nothing. */
@@ -74,7 +74,7 @@ export interface RunExecutor {
   run(steps: readonly Step[]): void;
 }
 /** Neighbouring steps are one atomic nftables batch. */
-export interface BatchExecutor {
+interface BatchExecutor {
   readonly by: 'batch';
 }
 

@@ -61,7 +61,6 @@ const c = {
   waitpid: libc.func('int waitpid(int pid, void *status, int options)'),
   if_nametoindex: libc.func('uint32_t if_nametoindex(const char *name)'),
   pipe2: libc.func('int pipe2(void *fds, int flags)'),
-  mknod: libc.func('int mknod(const char *path, unsigned int mode, uint64_t device)'),
   // syscall(2) is variadic in C; integers and pointers are passed alike on x86-64 and arm64.
   syscallBytes: libc.func(
     'long syscall(long number, long fd, const void *path, const void *argument, size_t length)',
@@ -132,7 +131,7 @@ export const MS = {
   SLAVE: 1 << 19,
   SHARED: 1 << 20,
 } as const;
-export const MNT_DETACH = 2;
+const MNT_DETACH = 2;
 export const MSG = { DONTWAIT: 0x40, PEEK: 2, TRUNC: 0x20 } as const;
 export const O = {
   RDONLY: 0,
@@ -300,9 +299,6 @@ export const pidfdGetfd = (pidfd: number, fd: number): number =>
 /** pidfd_send_signal(2), system call 424: never reaches a process that took over the pid. */
 export const pidfdSendSignal = (pidfd: number, signal: number): void =>
   void checked('pidfd_send_signal', Number(c.syscallInts(424, pidfd, signal, null, 0)));
-/** `mode` with its S_IFMT bits; `device` as makedev(3) encodes it. */
-export const mknod = (path: string, mode: number, device: bigint): void =>
-  void checked('mknod', c.mknod(path, mode, device), path);
 
 /** Sizes of glibc's opaque types, rounded up: posix_spawn_file_actions_t (80), posix_spawnattr_t (336), sigset_t (128). */
 const SPAWN_ACTIONS = 128;

@@ -54,7 +54,7 @@ export interface KernelParts {
   readonly settings?: () => readonly SysctlObject[];
 }
 
-export const OVS_RUN_DIRECTORY = '/run/openvswitch';
+const OVS_RUN_DIRECTORY = '/run/openvswitch';
 
 const NO_OVS = { internals: new Map<string, OvsInternal>(), bridges: [], ports: [], flows: [] };
 
@@ -263,4 +263,3 @@ class LinuxKernel implements Kernel {
 
 export const createKernel = (parts: KernelParts): Kernel => new LinuxKernel(parts);
 export { leftDirty } from './apply.js';
-export { forgetFlows } from './conntrack.js';

@@ -20,7 +20,7 @@ import { Session } from './session.js';
 import { addressText } from './sockaddr.js';
 
 /** The canonical text of an address with or without prefix length. */
-export const canonical = (address: string): string => {
+const canonical = (address: string): string => {
   if (!address.includes('/')) return addressText(addressOf(address));
   const { bytes, length } = prefixOf(address);
   return prefixText(bytes, length);

@@ -57,7 +57,7 @@ export interface RemoteEndpoint {
   readonly disableGateway?: true;
 }
 
-export interface RemoteRoute {
+interface RemoteRoute {
   /** CIDR without host bits */
   readonly destination: string;
   /** bare address; absent: on-link */

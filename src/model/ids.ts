@@ -9,9 +9,6 @@ export type EndpointId = Id<'endpoint'>;
 export type SandboxId = Id<'sandbox'>;
 export type ContainerId = Id<'container'>;
 
-const ID = /^[0-9a-f]{64}$/;
-export const isId = (text: string): boolean => text.length === 64 && ID.test(text);
-
 /** A fresh random id. Commands call it once and pass the value on; pure functions never do. */
 export const freshId = <T extends string>(): T => randomBytes(32).toString('hex') as T;
 

@@ -2,7 +2,7 @@
 import { kindOf } from './objects.js';
 import type { Plan, Step } from './plan.js';
 
-export const printStep = (step: Step): string =>
+const printStep = (step: Step): string =>
   kindOf(step.object).print(step.op, step.object, step.op === 'replace' ? step.before : undefined);
 
 /** One line a step, ending in a line end; empty for an empty plan. */

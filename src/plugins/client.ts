@@ -31,7 +31,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** `Err` of network drivers, `Error` of IPAM drivers; Go reads names in any case. */
-export const errorIn = (value: unknown): string => {
+const errorIn = (value: unknown): string => {
   if (!isRecord(value)) return '';
   const found = Object.entries(value).find(
     ([key, text]) => ['err', 'error'].includes(key.toLowerCase()) && typeof text === 'string' && text !== '',

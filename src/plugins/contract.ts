@@ -67,7 +67,7 @@ export interface NetworkPlugin {
   programExternalConnectivity(networkId: string, endpointId: string, options: PluginOptions): Promise<void>;
 }
 
-export interface PoolRequest {
+interface PoolRequest {
   readonly addressSpace: string;
   /** CIDR, empty: the plugin chooses */
   readonly pool: string;

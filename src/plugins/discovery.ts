@@ -16,7 +16,7 @@ export interface PluginDirectories {
   readonly specs: readonly string[];
 }
 
-export interface Tls {
+interface Tls {
   /** contents of PEM files */
   readonly ca?: string;
   readonly cert?: string;
@@ -34,7 +34,7 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
 /** bytes; addresses and a few paths are far below */
 const LONGEST_FILE = 65_536;
 
-export const isPluginName = (name: string): boolean => NAME.test(name);
+const isPluginName = (name: string): boolean => NAME.test(name);
 
 export const locationText = (location: Location): string =>
   location.kind === 'unix'

@@ -23,7 +23,7 @@ export interface Block {
   readonly users: Set<Family>;
 }
 
-export interface Range {
+interface Range {
   readonly protocol: Protocol;
   readonly port: number;
   readonly count: number;

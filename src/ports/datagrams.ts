@@ -8,9 +8,9 @@ import * as ffi from '../kernel/ffi.js';
 import type { SocketAddress } from '../kernel/sockaddr.js';
 
 /** Milliseconds; docker-proxy's 90 s and the kernel's 30–120 s lie around it. */
-export const SESSION_IDLE = 60_000;
+const SESSION_IDLE = 60_000;
 /** One descriptor each. */
-export const SESSIONS_PER_PORT = 256;
+const SESSIONS_PER_PORT = 256;
 
 /** `include/uapi/asm-generic/socket.h` */
 

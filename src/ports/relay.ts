@@ -21,8 +21,8 @@ const HALF_CLOSED_TIMEOUT = 300_000;
 const KEEPALIVE = 60_000;
 
 /** Two descriptors each. */
-export const RELAYED_OVERALL = 4096;
-export const RELAYED_PER_RANGE = 1024;
+const RELAYED_OVERALL = 4096;
+const RELAYED_PER_RANGE = 1024;
 
 /** What a published range says to one connection: where to, and who counts it. */
 export interface Route {

@@ -1,5 +1,5 @@
 /** Containers by conmon + crun. The runtime knows processes, mounts and streams, not networks nor Docker's API. */
-import type { Duplex, Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { ExtractOptions, FileView, PathStat } from '../files/contract.js';
 import type { Container } from '../model/container.js';
 import type { Image } from '../model/image.js';
@@ -178,10 +178,7 @@ export interface Runtime {
   update(id: string, hostConfig: Container['hostConfig']): Promise<void>;
 }
 
-export type { ExtractOptions, FileView, PathStat } from '../files/contract.js';
+export type { PathStat } from '../files/contract.js';
 
 /** Thrown by `create` and `exec` where the process could not be started. */
 export { StartError } from './failure.js';
-
-/** Re-exported for the API's hijacked connections. */
-export type Hijacked = Duplex;

@@ -10,7 +10,7 @@ const UNKNOWN = 255;
 const SWEEP = 2_000;
 
 /** RFC 3339 with nanoseconds. */
-export const timestamp = (nanoseconds: bigint): string => {
+const timestamp = (nanoseconds: bigint): string => {
   const seconds = new Date(Number(nanoseconds / 1_000_000n)).toISOString().slice(0, 19);
   return `${seconds}.${(nanoseconds % 1_000_000_000n).toString().padStart(9, '0')}Z`;
 };

@@ -23,7 +23,7 @@ export interface Machine {
   readonly facts: HostFacts;
 }
 
-export const findProgram = (name: string): string | undefined =>
+const findProgram = (name: string): string | undefined =>
   SEARCH.map((directory) => join(directory, name)).find((path) => {
     try {
       accessSync(path, constants.X_OK);
@@ -42,7 +42,7 @@ const read = (path: string): string => {
 };
 
 /** An ELF file without an interpreter segment (PT_INTERP, 3) runs in any root file system. */
-export const isStatic = (path: string): boolean => {
+const isStatic = (path: string): boolean => {
   const elf = readFileSync(path);
   if (elf.length < 64 || elf.readUInt32BE(0) !== 0x7f454c46 || elf[4] !== 2) return false;
   const offset = Number(elf.readBigUInt64LE(32));

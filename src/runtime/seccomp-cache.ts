@@ -10,7 +10,7 @@ import type { OciSeccomp } from './spec/oci.js';
 
 const ANNOTATION = 'run.oci.seccomp_bpf_data';
 
-export interface SeccompForm {
+interface SeccompForm {
   readonly filter?: OciSeccomp;
   readonly annotations: Readonly<Record<string, string>>;
   /** name under which the compiled filter is to be kept once the container was created */

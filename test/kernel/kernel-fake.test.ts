@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { KernelError } from '../../src/errors.js';
-import { createFakeKernel } from '../../src/kernel/fake.js';
 import type { KernelObject } from '../../src/plan/objects.js';
 import type { Plan } from '../../src/plan/plan.js';
+import { createFakeKernel } from '../support/fake-kernel.js';
 import {
   address,
   BRIDGE,

@@ -1,10 +1,10 @@
 /** Links that others made on the host, in a sandbox and back: on the kernel, and on its fake. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { KernelError } from '../../src/errors.js';
-import { createFakeKernel } from '../../src/kernel/fake.js';
 import { inverse } from '../../src/plan/inverse.js';
 import type { KernelObject, MovedLink } from '../../src/plan/objects.js';
 import type { Plan } from '../../src/plan/plan.js';
+import { createFakeKernel } from '../support/fake-kernel.js';
 import { address, build, diff, inside, ip, keys, route, testKernel } from './kernel-support.js';
 
 /** What a plugin makes: a bridge, and a veth pair with one end on it. */

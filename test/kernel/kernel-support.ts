@@ -11,7 +11,7 @@ import { build, diff } from '../../src/plan/diff.js';
 import { type ElementObject, type KernelObject, objectKey } from '../../src/plan/objects.js';
 
 /** A local executor that remembers; refuses the keys in `refuse`. */
-export class Remembered<T extends KernelObject> implements LocalObjects<T> {
+class Remembered<T extends KernelObject> implements LocalObjects<T> {
   readonly kept = new Map<string, T>();
   readonly calls: string[] = [];
   refuse = new Set<string>();
@@ -34,7 +34,7 @@ export class Remembered<T extends KernelObject> implements LocalObjects<T> {
 }
 
 /** Elements in memory, batch by batch, for tests of the layer around the tables. */
-export class RecordedNftables implements Nftables {
+class RecordedNftables implements Nftables {
   readonly batches: (readonly ElementChange[])[] = [];
   readonly kept = new Map<string, ElementObject>();
   refuse: string | undefined;

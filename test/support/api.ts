@@ -1,7 +1,7 @@
 /** Requests to a daemon's unix socket, for what the `docker` client would never send. */
 import { request } from 'node:http';
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;

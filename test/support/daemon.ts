@@ -17,7 +17,7 @@ import { createWorld, type Shell, type World } from './world.js';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const IMAGES = join(ROOT, '.cache/images');
-export type ImageName = 'alpine' | 'busybox' | 'nginx' | 'nettools';
+type ImageName = 'alpine' | 'busybox' | 'nginx' | 'nettools';
 
 /** The clients on this machine, newest first; DOCKER_CLI names another. */
 export const CLIENTS = [process.env.DOCKER_CLI ?? '', '/usr/local/bin/docker', '/usr/bin/docker'].filter(
@@ -46,7 +46,7 @@ export interface StartOptions {
 }
 
 /** The client: resolves to its output, rejects on a non-zero exit code. `try` never rejects for that. */
-export interface Docker {
+interface Docker {
   (...args: string[]): Promise<string>;
   readonly try: (args: readonly string[], options?: RunOptions) => Promise<Result>;
   /** under a terminal of 33 rows and 101 columns, `input` typed into it */

@@ -39,7 +39,7 @@ export interface Ends {
   readonly to: string;
 }
 
-export const ethernet = (toMac: string, fromMac: string, type: number, payload: Buffer): Buffer =>
+const ethernet = (toMac: string, fromMac: string, type: number, payload: Buffer): Buffer =>
   Buffer.concat([mac(toMac), mac(fromMac), u16(type), payload]);
 /** Puts a tag of `type` (0x8100, 0x88a8) and VLAN `vlan` into a frame. */
 export const tagged = (frame: Buffer, type: number, vlan: number): Buffer =>

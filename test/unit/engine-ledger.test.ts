@@ -6,11 +6,11 @@ import { Model } from '../../src/engine/commit/model.js';
 import { repair } from '../../src/engine/commit/repair.js';
 import type { Change } from '../../src/engine/commit/tables.js';
 import { createNames } from '../../src/engine/containers/names.js';
-import { createFakeKernel } from '../../src/kernel/fake.js';
 import type { Network } from '../../src/model/network.js';
 import { build } from '../../src/plan/diff.js';
 import { HOST_SLICE, objectKey } from '../../src/plan/objects.js';
 import type { Store, StoredChange } from '../../src/store/store.js';
+import { createFakeKernel } from '../support/fake-kernel.js';
 import { aNetwork, anEndpoint, aSandbox, HOST } from '../support/views.js';
 
 /** A disk that remembers, and what it was asked to wait for. */

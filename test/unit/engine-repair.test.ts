@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Model } from '../../src/engine/commit/model.js';
 import { watchDrift } from '../../src/engine/commit/repair.js';
-import { createFakeKernel } from '../../src/kernel/fake.js';
 import type { KernelObject } from '../../src/plan/objects.js';
+import { createFakeKernel } from '../support/fake-kernel.js';
 import { aNetwork } from '../support/views.js';
 
 beforeEach(() => void vi.useFakeTimers());

@@ -6,9 +6,9 @@ import { Ledger } from '../../src/engine/commit/ledger.js';
 import { Model } from '../../src/engine/commit/model.js';
 import { Table } from '../../src/engine/commit/table.js';
 import { type Change, isKnown, row, TABLES } from '../../src/engine/commit/tables.js';
-import { createFakeKernel } from '../../src/kernel/fake.js';
 import { distinctSlices, HOST_SLICE } from '../../src/plan/objects.js';
 import type { StoredChange } from '../../src/store/store.js';
+import { createFakeKernel } from '../support/fake-kernel.js';
 import { aNetwork, anEndpoint, HOST } from '../support/views.js';
 
 interface Peer {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createFakeKernel } from '../../src/kernel/fake.js';
 import { build, diff } from '../../src/plan/diff.js';
 import type { KernelObject } from '../../src/plan/objects.js';
 import { BRIDGE, endpoint, keys, network, veth } from '../kernel/kernel-objects.js';
+import { createFakeKernel } from '../support/fake-kernel.js';
 
 const world = (sandboxes: readonly number[]): readonly KernelObject[] => [
   ...network(),

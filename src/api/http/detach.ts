@@ -2,7 +2,7 @@
 import { invalid } from '../../errors.js';
 
 /** ctrl-p ctrl-q */
-export const DEFAULT_DETACH_KEYS: readonly number[] = [16, 17];
+const DEFAULT_DETACH_KEYS: readonly number[] = [16, 17];
 
 const CONTROLS = '@abcdefghijklmnopqrstuvwxyz[\\]^_';
 

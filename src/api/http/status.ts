@@ -1,7 +1,7 @@
 /** The one place where a kind of failure becomes an HTTP status. Never decided on message text. */
 import { type ErrorKind, ViaductError } from '../../errors.js';
 
-export const STATUS: Readonly<Record<ErrorKind, number>> = {
+const STATUS: Readonly<Record<ErrorKind, number>> = {
   'not-modified': 304,
   invalid: 400,
   unauthorized: 401,

@@ -8,7 +8,7 @@ export const MAX_API_VERSION = '1.52';
 const numbers = (version: string): readonly number[] => version.split('.').map((part) => Number(part) || 0);
 
 /** -1, 0 or 1; missing parts count as 0, as moby compares. */
-export function compareVersions(left: string, right: string): number {
+function compareVersions(left: string, right: string): number {
   const a = numbers(left);
   const b = numbers(right);
   for (let i = 0; i < Math.max(a.length, b.length); i += 1) {

@@ -38,7 +38,7 @@ const presentIpamConfig = (config: IpamConfig): Record<string, unknown> => ({
 });
 
 /** The endpoints of a network by container. */
-export const presentAttachments = (endpoints: readonly Endpoint[]): Record<string, unknown> =>
+const presentAttachments = (endpoints: readonly Endpoint[]): Record<string, unknown> =>
   Object.fromEntries(
     endpoints.map((endpoint) => [
       endpoint.containerId,

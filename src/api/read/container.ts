@@ -180,7 +180,6 @@ export const hostConfigSchema = fields({ ...HOST, ...LIMITS, ...KEPT });
 export const updateSchema = fields({ ...LIMITS, RestartPolicy: HOST.RestartPolicy });
 
 export type CreateBody = z.infer<typeof createSchema>;
-export type UpdateBody = z.infer<typeof updateSchema>;
 
 /** Without one of these in the body there is no configuration at all. */
 export const CONFIG_FIELDS: readonly string[] = Object.keys(CONFIG);

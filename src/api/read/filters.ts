@@ -51,7 +51,7 @@ function valuesOf(value: unknown): readonly string[] {
   return Object.keys(value);
 }
 
-export function createFilters(values: ReadonlyMap<string, readonly string[]>): Filters {
+function createFilters(values: ReadonlyMap<string, readonly string[]>): Filters {
   const get = (key: string): readonly string[] => values.get(key) ?? [];
   const exact = (key: string, text: string): boolean => get(key).length === 0 || get(key).includes(text);
   const compiled = new Map<string, ReturnType<typeof compilePattern>>();

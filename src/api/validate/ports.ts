@@ -27,7 +27,7 @@ function portNumber(text: string): number | undefined {
 const isProtocol = (text: string): boolean => text === 'tcp' || text === 'udp' || text === 'sctp';
 
 /** `80`, `80/TCP` → `80/tcp`. Throws invalid `invalid port specification: "…"`; port 0 is none. */
-export function normalisePort(text: string): string {
+function normalisePort(text: string): string {
   const slash = text.indexOf('/');
   const digits = slash < 0 ? text : text.slice(0, slash);
   const number = portNumber(digits);

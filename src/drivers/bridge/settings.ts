@@ -24,7 +24,7 @@ export const LABEL = {
   snat: { 4: `${NETWORK}.host_ipv4`, 6: `${NETWORK}.host_ipv6` },
 } as const;
 
-export const DEFAULT_BRIDGE = 'docker0';
+const DEFAULT_BRIDGE = 'docker0';
 const DEFAULT_MTU = 1500;
 
 const GATEWAY_MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];

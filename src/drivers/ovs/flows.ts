@@ -17,7 +17,7 @@ import { forwards } from '../sender.js';
 import type { AclProtocol, AclRule } from './acl.js';
 import type { PortOptions } from './options.js';
 
-export const TABLE = { guard: 0, rate: 201, sends: 202, receives: 203 } as const;
+const TABLE = { guard: 0, rate: 201, sends: 202, receives: 203 } as const;
 /** Our cookie's upper 16 bits, "vi"; the rest are the first 12 digits of whose flow it is. */
 const COOKIE = '7669';
 export const cookieOf = (id: string): string => `${COOKIE}${id.slice(0, 12)}`;

@@ -11,7 +11,7 @@ import { booleanOption, integerOption, isInterfaceName, MTU, mtuOption, unreadab
 import { FORWARDING } from '../sender.js';
 import { type AclRule, readAcl } from './acl.js';
 
-export const PREFIX = 'com.viaduct.ovs.';
+const PREFIX = 'com.viaduct.ovs.';
 
 type Options = Readonly<Record<string, string>>;
 
@@ -154,10 +154,10 @@ const portOptions = (words: Partial<Record<Word, string>>): PortOptions => {
 };
 
 /** Where the default route leads: our own address with or without NAT, or a router on the physical network. */
-export type GatewayMode = 'nat' | 'routed' | 'none';
+type GatewayMode = 'nat' | 'routed' | 'none';
 const GATEWAY_MODES: readonly GatewayMode[] = ['nat', 'routed', 'none'];
 const DATAPATHS = ['auto', 'system', 'netdev'] as const;
-export type Datapath = (typeof DATAPATHS)[number];
+type Datapath = (typeof DATAPATHS)[number];
 
 export interface TunnelOptions {
   readonly type: 'vxlan' | 'gre';

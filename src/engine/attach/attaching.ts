@@ -32,7 +32,7 @@ export const namespaceOwner = (parts: Parts, container: Container): Container =>
 
 export const usesHost = (container: Container): boolean => container.hostConfig.NetworkMode === 'host';
 
-export const networkOf = (parts: Parts, entry: Container['networks'][number]): Network => {
+const networkOf = (parts: Parts, entry: Container['networks'][number]): Network => {
   const network = parts.model.networks.get(entry.networkId) ?? parts.model.findNetwork(entry.name);
   if (!network) throw notFound(`network ${entry.name} not found`);
   return network;

@@ -108,7 +108,7 @@ const sharedSandbox = (parts: Parts, reference: string): SandboxId => {
 };
 
 /** What leaving changes: the records of the sandbox and endpoints that are the container's own. */
-export const leaving = (parts: Parts, container: Container): readonly Change[] => {
+const leaving = (parts: Parts, container: Container): readonly Change[] => {
   const own = container.sandboxId ? parts.model.sandboxes.get(container.sandboxId) : undefined;
   if (!own || own.containerId !== container.id) return [];
   const endpoints = parts.model.endpointsOfSandbox(own.id);

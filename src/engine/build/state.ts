@@ -57,7 +57,7 @@ export const fileNop = (state: Pick<State, 'config'>, text: string): readonly st
   `#(nop) ${text}`,
 ];
 
-export const stepOf = ({ config, author }: State, words: readonly string[]): BuildStep => ({
+const stepOf = ({ config, author }: State, words: readonly string[]): BuildStep => ({
   words,
   config,
   author,

@@ -17,7 +17,7 @@ export interface Converging {
   readonly derive: Derive;
 }
 
-export interface Refusal {
+interface Refusal {
   readonly slice: Slice;
   readonly error: unknown;
   /** what to tell whoever reads the log */

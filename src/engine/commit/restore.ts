@@ -26,7 +26,7 @@ export const loadModel = (model: Model, store: Store): void => {
 };
 
 /** Everything the model wants, in one list. */
-export const desired = (model: Model, derive: Derive): readonly KernelObject[] =>
+const desired = (model: Model, derive: Derive): readonly KernelObject[] =>
   allSlices(model).flatMap((slice) => derive(model, slice));
 
 /**

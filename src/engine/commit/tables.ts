@@ -12,7 +12,7 @@ import type { StoredChange } from '../../store/store.js';
 import type { Keys, Table as Memory } from './table.js';
 
 /** What a row may look up, as it was before the commit. */
-export interface Related {
+interface Related {
   endpointsOfNetwork(id: string): readonly Endpoint[];
   endpointsOfSandbox(id: string): readonly Endpoint[];
 }

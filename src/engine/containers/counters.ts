@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { InterfaceCounters } from '../../runtime/contract.js';
 
 /** Columns of `/proc/net/dev` behind the name: eight for receiving, then eight for sending. */
-export const parseCounters = (text: string): Readonly<Record<string, InterfaceCounters>> =>
+const parseCounters = (text: string): Readonly<Record<string, InterfaceCounters>> =>
   Object.fromEntries(
     text
       .split('\n')

@@ -48,7 +48,7 @@ const randomName = (parts: Parts): string => {
 };
 
 /** Image and user's configuration merged as Docker merges them: the user's entrypoint drops the image's command. */
-export const mergeConfig = (
+const mergeConfig = (
   config: ContainerConfig,
   image: Image,
   id: ContainerId,

@@ -15,7 +15,7 @@ interface Drivers {
 export const usesPlugins = ({ drivers }: Pick<Parts, 'drivers'>, { driver, ipam }: Drivers): boolean =>
   !drivers.has(driver) || !isOwnIpam(ipam.driver);
 
-export const ipamCall = (plugin: string, method: string, body: OwedCall['body']): OwedCall => ({
+const ipamCall = (plugin: string, method: string, body: OwedCall['body']): OwedCall => ({
   plugin,
   method: `IpamDriver.${method}`,
   body,

@@ -55,7 +55,7 @@ const FLAGS: ReadonlyMap<string, { readonly set?: number; readonly clear?: numbe
 ]);
 
 /** `ro,nosuid,size=1m` → flags and the rest, which the file system reads. */
-export const parseMountOptions = (text: string): { readonly flags: number; readonly data: string } => {
+const parseMountOptions = (text: string): { readonly flags: number; readonly data: string } => {
   let flags = 0;
   const data: string[] = [];
   for (const word of text.split(',').filter((each) => each !== '')) {

@@ -151,7 +151,7 @@ const listMessage = (
     ...(encoded.length > 0 ? [nested(n.NFTA_SET_ELEM_LIST.ELEMENTS, encoded)] : []),
   );
 
-export type ElementOp = 'add' | 'delete';
+type ElementOp = 'add' | 'delete';
 interface Change {
   readonly op: ElementOp;
   readonly element: SetElement;

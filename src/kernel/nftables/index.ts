@@ -57,6 +57,6 @@ export const createNftables = (ns = 'host', keeper?: Keeper): Nftables => {
   };
 };
 
-export { type ForeignDrop, foreignDrops } from './foreign.js';
+export { foreignDrops } from './foreign.js';
 export { Keeper } from './keeper.js';
-export { type SandboxRedirect, sandboxRedirect } from './sandbox.js';
+export { sandboxRedirect } from './sandbox.js';

@@ -12,7 +12,7 @@ import { carriedElements, type ObservedTable, observeTable, readGeneration } fro
 import { adoptTableMessage, createTableMessages, deleteTableMessage, tableComment } from './tables.js';
 
 /** `owner` alone would take the rules away with a crashed daemon: it is both flags or none. */
-export const OWNED = NFT_TABLE_F.OWNER | NFT_TABLE_F.PERSIST;
+const OWNED = NFT_TABLE_F.OWNER | NFT_TABLE_F.PERSIST;
 const UNOWNED = 0;
 /** Others' transactions between our reading and our writing; behind these many the last one goes unchecked. */
 const GENERATION_ATTEMPTS = 4;
@@ -24,7 +24,7 @@ const failedWith = (error: unknown, ...errnos: readonly number[]): boolean =>
  * Makes this socket the owner of a table that a dead process left (the kernel then clears `owner`, `persist` stays), and
  * answers the table's flags behind it. Throws unavailable where another process lives that owns it.
  */
-export const adopt = (socket: NetlinkSocket, table: Table, observed: ObservedTable): number => {
+const adopt = (socket: NetlinkSocket, table: Table, observed: ObservedTable): number => {
   const owned = (observed.flags & NFT_TABLE_F.OWNER) !== 0;
   if (owned && observed.owner === socket.port) return observed.flags;
   if (owned)

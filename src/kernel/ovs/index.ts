@@ -2,7 +2,7 @@
  * Open vSwitch as part of the kernel layer: bridges, ports and internal interfaces in OVSDB, flows by OpenFlow, spoken to
  * by its own protocols on its sockets. What is silent when something is to go away is looked at again when it speaks.
  */
-import type { OvsBridgeObject, OvsFlowObject, OvsLink, OvsPortObject } from '../../plan/objects.js';
+import type { OvsBridgeObject, OvsFlowObject, OvsLink } from '../../plan/objects.js';
 import type { Step } from '../../plan/plan.js';
 import { Bridges } from './bridges.js';
 import { Flows, flowSteps } from './flows.js';
@@ -128,4 +128,4 @@ export class OpenVswitch {
   }
 }
 
-export type { OvsPortObject, OvsState };
+export type { OvsState };

@@ -28,10 +28,10 @@ const INSTRUCTION = { GOTO: 1, APPLY: 4, METER: 6 } as const;
 const NO_BUFFER = 0xffffffff;
 const ALL = 0xffffffff;
 const ALL_TABLES = 0xff;
-export const HEADER = 8;
+const HEADER = 8;
 
 /** Flows of ours carry it in the upper 16 bits of their cookie ("vi"). */
-export const COOKIE = { value: '7669000000000000', mask: 'ffff000000000000' } as const;
+const COOKIE = { value: '7669000000000000', mask: 'ffff000000000000' } as const;
 
 export const message = (type: number, xid: number, body: Buffer = Buffer.alloc(0)): Buffer => {
   const out = Buffer.alloc(HEADER);

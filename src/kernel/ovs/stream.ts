@@ -28,7 +28,7 @@ const SAYS: Record<OvsSilent['why'], string> = {
 };
 
 /** What the user reads. */
-export const silence = ({ path, why }: OvsSilent): ViaductError =>
+const silence = ({ path, why }: OvsSilent): ViaductError =>
   unavailable(
     `Open vSwitch ${SAYS[why]} ${path} (install it with "apt install openvswitch-switch", start it with "systemctl start openvswitch-switch")`,
   );

@@ -45,7 +45,7 @@ export interface OciResources {
   readonly blockIO?: { readonly weight: number };
 }
 
-export interface OciSeccompArgument {
+interface OciSeccompArgument {
   readonly index: number;
   readonly value: number;
   readonly valueTwo?: number;

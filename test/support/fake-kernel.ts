@@ -3,15 +3,15 @@
  * what the kernel takes along. It can be told to fail at any step. Invariant: `apply` of a refused plan leaves the state
  * as it was.
  */
-import { KernelError } from '../errors.js';
-import { formatPrefix, parsePrefix } from '../model/address.js';
-import { hostedBy, interfaceKey, interfacesOf, isMade, livesIn, lowerOf } from '../plan/depend.js';
-import { same } from '../plan/equal.js';
-import { inverseStep } from '../plan/inverse.js';
-import { type ForeignObject, type KernelObject, type LinkObject, objectKey } from '../plan/objects.js';
-import type { Plan, Step } from '../plan/plan.js';
-import type { Drift, Kernel } from './contract.js';
-import { ERRNO, refusal } from './fake-rules.js';
+import { KernelError } from '../../src/errors.js';
+import type { Drift, Kernel } from '../../src/kernel/contract.js';
+import { formatPrefix, parsePrefix } from '../../src/model/address.js';
+import { hostedBy, interfaceKey, interfacesOf, isMade, livesIn, lowerOf } from '../../src/plan/depend.js';
+import { same } from '../../src/plan/equal.js';
+import { inverseStep } from '../../src/plan/inverse.js';
+import { type ForeignObject, type KernelObject, type LinkObject, objectKey } from '../../src/plan/objects.js';
+import type { Plan, Step } from '../../src/plan/plan.js';
+import { ERRNO, refusal } from './fake-kernel-rules.js';
 
 export interface FakeKernel extends Kernel {
   /** everything there is, in the order in which it was made */

@@ -125,7 +125,7 @@ export const removeNamespace = (path: string): void => {
 };
 
 /** Device and inode of a namespace file: equal for the same namespace. */
-const namespaceIdentity = (path: string): string => {
+export const namespaceIdentity = (path: string): string => {
   const s = statSync(path);
   return `${s.dev}:${s.ino}`;
 };

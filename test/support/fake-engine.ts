@@ -21,7 +21,7 @@ import type { Network } from '../../src/model/network.js';
 import type { Volume } from '../../src/model/volume.js';
 import type { RunningExec, Streams, Usage } from '../../src/runtime/contract.js';
 
-const CONFIG: DaemonConfig = {
+export const CONFIG: DaemonConfig = {
   hosts: ['unix:///nowhere'],
   group: '',
   tls: null,

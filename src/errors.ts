@@ -7,6 +7,8 @@ export type ErrorKind =
   | 'forbidden'
   | 'not-found'
   | 'conflict'
+  /** the user's own doing, for which Docker has no better status than an internal error's */
+  | 'refused'
   | 'internal'
   | 'kernel'
   | 'not-implemented'
@@ -44,7 +46,7 @@ export class KernelError extends ViaductError {
 export class PortError extends ViaductError {
   override readonly name = 'PortError';
   constructor(message: string, cause?: unknown) {
-    super('internal', message, cause === undefined ? undefined : { cause });
+    super('refused', message, cause === undefined ? undefined : { cause });
   }
 }
 
@@ -59,6 +61,7 @@ export const unauthorized = error('unauthorized');
 export const forbidden = error('forbidden');
 export const notFound = error('not-found');
 export const conflict = error('conflict');
+export const refused = error('refused');
 export const internal = error('internal');
 export const notImplemented = error('not-implemented');
 export const unavailable = error('unavailable');

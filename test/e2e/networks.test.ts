@@ -209,6 +209,7 @@ describe('N4 connect and disconnect a running container', () => {
     await d.docker('network', 'create', 'never');
     const refused = await d.docker.try(['network', 'disconnect', 'never', 'c1']);
     expect(refused.stderr).toContain('is not connected to');
+    expect(d.log()).not.toContain('is not connected to');
   });
 });
 

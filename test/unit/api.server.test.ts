@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Api, createApi } from '../../src/api/index.js';
+import type { Engine } from '../../src/engine/contract.js';
+import { internal, refused } from '../../src/errors.js';
 import { apiOf, type Api as Call } from '../support/api.js';
 import { createFakeEngine } from '../support/fake-engine.js';
 
@@ -200,6 +202,25 @@ describe('the door', () => {
     );
     await expect.poll(() => levels).toEqual(['debug']);
     await other.close();
+  });
+
+  it('K15: what Docker answers 500 for, although it is the user’s own doing, is no error of the daemon’s', async () => {
+    const told: string[] = [];
+    const failing = (failure: Error): Engine => ({
+      ...engine,
+      networks: { ...engine.networks, disconnect: () => Promise.reject(failure) },
+    });
+    for (const failure of [refused('unconnected'), internal('broken')]) {
+      const path = join(directory, `${failure.message}.sock`);
+      const other = createApi(failing(failure), {
+        logger: { ...quiet, error: (_: unknown, text: string) => void told.push(text) },
+      });
+      await other.listen([`unix://${path}`]);
+      const answer = await apiOf(path)('POST', '/networks/bridge/disconnect', { Container: 'web' });
+      expect([answer.status, message(answer)]).toEqual([500, failure.message]);
+      await other.close();
+    }
+    expect(told).toEqual(['broken']);
   });
 
   it('K11: silent connections keep nobody out, and take nobody’s stream or upgrade away', async () => {

@@ -1,9 +1,9 @@
 /** Ways to answer: JSON, nothing, and streams of JSON lines whose headers go out at once. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BuildError } from '../../engine/build/contract.js';
-import { internal, PortError } from '../../errors.js';
+import { internal } from '../../errors.js';
 import type { Exchange } from './exchange.js';
-import { describeFailure } from './status.js';
+import { describeFailure, isFault } from './status.js';
 
 export function sendJson(exchange: Exchange, status: number, value: unknown): void {
   sendText(exchange, status, JSON.stringify(value));
@@ -46,8 +46,7 @@ const hungUp = ({ gone, request, response }: Exchange): boolean =>
 /** Sends `{"message": …}`; where the answer has begun, all that is left is to break it off. */
 export function sendFailure(exchange: Exchange, failure: unknown): void {
   const { status, message } = describeFailure(failure);
-  // 501 and 503 are answers; 500 is something to look into, but where Docker answers so to a user's own clash.
-  if (status === 500 && !(failure instanceof PortError)) {
+  if (isFault(failure)) {
     // Who hangs up breaks what was under way for it: that is the client's business, not a fault of the daemon's.
     const level = hungUp(exchange) ? 'debug' : 'error';
     exchange.logger[level](

@@ -8,6 +8,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   forbidden: 403,
   'not-found': 404,
   conflict: 409,
+  refused: 500,
   internal: 500,
   kernel: 500,
   'not-implemented': 501,
@@ -19,3 +20,7 @@ export function describeFailure(failure: unknown): { readonly status: number; re
   if (failure instanceof ViaductError) return { status: STATUS[failure.kind], message: failure.message };
   return { status: STATUS.internal, message: failure instanceof Error ? failure.message : String(failure) };
 }
+
+/** Is it something to look into? 501 and 503 are answers. */
+export const isFault = (failure: unknown): boolean =>
+  describeFailure(failure).status === 500 && !(failure instanceof ViaductError && failure.kind === 'refused');

@@ -9,7 +9,7 @@ import { type Exchange, param } from '../http/exchange.js';
 import { type Hijacked, hijack } from '../http/hijack.js';
 import { sendEmpty, sendJson } from '../http/reply.js';
 import { hijackingRoute, route } from '../http/router.js';
-import { describeFailure } from '../http/status.js';
+import { describeFailure, isFault } from '../http/status.js';
 import { frame, STDOUT } from '../http/stdcopy.js';
 import { presentExec } from '../present/exec.js';
 import { boolean, commandLine, decode, fields, integer, string, strings } from '../read/decode.js';
@@ -100,8 +100,8 @@ async function start(exchange: Exchange): Promise<void> {
  * `inspect`. What is wrong with the request itself was an ordinary error before.
  */
 function tell(exchange: Exchange, { output, release }: Hijacked, failure: unknown, tty: boolean): void {
-  const { status, message } = describeFailure(failure);
-  if (status === 500) exchange.logger.error({ err: failure, url: exchange.request.url }, message);
+  const { message } = describeFailure(failure);
+  if (isFault(failure)) exchange.logger.error({ err: failure, url: exchange.request.url }, message);
   const line = Buffer.from(`${message}\r\n`);
   output.write(tty ? line : frame(STDOUT, line));
   release();

@@ -1,5 +1,5 @@
 /** A container's networks coming and going while it lives: `docker network connect` and `disconnect`. */
-import { forbidden, internal, invalid } from '../../errors.js';
+import { forbidden, invalid, refused } from '../../errors.js';
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';
@@ -81,7 +81,7 @@ export const forget = (parts: Parts, reference: string, id: string): void => {
   const container = parts.model.getContainer(id);
   const networks = container.networks.filter((n) => n.networkId !== reference && n.name !== reference);
   if (networks.length === container.networks.length)
-    throw internal(`container ${id} is not connected to the network ${reference}`);
+    throw refused(`container ${id} is not connected to the network ${reference}`);
   parts.ledger.commit([{ table: 'container', id, value: { ...container, networks } }]);
 };
 
@@ -92,7 +92,7 @@ export const disconnect = (parts: Parts, network: Network, container: Container)
       'cannot disconnect container from host network - container was created in host network mode',
     );
   if (!container.networks.some((n) => n.networkId === network.id || n.name === network.name))
-    throw internal(`container ${container.id} is not connected to network ${network.name}`);
+    throw refused(`container ${container.id} is not connected to network ${network.name}`);
   const networks = container.networks.filter((n) => n.networkId !== network.id && n.name !== network.name);
   const gone = parts.model.endpointsOfNetwork(network.id).find((e) => container.endpointIds.includes(e.id));
   const sandbox = gone && parts.model.sandboxOf(gone);

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { internal } from '../../errors.js';
+import { refused } from '../../errors.js';
 import * as ffi from '../../kernel/ffi.js';
 
 export type DeviceOptions = Readonly<Record<string, string>>;
@@ -100,7 +100,7 @@ export const mountDevice = (directory: string, options: DeviceOptions): void => 
   } catch (cause) {
     if (isMounted(directory)) unmountDevice(directory);
     const shown = o.replace(/password=[^,]*/g, 'password=********');
-    throw internal(
+    throw refused(
       `failed to mount local volume: mount ${device}:${directory}, data: ${shown}: ${cause instanceof Error ? cause.message : String(cause)}`,
       cause,
     );

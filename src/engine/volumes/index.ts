@@ -9,7 +9,7 @@
  */
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { conflict, internal, invalid, notFound, ViaductError } from '../../errors.js';
+import { conflict, internal, invalid, notFound, refused, ViaductError } from '../../errors.js';
 import { bytesBelow } from '../../files/size.js';
 import { freshId } from '../../model/ids.js';
 import type { Volume } from '../../model/volume.js';
@@ -182,7 +182,7 @@ export const createVolumes = ({
   const discard = (volume: Volume): void => {
     if (isMounted(volume.mountpoint)) unmountDevice(volume.mountpoint);
     if (mountsBelow(directoryOf(volume.name)).length > 0)
-      throw internal(`remove ${volume.name}: volume has active mounts`);
+      throw refused(`remove ${volume.name}: volume has active mounts`);
     const doomed = join(root, `${REMOVING}${freshId<string>().slice(0, 12)}`);
     renameSync(directoryOf(volume.name), doomed);
     volumes.delete(volume.name);

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { internal, invalid } from '../../errors.js';
+import { invalid, refused } from '../../errors.js';
 import { fromText, openView, resolve } from '../../files/view.js';
 import * as ffi from '../../kernel/ffi.js';
 import { descriptorPath } from '../../kernel/file-calls.js';
@@ -23,7 +23,7 @@ import { descriptorPath } from '../../kernel/file-calls.js';
 const refusal = (subpath: string, error: unknown): unknown => {
   if (!(error instanceof ffi.SystemError)) return error;
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR')
-    return internal(`cannot access path ${subpath}: no such file or directory`, error);
+    return refused(`cannot access path ${subpath}: no such file or directory`, error);
   return invalid(`cannot access path ${subpath}: ${error.message}`, error);
 };
 

@@ -1,10 +1,12 @@
 /**
- * Published ports as elements. A short run becomes one hash element a port (10 µs each, constant lookup), a long run with
- * equal ports on both sides one interval element whose data is an address alone, so the kernel keeps the port; a long run
- * with shifted ports stays single elements in one batch. Invariant: an address is never in a hash map and an interval map.
+ * Published ports as elements. A map of numbers that shift has one hash element a port (10 µs each, constant lookup); a long
+ * run with equal numbers on both sides is one interval element whose data is an address alone, so the kernel keeps the
+ * port. Sets that only name ports join whatever lies side by side, so a run costs them nothing, in what order or with what
+ * shift it was asked for. Invariant: a port is never in a hash set and in its interval set.
  */
 import { isIPv4 } from 'node:net';
 import type { PortBinding, Protocol } from '../model/port.js';
+import { groupBy } from '../plan/group.js';
 import type { ElementObject, HostPortObject } from '../plan/objects.js';
 import type { FirewallEndpoint, FirewallFamily, FirewallNetwork } from './contract.js';
 import { inet, inetMap } from './elements.js';
@@ -14,38 +16,68 @@ const RANGE_FROM = 16;
 
 const ANY = { 4: '0.0.0.0', 6: '::' } as const;
 
-const portRange = (first: number, count: number): string =>
-  count === 1 ? String(first) : `${first}-${first + count - 1}`;
+/** An address of the host, or every one of its family, as sets name it: `publish6` by address, `publish_any6` without. */
+interface Place {
+  readonly family: 4 | 6;
+  readonly any: '' | '_any';
+  readonly address: readonly string[];
+}
 
-const run = <T>(count: number, each: (offset: number) => T): T[] =>
-  Array.from({ length: count }, (_, offset) => each(offset));
-
-/** Set and key of a published place: one address of the host, or every one of the family. */
-const placeOf = (
-  kind: 'publish' | 'held' | 'relay',
-  hostIp: string,
-  ports: readonly string[],
-  range: boolean,
-) => {
-  const family = isIPv4(hostIp) ? 4 : 6;
-  const any = hostIp === ANY[family];
+const placeOf = (hostIp: string): Place => {
   const [bare = ''] = hostIp.split('%', 1);
-  return {
-    set: `${kind}${any ? '_any' : ''}${range ? '_range' : ''}${family}`,
-    key: any ? ports : [bare, ...ports],
-  };
+  const family = isIPv4(bare) ? 4 : 6;
+  return hostIp === ANY[family] ? { family, any: '_any', address: [] } : { family, any: '', address: [bare] };
 };
 
-const dnatElements = (binding: PortBinding, address: string): ElementObject[] => {
-  const { protocol, hostIp, hostPort, containerPort, count } = binding;
-  if (count >= RANGE_FROM && hostPort === containerPort) {
-    const { set, key } = placeOf('publish', hostIp, [protocol, portRange(hostPort, count)], true);
-    return [inetMap(set, key, [address])];
+/** `first … first+count-1` */
+interface Run {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The same ports as the fewest runs, in order: what overlaps or lies side by side is joined. */
+const joined = (runs: readonly Run[]): readonly Run[] => {
+  const found: { first: number; count: number }[] = [];
+  for (const { first, count } of [...runs].sort((a, b) => a.first - b.first)) {
+    const last = found.at(-1);
+    if (last && first <= last.first + last.count)
+      last.count = Math.max(last.count, first + count - last.first);
+    else found.push({ first, count });
   }
-  return run(count, (offset) => {
-    const { set, key } = placeOf('publish', hostIp, [protocol, String(hostPort + offset)], false);
-    return inetMap(set, key, [address, String(containerPort + offset)]);
-  });
+  return found;
+};
+
+/** Ports of one place in the sets `kind…` that only name them. */
+const named = (
+  kind: 'held' | 'relay' | 'routed',
+  { family, any, address }: Place,
+  protocol: Protocol,
+  runs: readonly Run[],
+): ElementObject[] => {
+  const single = `${kind}${any}${family}`;
+  const range = `${kind}${any}_range${family}`;
+  return joined(runs).flatMap(({ first, count }) =>
+    count >= RANGE_FROM
+      ? [inet(range, ...address, protocol, `${first}-${first + count - 1}`)]
+      : Array.from({ length: count }, (_, i) => inet(single, ...address, protocol, String(first + i))),
+  );
+};
+
+/** Where NAT leads the ports of one place; `to`: the container's address. */
+const dnatElements = (
+  { family, any, address }: Place,
+  bindings: readonly PortBinding[],
+  to: string,
+): ElementObject[] => {
+  const single = `publish${any}${family}`;
+  const range = `publish${any}_range${family}`;
+  return bindings.flatMap(({ protocol, hostPort, containerPort, count }) =>
+    count >= RANGE_FROM && hostPort === containerPort
+      ? [inetMap(range, [...address, protocol, `${hostPort}-${hostPort + count - 1}`], [to])]
+      : Array.from({ length: count }, (_, i) =>
+          inetMap(single, [...address, protocol, String(hostPort + i)], [to, String(containerPort + i)]),
+        ),
+  );
 };
 
 const PUBLISHED = /^publish(_any)?(?:_range)?([46])$/;
@@ -59,33 +91,30 @@ export const portsTaken = (elements: readonly ElementObject[]): HostPortObject[]
     const [first = 0, last = first] = ports.split('-').map(Number);
     const target = { address: data[0] ?? '', port: Number(data[1] ?? first) };
     const count = last - first + 1;
-    return [{ kind: 'hostport', protocol: protocol as Protocol, address, port: first, count, target }]; // `placeOf` wrote it
+    return [{ kind: 'hostport', protocol: protocol as Protocol, address, port: first, count, target }]; // `dnatElements` wrote it
   });
 
-/** TCP ports of the binding in the sets `held…` or `relay…`; UDP needs none, as answers are sent from the held socket. */
+/** In `held…` or `relay…`; UDP needs none, as answers are sent from the held socket. */
 const tcpElements = (
   kind: 'held' | 'relay',
-  { protocol, hostIp, hostPort, count }: PortBinding,
+  place: Place,
+  bindings: readonly PortBinding[],
 ): ElementObject[] => {
-  if (protocol !== 'tcp') return [];
-  const range = count >= RANGE_FROM;
-  const ports = range ? [portRange(hostPort, count)] : run(count, (offset) => String(hostPort + offset));
-  return ports.map((port) => {
-    const { set, key } = placeOf(kind, hostIp, [protocol, port], range);
-    return inet(set, ...key);
-  });
+  const tcp = bindings.filter(({ protocol }) => protocol === 'tcp');
+  const runs = tcp.map(({ hostPort, count }) => ({ first: hostPort, count }));
+  return named(kind, place, 'tcp', runs);
 };
 
 /** Container ports that others may reach by the container's own address, in a network with gateway mode routed. */
-const routedElements = (
-  { protocol, containerPort, count }: PortBinding,
-  address: string,
-): ElementObject[] => {
-  const family = isIPv4(address) ? 4 : 6;
-  if (count >= RANGE_FROM)
-    return [inet(`routed_range${family}`, address, protocol, portRange(containerPort, count))];
-  return run(count, (offset) => inet(`routed${family}`, address, protocol, String(containerPort + offset)));
-};
+const routedElements = (place: Place, bindings: readonly PortBinding[]): ElementObject[] =>
+  [...groupBy(bindings, ({ protocol }) => protocol)].flatMap(([protocol, group]) =>
+    named(
+      'routed',
+      place,
+      protocol,
+      group.map(({ containerPort, count }) => ({ first: containerPort, count })),
+    ),
+  );
 
 const familyOf = (network: FirewallNetwork, number: 4 | 6): FirewallFamily | undefined =>
   network.families.find((f) => f.family === number);
@@ -101,22 +130,37 @@ const addressOf = (endpoint: FirewallEndpoint, family: 4 | 6): string | undefine
  * What NAT cannot carry goes to the daemon's relay: ::1 never leaves the loopback interface (the kernel refuses it),
  * link-local addresses no wire, and neither turns one family into the other.
  */
-const bindingElements = (endpoint: FirewallEndpoint, binding: PortBinding): ElementObject[] => {
-  const { hostIp } = binding;
-  const family = isIPv4(hostIp.split('%', 1)[0] ?? '') ? 4 : 6;
-  const address = addressOf(endpoint, family);
-  if (familyOf(endpoint.network, family)?.mode === 'routed')
-    return address ? routedElements(binding, address) : [];
-  if (!address || hostIp === '::1' || isLinkLocal(hostIp)) return tcpElements('relay', binding);
-  return [...dnatElements(binding, address), ...tcpElements('held', binding)];
+const hostElements = (
+  endpoint: FirewallEndpoint,
+  hostIp: string,
+  bindings: readonly PortBinding[],
+): ElementObject[] => {
+  const place = placeOf(hostIp);
+  const address = addressOf(endpoint, place.family);
+  if (!address || hostIp === '::1' || isLinkLocal(hostIp)) return tcpElements('relay', place, bindings);
+  return [...dnatElements(place, bindings, address), ...tcpElements('held', place, bindings)];
 };
 
-/** Two bindings may name one container port; a set has each element once. */
-const once = (elements: readonly ElementObject[]): ElementObject[] => [
-  ...new Map(elements.map((e) => [`${e.set} ${e.key.join(' ')}`, e])).values(),
-];
+const familyElements = (
+  endpoint: FirewallEndpoint,
+  family: 4 | 6,
+  bindings: readonly PortBinding[],
+): ElementObject[] => {
+  if (familyOf(endpoint.network, family)?.mode !== 'routed')
+    return [...groupBy(bindings, ({ hostIp }) => hostIp)].flatMap(([hostIp, group]) =>
+      hostElements(endpoint, hostIp, group),
+    );
+  const address = addressOf(endpoint, family);
+  return address ? routedElements({ family, any: '', address: [address] }, bindings) : [];
+};
 
 export const publishElements = (endpoint: FirewallEndpoint): ElementObject[] =>
   endpoint.network.internal
     ? []
-    : once(endpoint.bindings.flatMap((binding) => bindingElements(endpoint, binding)));
+    : ([4, 6] as const).flatMap((family) =>
+        familyElements(
+          endpoint,
+          family,
+          endpoint.bindings.filter(({ hostIp }) => hostIp.includes(':') === (family === 6)),
+        ),
+      );

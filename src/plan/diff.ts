@@ -57,8 +57,11 @@ const replacing = (object: KernelObject, before: KernelObject): Phase => {
 /** Objects with one key in one state. */
 const sameState = (a: KernelObject, b: KernelObject): boolean => kindOf(a).same?.(a, b) ?? same(a, b);
 
-const keyed = (objects: readonly KernelObject[]): Map<string, KernelObject> =>
-  new Map(objects.map((o) => [objectKey(o), o]));
+const keyed = (objects: readonly KernelObject[]): Map<string, KernelObject> => {
+  const found = new Map<string, KernelObject>();
+  for (const o of objects) found.set(objectKey(o), o);
+  return found;
+};
 
 /** What lies on another interface comes behind it: a sandbox's on a sub-interface of the host's, that on another. */
 const lowerFirst = (objects: readonly KernelObject[]): readonly KernelObject[] => {
@@ -82,10 +85,10 @@ const losing = (
   const namespaces = new Map<string, KernelObject[]>();
   const remade = new Set<string>();
   for (const o of lowerFirst(before)) {
+    if (o.kind === 'netns' && !after.has(objectKey(o))) namespaces.set(o.path, []);
+    if (o.kind !== 'link' || !isMade(o)) continue;
     const key = objectKey(o);
     const next = after.get(key);
-    if (o.kind === 'netns' && !next) namespaces.set(o.path, []);
-    if (o.kind !== 'link' || !isMade(o)) continue;
     const remake = next?.kind === 'link' && (mustRemake(o, next) || interfaces.has(lowerOf(o) ?? ''));
     if (remake) remade.add(key);
     if (!remake && next) continue;

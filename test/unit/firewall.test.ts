@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FirewallEndpoint, FirewallFamily, FirewallNetwork } from '../../src/firewall/contract.js';
 import { linkLocalOf } from '../../src/firewall/endpoint.js';
@@ -20,7 +21,7 @@ import type { Statement, Table } from '../../src/firewall/language.js';
 import { portRules } from '../../src/firewall/ports.js';
 import { portsTaken } from '../../src/firewall/publish.js';
 import { goTo, match } from '../../src/firewall/statements.js';
-import type { PortBinding } from '../../src/model/port.js';
+import type { PortBinding, Protocol } from '../../src/model/port.js';
 import { type ElementObject, objectKey } from '../../src/plan/objects.js';
 
 const texts = (elements: readonly ElementObject[]): string[] =>
@@ -212,6 +213,57 @@ describe('a published port', () => {
       portsTaken(elements).map(({ address, port, count, target }) => [address, port, count, target.port]),
     ).toEqual(bindings.map((b) => [b.hostIp, b.hostPort, b.count, b.containerPort]));
   });
+  test('N F1: is named with its neighbours by one element, wherever each of them leads', () => {
+    const mixed = Array.from({ length: 500 }, (_, i) => binding('0.0.0.0', 20_000 + ((i * 7) % 500), 80 + i));
+    const named = (bindings: readonly PortBinding[]) =>
+      published({ bindings }).filter((text) => !text.includes('publish'));
+    expect(named(mixed)).toEqual(['inet held_any_range4 tcp . 20000-20499']);
+    expect(named(mixed.map((each) => ({ ...each, hostIp: '::' })))).toEqual([
+      'inet relay_any_range6 tcp . 20000-20499',
+    ]);
+    const apart = mixed.filter(({ hostPort }) => hostPort % 16 !== 0);
+    expect(named(apart)).toEqual(
+      apart
+        .map(({ hostPort }) => hostPort)
+        .sort((a, b) => a - b)
+        .map((port) => `inet held_any4 tcp . ${port}`),
+    );
+  });
+  test('N F1: is named by exactly the sets of its protocol and place, never twice', () => {
+    const bindings = fc.array(
+      fc.record({
+        protocol: fc.constantFrom<Protocol>('tcp', 'udp'),
+        hostIp: fc.constantFrom('0.0.0.0', '127.0.0.1', '192.0.2.1', '::', '::1'),
+        hostPort: fc.integer({ min: 1, max: 80 }),
+        containerPort: fc.integer({ min: 1, max: 80 }),
+        count: fc.integer({ min: 1, max: 40 }),
+      }),
+      { maxLength: 12 },
+    );
+    const places = (all: readonly PortBinding[]): string[] =>
+      all
+        .filter(({ protocol }) => protocol === 'tcp')
+        .flatMap(({ hostIp, hostPort, count }) =>
+          Array.from({ length: count }, (_, i) => `${hostIp} ${hostPort + i}`),
+        );
+    const namedPlaces = (texts: readonly string[]): string[] =>
+      texts.flatMap((text) => {
+        const [, any, family, address, from = '', to = from] =
+          /^inet (?:held|relay)(_any)?(?:_range)?([46]) (?:(\S+) \. )?tcp \. (\d+)(?:-(\d+))?$/.exec(text) ??
+          [];
+        const place = any ? (family === '4' ? '0.0.0.0' : '::') : address;
+        return Array.from(
+          { length: Number(to) - Number(from) + 1 },
+          (_, i) => `${place} ${Number(from) + i}`,
+        );
+      });
+    fc.assert(
+      fc.property(bindings, (all) => {
+        const found = namedPlaces(published({ bindings: all }).filter((text) => !text.includes('publish')));
+        expect(found.sort()).toEqual([...new Set(places(all))].sort());
+      }),
+    );
+  });
   test('N F7: on IPv6 is translated to a container that has it; on ::1 and link-local addresses relayed', () => {
     const addresses = ['172.18.0.2', 'fd00::2'];
     expect(published({ addresses, bindings: [binding('::', 8080, 80)] })).toEqual([
@@ -250,10 +302,10 @@ describe('a published port', () => {
       binding('127.0.0.1', 8081, 80),
       binding('0.0.0.0', 1, 1, 99),
     ];
-    expect(published({ network: routed, bindings })).toEqual([
+    expect(published({ network: routed, bindings: bindings.slice(0, 2) })).toEqual([
       'inet routed4 172.18.0.2 . tcp . 80',
-      'inet routed_range4 172.18.0.2 . tcp . 1-99',
     ]);
+    expect(published({ network: routed, bindings })).toEqual(['inet routed_range4 172.18.0.2 . tcp . 1-99']);
   });
   test('in an internal network is nothing', () => {
     expect(published({ network: network({ internal: true }), bindings: [binding('0.0.0.0', 1, 1)] })).toEqual(

@@ -5,6 +5,7 @@
 import { invalid } from '../../errors.js';
 import type { ContainerConfig, HostConfig } from '../../model/container.js';
 import type { ExposedPort, PortBinding, Protocol } from '../../model/port.js';
+import { groupBy } from '../../plan/group.js';
 
 /** Answers a host port of [from, to] (0, 0: the ephemeral range) that nobody holds on any of the addresses. */
 export type PickPort = (
@@ -149,21 +150,13 @@ const joinSorted = (bindings: readonly PortBinding[]): readonly PortBinding[] =>
 };
 
 /** By a text of each, in the order of the texts. */
-const grouped = <T>(all: Iterable<T>, textOf: (each: T) => string): (readonly [string, T[]])[] => {
-  const groups = new Map<string, T[]>();
-  for (const each of all) {
-    const text = textOf(each);
-    const group = groups.get(text);
-    if (group === undefined) groups.set(text, [each]);
-    else group.push(each);
-  }
-  return [...groups].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-};
+const grouped = <T>(all: readonly T[], textOf: (each: T) => string): (readonly [string, readonly T[]])[] =>
+  [...groupBy(all, textOf)].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 
 /** Joins neighbours whose host and container ports both go on by one; by protocol, address and ports. */
 export const joinRuns = (bindings: readonly PortBinding[]): readonly PortBinding[] =>
   grouped(bindings, (b) => b.protocol).flatMap(([, ofProtocol]) =>
-    grouped(ofProtocol, (b) => b.hostIp).flatMap(([, ofAddress]) => joinSorted(ofAddress.sort(byPorts))),
+    grouped(ofProtocol, (b) => b.hostIp).flatMap(([, ofAddress]) => joinSorted([...ofAddress].sort(byPorts))),
   );
 
 /** Host ports by the code of the container's port. */

@@ -6,6 +6,7 @@
 import { internal } from '../../errors.js';
 import type { SetDeclaration, SetElement } from '../../firewall/language.js';
 import { setOf, TABLE } from '../../firewall/ruleset.js';
+import { groupBy } from '../../plan/group.js';
 import type { ElementObject } from '../../plan/objects.js';
 import { attrStr, listAttributes, nested } from '../netlink.js';
 import * as n from './constants.js';
@@ -163,9 +164,6 @@ export interface ElementMessage<T extends Change> {
   readonly changes: readonly T[];
 }
 
-const sameList = (a: Change, b: Change): boolean =>
-  a.op === b.op && a.element.set === b.element.set && a.element.family === b.element.family;
-
 const finish = <T extends Change>(changes: readonly T[], encoded: Buffer): ElementMessage<T>[] => {
   const [first] = changes;
   if (!first) return [];
@@ -178,17 +176,15 @@ const finish = <T extends Change>(changes: readonly T[], encoded: Buffer): Eleme
 /** Elements are put together here, one message at a time. */
 const assembly = Buffer.alloc(LIST_LIMIT);
 
-/** The changes in their order; neighbours of one set and operation share messages. */
-export const elementMessages = <T extends Change>(changes: readonly T[]): ElementMessage<T>[] => {
+/** Changes of one set, in their order; neighbours of one operation share messages. */
+const messagesOf = <T extends Change>(shape: Shape, changes: readonly T[]): ElementMessage<T>[] => {
   const messages: ElementMessage<T>[] = [];
   let open: T[] = [];
   let size = 0;
   for (const change of changes) {
     const { element, op } = change;
-    const shape = shapeOf(element.family, element.set);
     const template = prepare(shape, element, op === 'add');
-    const [first] = open;
-    if (first && (!sameList(first, change) || size + template.bytes.length > LIST_LIMIT)) {
+    if (open.length > 0 && (open[0]?.op !== op || size + template.bytes.length > LIST_LIMIT)) {
       messages.push(...finish(open, assembly.subarray(0, size)));
       open = [];
       size = 0;
@@ -199,6 +195,15 @@ export const elementMessages = <T extends Change>(changes: readonly T[]): Elemen
   }
   return [...messages, ...finish(open, assembly.subarray(0, size))];
 };
+
+/**
+ * The changes set by set, for one transaction, in which sets do not see each other: a published port is in two sets, and
+ * 10,000 of them one after the other would be 20,000 messages, each acknowledged.
+ */
+export const elementMessages = <T extends Change>(changes: readonly T[]): ElementMessage<T>[] =>
+  [...groupBy(changes, ({ element }) => shapeOf(element.family, element.set))].flatMap(([shape, ofSet]) =>
+    messagesOf(shape, ofSet),
+  );
 
 /** Takes all elements out of a set. */
 export const flushMessage = (family: SetElement['family'], set: string): Buffer =>

@@ -105,6 +105,7 @@ beforeAll(async () => {
     containerPort: count > 1 ? hostPort : 7,
     count,
   });
+  const neighbouring = Array.from({ length: 20 }, (_, i) => 8100 + i);
   shop = lab.container('shop', a, '172.18.0.2/24', 'fd00:18::2/64', {
     bindings: [
       publish('0.0.0.0', 8007),
@@ -113,6 +114,7 @@ beforeAll(async () => {
       publish(HOST.ip6, 8008),
       publish('0.0.0.0', 9000, 100),
       publish('::', 9000, 100),
+      ...neighbouring.flatMap((port) => [publish('0.0.0.0', port), publish('::', port)]),
     ],
   });
   neighbour = lab.container('next', a, '172.18.0.3/24', 'fd00:18::3/64');
@@ -135,6 +137,8 @@ describe.each(bridgeNetfilterWays)('N F1, with br_netfilter %s: packets without 
     ['on one', HOST.ip6, 8008],
     ['in a run', HOST.ip4, 9050],
     ['in a run', HOST.ip6, 9050],
+    ['beside others', HOST.ip4, 8105],
+    ['beside others', HOST.ip6, 8105],
   ])('do not end a connection to a port published %s: %s', async (_, address, port) => {
     const [connection, watch] = [talk(outside, address, port), new Watch(outside)];
     expect(await connection.say('first word')).toBe('first word');

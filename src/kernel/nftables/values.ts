@@ -75,9 +75,7 @@ const named = (type: DataType, text: string): number => {
 
 /** Names joined by `,` are bits of one value; one alone, as each published port has, is not split. */
 const bits = (type: DataType, text: string): number =>
-  text.includes(',')
-    ? text.split(',').reduce((sum, name) => sum | named(type, name), 0)
-    : named(type, text);
+  text.includes(',') ? text.split(',').reduce((sum, name) => sum | named(type, name), 0) : named(type, text);
 
 /** The address looked up last: runs of published ports repeat it thousands of times. */
 let known: { readonly text: string; readonly bytes: Uint8Array } = { text: '', bytes: new Uint8Array() };

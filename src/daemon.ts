@@ -114,6 +114,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
       ours: () => hostInterfaces(model, { host, drivers: DRIVERS }),
       link: hostLink,
       holds: hostHolds,
+      freePort: ports.free,
       gateways: () => (config.hostGatewayIps.length > 0 ? config.hostGatewayIps : bridgeGateways(model)),
     }),
     store,
@@ -134,7 +135,6 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
         [...model.containers.values()].filter((c) => c.mounts.some((m) => m.name === name)).map((c) => c.id),
     }),
     events,
-    freePort: ports.free,
     log,
   });
   if (!rootIsMountPoint())

@@ -1,8 +1,9 @@
 /** Facts of the host, looked up in /proc and /etc when they are needed and kept for a tenth of a second. */
 import { existsSync, readFileSync } from 'node:fs';
 import { networkInterfaces, release } from 'node:os';
+import { hostResolvConf } from '../dns/etc.js';
 import { hostSubnets, type Subnets } from '../ipam/subnets.js';
-import type { HostFacts } from './parts.js';
+import type { HostFacts } from './view.js';
 
 const FRESH_MS = 100;
 
@@ -71,6 +72,7 @@ export const createHostFacts = (options: {
   readonly gateways: () => readonly string[];
   readonly link: HostFacts['link'];
   readonly holds: HostFacts['holds'];
+  readonly freePort: HostFacts['freePort'];
 }): HostFacts => {
   let known: { at: number; seen: string; subnets: Subnets } | undefined;
   const look = (at: number) => {
@@ -89,12 +91,13 @@ export const createHostFacts = (options: {
       return known.subnets;
     },
     forwardsIpv4: () => read('/proc/sys/net/ipv4/ip_forward').trim() !== '0',
-    resolvConf: () => read(resolvConfPath()),
+    resolvConf: hostResolvConf,
     defaultBridge: () => (dockerdLives() ? 'viaduct0' : 'docker0'),
     gatewayBridge: () => (dockerdLives() ? 'viaduct_gw' : 'docker_gwbridge'),
     gatewayAddresses: options.gateways,
     link: options.link,
     holds: options.holds,
+    freePort: options.freePort,
   };
 };
 

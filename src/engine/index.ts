@@ -3,16 +3,14 @@ import { randomUUID } from 'node:crypto';
 import type { DaemonConfig } from '../config/contract.js';
 import type { Driver, HostView } from '../drivers/contract.js';
 import type { Images } from '../images/contract.js';
-import { isOwnIpam } from '../ipam/own.js';
-import { Subnets } from '../ipam/subnets.js';
 import type { Kernel } from '../kernel/contract.js';
 import type { Logger } from '../log.js';
 import type { KernelObject } from '../plan/objects.js';
 import type { Plugins } from '../plugins/contract.js';
 import type { Runtime } from '../runtime/contract.js';
 import type { Store } from '../store/store.js';
-import { Addresses } from './attach/addresses.js';
 import { createBuildCommands } from './build/index.js';
+import { carryOut } from './carry-out.js';
 import { convergeAll } from './commit/converge.js';
 import { allSlices, createDerive } from './commit/derive.js';
 import { droppedPackets } from './commit/dropped.js';
@@ -35,14 +33,16 @@ import { createAttaching, createContainerCommands } from './containers/commands.
 import { createExecCommands } from './containers/execs.js';
 import { Lifecycle } from './containers/lifecycle.js';
 import type { Engine } from './contract.js';
+import { fresh } from './fresh.js';
 import { Locks } from './locks.js';
 import { createNetworkCommands } from './networks/index.js';
 import { overlapTeller } from './networks/overlaps.js';
-import { predefinedNetworks } from './networks/predefined.js';
+import { decidePredefined } from './networks/predefined.js';
 import { sourceTeller } from './networks/sources.js';
-import type { EngineVolumes, HostFacts, Parts } from './parts.js';
+import type { EngineVolumes, Parts } from './parts.js';
 import { Debts } from './plugins/debts.js';
 import { replayAddresses } from './plugins/replay.js';
+import type { HostFacts } from './view.js';
 import { sweepSubpaths } from './volumes/subpath.js';
 
 export interface EngineRooms {
@@ -63,7 +63,6 @@ export interface EngineRooms {
   readonly runtime: Runtime;
   readonly volumes: EngineVolumes;
   readonly events: Engine['events'];
-  readonly freePort: Parts['freePort'];
   readonly log: Logger;
 }
 
@@ -96,19 +95,10 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     ledger,
     debts: new Debts({ model, ledger, plugins: rooms.plugins, log }),
     networkLocks: new Locks(),
-    beingMade: new Set(),
-    addresses: new Addresses(model),
-    subnets: new Subnets(
-      [...model.networks.values()]
-        .filter((n) => isOwnIpam(n.ipam.driver))
-        .flatMap((n) => n.pools.map((p) => p.subnet)),
-    ),
     seed: id,
   };
   const lifecycle = new Lifecycle(parts);
   const revive = await settleContainers(parts, lifecycle);
-  // Addresses of those that were found may have been others', whose end is recorded only now.
-  if (found.length > 0) parts.addresses.openAll();
   const strays = settleStrays(parts, () => {
     convergeAll({ kernel, model, derive }, allSlices(model), kernel.observe());
     log.info({}, 'no container runs any more that no record knows: what was theirs is removed');
@@ -170,17 +160,6 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
 };
 
 const establishPredefined = (parts: Parts): void => {
-  const before = new Map(parts.model.networks);
-  const changes = predefinedNetworks(parts);
-  parts.ledger.commit(changes);
-  for (const { id } of changes) {
-    const old = before.get(id)?.pools ?? [];
-    const now = parts.model.networks.get(id);
-    // An allocator that is kept knows the addresses of containers that run on.
-    if (now && before.has(id) && JSON.stringify(old) === JSON.stringify(now.pools)) continue;
-    for (const pool of old) parts.subnets.remove(pool.subnet);
-    parts.addresses.close(id);
-    if (now) parts.addresses.open(now);
-    for (const pool of now?.pools ?? []) parts.subnets.add(pool.subnet);
-  }
+  const { warnings } = carryOut(parts, decidePredefined(parts, fresh()));
+  for (const { bridge, text } of warnings) parts.log.warn({ bridge }, text);
 };

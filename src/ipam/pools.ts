@@ -2,9 +2,9 @@
 import { forbidden, invalid, ViaductError } from '../errors.js';
 import type { Family, IpamConfig, Pool } from '../model/network.js';
 import { formatAddress, formatPrefix, type Prefix } from './address.js';
-import { type Allocator, createAllocator } from './allocator.js';
 import { readConfig, type SubnetRequest } from './config.js';
 import { BUILT_IN_POOLS, chooseSubnet, type SplitPool } from './defaults.js';
+import { emptySpace } from './space.js';
 import { hostSubnets, Subnets } from './subnets.js';
 
 const FAMILIES = [4, 6] as const;
@@ -84,8 +84,6 @@ const reserving = <T>(what: string, work: () => T): T => {
   }
 };
 
-const automaticGateway = (allocator: Allocator): string => reserving('gateway ()', () => allocator.next());
-
 /** A gateway of the user's is taken first, then auxiliary addresses, then one is chosen: the lowest left in the range. */
 const settle = (subnet: Prefix, asked: SubnetRequest | undefined, wantsGateway: boolean): Pool => {
   const base: Pool = {
@@ -94,15 +92,17 @@ const settle = (subnet: Prefix, asked: SubnetRequest | undefined, wantsGateway: 
     ...(asked?.range ? { range: formatPrefix(asked.range) } : {}),
     auxiliary: {},
   };
-  const allocator = createAllocator(base);
+  const space = emptySpace(base);
+  const take = (what: string, address: string): void =>
+    space.add(reserving(what, () => space.unused(base, address)));
   const named = asked?.gateway && formatAddress(asked.gateway);
-  if (named !== undefined) reserving(`gateway (${named})`, () => allocator.take(named));
+  if (named !== undefined) take(`gateway (${named})`, named);
   const auxiliary = (asked?.auxiliary ?? []).map(([name, address]) => {
     const text = formatAddress(address);
-    reserving(`secondary ip address (${name}:${text})`, () => allocator.take(text));
+    take(`secondary ip address (${name}:${text})`, text);
     return [name, text] as const;
   });
-  const gateway = named ?? (wantsGateway ? automaticGateway(allocator) : undefined);
+  const gateway = named ?? (wantsGateway ? reserving('gateway ()', () => space.free(base)) : undefined);
   return { ...base, ...(gateway === undefined ? {} : { gateway }), auxiliary: Object.fromEntries(auxiliary) };
 };
 

@@ -149,6 +149,9 @@ export type ContainerStatus =
   | 'exited'
   | 'dead';
 
+/** Time of what has not happened. */
+export const NEVER = '0001-01-01T00:00:00Z';
+
 export interface ContainerState {
   readonly status: ContainerStatus;
   /** of the container's first process; 0 while not running */

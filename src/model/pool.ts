@@ -12,6 +12,10 @@ const holds = ({ subnet }: Pool, address: string): boolean => {
 export const poolHolding = ({ pools }: Network, address: string | undefined): Pool | undefined =>
   address === undefined ? undefined : pools.find((pool) => holds(pool, address));
 
+/** A bare address with the length of its subnet. */
+export const withLength = (address: string, { subnet }: Pick<Pool, 'subnet'>): string =>
+  `${address}/${subnet.split('/')[1] ?? ''}`;
+
 /** How many addresses of a pool there are. */
 export interface AddressCount {
   /** of the subnet: taken, and never given out */

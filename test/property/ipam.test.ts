@@ -5,6 +5,7 @@ import { checkEndpointOptions, IFNAME, SYSCTLS } from '../../src/drivers/endpoin
 import { ViaductError } from '../../src/errors.js';
 import {
   canonical,
+  contains,
   formatAddress,
   formatPrefix,
   last,
@@ -13,11 +14,11 @@ import {
   parseAddress,
   parsePrefix,
 } from '../../src/ipam/address.js';
-import { createAllocator } from '../../src/ipam/allocator.js';
 import { macFromAddress, parseMac } from '../../src/ipam/mac.js';
 import { resolvePools } from '../../src/ipam/pools.js';
 import { Subnets } from '../../src/ipam/subnets.js';
 import type { IpamConfig, Pool } from '../../src/model/network.js';
+import { createAllocator } from '../support/allocator.js';
 
 const ipv4 = fc.nat(0xffffffff).map((n) => ({ family: 4 as const, value: BigInt(n) }));
 const ipv6 = fc
@@ -190,7 +191,6 @@ describe('the allocator', () => {
           expect(inUse.has(given) || reserved.has(given)).toBe(false);
           inUse.add(given);
         }
-        expect(allocator.used).toBe(inUse.size);
         const rebuilt = createAllocator(pool, inUse);
         expect(all.map((a) => rebuilt.has(a))).toEqual(all.map((a) => allocator.has(a)));
       }),
@@ -229,7 +229,8 @@ describe('pools', () => {
             const subnet = parsePrefix(pool.subnet);
             expect(subnet && index.overlaps(subnet)).toBe(false);
             index.add(pool.subnet);
-            expect(createAllocator(pool).contains(pool.gateway ?? '')).toBe(true);
+            const gateway = parsePrefix(`${pool.gateway ?? ''}/${pool.family === 4 ? 32 : 128}`);
+            expect(subnet && gateway && contains(subnet, gateway)).toBe(true);
           }
         });
       }),

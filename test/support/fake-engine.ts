@@ -2,20 +2,16 @@
  * An engine in memory for tests of the API: networks, containers and execs as plain records. A container's or exec's
  * process says `hello`, then echoes its input until it ends; nothing touches the system.
  */
+
 import { PassThrough, Readable } from 'node:stream';
 import type { DaemonConfig } from '../../src/config/contract.js';
 import type { Engine, ExecInstance } from '../../src/engine/contract.js';
 import { createEvents } from '../../src/engine/events.js';
+import { freshId } from '../../src/engine/fresh.js';
 import { conflict, forbidden, invalid, notFound, notModified } from '../../src/errors.js';
 import type { Container } from '../../src/model/container.js';
 import type { Endpoint } from '../../src/model/endpoint.js';
-import {
-  type ContainerId,
-  type EndpointId,
-  freshId,
-  type NetworkId,
-  type SandboxId,
-} from '../../src/model/ids.js';
+import type { ContainerId, EndpointId, NetworkId, SandboxId } from '../../src/model/ids.js';
 import type { Image } from '../../src/model/image.js';
 import type { Network } from '../../src/model/network.js';
 import type { Volume } from '../../src/model/volume.js';

@@ -126,6 +126,30 @@ const PURE_BUILTINS = new Set([
   'node:assert/strict',
 ]);
 
+/**
+ * Of the engine's files those that decide: all of these rooms but the files that act, so that a new one is pure unless it is
+ * named here.
+ */
+const DECIDING = {
+  rooms: ['engine/attach/', 'engine/networks/'],
+  files: new Set([
+    ...['engine/decision', 'engine/view', 'engine/plugins/part', 'engine/containers/create'],
+    ...['engine/containers/healthcheck', 'engine/containers/signals', 'engine/containers/words'],
+  ]),
+  acting: new Set([
+    'engine/attach/index',
+    'engine/attach/ask-plugins',
+    'engine/networks/index',
+    'engine/networks/overlaps',
+    'engine/networks/sources',
+  ]),
+  /** records and rules, and of the world only the types of what is seen of it */
+  may: new Set([
+    ...['model', 'errors', 'ipam', 'plan', 'drivers'],
+    ...['dns/files', 'config/contract', 'engine/contract', 'engine/commit/model', 'engine/commit/tables'],
+  ]),
+} as const;
+
 /** These put the rooms together, so they see them all; nobody imports them. */
 const WIRING = new Set(['main', 'daemon']);
 
@@ -150,6 +174,24 @@ const impure = ({ from, to }: Import): string | undefined =>
   PURE_ROOMS.has(roomOf(from)) && !isFile(to) && !PURE_BUILTINS.has(to)
     ? `${from} imports ${to}, but "${roomOf(from)}" is pure: no I/O, no clock, no package`
     : undefined;
+
+const withoutEnding = (path: string): string => path.replace(/\.ts$/, '');
+
+const decides = (file: string): boolean =>
+  DECIDING.files.has(file) ||
+  (DECIDING.rooms.some((room) => file.startsWith(room)) && !DECIDING.acting.has(file));
+
+/** A decision can be looked at before it is carried out only if deciding does nothing. */
+const deciding = ({ from, to }: Import): string | undefined => {
+  if (!decides(withoutEnding(from))) return undefined;
+  const file = withoutEnding(to);
+  const allowed = isFile(to)
+    ? decides(file) || DECIDING.may.has(file) || DECIDING.may.has(roomOf(to))
+    : PURE_BUILTINS.has(to);
+  return allowed
+    ? undefined
+    : `${from} imports ${to}, but it decides: what it needs of the world is in its view`;
+};
 
 /** `drivers/bridge.ts` and `drivers/bridge/…` are both the driver `bridge`. */
 const driverOf = (path: string): string => (path.split('/')[1] ?? '').replace(/\.ts$/, '');
@@ -176,7 +218,7 @@ const acrossDrivers = ({ from, to }: Import, drivers: ReadonlySet<string>): stri
 export const brokenRules = (imports: readonly Import[]): readonly string[] => {
   const drivers = driversIn(imports);
   return imports.flatMap((each) =>
-    [layerBroken(each), ffiBroken(each), impure(each), acrossDrivers(each, drivers)].filter(
+    [layerBroken(each), ffiBroken(each), impure(each), deciding(each), acrossDrivers(each, drivers)].filter(
       (x) => x !== undefined,
     ),
   );

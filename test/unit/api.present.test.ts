@@ -1,4 +1,5 @@
 /** How the API shows containers, networks, images, events and readings. Pure. */
+
 import { describe, expect, it } from 'vitest';
 import { frame } from '../../src/api/http/stdcopy.js';
 import { wideJson } from '../../src/api/http/wide-json.js';
@@ -11,15 +12,10 @@ import { presentNetworkInspect, presentNetworkStatus } from '../../src/api/prese
 import { presentPortMap, presentPortSummaries } from '../../src/api/present/ports.js';
 import { presentStatus } from '../../src/api/present/state.js';
 import { readCreate } from '../../src/api/read/create.js';
+import { freshId } from '../../src/engine/fresh.js';
 import type { Container, ContainerState } from '../../src/model/container.js';
 import type { Endpoint } from '../../src/model/endpoint.js';
-import {
-  type ContainerId,
-  type EndpointId,
-  freshId,
-  type NetworkId,
-  type SandboxId,
-} from '../../src/model/ids.js';
+import type { ContainerId, EndpointId, NetworkId, SandboxId } from '../../src/model/ids.js';
 import type { Network } from '../../src/model/network.js';
 import { IMAGE } from '../support/fake-engine.js';
 

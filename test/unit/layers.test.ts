@@ -50,6 +50,11 @@ describe('each rule can fail', () => {
     ['kernel/links.ts', "import koffi from 'koffi'", 'only kernel/ffi.ts'],
     ['kernel/links.ts', "const k = createRequire(import.meta.url)('koffi')", 'only kernel/ffi.ts'],
     ['plan/x.ts', "import { readFileSync } from 'node:fs'", 'pure'],
+    ['engine/attach/x.ts', "import type { Ledger } from '../commit/ledger.js'", 'it decides'],
+    ['engine/attach/x.ts', "import { fresh } from '../fresh.js'", 'it decides'],
+    ['engine/networks/x.ts', "import type { Writing } from '../parts.js'", 'it decides'],
+    ['engine/networks/x.ts', "import type { Kernel } from '../../kernel/contract.js'", 'it decides'],
+    ['engine/decision.ts', "import { readFileSync } from 'node:fs'", 'it decides'],
     ['attic/x.ts', "import '../model/ids.js'", 'no rule'],
   ])('%s: %s', (path, text, reason) => {
     expect(broken([path, text])).toEqual([expect.stringContaining(reason)]);

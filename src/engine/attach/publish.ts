@@ -6,15 +6,7 @@ import { invalid } from '../../errors.js';
 import type { ContainerConfig, HostConfig } from '../../model/container.js';
 import type { ExposedPort, PortBinding, Protocol } from '../../model/port.js';
 import { groupBy } from '../../plan/group.js';
-
-/** Answers a host port of [from, to] (0, 0: the ephemeral range) that nobody holds on any of the addresses. */
-export type PickPort = (
-  protocol: Protocol,
-  addresses: readonly string[],
-  from: number,
-  to: number,
-  taken: (port: number) => boolean,
-) => number;
+import type { FreePort } from '../view.js';
 
 /** In the order of their names. A port's code is its protocol's place here and its number: they sort as codes do. */
 const PROTOCOLS: readonly Protocol[] = ['sctp', 'tcp', 'udp'];
@@ -178,7 +170,7 @@ export const resolveBindings = (
   config: ContainerConfig,
   hostConfig: HostConfig,
   anywhere: readonly string[],
-  pick: PickPort,
+  pick: FreePort,
   former: readonly PortBinding[] = [],
 ): readonly PortBinding[] => {
   const bindings: PortBinding[] = [];

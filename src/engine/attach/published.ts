@@ -7,10 +7,10 @@ import type { Container } from '../../model/container.js';
 import type { Sandbox } from '../../model/endpoint.js';
 import type { Family } from '../../model/network.js';
 import type { PortBinding } from '../../model/port.js';
-import type { Parts } from '../parts.js';
-import { membersOf } from './attaching.js';
+import type { View } from '../view.js';
 import { carrierOf, type Gateways, gateways, type Member } from './gateways.js';
 import { resolveBindings } from './publish.js';
+import { membersOf } from './standing.js';
 
 const HOST_BINDING = 'com.docker.network.bridge.host_binding_ipv4';
 
@@ -35,16 +35,17 @@ export const publishAddresses = (
 
 /** What the sandbox publishes when it has these members: as before, where the addresses are as before. */
 export const publishedBindings = (
-  parts: Parts,
+  view: View,
   sandbox: Sandbox,
   { config, hostConfig }: Container,
   members: readonly Member[],
 ): readonly PortBinding[] => {
   const apart = members.length > 0 && members.every(({ driver }) => !driver.capabilities.interfaces);
-  if (sandbox.mode === 'host' || apart) return [];
-  const now = publishAddresses(members, gateways(members), parts.host);
-  const before = publishAddresses(membersOf(parts, sandbox.id), sandbox, parts.host);
+  const unused = members.length === 0 && sandbox.bindings.length === 0;
+  if (sandbox.mode === 'host' || apart || unused) return [];
+  const now = publishAddresses(members, gateways(members), view.host);
+  const before = publishAddresses(membersOf(view, sandbox.id), sandbox, view.host);
   return sandbox.bindings.length > 0 && now.join() === before.join()
     ? sandbox.bindings
-    : resolveBindings(config, hostConfig, now, parts.freePort, sandbox.bindings);
+    : resolveBindings(config, hostConfig, now, view.facts.freePort, sandbox.bindings);
 };

@@ -8,12 +8,12 @@ import { diff } from '../../plan/diff.js';
 import { HOST_SLICE, type KernelObject, objectKey, type Slice } from '../../plan/objects.js';
 import { inOrder, lacksLink } from './derive.js';
 import type { Derive } from './ledger.js';
-import type { Model } from './model.js';
+import type { ReadModel } from './model.js';
 import { type Piece, reachable } from './reachable.js';
 
 export interface Converging {
   readonly kernel: Kernel;
-  readonly model: Model;
+  readonly model: ReadModel;
   readonly derive: Derive;
 }
 

@@ -5,7 +5,7 @@ import type { Network } from '../../model/network.js';
 import { isUplink } from '../../plan/depend.js';
 import { HOST_SLICE, type KernelObject, objectKey, type Slice } from '../../plan/objects.js';
 import type { Derive } from './ledger.js';
-import type { Model } from './model.js';
+import type { ReadModel } from './model.js';
 import { forwardingSwitches } from './settings.js';
 
 export interface DeriveContext {
@@ -15,11 +15,11 @@ export interface DeriveContext {
   readonly daemon: readonly KernelObject[];
 }
 
-const networksOf = (model: Model, { name }: Driver): readonly Network[] =>
+const networksOf = (model: ReadModel, { name }: Driver): readonly Network[] =>
   [...model.networks.values()].filter((n) => n.driver === name && !n.configOnly);
 
 /** What networks of one driver use together; two drivers may both name a parent, so each object is there once. */
-const sharedObjects = (model: Model, { host, drivers }: DeriveContext): readonly KernelObject[] => {
+const sharedObjects = (model: ReadModel, { host, drivers }: DeriveContext): readonly KernelObject[] => {
   const objects = new Map<string, KernelObject>();
   for (const driver of drivers.values())
     for (const o of driver.shared?.(networksOf(model, driver), host) ?? []) objects.set(objectKey(o), o);
@@ -28,7 +28,7 @@ const sharedObjects = (model: Model, { host, drivers }: DeriveContext): readonly
 
 /** Names of the host's interfaces that networks lie on, whosever they are: the dummies, the shared ones and those below. */
 export const parentNames = (
-  model: Model,
+  model: ReadModel,
   context: Pick<DeriveContext, 'host' | 'drivers'>,
 ): ReadonlySet<string> => {
   const names = new Set<string>();
@@ -58,7 +58,7 @@ const adoptedBridge = (network: Network, { host, drivers }: Pick<DeriveContext, 
 
 /** Bridges whose user chose the name, docker0 among them: by their names alone nobody sees whose they are. */
 export const namedBridges = (
-  model: Model,
+  model: ReadModel,
   context: Pick<DeriveContext, 'host' | 'drivers'>,
 ): readonly { readonly name: string; readonly owned: boolean; readonly addresses?: readonly string[] }[] =>
   [...model.networks.values()].flatMap((network) => {
@@ -69,7 +69,7 @@ export const namedBridges = (
 
 /** Names of the host's own interfaces that are there for our networks alone; a dockerd beside us has some of the same form. */
 export const hostInterfaces = (
-  model: Model,
+  model: ReadModel,
   { host, drivers }: Pick<DeriveContext, 'host' | 'drivers'>,
 ): ReadonlySet<string> =>
   new Set(
@@ -83,7 +83,7 @@ export const hostInterfaces = (
 /** The objects of each kind of slice. They build on each other in this order. */
 const SLICES: {
   readonly [K in Slice['kind']]: (
-    model: Model,
+    model: ReadModel,
     context: DeriveContext,
     id: string,
   ) => readonly KernelObject[];
@@ -128,7 +128,7 @@ export const inOrder = (slices: readonly Slice[]): readonly Slice[] =>
   [...slices].sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
 
 /** Every slice of the model, in that order. */
-export const allSlices = ({ tables }: Model): readonly Slice[] =>
+export const allSlices = ({ tables }: ReadModel): readonly Slice[] =>
   KINDS.flatMap((kind): readonly Slice[] =>
     kind === 'host' ? [HOST_SLICE] : [...tables[kind].records.keys()].map((id) => ({ kind, id })),
   );

@@ -11,10 +11,10 @@ import { inverse } from '../../plan/inverse.js';
 import { distinctSlices, type KernelObject, type Slice } from '../../plan/objects.js';
 import type { Plan } from '../../plan/plan.js';
 import type { Store } from '../../store/store.js';
-import type { Model } from './model.js';
+import type { Model, ReadModel } from './model.js';
 import type { Change, Table } from './tables.js';
 
-export type Derive = (model: Model, slice: Slice) => readonly KernelObject[];
+export type Derive = (model: ReadModel, slice: Slice) => readonly KernelObject[];
 
 export class Ledger {
   readonly #model: Model;

@@ -3,6 +3,8 @@
  * ledger changes it, one change at a time; records themselves are never mutated, so whoever holds one holds a snapshot.
  */
 import { invalid, notFound, type ViaductError } from '../../errors.js';
+import { type AddressSpace, emptySpace } from '../../ipam/space.js';
+import { Taken } from '../../ipam/taken.js';
 import type { Container } from '../../model/container.js';
 import type { Endpoint, Sandbox } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';
@@ -20,6 +22,7 @@ import {
 
 export class Model {
   readonly tables: Tables;
+  readonly taken = new Taken();
 
   /** `rows`: other than today's only where a test makes one up. */
   constructor(readonly rows: Rows = TABLES) {
@@ -45,7 +48,15 @@ export class Model {
 
   /** Makes one change and answers the change that undoes it. */
   change<T extends Table>({ table, id, value }: Change<T>): Change<T> {
-    return { table, id, value: this.tables[table].set(id, value) } as Change<T>; // the table's own type comes back
+    const before = this.tables[table].set(id, value);
+    this.#count(table, before, -1);
+    this.#count(table, value, 1);
+    return { table, id, value: before } as Change<T>; // the table's own type comes back
+  }
+
+  #count<T extends Table>(table: T, record: Records[T] | null, by: 1 | -1): void {
+    const takes = record && this.rows[table].takes?.(record as never); // of the table's own type
+    if (takes) this.taken.count(takes, by);
   }
 
   /** What was, or is still, under the id of a change. */
@@ -93,6 +104,14 @@ export class Model {
     return network;
   }
 
+  /** The network's addresses, also of one that is not committed yet. */
+  addressesOn = ({ id, pools }: Pick<Network, 'id' | 'pools'>): AddressSpace =>
+    this.taken.on(id) ?? emptySpace(...pools);
+
+  /** Is a network of the name there, or being made? */
+  hasNetworkName = (name: string): boolean =>
+    this.networkNamed(name) !== undefined || this.tables.claim.first('name', name) !== undefined;
+
   networkNamed = (name: string): Network | undefined => this.tables.network.first('name', name);
 
   containerNamed = (name: string): Container | undefined => this.tables.container.first('name', name);
@@ -121,6 +140,9 @@ export class Model {
     return container;
   }
 }
+
+/** For who only reads it. */
+export type ReadModel = Omit<Model, 'change'>;
 
 const PREFIX = /^[0-9a-f]{1,63}$/;
 

@@ -5,6 +5,7 @@
 
 import { portsTaken } from '../../firewall/publish.js';
 import type { Kernel } from '../../kernel/contract.js';
+import type { Claim } from '../../model/claim.js';
 import type { Container } from '../../model/container.js';
 import { diff } from '../../plan/diff.js';
 import { type KernelObject, objectKey } from '../../plan/objects.js';
@@ -15,32 +16,38 @@ import { inOrder } from '../containers/order.js';
 import { amendState } from '../containers/record.js';
 import { restartsWithDaemon } from '../containers/restart.js';
 import { type Found, settle } from '../containers/transitions.js';
-import { type Parts, timestamp } from '../parts.js';
+import { timestamp } from '../fresh.js';
+import type { Outside, Writing } from '../parts.js';
+import type { View } from '../view.js';
 import { allSlices } from './derive.js';
 import type { Derive } from './ledger.js';
-import type { Model } from './model.js';
-import { isKnown } from './tables.js';
+import type { Model, ReadModel } from './model.js';
+import { type Change, isKnown } from './tables.js';
+
+type Restoring = Pick<View, 'model'> &
+  Pick<Writing, 'ledger' | 'log'> &
+  Pick<Outside, 'runtime' | 'images' | 'kernel'>;
 
 export const loadModel = (model: Model, store: Store): void => {
   for (const change of store.load()) if (isKnown(change)) model.change(change);
 };
 
 /** Everything the model wants, in one list. */
-const desired = (model: Model, derive: Derive): readonly KernelObject[] =>
+const desired = (model: ReadModel, derive: Derive): readonly KernelObject[] =>
   allSlices(model).flatMap((slice) => derive(model, slice));
 
 /**
  * An orderly stop with no container running leaves nothing in the kernel: what the records want comes back at the next
  * start. Only what we derive is taken away, so a bridge of the user's keeps what the user gave it.
  */
-export const retire = (kernel: Kernel, model: Model, derive: Derive): void => {
+export const retire = (kernel: Kernel, model: ReadModel, derive: Derive): void => {
   if (model.sandboxes.size > 0) return;
   kernel.apply(diff(desired(model, derive), []));
   kernel.dropTables();
 };
 
 /** What is there of a container that ran, or whose start was under way. */
-const look = (parts: Parts, { id }: Container): { readonly found: Found; readonly exit: Exit } => {
+const look = (parts: Restoring, { id }: Container): { readonly found: Found; readonly exit: Exit } => {
   const unknown: Exit = { exitCode: 255, oomKilled: false, finishedAt: timestamp() };
   const state = parts.runtime.adopt(id);
   if (state === undefined) return { found: 'nothing', exit: unknown };
@@ -52,7 +59,10 @@ const look = (parts: Parts, { id }: Container): { readonly found: Found; readonl
  * Before the kernel converges: sandboxes of containers that ended while nobody watched must not be rebuilt. Answers those
  * that their policies bring back, which each start of the daemon decides anew.
  */
-export const settleContainers = async (parts: Parts, lifecycle: Lifecycle): Promise<readonly Container[]> => {
+export const settleContainers = async (
+  parts: Restoring,
+  lifecycle: Lifecycle,
+): Promise<readonly Container[]> => {
   const running: string[] = [];
   const revive: string[] = [];
   for (const { id } of [...parts.model.containers.values()])
@@ -69,7 +79,7 @@ export const settleContainers = async (parts: Parts, lifecycle: Lifecycle): Prom
 
 type Fate = 'runs' | 'comes-back' | 'stays';
 
-const settleOne = async (parts: Parts, lifecycle: Lifecycle, container: Container): Promise<Fate> => {
+const settleOne = async (parts: Restoring, lifecycle: Lifecycle, container: Container): Promise<Fate> => {
   const { id, state, hostConfig } = container;
   const holds = container.sandboxId !== null;
   const ran = state.status === 'running' || state.status === 'paused';
@@ -93,7 +103,11 @@ const settleOne = async (parts: Parts, lifecycle: Lifecycle, container: Containe
 };
 
 /** Each as soon as those that it stands on have started, or could not be: links, shared namespaces. */
-export const reviveContainers = (parts: Parts, lifecycle: Lifecycle, revive: readonly Container[]): void => {
+export const reviveContainers = (
+  parts: Restoring,
+  lifecycle: Lifecycle,
+  revive: readonly Container[],
+): void => {
   const started = new Map<string, Promise<void>>();
   for (const { container, after } of inOrder(revive, (reference) => parts.model.findContainer(reference))) {
     const start = async (): Promise<void> => {
@@ -113,7 +127,7 @@ export const reviveContainers = (parts: Parts, lifecycle: Lifecycle, revive: rea
 };
 
 /** Containers of builds that ended with a former daemon. */
-export const removeSteps = ({ model, log }: Parts, lifecycle: Lifecycle): void => {
+export const removeSteps = ({ model, log }: Restoring, lifecycle: Lifecycle): void => {
   for (const { id, name, step } of [...model.containers.values()])
     if (step)
       void lifecycle.remove(id, { force: true, volumes: true }).catch((error: unknown) => {
@@ -126,7 +140,7 @@ export const removeSteps = ({ model, log }: Parts, lifecycle: Lifecycle): void =
  * stay, for whoever needs them. Answers those that run, with their processes; `onLast` when none of them does any more.
  */
 export const settleStrays = (
-  { runtime, images, model, kernel, addresses, log }: Parts,
+  { runtime, images, model, ledger, kernel, log }: Restoring,
   onLast: () => void,
 ): ReadonlyMap<string, number> => {
   const running = new Map<string, number>();
@@ -135,7 +149,13 @@ export const settleStrays = (
       .delete(id)
       .then(() => images.unmount(id))
       .catch((error: unknown) => log.warn({ container: id, error: String(error) }, 'stray not removed'));
-  for (const { id, pid } of runtime.strays((known) => model.containers.has(known))) {
+  const strays = runtime.strays((known) => model.containers.has(known));
+  /** Their addresses are nobody else's, on whichever network. */
+  const claims = (held: (stray: (typeof strays)[number]) => Claim | null): readonly Change[] =>
+    strays.map((stray) => ({ table: 'claim', id: stray.id, value: held(stray) }));
+  const addressesOf = (pid: number): NonNullable<Claim['addresses']> =>
+    pid === 0 ? [] : kernel.addressesOf(pid).map((address) => ({ networkId: '', address }));
+  for (const { id, pid } of strays) {
     if (pid === 0) clear(id);
     else {
       log.error(
@@ -147,12 +167,12 @@ export const settleStrays = (
         clear(id);
         running.delete(id);
         if (running.size > 0) return;
-        addresses.withhold([]);
+        ledger.commit(claims(() => null));
         onLast();
       });
     }
   }
-  if (running.size > 0) addresses.withhold([...running.values()].flatMap((pid) => kernel.addressesOf(pid)));
+  ledger.commit(claims(({ id, pid }) => ({ id, addresses: addressesOf(pid) })));
   return running;
 };
 
@@ -161,7 +181,7 @@ export const settleStrays = (
  * of the strays.
  */
 export const holdStrayPorts = (
-  { model, kernel, log }: Parts,
+  { model, kernel, log }: Restoring,
   derive: Derive,
   observed: readonly KernelObject[],
 ): void => {
@@ -183,7 +203,7 @@ export const holdStrayPorts = (
  * its container still stands in it. Before the kernel converges, or an empty one would be made in its place. Throws what the
  * kernel refuses: nothing may be made under a container that runs.
  */
-export const rebindNamespaces = ({ model, runtime, kernel, log }: Parts): void => {
+export const rebindNamespaces = ({ model, runtime, kernel, log }: Restoring): void => {
   for (const container of model.containers.values()) {
     const { id, name } = container;
     const netns = model.sandboxOf(container)?.netns ?? '';

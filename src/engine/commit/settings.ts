@@ -11,7 +11,7 @@ import type { Drift, Kernel } from '../../kernel/contract.js';
 import type { Logger } from '../../log.js';
 import type { Network } from '../../model/network.js';
 import type { SysctlObject } from '../../plan/objects.js';
-import type { Model } from './model.js';
+import type { ReadModel } from './model.js';
 
 interface Context {
   readonly host: HostView;
@@ -23,7 +23,7 @@ const on = (path: string): SysctlObject => ({ kind: 'sysctl', ns: 'host', path, 
 const IPV4_FORWARDING = 'net/ipv4/ip_forward';
 
 /** The switches for all interfaces. The kernel has each new interface begin as they are. */
-export const forwardingSwitches = (model: Model, { ipForward }: HostView): readonly SysctlObject[] => {
+export const forwardingSwitches = (model: ReadModel, { ipForward }: HostView): readonly SysctlObject[] => {
   if (!ipForward) return [];
   const usesIpv6 = [...model.networks.values()].some((n) => n.ipv6 && !n.configOnly);
   return [on(IPV4_FORWARDING), ...(usesIpv6 ? [on('net/ipv6/conf/all/forwarding')] : [])];
@@ -49,7 +49,7 @@ const settingsOf = (network: Network, { host, drivers }: Context): readonly Sysc
 };
 
 /** Asked once a second: records never change, so what was derived from one stays so. */
-export const hostSettings = (model: Model, context: Context): (() => readonly SysctlObject[]) => {
+export const hostSettings = (model: ReadModel, context: Context): (() => readonly SysctlObject[]) => {
   const known = new WeakMap<Network, readonly SysctlObject[]>();
   const of = (network: Network): readonly SysctlObject[] => {
     const settings = known.get(network) ?? settingsOf(network, context);

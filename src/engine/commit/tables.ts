@@ -2,7 +2,11 @@
  * The kinds of records, one row each: all that the commit has to know of a kind. Types of records, changes and look-ups follow
  * from the rows, so a new kind is a row here and nothing else.
  */
+import { isOwnIpam } from '../../ipam/own.js';
+import { reservedBy } from '../../ipam/space.js';
+import type { TakenAddress, Takes } from '../../ipam/taken.js';
 import { bare } from '../../model/address.js';
+import type { Claim } from '../../model/claim.js';
 import type { Container } from '../../model/container.js';
 import type { Endpoint, Sandbox } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';
@@ -18,8 +22,11 @@ interface Related {
 }
 
 export interface Row<R, I extends string> {
-  /** who keeps the records: our own store, or the cluster, of whose store ours are a cache that is never written down */
-  readonly source: 'local' | 'cluster';
+  /**
+   * who keeps the records: our own store, or the cluster, of whose store ours are a cache that is never written down, or
+   * nobody: they are gone with the daemon
+   */
+  readonly source: 'local' | 'cluster' | 'memory';
   /**
    * Must the change be on the disk before the client is answered? After a reboot nothing runs, so what only runs need not;
    * what the user asked for must. Each is null where there is none.
@@ -27,6 +34,8 @@ export interface Row<R, I extends string> {
   readonly outlivesReboot: (before: R | null, after: R | null) => boolean;
   /** how records are found, besides by their ids */
   readonly indices: Readonly<Record<I, Keys<R>>>;
+  /** what nobody else may have while the record is there; absent: nothing */
+  readonly takes?: (record: R) => Takes;
   /** the slices whose objects depend on the record */
   readonly touches: (id: string, before: R | null, after: R | null, related: Related) => readonly Slice[];
 }
@@ -39,6 +48,15 @@ export const row =
 
 const endpoints = (of: readonly Endpoint[]): readonly Slice[] =>
   of.map(({ id }) => ({ kind: 'endpoint', id }));
+
+const addressesOf = ({ networkId, ipv4, ipv6 }: Endpoint): readonly TakenAddress[] =>
+  [ipv4, ipv6].flatMap((address) => (address ? [{ networkId, address: bare(address) }] : []));
+
+/** A plugin's pools are no part of our address space. */
+const networkTakes = ({ id, ipam, pools }: Network): Takes => ({
+  subnets: isOwnIpam(ipam.driver) ? pools.map(({ subnet }) => subnet) : [],
+  addresses: pools.flatMap((pool) => reservedBy(pool).map((address) => ({ networkId: id, address }))),
+});
 
 export const onNetwork = (networkId: string, name: string): string => `${networkId} ${name}`;
 
@@ -69,6 +87,7 @@ export const TABLES = {
     source: 'local',
     outlivesReboot: () => true,
     indices: { name: ({ name }) => [name] },
+    takes: networkTakes,
     touches: (id, before, after, related) => [
       HOST_SLICE,
       { kind: 'network', id },
@@ -83,9 +102,10 @@ export const TABLES = {
       sandbox: ({ sandboxId }) => (sandboxId === null ? [] : [sandboxId]),
       link: ({ hostIfname }) => (hostIfname === '' ? [] : [hostIfname]),
       name: ({ networkId, dnsNames }) => dnsNames.map((name) => onNetwork(networkId, name.toLowerCase())),
-      address: ({ networkId, ipv4, ipv6 }) =>
-        [ipv4, ipv6].flatMap((address) => (address ? [onNetwork(networkId, bare(address))] : [])),
+      address: (endpoint) =>
+        addressesOf(endpoint).map(({ networkId, address }) => onNetwork(networkId, address)),
     },
+    takes: (endpoint) => ({ addresses: addressesOf(endpoint) }),
     touches: (id) => [{ kind: 'endpoint', id }],
   }),
   sandbox: row<Sandbox>()({
@@ -113,6 +133,13 @@ export const TABLES = {
     // A plugin keeps its networks over a reboot (a central database), as we keep ours.
     outlivesReboot: (_before, after) => after?.of === 'network',
     indices: {},
+    touches: () => [],
+  }),
+  claim: row<Claim>()({
+    source: 'memory',
+    outlivesReboot: () => false,
+    indices: { name: ({ name }) => (name === undefined ? [] : [name]) },
+    takes: (claim) => claim,
     touches: () => [],
   }),
 };

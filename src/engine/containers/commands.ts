@@ -2,23 +2,23 @@
 import { conflict, notFound, ViaductError } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Container, HostConfig } from '../../model/container.js';
-import { usesHost } from '../attach/attaching.js';
-import { forget } from '../attach/connection.js';
-import { gatewayOf } from '../attach/default-gateway.js';
-import { canonicalSettings } from '../attach/endpoint.js';
-import { connectAny, disconnectAny } from '../attach/joining.js';
-import type { Change } from '../commit/tables.js';
+import { decideForgetting, decideRename, decideUnlinking } from '../attach/decide.js';
+import { connect, disconnect } from '../attach/index.js';
+import { canonicalSettings } from '../attach/settings.js';
+import { gatewayOf, linkNamed, usesHost } from '../attach/standing.js';
+import { carryOut } from '../carry-out.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
+import { fresh } from '../fresh.js';
 import type { Parts } from '../parts.js';
 import { interfaceCounters } from './counters.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
-import { etcJoined, etcLeft, followLinks, pathsOf } from './etc.js';
+import { pathsOf } from './etc.js';
 import { createFileCommands, hasFilesToPrepare, prepareFiles } from './files.js';
 import type { Lifecycle } from './lifecycle.js';
+import { designMounts } from './mount-points.js';
 import { amend } from './record.js';
 import { containerEvent, isRunning } from './state.js';
 import { afterLogs, allLogs, settling } from './streams.js';
-import { linkNamed, unlink } from './unlink.js';
 
 const idOf = (parts: Parts, reference: string): string => parts.model.getContainer(reference).id;
 
@@ -31,18 +31,7 @@ const runningContainer = (parts: Parts, reference: string): Container => {
 /** Under the container's lock: an endpoint that is being made now takes the name that is told it. */
 const rename = (parts: Parts, reference: string, asked: string): void => {
   const container = parts.model.getContainer(reference);
-  const name = checkContainerName(parts, asked);
-  const endpoints = container.endpointIds.flatMap((id): Change[] => {
-    const e = parts.model.endpoints.get(id);
-    if (!e) return [];
-    const dnsNames = e.dnsNames.map((n) => (n === container.name ? name : n));
-    return [{ table: 'endpoint', id, value: { ...e, containerName: name, dnsNames } }];
-  });
-  parts.ledger.commit([
-    ...endpoints,
-    { table: 'container', id: container.id, value: { ...container, name } },
-  ]);
-  containerEvent(parts, { ...container, name }, 'rename', { oldName: `/${container.name}` });
+  carryOut(parts, decideRename(parts, container, checkContainerName(parts, asked)));
 };
 
 const update = async (
@@ -129,6 +118,9 @@ const commit = async (
   });
 };
 
+const withTag = (reference: string): string =>
+  /[:@]/.test(reference.split('/').at(-1) ?? '') ? reference : `${reference}:latest`;
+
 /** A container whose files cannot be made is not made. */
 const prepared = async (parts: Parts, lifecycle: Lifecycle, container: Container): Promise<void> => {
   try {
@@ -142,7 +134,11 @@ const prepared = async (parts: Parts, lifecycle: Lifecycle, container: Container
 export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): ContainerCommands => ({
   async create(request) {
     parts.runtime.foresee();
-    const container = designContainer(parts, request);
+    const image = parts.images.find(request.config.Image);
+    if (!image) throw notFound(`No such image: ${withTag(request.config.Image)}`);
+    const designed = designContainer(parts, fresh(), request, image);
+    const mounts = designMounts(parts, designed.config, request.hostConfig);
+    const container = { ...designed, mounts };
     failpoint('volumes-made');
     parts.ledger.commit([{ table: 'container', id: container.id, value: container }]);
     if (hasFilesToPrepare(container, request)) await prepared(parts, lifecycle, container);
@@ -158,8 +154,9 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
   async remove(reference, options) {
     if (options.link) {
       const { parent, alias } = linkNamed(parts, reference);
-      await lifecycle.exclusive(parent.id, async () =>
-        unlink(parts, parts.model.getContainer(parent.id), alias),
+      await lifecycle.exclusive(
+        parent.id,
+        async () => void carryOut(parts, decideUnlinking(parts, parts.model.getContainer(parent.id), alias)),
       );
       return;
     }
@@ -241,24 +238,19 @@ export const createAttaching = (
   async connect(reference, container, asked) {
     const settings = canonicalSettings(asked);
     const { id } = parts.model.getContainer(container);
-    await lifecycle.exclusive(id, async () => {
-      const made = await connectAny(parts, parts.model.getNetwork(reference), id, settings);
-      if (made) etcJoined(parts, parts.model.getContainer(id), made);
-      followLinks(parts, parts.model.getContainer(id));
-    });
+    await lifecycle.exclusive(id, () => connect(parts, parts.model.getNetwork(reference), id, settings));
   },
   async disconnect(reference, container, force) {
     const found = parts.model.findContainer(container);
     if (found && !parts.model.findNetwork(reference) && (force || found.sandboxId === null))
-      return lifecycle.exclusive(found.id, async () => forget(parts, reference, found.id));
+      return lifecycle.exclusive(found.id, async () => {
+        carryOut(parts, decideForgetting(parts.model.getContainer(found.id), reference));
+      });
     const network = parts.model.getNetwork(reference);
     if (!found) {
       if (force) return; // its container is gone, and its endpoints with it
       throw notFound(`No such container: ${container}`);
     }
-    await lifecycle.exclusive(found.id, async () => {
-      const gone = await disconnectAny(parts, network, parts.model.getContainer(found.id));
-      if (gone) etcLeft(parts, parts.model.getContainer(found.id), gone);
-    });
+    await lifecycle.exclusive(found.id, () => disconnect(parts, network, parts.model.getContainer(found.id)));
   },
 });

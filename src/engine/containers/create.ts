@@ -1,38 +1,27 @@
-/** `docker create`: checks, a name, mounts, the merged command; a record on disk and nothing in the kernel yet. */
-import { randomInt } from 'node:crypto';
-import { conflict, invalid, notFound } from '../../errors.js';
-import type { Container, ContainerConfig, EndpointSettings, HostConfig } from '../../model/container.js';
-import { type ContainerId, freshId, shortId } from '../../model/ids.js';
+/** `docker create`: checks, a name, the merged command. Pure; its mounts come later, for they may make volumes. */
+import { conflict, invalid } from '../../errors.js';
+import { type Container, type ContainerConfig, type HostConfig, NEVER } from '../../model/container.js';
+import { type ContainerId, shortId } from '../../model/ids.js';
 import type { Image } from '../../model/image.js';
-import { canonicalSettings, checkSettings } from '../attach/endpoint.js';
 import { resolveLinks } from '../attach/links.js';
 import { exposedPorts } from '../attach/publish.js';
+import { canonicalSettings, checkSettings, NO_SETTINGS } from '../attach/settings.js';
 import type { ContainerCreateRequest } from '../contract.js';
-import { type Parts, timestamp } from '../parts.js';
+import { type Fresh, idFor } from '../decision.js';
+import type { View } from '../view.js';
 import { mergeHealth } from './healthcheck.js';
-import { designMounts } from './mount-points.js';
 import { signalNumber } from './signals.js';
-import { NEVER } from './state.js';
 import { ADJECTIVES, NOUNS } from './words.js';
-
-export const NO_SETTINGS: EndpointSettings = {
-  linkLocal: [],
-  mac: '',
-  aliases: [],
-  links: [],
-  driverOptions: {},
-  gwPriority: 0,
-};
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
-export const checkContainerName = (parts: Parts, asked: string): string => {
+export const checkContainerName = (view: View, asked: string): string => {
   const name = asked.replace(/^\//, '');
   if (name.length > 255 || !NAME.test(name))
     throw invalid(
       `Invalid container name (${asked.slice(0, 255)}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
     );
-  const holder = parts.model.containerNamed(name);
+  const holder = view.model.containerNamed(name);
   if (holder)
     throw conflict(
       `Conflict. The container name "/${name}" is already in use by container "${holder.id}". You have to remove (or rename) that container to be able to reuse that name.`,
@@ -40,10 +29,13 @@ export const checkContainerName = (parts: Parts, asked: string): string => {
   return name;
 };
 
-const randomName = (parts: Parts): string => {
+const madeUpName = (view: View, fresh: Fresh): string => {
   for (let attempt = 0; ; attempt += 1) {
-    const name = `${ADJECTIVES[randomInt(ADJECTIVES.length)]}_${NOUNS[randomInt(NOUNS.length)]}${attempt > 5 ? randomInt(1000) : ''}`;
-    if (!parts.model.containerNamed(name)) return name;
+    const digits = idFor<string>(fresh, `name ${attempt}`);
+    const number = (at: number): number => Number.parseInt(digits.slice(at, at + 8), 16);
+    const words = [ADJECTIVES, NOUNS].map((all, i) => all[number(8 * i) % all.length]);
+    const name = `${words.join('_')}${attempt > 5 ? number(16) % 1000 : ''}`;
+    if (!view.model.containerNamed(name)) return name;
   }
 };
 
@@ -82,24 +74,24 @@ const mergeConfig = (
 
 const SHARED = 'container:';
 
-/** `container:name` becomes `container:id`, so that a rename of the other parts nobody. An unknown one stays as written. */
-const byId = (parts: Parts, mode: string): string => {
-  const other = mode.startsWith(SHARED) ? parts.model.findContainer(mode.slice(SHARED.length)) : undefined;
+/** `container:name` becomes `container:id`, so that a rename of the other view nobody. An unknown one stays as written. */
+const byId = (view: View, mode: string): string => {
+  const other = mode.startsWith(SHARED) ? view.model.findContainer(mode.slice(SHARED.length)) : undefined;
   return other ? `${SHARED}${other.id}` : mode;
 };
 
-const withSharedById = (parts: Parts, hostConfig: HostConfig): HostConfig => ({
+const withSharedById = (view: View, hostConfig: HostConfig): HostConfig => ({
   ...hostConfig,
-  NetworkMode: byId(parts, hostConfig.NetworkMode),
-  ...(hostConfig.PidMode ? { PidMode: byId(parts, hostConfig.PidMode) } : {}),
-  ...(hostConfig.IpcMode ? { IpcMode: byId(parts, hostConfig.IpcMode) } : {}),
+  NetworkMode: byId(view, hostConfig.NetworkMode),
+  ...(hostConfig.PidMode ? { PidMode: byId(view, hostConfig.PidMode) } : {}),
+  ...(hostConfig.IpcMode ? { IpcMode: byId(view, hostConfig.IpcMode) } : {}),
 });
 
 /**
  * The networks of a new container: what NetworkMode names first, then the others the user gave, in the user's order. The
  * default network is for those alone who name none: a mode that only says `default` adds nothing to what was named.
  */
-const resolveNetworks = (parts: Parts, request: ContainerCreateRequest): Container['networks'] => {
+const resolveNetworks = (view: View, request: ContainerCreateRequest): Container['networks'] => {
   const mode = request.hostConfig.NetworkMode;
   if (mode.startsWith(SHARED)) return []; // that the other container is there and runs is looked at when this one starts
   const given = request.networks.map(({ network, settings }) => ({
@@ -107,12 +99,12 @@ const resolveNetworks = (parts: Parts, request: ContainerCreateRequest): Contain
     settings: canonicalSettings(settings),
   }));
   const primary = mode === 'default' || mode === '' ? 'bridge' : mode;
-  const named = given.length > 0 && (primary === 'bridge' || same(parts, given, primary));
+  const named = given.length > 0 && (primary === 'bridge' || same(view, given, primary));
   const names = named ? given : [{ name: primary, settings: NO_SETTINGS }, ...given];
   const seen = new Set<string>();
   return names.flatMap(({ name, settings }) => {
-    const found = parts.model.findNetwork(name);
-    if (found) checkSettings(found, settings, parts.drivers.get(found.driver)); // one that is made later is checked at the start
+    const found = view.model.findNetwork(name);
+    if (found) checkSettings(found, settings, view.drivers.get(found.driver)); // one that is made later is checked at the start
     const key = found?.id ?? name;
     if (seen.has(key)) return [];
     seen.add(key);
@@ -120,44 +112,46 @@ const resolveNetworks = (parts: Parts, request: ContainerCreateRequest): Contain
   });
 };
 
-const same = (parts: Parts, given: readonly { name: string }[], primary: string): boolean => {
-  const id = parts.model.findNetwork(primary)?.id;
+const same = (view: View, given: readonly { name: string }[], primary: string): boolean => {
+  const id = view.model.findNetwork(primary)?.id;
   return given.some(
-    ({ name }) => name === primary || (id !== undefined && parts.model.findNetwork(name)?.id === id),
+    ({ name }) => name === primary || (id !== undefined && view.model.findNetwork(name)?.id === id),
   );
 };
 
 /** What a user should know of a container that is made all the same; in moby's words. */
-export const warningsOf = (parts: Parts, { hostConfig }: Container): readonly string[] => [
+export const warningsOf = (view: View, { hostConfig }: Container): readonly string[] => [
   ...(hostConfig.NetworkMode === 'host' && Object.keys(hostConfig.PortBindings).length > 0
     ? ['Published ports are discarded when using host network mode']
     : []),
-  ...(parts.facts.forwardsIpv4() ? [] : ['IPv4 forwarding is disabled. Networking will not work.']),
+  ...(view.facts.forwardsIpv4() ? [] : ['IPv4 forwarding is disabled. Networking will not work.']),
 ];
 
-export const designContainer = (parts: Parts, request: ContainerCreateRequest): Container => {
-  const image = parts.images.find(request.config.Image);
-  if (!image) throw notFound(`No such image: ${withTag(request.config.Image)}`);
-  const id = freshId<ContainerId>();
-  const name = request.name === '' ? randomName(parts) : checkContainerName(parts, request.name);
+export const designContainer = (
+  view: View,
+  fresh: Fresh,
+  request: ContainerCreateRequest,
+  image: Image,
+): Container => {
+  const id = fresh.id as ContainerId; // nobody else was given it
+  const name = request.name === '' ? madeUpName(view, fresh) : checkContainerName(view, request.name);
   const config = mergeConfig(request.config, image, id, request.hostConfig);
   const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   if (args.length === 0 || args[0] === '') throw invalid('no command specified');
   exposedPorts(config, request.hostConfig);
   if (config.StopSignal) signalNumber(config.StopSignal);
-  const links = resolveLinks(request.hostConfig, (reference) => parts.model.findContainer(reference));
-  const networks = resolveNetworks(parts, request); // before the mounts: those may make volumes
+  const links = resolveLinks(request.hostConfig, (reference) => view.model.findContainer(reference));
   return {
     id,
     name,
-    createdAt: timestamp(),
+    createdAt: fresh.now,
     imageId: image.id,
     imageName: request.config.Image,
     config,
-    hostConfig: withSharedById(parts, request.hostConfig),
-    networks,
+    hostConfig: withSharedById(view, request.hostConfig),
+    networks: resolveNetworks(view, request),
     ...(links && links.length > 0 ? { links } : {}),
-    mounts: designMounts(parts, config, request.hostConfig),
+    mounts: [],
     args,
     state: {
       status: 'created',
@@ -175,6 +169,3 @@ export const designContainer = (parts: Parts, request: ContainerCreateRequest): 
     endpointIds: [],
   };
 };
-
-const withTag = (reference: string): string =>
-  /[:@]/.test(reference.split('/').at(-1) ?? '') ? reference : `${reference}:latest`;

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import {
   addHosts,
   hostHosts,
-  hostResolvConf,
   removeHosts,
   updateHosts,
   writeInPlace,
@@ -29,10 +28,10 @@ import type { Container } from '../../model/container.js';
 import type { Endpoint, SandboxDns } from '../../model/endpoint.js';
 import { type ContainerId, shortId } from '../../model/ids.js';
 import type { StartRequest } from '../../runtime/contract.js';
-import { linkTargets, namespaceOwner, usesHost } from '../attach/attaching.js';
 import { type LinkTarget, linksOf } from '../attach/links.js';
+import { linkTargets, namespaceOwner, usesHost } from '../attach/standing.js';
 import { withoutIpv6 } from '../attach/sysctls.js';
-import type { Parts } from '../parts.js';
+import type { View } from '../view.js';
 
 export interface EtcPaths {
   readonly hosts: string;
@@ -41,8 +40,8 @@ export interface EtcPaths {
   readonly log: string;
 }
 
-export const pathsOf = (parts: Parts, id: ContainerId): EtcPaths => {
-  const directory = join(parts.config.dataRoot, 'containers', id);
+export const pathsOf = ({ config }: Pick<View, 'config'>, id: ContainerId): EtcPaths => {
+  const directory = join(config.dataRoot, 'containers', id);
   return {
     hosts: join(directory, 'hosts'),
     resolvConf: join(directory, 'resolv.conf'),
@@ -66,10 +65,10 @@ const uncovered = (container: Container, paths: EtcPaths): StartRequest['etc'] =
 
 /** The same, by where the container sees them. */
 export const etcMounted = (
-  parts: Parts,
+  view: Pick<View, 'config'>,
   container: Container,
 ): readonly (readonly [destination: string, source: string])[] => {
-  const { hosts, resolvConf, hostname } = uncovered(container, pathsOf(parts, container.id));
+  const { hosts, resolvConf, hostname } = uncovered(container, pathsOf(view, container.id));
   return [hosts, resolvConf, hostname].flatMap((source, at) =>
     source ? [[FILES[at] ?? '', source] as const] : [],
   );
@@ -81,8 +80,8 @@ const addressesOf = (endpoint: Endpoint): readonly string[] =>
 const own = (container: Container, endpoint: Endpoint): readonly HostsRecord[] =>
   ownRecords(container.config.Hostname, container.config.Domainname, addressesOf(endpoint));
 
-const endpointsOf = (parts: Parts, container: Container): readonly Endpoint[] =>
-  container.endpointIds.flatMap((id) => parts.model.endpoints.get(id) ?? []);
+const endpointsOf = (view: View, container: Container): readonly Endpoint[] =>
+  container.endpointIds.flatMap((id) => view.model.endpoints.get(id) ?? []);
 
 /** Links name containers in the hosts file only where no resolver does: on the default bridge. */
 const linkRecords = (targets: readonly LinkTarget[]): readonly HostsRecord[] =>
@@ -95,21 +94,21 @@ const linkRecords = (targets: readonly LinkTarget[]): readonly HostsRecord[] =>
     }),
   );
 
-const defaultBridgeLinks = (parts: Parts, container: Container): readonly LinkTarget[] => {
-  const bridge = parts.model.networkNamed('bridge');
+const defaultBridgeLinks = (view: View, container: Container): readonly LinkTarget[] => {
+  const bridge = view.model.networkNamed('bridge');
   const attached = bridge && container.networks.some((n) => n.networkId === bridge.id);
-  return attached ? linkTargets(parts, container, bridge) : [];
+  return attached ? linkTargets(view, container, bridge) : [];
 };
 
-const hosts = (parts: Parts, container: Container): string => {
-  const extra = extraRecords(container.hostConfig.ExtraHosts ?? [], parts.facts.gatewayAddresses());
+const hosts = (view: View, container: Container): string => {
+  const extra = extraRecords(container.hostConfig.ExtraHosts ?? [], view.facts.gatewayAddresses());
   if (usesHost(container) && extra.length === 0) return hostHosts();
-  const endpoints = endpointsOf(parts, container);
-  const sandbox = parts.model.sandboxOf(container);
+  const endpoints = endpointsOf(view, container);
+  const sandbox = view.model.sandboxOf(container);
   return hostsText({
-    extra: [...extra, ...linkRecords(defaultBridgeLinks(parts, container))],
+    extra: [...extra, ...linkRecords(defaultBridgeLinks(view, container))],
     own: endpoints.flatMap((e) => own(container, e)),
-    ipv6: parts.host.ipv6 && !(sandbox && withoutIpv6(sandbox)),
+    ipv6: view.host.ipv6 && !(sandbox && withoutIpv6(sandbox)),
   });
 };
 
@@ -118,61 +117,61 @@ const modeOf = (container: Container, dns: SandboxDns | undefined): ResolvConfMo
   return dns?.embedded ? 'embedded' : 'legacy';
 };
 
-const resolvConf = (parts: Parts, container: Container): string => {
-  const dns = parts.model.sandboxOf(container)?.dns;
+const resolvConf = (view: View, container: Container): string => {
+  const dns = view.model.sandboxOf(container)?.dns;
   const mode = modeOf(container, dns);
   return resolvConfText({
-    host: hostResolvConf(mode),
-    overrides: dnsOverrides(container.hostConfig, parts.config),
+    host: view.facts.resolvConf(mode),
+    overrides: dnsOverrides(container.hostConfig, view.config),
     mode,
-    ipv6: endpointsOf(parts, container).some((e) => e.ipv6 !== undefined),
+    ipv6: endpointsOf(view, container).some((e) => e.ipv6 !== undefined),
   });
 };
 
 /** Files anew for a start. With `--network container:` the other container's are shared. */
-export const writeEtc = (parts: Parts, container: Container): StartRequest['etc'] => {
-  const owner = namespaceOwner(parts, container);
-  const paths = pathsOf(parts, owner.id);
+export const writeEtc = (view: View, container: Container): StartRequest['etc'] => {
+  const owner = namespaceOwner(view, container);
+  const paths = pathsOf(view, owner.id);
   if (owner === container) {
-    mkdirSync(join(parts.config.dataRoot, 'containers', container.id), { recursive: true, mode: 0o710 });
-    writeInPlace(paths.hosts, hosts(parts, container));
-    writeResolvConf(paths.resolvConf, resolvConf(parts, container));
+    mkdirSync(join(view.config.dataRoot, 'containers', container.id), { recursive: true, mode: 0o710 });
+    writeInPlace(paths.hosts, hosts(view, container));
+    writeResolvConf(paths.resolvConf, resolvConf(view, container));
     writeInPlace(paths.hostname, hostnameText(container.config.Hostname));
   }
   return uncovered(container, paths);
 };
 
 /** A running container joined a network: its address there is a line in its hosts file, its resolver may be new. */
-export const etcJoined = (parts: Parts, container: Container, endpoint: Endpoint): void => {
-  const paths = pathsOf(parts, container.id);
+export const etcJoined = (view: View, container: Container, endpoint: Endpoint): void => {
+  const paths = pathsOf(view, container.id);
   addHosts(paths.hosts, own(container, endpoint));
-  writeResolvConf(paths.resolvConf, resolvConf(parts, container));
+  writeResolvConf(paths.resolvConf, resolvConf(view, container));
 };
 
-export const etcLeft = (parts: Parts, container: Container, endpoint: Endpoint): void => {
-  removeHosts(pathsOf(parts, container.id).hosts, own(container, endpoint));
+export const etcLeft = (view: View, container: Container, endpoint: Endpoint): void => {
+  removeHosts(pathsOf(view, container.id).hosts, own(container, endpoint));
 };
 
 /** A container that has a link still loses it: the line that names its target goes. */
-export const etcUnlinked = (parts: Parts, container: Container, alias: string): void => {
-  const targets = defaultBridgeLinks(parts, container).filter((target) => target.alias === alias);
-  removeHosts(pathsOf(parts, container.id).hosts, linkRecords(targets));
+export const etcUnlinked = (view: View, container: Container, alias: string): void => {
+  const targets = defaultBridgeLinks(view, container).filter((target) => target.alias === alias);
+  removeHosts(pathsOf(view, container.id).hosts, linkRecords(targets));
 };
 
 /** A container has (new) addresses: those that link to it on the default bridge follow in their hosts files. */
-export const followLinks = (parts: Parts, target: Container): void => {
-  const bridge = parts.model.networkNamed('bridge');
-  const endpoint = bridge && endpointsOf(parts, target).find((e) => e.networkId === bridge.id);
+export const followLinks = (view: View, target: Container): void => {
+  const bridge = view.model.networkNamed('bridge');
+  const endpoint = bridge && endpointsOf(view, target).find((e) => e.networkId === bridge.id);
   if (!endpoint) return;
-  for (const container of parts.model.containers.values()) {
+  for (const container of view.model.containers.values()) {
     if (container.sandboxId === null || container.id === target.id) continue;
-    for (const link of linksOf(container, (reference) => parts.model.findContainer(reference)))
+    for (const link of linksOf(container, (reference) => view.model.findContainer(reference)))
       if (link.target === target.id)
         for (const address of addressesOf(endpoint))
-          updateHosts(pathsOf(parts, container.id).hosts, link.alias, address);
+          updateHosts(pathsOf(view, container.id).hosts, link.alias, address);
   }
 };
 
-export const removeEtc = (parts: Parts, id: ContainerId): void => {
-  rmSync(join(parts.config.dataRoot, 'containers', id), { recursive: true, force: true });
+export const removeEtc = ({ config }: Pick<View, 'config'>, id: ContainerId): void => {
+  rmSync(join(config.dataRoot, 'containers', id), { recursive: true, force: true });
 };

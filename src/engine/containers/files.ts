@@ -7,13 +7,18 @@ import { makeDirectories, makeFile } from '../../files/directories.js';
 import { SystemError } from '../../kernel/ffi.js';
 import type { Container, MountPoint } from '../../model/container.js';
 import type { ContainerCommands, ContainerCreateRequest } from '../contract.js';
-import type { Parts } from '../parts.js';
+import type { Outside, Writing } from '../parts.js';
+import type { View } from '../view.js';
 import { etcMounted } from './etc.js';
 import { fillVolumes, sourceOf, unmountVolumes } from './mounts.js';
 import { containerEvent } from './state.js';
 
+type Filing = Pick<View, 'model' | 'config'> &
+  Pick<Writing, 'log' | 'events'> &
+  Pick<Outside, 'images' | 'runtime' | 'volumes'>;
+
 /** A tmpfs is the running container's alone: what lies below it is what `docker cp` sees, as in Docker. */
-const mounted = (parts: Parts, mount: MountPoint): readonly FileMount[] =>
+const mounted = (parts: Filing, mount: MountPoint): readonly FileMount[] =>
   mount.type === 'tmpfs'
     ? []
     : [
@@ -25,12 +30,12 @@ const mounted = (parts: Parts, mount: MountPoint): readonly FileMount[] =>
         },
       ];
 
-const etcFiles = (parts: Parts, container: Container): readonly FileMount[] =>
+const etcFiles = (parts: Filing, container: Container): readonly FileMount[] =>
   etcMounted(parts, container).flatMap(([destination, source]) =>
     existsSync(source) ? [{ destination, source, readOnly: false }] : [],
   );
 
-const viewOf = (parts: Parts, container: Container, name: string): FileView => {
+const viewOf = (parts: Filing, container: Container, name: string): FileView => {
   const root = parts.images.mount(container.id, container.imageId);
   // Docker has these, empty, before the first start writes them; afterwards the runtime has made them to mount on.
   if (container.state.status === 'created')
@@ -43,7 +48,7 @@ const viewOf = (parts: Parts, container: Container, name: string): FileView => {
   };
 };
 
-const release = (parts: Parts, id: Container['id']): void => {
+const release = (parts: Filing, id: Container['id']): void => {
   const container = parts.model.containers.get(id);
   if (container?.sandboxId !== null) return;
   try {
@@ -55,11 +60,11 @@ const release = (parts: Parts, id: Container['id']): void => {
 };
 
 /** A tar is read long after the call: the root stays mounted until its end. */
-const releasingAtEnd = (parts: Parts, container: Container, tar: Readable): Readable =>
+const releasingAtEnd = (parts: Filing, container: Container, tar: Readable): Readable =>
   tar.once('close', () => release(parts, container.id));
 
 /** Whose the copied files become with `copyUIDGID`: the container's user, where it has one. */
-const ownerOf = (parts: Parts, container: Container, root: string) =>
+const ownerOf = (parts: Filing, container: Container, root: string) =>
   container.config.User === '' ? {} : { owner: parts.runtime.user(root, container.config.User) };
 
 /** What a container has before its first start, for `docker cp`: its working directory, and what its volumes begin with. */
@@ -76,7 +81,7 @@ const makeWorkingDirectory = (root: string, path: string): void => {
   }
 };
 
-export const prepareFiles = async (parts: Parts, container: Container): Promise<void> => {
+export const prepareFiles = async (parts: Filing, container: Container): Promise<void> => {
   const root = parts.images.mount(container.id, container.imageId);
   try {
     if (container.config.WorkingDir !== '') makeWorkingDirectory(root, container.config.WorkingDir);
@@ -87,7 +92,7 @@ export const prepareFiles = async (parts: Parts, container: Container): Promise<
 };
 
 export const createFileCommands = (
-  parts: Parts,
+  parts: Filing,
 ): Pick<ContainerCommands, 'stat' | 'archive' | 'extract' | 'export'> => ({
   stat(reference, path) {
     const container = parts.model.getContainer(reference);

@@ -2,9 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Container, ContainerState, Healthcheck } from '../../model/container.js';
 import type { RunningExec } from '../../runtime/contract.js';
-import { type Parts, timestamp } from '../parts.js';
+import { timestamp } from '../fresh.js';
+import type { Outside, Writing } from '../parts.js';
+import type { View } from '../view.js';
 import { durationText, nextHealth, testCommand } from './healthcheck.js';
 import { containerEvent, isRunning } from './state.js';
+
+type Watching = Pick<View, 'model'> & Pick<Writing, 'log' | 'events'> & Pick<Outside, 'runtime'>;
 
 /** nanoseconds in a millisecond */
 const NANO = 1_000_000;
@@ -31,7 +35,7 @@ export class HealthMonitor {
   readonly #watches = new Map<string, Watch>();
 
   constructor(
-    readonly parts: Parts,
+    readonly parts: Watching,
     readonly setState: (id: string, state: Partial<ContainerState>) => void,
   ) {}
 

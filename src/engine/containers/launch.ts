@@ -6,31 +6,36 @@ import { conflict } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Container } from '../../model/container.js';
 import type { StartRequest } from '../../runtime/contract.js';
-import { linkTargets, namespaceOwner, usesHost } from '../attach/attaching.js';
-import { joinAll } from '../attach/joining.js';
+import { start } from '../attach/index.js';
 import { checkLinks, linkEnvironment } from '../attach/links.js';
+import { linkTargets, namespaceOwner, usesHost } from '../attach/standing.js';
 import { startSysctls } from '../attach/sysctls.js';
-import type { Parts } from '../parts.js';
+import type { Outside, Writing } from '../parts.js';
+import type { View } from '../view.js';
 import { writeEtc } from './etc.js';
 import { mountVolumes, withSubpaths } from './mounts.js';
 
-const namespaceOf = (parts: Parts, container: Container): string => {
+type Launching = View &
+  Writing &
+  Pick<Outside, 'images' | 'runtime' | 'volumes' | 'plugins' | 'networkLocks'>;
+
+const namespaceOf = (parts: Launching, container: Container): string => {
   const sandbox = parts.model.sandboxOf(container);
   return sandbox?.netns ?? '';
 };
 
-const hostnameOf = (parts: Parts, container: Container): string => {
+const hostnameOf = (parts: Launching, container: Container): string => {
   const owner = namespaceOwner(parts, container);
   return usesHost(owner) && owner.config.Hostname === '' ? '' : owner.config.Hostname;
 };
 
-const linkVariables = (parts: Parts, container: Container): readonly string[] => {
+const linkVariables = (parts: Launching, container: Container): readonly string[] => {
   const bridge = parts.model.networkNamed('bridge');
   if (!bridge || !container.networks.some((n) => n.networkId === bridge.id)) return [];
   return linkTargets(parts, container, bridge).flatMap((t) => linkEnvironment(container, t));
 };
 
-const sharedNamespaces = (parts: Parts, { hostConfig }: Container): Pick<StartRequest, 'pidOf'> => {
+const sharedNamespaces = (parts: Launching, { hostConfig }: Container): Pick<StartRequest, 'pidOf'> => {
   const of = (mode: string | undefined): number | undefined => {
     if (!mode?.startsWith('container:')) return undefined;
     const target = parts.model.getContainer(mode.slice('container:'.length));
@@ -44,7 +49,7 @@ const sharedNamespaces = (parts: Parts, { hostConfig }: Container): Pick<StartRe
 
 /** Needs the namespace and the endpoints' addresses, nothing that the kernel has of them. */
 const runtimeCreate = (
-  parts: Parts,
+  parts: Launching,
   joined: Container,
   rootfs: string,
   givenUp: AbortSignal,
@@ -77,7 +82,7 @@ const setsInterfaces = ({ hostConfig }: Container): boolean =>
 
 /** Resolves to the waiting process. `givenUp`: somebody wants the container away; it rejects soon. */
 export const launch = async (
-  parts: Parts,
+  parts: Launching,
   container: Container,
   givenUp: AbortSignal,
 ): Promise<{ readonly pid: number }> => {
@@ -90,7 +95,7 @@ export const launch = async (
   failpoint('volumes-mounted');
   let creating: Promise<{ readonly pid: number }> | undefined;
   try {
-    const joined = await joinAll(parts, container, (placed) => {
+    const joined = await start(parts, container, (placed) => {
       if (setsInterfaces(placed)) return;
       creating = runtimeCreate(parts, placed, rootfs, givenUp);
       creating.catch(() => {}); // awaited below, after the networks

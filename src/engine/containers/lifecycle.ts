@@ -4,11 +4,12 @@
  */
 import { conflict, notFound } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
-import type { Container, ContainerState } from '../../model/container.js';
+import { type Container, type ContainerState, NEVER } from '../../model/container.js';
 import { type Exit, StartError } from '../../runtime/contract.js';
-import { leave } from '../attach/membership.js';
+import { end } from '../attach/index.js';
+import { timestamp } from '../fresh.js';
 import { Locks } from '../locks.js';
-import { type Parts, timestamp } from '../parts.js';
+import type { Parts } from '../parts.js';
 import { followLinks } from './etc.js';
 import { HealthMonitor } from './health.js';
 import { launch } from './launch.js';
@@ -17,7 +18,7 @@ import { erase, release } from './removal.js';
 import { mayPass, restartsAfterExit } from './restart.js';
 import { Restarts } from './restarts.js';
 import { signalNumber } from './signals.js';
-import { containerEvent, isRunning, NEVER } from './state.js';
+import { containerEvent, isRunning } from './state.js';
 import { endsWithin, killAtOnce, SIGKILL, type StopOptions, stopSignal, terminate } from './termination.js';
 import { type Command, type Phase, type Step, TRANSITIONS } from './transitions.js';
 import { Waiters } from './waiters.js';
@@ -251,7 +252,7 @@ export class Lifecycle {
     const message = error instanceof Error ? error.message : String(error);
     const exitCode = startExitCode(error);
     const container = parts.model.getContainer(id);
-    leave(parts, container.id, (now) => ({
+    end(parts, container.id, (now) => ({
       ...now,
       ...begun,
       state: {
@@ -293,14 +294,14 @@ export class Lifecycle {
     const container = parts.model.getContainer(id);
     const stays = this.#staying.has(id);
     const again = revives ?? (!stays && restartsAfterExit(container, exit.exitCode));
-    const end: Partial<ContainerState> = {
+    const after: Partial<ContainerState> = {
       status: again ? 'restarting' : 'exited',
       pid: 0,
       exitCode: exit.exitCode,
       oomKilled: exit.oomKilled,
       finishedAt: exit.finishedAt,
     };
-    leave(parts, container.id, (now) => ({ ...now, state: { ...now.state, ...end } }));
+    end(parts, container.id, (now) => ({ ...now, state: { ...now.state, ...after } }));
     release(parts, container);
     if (exit.oomKilled) this.#event(container, 'oom');
     this.#event(container, 'die', { exitCode: String(exit.exitCode) });

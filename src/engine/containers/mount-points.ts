@@ -3,7 +3,10 @@ import { existsSync } from 'node:fs';
 import { isAbsolute, normalize } from 'node:path';
 import { invalid } from '../../errors.js';
 import type { ContainerConfig, DockerMount, HostConfig, MountPoint } from '../../model/container.js';
-import type { Parts } from '../parts.js';
+import type { Outside } from '../parts.js';
+import type { View } from '../view.js';
+
+type Designing = Pick<View, 'model' | 'config'> & Pick<Outside, 'volumes'>;
 
 const destinationOf = (path: string): string => {
   if (!isAbsolute(path))
@@ -34,7 +37,7 @@ const checkModes = (text: string, groups: readonly (readonly string[])[]): reado
 };
 
 /** A bind of a directory above our data would keep every container's root mounted: what is unmounted here goes there too. */
-const propagationOf = (parts: Parts, source: string, asked: string): string => {
+const propagationOf = (parts: Designing, source: string, asked: string): string => {
   const { dataRoot } = parts.config;
   const holds = source === dataRoot || `${dataRoot}/`.startsWith(source === '/' ? '/' : `${source}/`);
   if (!holds) return asked || 'rprivate';
@@ -55,7 +58,7 @@ interface AskedVolume {
 
 const ANONYMOUS: AskedVolume = { name: '', labels: {}, options: {}, driver: 'local' };
 
-const volumeMount = (parts: Parts, asked: AskedVolume, common: Common): MountPoint => {
+const volumeMount = (parts: Designing, asked: AskedVolume, common: Common): MountPoint => {
   const volume = parts.volumes.create(asked);
   return {
     options: '',
@@ -69,7 +72,7 @@ const volumeMount = (parts: Parts, asked: AskedVolume, common: Common): MountPoi
 };
 
 /** `source:destination[:options]` of `-v`. */
-const bindMount = (parts: Parts, text: string): MountPoint => {
+const bindMount = (parts: Designing, text: string): MountPoint => {
   const [source = '', target = '', options = '', ...rest] = text.split(':');
   if (target === '' || rest.length > 0)
     throw invalid(`invalid volume specification: '${text.slice(0, 256)}'`);
@@ -113,7 +116,7 @@ const tmpfsPoint = (mount: DockerMount, common: Common): MountPoint => {
 const isLocal = (path: string): boolean =>
   !isAbsolute(path) && !normalize(path).split('/').includes('..') && !path.includes('\0');
 
-const volumePoint = (parts: Parts, mount: DockerMount, common: Common): MountPoint => {
+const volumePoint = (parts: Designing, mount: DockerMount, common: Common): MountPoint => {
   const { Labels = {}, DriverConfig = {}, NoCopy, Subpath = '' } = mount.VolumeOptions ?? {};
   const name = mount.Source ?? '';
   if (Subpath !== '' && name === '') throw faulty(mount, 'must not set Subpath when using anonymous volumes');
@@ -131,7 +134,7 @@ const volumePoint = (parts: Parts, mount: DockerMount, common: Common): MountPoi
   );
 };
 
-const bindPoint = (parts: Parts, mount: DockerMount, common: Common): MountPoint => {
+const bindPoint = (parts: Designing, mount: DockerMount, common: Common): MountPoint => {
   const { Source: source = '', BindOptions: options = {} } = mount;
   if (source === '') throw faulty(mount, 'field Source must not be empty');
   if (!isAbsolute(source)) throw faulty(mount, `invalid mount path: '${source}' mount path must be absolute`);
@@ -158,14 +161,14 @@ const bindPoint = (parts: Parts, mount: DockerMount, common: Common): MountPoint
   };
 };
 
-const structuredMount = (parts: Parts, mount: DockerMount): MountPoint => {
+const structuredMount = (parts: Designing, mount: DockerMount): MountPoint => {
   const common = { destination: destinationOf(mount.Target), mode: '', rw: mount.ReadOnly !== true };
   if (mount.Type === 'tmpfs') return tmpfsPoint(mount, common);
   return mount.Type === 'volume' ? volumePoint(parts, mount, common) : bindPoint(parts, mount, common);
 };
 
 /** Not a 404: to clients that would mean that the image is missing, and they would pull it. */
-const inheritedMounts = (parts: Parts, text: string): readonly MountPoint[] => {
+const inheritedMounts = (parts: Designing, text: string): readonly MountPoint[] => {
   const colon = text.indexOf(':');
   const [name, mode] = colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)];
   const rw = !checkModes(mode, INHERITED_MODES).includes('ro');
@@ -185,7 +188,7 @@ const checkOnce = (points: readonly MountPoint[], taken: Iterable<string>): void
 
 /** Later ones win over earlier ones at one destination: inherited, `-v` and `--mount`; the image's come last. */
 const resolveMounts = (
-  parts: Parts,
+  parts: Designing,
   config: ContainerConfig,
   hostConfig: HostConfig,
 ): readonly MountPoint[] => {
@@ -207,7 +210,7 @@ const resolveMounts = (
 };
 
 /** Volumes that were made for mounts of which a later one is refused are taken back. */
-const withoutLeftovers = <T>(parts: Parts, work: () => T): T => {
+const withoutLeftovers = <T>(parts: Designing, work: () => T): T => {
   const known = new Set(parts.volumes.list().map((v) => v.name));
   try {
     return work();
@@ -219,7 +222,7 @@ const withoutLeftovers = <T>(parts: Parts, work: () => T): T => {
 
 /** May make volumes. Throws invalid. */
 export const designMounts = (
-  parts: Parts,
+  parts: Designing,
   config: ContainerConfig,
   hostConfig: HostConfig,
 ): readonly MountPoint[] => withoutLeftovers(parts, () => resolveMounts(parts, config, hostConfig));

@@ -1,9 +1,12 @@
 /** Sources of a container's mounts, made ready before its start: directories for binds, volumes mounted and filled. */
 import { existsSync, mkdirSync } from 'node:fs';
 import type { Container, MountPoint } from '../../model/container.js';
-import type { Parts } from '../parts.js';
+import type { Outside } from '../parts.js';
+import type { View } from '../view.js';
 import { copyUp } from '../volumes/index.js';
 import { bindSubpath } from '../volumes/subpath.js';
+
+type Mounting = Pick<View, 'model' | 'config'> & Pick<Outside, 'volumes'>;
 
 /** `-v /missing:/x` makes the directory, as Docker does. */
 const makeSource = (source: string): void => {
@@ -11,7 +14,7 @@ const makeSource = (source: string): void => {
 };
 
 /** Where the files of a bind or volume are: made, or mounted, where they are not yet. */
-export const sourceOf = (parts: Parts, mount: MountPoint): string => {
+export const sourceOf = (parts: Mounting, mount: MountPoint): string => {
   if (mount.type === 'volume') return parts.volumes.mount(mount.name);
   makeSource(mount.source);
   return mount.source;
@@ -24,19 +27,19 @@ const isFilled = (mount: MountPoint): boolean =>
   !mount.mode.split(',').includes('nocopy');
 
 /** Volumes that are empty get what the image has in their place. */
-export const fillVolumes = async (parts: Parts, container: Container, rootfs: string): Promise<void> => {
+export const fillVolumes = async (parts: Mounting, container: Container, rootfs: string): Promise<void> => {
   for (const mount of container.mounts)
     if (isFilled(mount)) await copyUp(rootfs, mount.destination, sourceOf(parts, mount));
 };
 
-export const mountVolumes = async (parts: Parts, container: Container, rootfs: string): Promise<void> => {
+export const mountVolumes = async (parts: Mounting, container: Container, rootfs: string): Promise<void> => {
   for (const mount of container.mounts) if (mount.type !== 'tmpfs') sourceOf(parts, mount);
   await fillVolumes(parts, container, rootfs);
 };
 
 /** The container for `work` with sources that nobody can exchange, in the place of volumes' subpaths. */
 export const withSubpaths = async <T>(
-  parts: Parts,
+  parts: Mounting,
   container: Container,
   work: (container: Container) => Promise<T>,
 ): Promise<T> => {
@@ -56,7 +59,7 @@ export const withSubpaths = async <T>(
   }
 };
 
-export const unmountVolumes = (parts: Parts, container: Container): void => {
+export const unmountVolumes = (parts: Mounting, container: Container): void => {
   for (const mount of container.mounts) {
     const volume = mount.type === 'volume' && parts.volumes.list().find((v) => v.name === mount.name);
     if (volume && !parts.volumes.usedBy(volume.name).some((id) => id !== container.id && runs(parts, id)))
@@ -64,5 +67,5 @@ export const unmountVolumes = (parts: Parts, container: Container): void => {
   }
 };
 
-const runs = (parts: Parts, id: string): boolean =>
+const runs = (parts: Mounting, id: string): boolean =>
   (parts.model.containers.get(id)?.sandboxId ?? null) !== null;

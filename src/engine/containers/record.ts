@@ -4,11 +4,14 @@
  */
 import type { Container, ContainerState } from '../../model/container.js';
 import type { Change } from '../commit/tables.js';
-import type { Parts } from '../parts.js';
+import type { Writing } from '../parts.js';
+import type { View } from '../view.js';
+
+type Recording = Pick<View, 'model'> & Pick<Writing, 'ledger'>;
 
 /** In one commit with `beside`. Nothing happens to a record that is gone. */
 export const amend = (
-  { model, ledger }: Pick<Parts, 'model' | 'ledger'>,
+  { model, ledger }: Recording,
   id: string,
   change: (now: Container) => Container,
   beside: readonly Change[] = [],
@@ -17,8 +20,5 @@ export const amend = (
   if (now) ledger.commit([...beside, { table: 'container', id: now.id, value: change(now) }]);
 };
 
-export const amendState = (
-  parts: Pick<Parts, 'model' | 'ledger'>,
-  id: string,
-  change: Partial<ContainerState>,
-): void => amend(parts, id, (now) => ({ ...now, state: { ...now.state, ...change } }));
+export const amendState = (parts: Recording, id: string, change: Partial<ContainerState>): void =>
+  amend(parts, id, (now) => ({ ...now, state: { ...now.state, ...change } }));

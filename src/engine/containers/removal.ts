@@ -1,13 +1,16 @@
 /** What of a container goes: what it holds while it runs at its end, everything else at its removal. */
 import { failpoint } from '../../failpoints.js';
 import type { Container } from '../../model/container.js';
-import { leave } from '../attach/membership.js';
-import type { Parts } from '../parts.js';
+import { end } from '../attach/index.js';
+import type { Outside, Writing } from '../parts.js';
+import type { View } from '../view.js';
 import { removeEtc } from './etc.js';
 import { unmountVolumes } from './mounts.js';
 
+type Removing = View & Writing & Pick<Outside, 'images' | 'runtime' | 'volumes' | 'plugins' | 'networkLocks'>;
+
 /** Its mounts. */
-export const release = (parts: Parts, container: Container): void => {
+export const release = (parts: Removing, container: Container): void => {
   unmountVolumes(parts, container);
   try {
     parts.images.unmount(container.id);
@@ -16,7 +19,7 @@ export const release = (parts: Parts, container: Container): void => {
   }
 };
 
-const removeAnonymousVolumes = ({ volumes }: Parts, { mounts }: Container): void => {
+const removeAnonymousVolumes = ({ volumes }: Removing, { mounts }: Container): void => {
   for (const mount of mounts) {
     if (mount.type !== 'volume') continue;
     const volume = volumes.list().find((v) => v.name === mount.name);
@@ -25,7 +28,7 @@ const removeAnonymousVolumes = ({ volumes }: Parts, { mounts }: Container): void
 };
 
 /** Everything of a container that does not run, its record last. `volumes`: also those that were made for it alone. */
-export const erase = async (parts: Parts, container: Container, volumes: boolean): Promise<void> => {
+export const erase = async (parts: Removing, container: Container, volumes: boolean): Promise<void> => {
   const { id } = container;
   await parts.runtime.delete(id).catch(() => undefined);
   release(parts, container);
@@ -34,7 +37,7 @@ export const erase = async (parts: Parts, container: Container, volumes: boolean
   failpoint('rootfs-discarded');
   parts.runtime.forget(id);
   removeEtc(parts, id);
-  leave(parts, id, () => null);
+  end(parts, id, () => null);
   failpoint('container-removed');
   if (volumes) removeAnonymousVolumes(parts, container);
 };

@@ -1,7 +1,6 @@
 /** Restart policies, pure: does a container that ended come back, and after how long? */
 import { KernelError, PortError, ViaductError } from '../../errors.js';
-import type { Container } from '../../model/container.js';
-import { NEVER } from './state.js';
+import { type Container, NEVER } from '../../model/container.js';
 
 /** Doubles with every quick failure, from 100 ms to a minute; a run of over 10 s starts anew (moby's figures). */
 const FIRST_MS = 100;

@@ -3,11 +3,14 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Container } from '../../model/container.js';
 import type { Streams } from '../../runtime/contract.js';
-import type { Parts } from '../parts.js';
+import type { Outside } from '../parts.js';
+import type { View } from '../view.js';
 import type { Waiters } from './waiters.js';
 
+type Streaming = Pick<View, 'model'> & Pick<Outside, 'runtime'>;
+
 async function* texts(
-  parts: Parts,
+  parts: Streaming,
   container: Container,
   stream: 'stdout' | 'stderr',
 ): AsyncIterable<Buffer> {
@@ -23,7 +26,7 @@ async function* texts(
 }
 
 /** What was logged so far, as streams that end: `attach?logs=1` without a stream. */
-export const allLogs = (parts: Parts, container: Container): Streams => {
+export const allLogs = (parts: Streaming, container: Container): Streams => {
   const stdout = readable(texts(parts, container, 'stdout'));
   const stderr = container.config.Tty ? null : readable(texts(parts, container, 'stderr'));
   const detach = (): void => {
@@ -54,7 +57,7 @@ const joined = (past: Readable, live: Readable): Readable =>
     })(),
   );
 
-export const afterLogs = (parts: Parts, container: Container, live: Streams): Streams => {
+export const afterLogs = (parts: Streaming, container: Container, live: Streams): Streams => {
   const past = allLogs(parts, container);
   const stderr = past.stderr && live.stderr ? joined(past.stderr, live.stderr) : live.stderr;
   const detach = (): void => {
@@ -68,7 +71,7 @@ export const afterLogs = (parts: Parts, container: Container, live: Streams): St
 const SETTLE_MS = 10_000;
 
 /** The streams, and when their end shows in the record. A run is known by its sandbox: the next one is not waited for. */
-export const settling = (parts: Parts, waiters: Waiters, id: string, streams: Promise<Streams>) => {
+export const settling = (parts: Streaming, waiters: Waiters, id: string, streams: Promise<Streams>) => {
   const sandbox = (): string | null | undefined => parts.model.containers.get(id)?.sandboxId;
   const begun = streams.then(sandbox);
   return {

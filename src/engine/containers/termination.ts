@@ -1,10 +1,12 @@
 /** Ending a container's process. What its end changes is the lifecycle's: here it is only waited for. */
 import { internal } from '../../errors.js';
 import type { Container } from '../../model/container.js';
-import type { Parts } from '../parts.js';
+import type { Outside, Writing } from '../parts.js';
 import { signalNumber } from './signals.js';
 import { containerEvent } from './state.js';
 import type { Waiters } from './waiters.js';
+
+type Ending = Pick<Writing, 'log' | 'events'> & Pick<Outside, 'runtime'>;
 
 const DEFAULT_STOP_SECONDS = 10;
 /** For a container to be gone after SIGKILL. */
@@ -15,7 +17,7 @@ export const stopSignal = (container: Container): number =>
   signalNumber(container.config.StopSignal || 'SIGTERM');
 
 /** A container that ended in the meantime is as good as signalled. */
-const send = async ({ runtime, log }: Parts, container: Container, signal: number): Promise<void> => {
+const send = async ({ runtime, log }: Ending, container: Container, signal: number): Promise<void> => {
   try {
     await runtime.kill(container.id, signal);
   } catch (error) {
@@ -23,7 +25,7 @@ const send = async ({ runtime, log }: Parts, container: Container, signal: numbe
   }
 };
 
-const sendAndTell = async (parts: Parts, container: Container, signal: number): Promise<void> => {
+const sendAndTell = async (parts: Ending, container: Container, signal: number): Promise<void> => {
   containerEvent(parts, container, 'kill', { signal: String(signal) });
   await send(parts, container, signal);
 };
@@ -37,7 +39,7 @@ export interface StopOptions {
 
 /** The stop signal, then SIGKILL when the time is over. Resolves when its end is recorded. */
 export const terminate = async (
-  parts: Parts,
+  parts: Ending,
   waiters: Waiters,
   container: Container,
   { seconds, signal }: StopOptions,
@@ -58,7 +60,7 @@ export const endsWithin = async ({ name }: Container, ended: Promise<unknown>): 
 };
 
 /** SIGKILL at once. False where its end was not heard of in time. */
-export const killAtOnce = async (parts: Parts, waiters: Waiters, container: Container): Promise<boolean> => {
+export const killAtOnce = async (parts: Ending, waiters: Waiters, container: Container): Promise<boolean> => {
   const ended = waiters.wait(container.id, 'next-exit');
   await send(parts, container, SIGKILL);
   return settlesWithin(ended, KILL_SECONDS * 1000);

@@ -1,7 +1,7 @@
 /** Whether a network stands on a bridge that is there already, and what that has of its own. Nothing is changed here. */
 import { invalid } from '../../errors.js';
 import type { AdoptedBridge } from '../../model/network.js';
-import type { HostLink } from '../parts.js';
+import type { HostLink } from '../view.js';
 
 /**
  * undefined: there is no bridge of the name, or one of ours, which is made and deleted with its network. Throws invalid for

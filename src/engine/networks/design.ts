@@ -3,7 +3,7 @@ import type { Driver } from '../../drivers/contract.js';
 import { conflict, forbidden, invalid, notFound } from '../../errors.js';
 import { takeOver } from '../../ipam/adopt.js';
 import { resolvePools } from '../../ipam/pools.js';
-import { freshId, type NetworkId } from '../../model/ids.js';
+import type { NetworkId } from '../../model/ids.js';
 import {
   type AdoptedBridge,
   type IpamConfig,
@@ -12,36 +12,35 @@ import {
   PREDEFINED_NETWORKS,
 } from '../../model/network.js';
 import type { NetworkCreateRequest } from '../contract.js';
-import { type Parts, timestamp } from '../parts.js';
-import type { Making, PluginAnswers } from '../plugins/networks.js';
+import type { Fresh } from '../decision.js';
+import type { View } from '../view.js';
 import { adoptable } from './adoption.js';
 
 const ENABLE = { 4: 'com.docker.network.enable_ipv4', 6: 'com.docker.network.enable_ipv6' } as const;
 
 const PREDEFINED_NAMES: readonly string[] = [...PREDEFINED_NETWORKS, 'default'];
 /** moby's rule for new networks: no leading or trailing white space, not blank. */
-const checkName = (parts: Parts, name: string): void => {
+const checkName = (view: View, name: string): void => {
   if (name.trim() === '') throw invalid('name is required');
   // `.` and `..` are no names for a client's paths: DELETE /networks/.. would be another request.
   if (name.length > 255 || name !== name.trim() || hasControlCharacter(name) || /^\.\.?$/.test(name))
     throw invalid(`invalid network name: ${JSON.stringify(name.slice(0, 64))}`);
   if (PREDEFINED_NAMES.includes(name))
     throw forbidden(`operation is not permitted on predefined ${name} network`);
-  if (parts.model.networkNamed(name) || parts.beingMade.has(name))
-    throw conflict(`network with name ${name} already exists`);
+  if (view.model.hasNetworkName(name)) throw conflict(`network with name ${name} already exists`);
 };
 
 const hasControlCharacter = (text: string): boolean =>
   [...text].some((c) => c < ' ' || c === '\u007f' || c === '/');
 
 /** A network made from a config-only one takes its addressing and options, and may name none of its own. */
-const withConfiguration = (parts: Parts, request: NetworkCreateRequest): NetworkCreateRequest => {
+const withConfiguration = (view: View, request: NetworkCreateRequest): NetworkCreateRequest => {
   if (request.configFrom === '') return request;
   if (request.configOnly)
     throw forbidden(
       'configuration network and configuration source network cannot be specified at the same time',
     );
-  const from = parts.model.networkNamed(request.configFrom);
+  const from = view.model.networkNamed(request.configFrom);
   if (!from) throw notFound(`configuration network "${request.configFrom}" not found`);
   if (!from.configOnly) throw forbidden(`network "${from.name}" is not a configuration network`);
   if (request.ipam.config.length > 0 || Object.keys(request.options).length > 0)
@@ -56,9 +55,9 @@ const withConfiguration = (parts: Parts, request: NetworkCreateRequest): Network
 const isOverridden = ({ ipv4, ipv6 }: NetworkCreateRequest, option: string): boolean =>
   (option === ENABLE[4] && ipv4 !== undefined) || (option === ENABLE[6] && ipv6 !== undefined);
 
-const withDefaults = (parts: Parts, request: NetworkCreateRequest): NetworkCreateRequest => {
+const withDefaults = (view: View, request: NetworkCreateRequest): NetworkCreateRequest => {
   const driver = request.driver || 'bridge';
-  const defaults = Object.entries(parts.config.defaultNetworkOptions[driver] ?? {}).filter(
+  const defaults = Object.entries(view.config.defaultNetworkOptions[driver] ?? {}).filter(
     ([option]) => !isOverridden(request, option),
   );
   return { ...request, driver, options: { ...Object.fromEntries(defaults), ...request.options } };
@@ -90,18 +89,18 @@ const nullPools = ({ ipam, driver }: NetworkCreateRequest, builtIn: boolean): re
 const BRIDGE_NAME = 'com.docker.network.bridge.name';
 
 /** The bridge that the user named, where it is there already and not ours. */
-const adoption = (parts: Parts, request: NetworkCreateRequest): AdoptedBridge | undefined => {
-  const name = request.configOnly ? undefined : parts.drivers.get(request.driver)?.standsOn?.(request);
-  return name === undefined ? undefined : adoptable(name, parts.facts.link(name), BRIDGE_NAME);
+const adoption = (view: View, request: NetworkCreateRequest): AdoptedBridge | undefined => {
+  const name = request.configOnly ? undefined : view.drivers.get(request.driver)?.standsOn?.(request);
+  return name === undefined ? undefined : adoptable(name, view.facts.link(name), BRIDGE_NAME);
 };
 
 const ownPools = (
-  parts: Parts,
+  view: View,
   { id, request, ipv4, ipv6 }: Naming,
   answers: PluginAnswers,
   adopted: AdoptedBridge | undefined,
 ) => {
-  const driver = parts.drivers.get(request.driver);
+  const driver = view.drivers.get(request.driver);
   if (request.ipam.driver === 'null') return nullPools(request, driver !== undefined && !request.configOnly);
   const gateways = answers.gateways ?? driver?.gateways(request) ?? { ipv4: true, ipv6: true };
   const { config } = request.ipam;
@@ -111,42 +110,61 @@ const ownPools = (
   return resolvePools(
     { config: filled, ipv4, ipv6 },
     {
-      defaultPools: parts.config.defaultAddressPools,
-      taken: parts.subnets,
-      hostRoutes: parts.facts.subnets(),
+      defaultPools: view.config.defaultAddressPools,
+      taken: view.model.taken.subnets,
+      hostRoutes: view.facts.subnets(),
       gateways,
-      seed: parts.seed,
+      seed: view.seed,
       networkId: id,
     },
   );
 };
 
-/** A request with every default filled in, its name free, and an id for what it asks for. */
-export type Naming = Pick<Making, 'id' | 'request' | 'ipv4' | 'ipv6'>;
+/** What plugins say of a network before its record is made. */
+export interface PluginAnswers {
+  readonly scope: Network['scope'];
+  readonly gateways?: { readonly ipv4: boolean; readonly ipv6: boolean };
+  readonly addressSpace?: string;
+  /** absent: from our own IPAM */
+  readonly pools?: readonly Pool[];
+}
 
-export const naming = (parts: Parts, asked: NetworkCreateRequest): Naming => {
-  checkName(parts, asked.name);
-  const request = withDefaults(parts, withConfiguration(parts, asked));
-  const driver = parts.drivers.get(request.driver);
+/** Where no plugin has a part. */
+const NOT_ASKED: PluginAnswers = { scope: 'local' };
+
+/** A request with every default filled in, its name free, and an id for what it asks for. */
+export interface Naming {
+  readonly id: NetworkId;
+  readonly createdAt: string;
+  readonly request: NetworkCreateRequest;
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+}
+
+export const naming = (view: View, fresh: Fresh, asked: NetworkCreateRequest): Naming => {
+  checkName(view, asked.name);
+  const request = withDefaults(view, withConfiguration(view, asked));
+  const driver = view.drivers.get(request.driver);
   if (driver && !driver.capabilities.interfaces)
     throw forbidden(`only one instance of "${request.driver}" network is allowed`);
   if (driver && request.scope !== '' && request.scope !== 'local' && request.scope !== driver.scope)
     throw invalid(`invalid scope "${request.scope}" for driver ${request.driver}`);
   if (request.ingress) throw invalid('ingress networks need a swarm: this node is not a swarm manager');
-  return { id: freshId<NetworkId>(), request, ...families(request, driver) };
+  const id = fresh.id as NetworkId; // nobody else was given it
+  return { id, createdAt: fresh.now, request, ...families(request, driver) };
 };
 
 /** The network as a record, every choice made; nothing is changed yet. */
-export const design = (parts: Parts, named: Naming, answers: PluginAnswers): Network => {
-  const { id, request, ipv4, ipv6 } = named;
-  const adopted = adoption(parts, request);
-  const pools = answers.pools ?? ownPools(parts, named, answers, adopted);
+export const design = (view: View, named: Naming, answers: PluginAnswers = NOT_ASKED): Network => {
+  const { id, createdAt, request, ipv4, ipv6 } = named;
+  const adopted = adoption(view, request);
+  const pools = answers.pools ?? ownPools(view, named, answers, adopted);
   const network: Network = {
     id,
     name: request.name,
     driver: request.driver,
     scope: answers.scope,
-    createdAt: timestamp(),
+    createdAt,
     ipv4,
     ipv6,
     pools: request.configOnly ? [] : pools,
@@ -165,10 +183,14 @@ export const design = (parts: Parts, named: Naming, answers: PluginAnswers): Net
     ...(adopted ? { adopted } : {}),
     predefined: false,
   };
-  const driver = parts.drivers.get(network.driver);
-  if (!network.configOnly) driver?.validate(network, [...parts.model.networks.values()], parts.host);
+  const driver = view.drivers.get(network.driver);
+  if (!network.configOnly) driver?.validate(network, [...view.model.networks.values()], view.host);
   return network;
 };
+
+/** A network that the engine itself has use for, of a built-in driver. */
+export const designOwn = (view: View, fresh: Fresh, request: NetworkCreateRequest): Network =>
+  design(view, naming(view, fresh, request));
 
 /** As Docker shows them: the `null` IPAM's pools hold everything, and nothing is given from them. */
 const shownPools = (

@@ -4,10 +4,11 @@
  */
 import { parsePrefix } from '../../model/address.js';
 import type { Network } from '../../model/network.js';
-import type { Parts } from '../parts.js';
+import type { Writing } from '../parts.js';
+import type { View } from '../view.js';
 
 /** Networks whose subnets lie behind an interface that is theirs alone; on others (macvlan) the host's routes lead there rightly. */
-const behindHost = ({ model, drivers }: Pick<Parts, 'model' | 'drivers'>) =>
+const behindHost = ({ model, drivers }: Pick<View, 'model' | 'drivers'>) =>
   [...model.networks.values()].filter((n) => !n.adopted && drivers.get(n.driver)?.capabilities.hostEnd);
 
 interface Overlap {
@@ -15,7 +16,7 @@ interface Overlap {
   readonly subnet: string;
 }
 
-const overlapsNow = (parts: Pick<Parts, 'model' | 'drivers' | 'facts'>): readonly Overlap[] => {
+const overlapsNow = (parts: Pick<View, 'model' | 'drivers' | 'facts'>): readonly Overlap[] => {
   const host = parts.facts.subnets(true);
   return behindHost(parts).flatMap(({ name, pools }) =>
     pools.flatMap(({ subnet }) => {
@@ -30,7 +31,7 @@ const overlapsNow = (parts: Pick<Parts, 'model' | 'drivers' | 'facts'>): readonl
  * whoever lives in the subnet on the host's own wire is cut off from the host. Empty: nothing.
  */
 export const overlapWarning = (
-  { drivers, facts }: Pick<Parts, 'drivers' | 'facts'>,
+  { drivers, facts }: Pick<View, 'drivers' | 'facts'>,
   { name, driver, pools, adopted }: Network,
 ): string => {
   if (adopted || !drivers.get(driver)?.capabilities.hostEnd) return '';
@@ -45,7 +46,9 @@ export const overlapWarning = (
 };
 
 /** To be called whenever the host's routes have changed. */
-export const overlapTeller = (parts: Pick<Parts, 'model' | 'drivers' | 'facts' | 'log'>): (() => void) => {
+export const overlapTeller = (
+  parts: Pick<View, 'model' | 'drivers' | 'facts'> & Pick<Writing, 'log'>,
+): (() => void) => {
   let told: ReadonlySet<string> = new Set();
   return () => {
     const found = overlapsNow(parts);

@@ -1,15 +1,12 @@
 /** The three networks every daemon has: bridge (from the daemon's own settings), host and none. */
-import type { DaemonConfig } from '../../config/contract.js';
-import type { Driver, HostView } from '../../drivers/contract.js';
 import { invalid } from '../../errors.js';
 import { defaultBridgeConfig } from '../../ipam/adopt.js';
 import { resolvePools } from '../../ipam/pools.js';
-import type { Logger } from '../../log.js';
-import { freshId, type NetworkId } from '../../model/ids.js';
+import type { NetworkId } from '../../model/ids.js';
 import type { AdoptedBridge, Family, IpamConfig, Network } from '../../model/network.js';
-import type { Model } from '../commit/model.js';
 import type { Change } from '../commit/tables.js';
-import { type HostFacts, timestamp } from '../parts.js';
+import { type Decision, type Fresh, idFor } from '../decision.js';
+import type { View } from '../view.js';
 import { adoptable } from './adoption.js';
 
 const BASE = {
@@ -45,6 +42,12 @@ const bridgeOptions = ({ config, ground }: Context): Readonly<Record<string, str
   'com.docker.network.driver.mtu': String(config.mtu || ground.adopted?.mtu || 1500),
 });
 
+interface Deciding extends View {
+  readonly fresh: Fresh;
+  /** what the administrator is to be told is added here */
+  readonly warnings: Warning[];
+}
+
 /** The bridge of the default network: its name, and what it has where it is not ours. */
 interface Ground {
   readonly name: string;
@@ -53,35 +56,25 @@ interface Ground {
   readonly adopted?: AdoptedBridge;
 }
 
-interface Context extends PredefinedContext {
+interface Context extends Deciding {
   readonly ground: Ground;
   /** the default network as it is recorded */
   readonly known: Network | undefined;
 }
 
-export interface PredefinedContext {
-  readonly config: DaemonConfig;
-  readonly host: HostView;
-  readonly facts: HostFacts;
-  readonly drivers: ReadonlyMap<string, Driver>;
-  readonly seed: string;
-  readonly model: Model;
-  readonly log: Pick<Logger, 'warn'>;
-}
-
 const subnetBits = (subnet: string): string => subnet.slice(subnet.indexOf('/'));
 
 /** Addresses that the network gives a bridge that is not ours. */
-const ownAddresses = (network: Network, { drivers, host }: PredefinedContext): readonly string[] =>
+const ownAddresses = (network: Network, { drivers, host }: Deciding): readonly string[] =>
   (drivers.get(network.driver)?.network({ host, network }) ?? []).flatMap((o) =>
     o.kind === 'address' ? [o.address] : [],
   );
 
-const standsOn = ({ drivers, host }: PredefinedContext, network: Network, name: string): boolean =>
+const standsOn = ({ drivers, host }: Deciding, network: Network, name: string): boolean =>
   !network.configOnly && drivers.get(network.driver)?.hostInterface?.({ host, network }) === name;
 
 /** `--bridge` is the administrator's and must be there; a docker0 that nobody of ours made is as good as that. */
-const groundOf = (context: PredefinedContext, known: Network | undefined): Ground => {
+const groundOf = (context: Deciding, known: Network | undefined): Ground => {
   const { config, facts } = context;
   const name = config.bridge || facts.defaultBridge();
   const found = facts.link(name);
@@ -114,12 +107,12 @@ const addressesOn = ({ ground, known }: Context): readonly string[] =>
   ground.left;
 
 const askedPools = (context: Context): readonly IpamConfig[] => {
-  const { config, log } = context;
+  const { config, warnings } = context;
   const of = (family: Family, bip: string, fixed: string, router: string): readonly IpamConfig[] => {
     const addresses = addressesOn(context);
     const managed = config.bridge === '';
     const asked = defaultBridgeConfig({ family, bip, fixed, router, addresses, managed });
-    if (asked.warning) log.warn({ bridge: context.ground.name }, asked.warning);
+    if (asked.warning) warnings.push({ bridge: context.ground.name, text: asked.warning });
     return asked.config ? [asked.config] : [];
   };
   return [
@@ -169,25 +162,35 @@ const fits = (before: Network, after: Omit<Network, 'createdAt'>): boolean =>
       after.pools.some((p) => p.subnet === pool.subnet && p.gateway === pool.gateway),
   );
 
-const defaultNetwork = (context: PredefinedContext): Network => {
+const defaultNetwork = (context: Deciding): Network => {
   const known = context.model.networkNamed('bridge');
   const whole: Context = { ...context, known, ground: groundOf(context, known) };
-  const wanted = bridge(whole, known?.id ?? freshId<NetworkId>());
-  const createdAt = known?.createdAt ?? timestamp();
+  const wanted = bridge(whole, known?.id ?? idFor<NetworkId>(context.fresh, 'bridge'));
+  const createdAt = known?.createdAt ?? context.fresh.now;
   if (!known || context.model.endpointsOfNetwork(known.id).length === 0 || fits(known, wanted))
     return { ...wanted, createdAt };
-  context.log.warn(
-    { bridge: whole.ground.name },
-    'the default network has other addresses now, and containers run on it: they are used from the first start on at which none does',
-  );
+  context.warnings.push({
+    bridge: whole.ground.name,
+    text: 'the default network has other addresses now, and containers run on it: they are used from the first start on at which none does',
+  });
   const { adopted: _, ...kept } = known;
   const { adopted } = whole.ground;
   return { ...kept, options: bridgeOptions(whole), ...(adopted ? { adopted } : {}) };
 };
 
-/** The records to write so that all three are there as configured. `--bridge none`: no default bridge. */
-export const predefinedNetworks = (context: PredefinedContext): readonly Change[] => {
-  const { model, config } = context;
+/** A sentence for the log, and the bridge it is about. */
+export interface Warning {
+  readonly bridge: string;
+  readonly text: string;
+}
+
+/** What makes all three be there as configured. `--bridge none`: no default bridge. */
+export const decidePredefined = (
+  view: View,
+  fresh: Fresh,
+): Decision & { readonly warnings: readonly Warning[] } => {
+  const { model, config } = view;
+  const warnings: Warning[] = [];
   const changes: Change[] = [];
   const put = (network: Network): void =>
     void changes.push({ table: 'network', id: network.id, value: network });
@@ -196,9 +199,9 @@ export const predefinedNetworks = (context: PredefinedContext): readonly Change[
     ['none', 'null'],
   ] as const)
     if (!model.networkNamed(name))
-      put({ ...addressless(name, driver), id: freshId(), createdAt: timestamp() });
+      put({ ...addressless(name, driver), id: idFor(fresh, name), createdAt: fresh.now });
   const known = model.networkNamed('bridge');
-  if (config.bridge !== 'none') put(defaultNetwork(context));
+  if (config.bridge !== 'none') put(defaultNetwork({ ...view, fresh, warnings }));
   else if (known) changes.push({ table: 'network', id: known.id, value: null });
-  return changes;
+  return { changes, events: [], warnings };
 };

@@ -4,9 +4,10 @@
  * address may also come later (a floating one of keepalived's), so it is no reason to refuse the network.
  */
 import type { Network } from '../../model/network.js';
-import type { Parts } from '../parts.js';
+import type { Writing } from '../parts.js';
+import type { View } from '../view.js';
 
-type Asking = Pick<Parts, 'drivers' | 'host' | 'facts'>;
+type Asking = Pick<View, 'drivers' | 'host' | 'facts'>;
 
 const missingOf = ({ drivers, host, facts }: Asking, network: Network): readonly string[] =>
   network.configOnly
@@ -22,7 +23,7 @@ export const sourceWarning = (parts: Asking, network: Network): string => {
 };
 
 /** To be called at the start and whenever the host's routes have changed: those to an address's subnet go and come with it. Each is told once. */
-export const sourceTeller = (parts: Asking & Pick<Parts, 'model' | 'log'>): (() => void) => {
+export const sourceTeller = (parts: Asking & Pick<View, 'model'> & Pick<Writing, 'log'>): (() => void) => {
   let told: ReadonlySet<string> = new Set();
   return () => {
     const now = new Map<string, string>();

@@ -5,18 +5,21 @@
  */
 import { ViaductError } from '../../errors.js';
 import type { Endpoint, RemoteEndpoint } from '../../model/endpoint.js';
-import type { Parts } from '../parts.js';
+import type { Outside, Writing } from '../parts.js';
+import type { View } from '../view.js';
 import { sandboxOptions } from './options.js';
 import { networkCall } from './part.js';
 
-const note = (parts: Parts, { id }: Endpoint, external: boolean): void => {
+type Announcing = Pick<View, 'model'> & Pick<Writing, 'ledger' | 'log'> & Pick<Outside, 'plugins'>;
+
+const note = (parts: Announcing, { id }: Endpoint, external: boolean): void => {
   const current = parts.model.endpoints.get(id);
   if (!current?.remote) return;
   const remote: RemoteEndpoint = { ...current.remote, external };
   parts.ledger.commit([{ table: 'endpoint', id, value: { ...current, remote } }]);
 };
 
-const program = async (parts: Parts, endpoint: Endpoint, driver: string): Promise<void> => {
+const program = async (parts: Announcing, endpoint: Endpoint, driver: string): Promise<void> => {
   const container = parts.model.getContainer(endpoint.containerId);
   note(parts, endpoint, true);
   try {
@@ -29,7 +32,7 @@ const program = async (parts: Parts, endpoint: Endpoint, driver: string): Promis
   }
 };
 
-const revoke = async (parts: Parts, endpoint: Endpoint, driver: string): Promise<void> => {
+const revoke = async (parts: Announcing, endpoint: Endpoint, driver: string): Promise<void> => {
   const { id, networkId } = endpoint;
   note(parts, endpoint, false);
   try {
@@ -45,7 +48,7 @@ const revoke = async (parts: Parts, endpoint: Endpoint, driver: string): Promise
 };
 
 /** After every change of a sandbox's endpoints. Throws what a plugin refused to program. */
-export const announceGateways = async (parts: Parts, sandboxId: string): Promise<void> => {
+export const announceGateways = async (parts: Announcing, sandboxId: string): Promise<void> => {
   for (const endpoint of parts.model.endpointsOfSandbox(sandboxId)) {
     const sandbox = parts.model.sandboxes.get(sandboxId);
     const network = parts.model.networks.get(endpoint.networkId);

@@ -1,39 +1,26 @@
 /**
  * Networks in which plugins have a part: what they must be asked is asked before the record is committed, and taken back
- * when it cannot be. Invariant: while a network is being made its name and subnets are nobody else's.
+ * when it cannot be.
  */
 import { forbidden, notFound } from '../../errors.js';
 import { isOwnIpam } from '../../ipam/own.js';
 import { parsePrefix } from '../../model/address.js';
-import type { NetworkId } from '../../model/ids.js';
-import type { Network, Pool } from '../../model/network.js';
+import type { Network } from '../../model/network.js';
 import type { OwedCall } from '../../model/owed.js';
+import { withLength } from '../../model/pool.js';
 import type { IpamData, NetworkPlugin } from '../../plugins/contract.js';
+import { carryOut } from '../carry-out.js';
 import type { NetworkCreateRequest } from '../contract.js';
-import type { Parts } from '../parts.js';
+import { decideCreation } from '../networks/decide.js';
+import { design, type Naming, type PluginAnswers } from '../networks/design.js';
+import type { Outside, Writing } from '../parts.js';
+import type { View } from '../view.js';
+import { asking } from './asking.js';
 import { networkOptions } from './options.js';
 import { networkCall, owedForNetwork } from './part.js';
 import { requestPools } from './pools.js';
 
-/** What plugins say of a network before its record is made. */
-export interface PluginAnswers {
-  readonly scope: Network['scope'];
-  readonly gateways?: { readonly ipv4: boolean; readonly ipv6: boolean };
-  readonly addressSpace?: string;
-  /** absent: from our own IPAM */
-  readonly pools?: readonly Pool[];
-}
-
-export interface Making {
-  readonly id: NetworkId;
-  /** every default filled in */
-  readonly request: NetworkCreateRequest;
-  readonly ipv4: boolean;
-  readonly ipv6: boolean;
-  /** the record from the answers, with everything checked that is checked without a plugin */
-  readonly design: (answers: PluginAnswers) => Network;
-  readonly commit: (network: Network) => void;
-}
+type Asking = View & Writing & Pick<Outside, 'plugins'>;
 
 /** As libnetwork decides without a swarm: a driver's own scope, which a user cannot narrow. */
 const scopeOf = ({ driver, scope }: NetworkCreateRequest, own: 'local' | 'global'): Network['scope'] => {
@@ -42,8 +29,6 @@ const scopeOf = ({ driver, scope }: NetworkCreateRequest, own: 'local' | 'global
   if (scope === 'swarm') throw forbidden('cannot create a swarm scoped network when swarm is not active');
   return scope === 'global' ? 'global' : own;
 };
-
-const withLength = (address: string, subnet: string): string => `${address}/${subnet.split('/')[1] ?? ''}`;
 
 const NO_POOL: Readonly<Record<4 | 6, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
@@ -58,20 +43,20 @@ const ipamData = (network: Network, family: 4 | 6): readonly IpamData[] => {
     .map(({ subnet, gateway, auxiliary }) => ({
       AddressSpace: ipam.addressSpace ?? own,
       Pool: subnet,
-      ...(gateway === undefined ? {} : { Gateway: withLength(gateway, subnet) }),
+      ...(gateway === undefined ? {} : { Gateway: withLength(gateway, { subnet }) }),
       ...(Object.keys(auxiliary).length === 0
         ? {}
         : {
             AuxAddresses: Object.fromEntries(
-              Object.entries(auxiliary).map(([name, address]) => [name, withLength(address, subnet)]),
+              Object.entries(auxiliary).map(([name, address]) => [name, withLength(address, { subnet })]),
             ),
           }),
     }));
 };
 
 const answersOf = async (
-  parts: Parts,
-  { request, ipv4, ipv6 }: Making,
+  parts: Asking,
+  { request, ipv4, ipv6 }: Naming,
   plugin: NetworkPlugin | undefined,
   owe: (call: OwedCall) => void,
 ): Promise<PluginAnswers> => {
@@ -104,43 +89,31 @@ const answersOf = async (
 
 const invert = ({ ipv4, ipv6 }: { ipv4: boolean; ipv6: boolean }) => ({ ipv4: !ipv4, ipv6: !ipv6 });
 
-/** Asks, commits, and takes back what was asked where that fails. */
-export const createWithPlugins = async (parts: Parts, making: Making): Promise<Network> => {
-  const { id, request } = making;
-  const calls: OwedCall[] = [];
-  const owe = (call: OwedCall): void => {
-    calls.unshift(call);
-    parts.debts.note({ id, networkId: id, of: 'network', calls: [...calls] });
-  };
-  let reserved: readonly Pool[] = [];
-  parts.beingMade.add(request.name);
-  try {
+/** Its name is nobody else's from the first question on, its subnets from when they are chosen. */
+export const createWithPlugins = (parts: Asking, named: Naming): Promise<Network> => {
+  const { id, request } = named;
+  return asking(parts, { id, networkId: id, of: 'network' }, async ({ owe, claim }) => {
+    claim({ name: request.name });
     const plugin = parts.drivers.has(request.driver)
       ? undefined
       : await parts.plugins.network(request.driver);
-    const network = making.design(await answersOf(parts, making, plugin, owe));
-    reserved = isOwnIpam(network.ipam.driver) ? network.pools : [];
-    for (const pool of reserved) parts.subnets.add(pool.subnet);
+    const network = design(parts, named, await answersOf(parts, named, plugin, owe));
+    const own = isOwnIpam(network.ipam.driver) ? network.pools : [];
+    claim({ name: request.name, subnets: own.map(({ subnet }) => subnet) });
     if (plugin) {
       owe(networkCall(request.driver, 'DeleteNetwork', { NetworkID: id }));
       await plugin.createNetwork(id, networkOptions(network), ipamData(network, 4), ipamData(network, 6));
     }
-    making.commit(network);
+    carryOut(parts, decideCreation(parts, network));
     return network;
-  } catch (error) {
-    for (const pool of reserved) parts.subnets.remove(pool.subnet);
-    await parts.debts.settle(id);
-    throw error;
-  } finally {
-    parts.beingMade.delete(request.name);
-  }
+  });
 };
 
 /**
  * Is there somebody to tell of the network's end? Throws not-found with moby's text and the way out where a plugin is not
  * on this host (any more). One that is only down is told when it is up again.
  */
-export const checkPluginsThere = (parts: Parts, network: Network): void => {
+export const checkPluginsThere = (parts: Asking, network: Network): void => {
   const owed = owedForNetwork(parts, network);
   const missing = owed?.calls.find(({ plugin }) => !parts.plugins.found(plugin));
   if (!missing) return;

@@ -1,18 +1,18 @@
 /** Which networks third-party plugins have a part in, and what the plugins of a record are told when it goes. Pure. */
 import { isOwnIpam } from '../../ipam/own.js';
+import { bare } from '../../model/address.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Network, Pool } from '../../model/network.js';
 import type { Owed, OwedCall } from '../../model/owed.js';
 import type { MovedLink } from '../../plan/objects.js';
-import type { Model } from '../commit/model.js';
-import type { Parts } from '../parts.js';
+import type { View } from '../view.js';
 
 interface Drivers {
   readonly driver: string;
   readonly ipam: { readonly driver: string };
 }
 
-export const usesPlugins = ({ drivers }: Pick<Parts, 'drivers'>, { driver, ipam }: Drivers): boolean =>
+export const usesPlugins = ({ drivers }: Pick<View, 'drivers'>, { driver, ipam }: Drivers): boolean =>
   !drivers.has(driver) || !isOwnIpam(ipam.driver);
 
 const ipamCall = (plugin: string, method: string, body: OwedCall['body']): OwedCall => ({
@@ -26,8 +26,6 @@ export const networkCall = (plugin: string, method: string, body: OwedCall['body
   method: `NetworkDriver.${method}`,
   body,
 });
-
-const bare = (address: string): string => address.split('/', 1)[0] ?? '';
 
 /** Gives back an address of a plugin's pool. */
 export const releaseAddress = (plugin: string, poolId: string, address: string): OwedCall =>
@@ -47,11 +45,11 @@ const poolCalls = (plugin: string, { pluginId, gateway, auxiliary }: Pool): read
       ];
 
 /** What the plugins of a network that goes are owed; undefined: none has a part in it. */
-export const owedForNetwork = (parts: Parts, network: Network): Owed | undefined => {
-  if (network.configOnly || !usesPlugins(parts, network)) return undefined;
+export const owedForNetwork = (view: Pick<View, 'drivers'>, network: Network): Owed | undefined => {
+  if (network.configOnly || !usesPlugins(view, network)) return undefined;
   const { id, driver, ipam, pools } = network;
   const calls = [
-    ...(parts.drivers.has(driver) ? [] : [networkCall(driver, 'DeleteNetwork', { NetworkID: id })]),
+    ...(view.drivers.has(driver) ? [] : [networkCall(driver, 'DeleteNetwork', { NetworkID: id })]),
     ...pools.flatMap((pool) => poolCalls(ipam.driver, pool)),
   ];
   return { id, networkId: id, of: 'network', calls };
@@ -70,11 +68,15 @@ const pluginPools = (
   });
 
 /** What the plugins of an endpoint that goes are owed, in libnetwork's order; undefined: none has a part in it. */
-export const owedForEndpoint = (parts: Parts, network: Network, endpoint: Endpoint): Owed | undefined => {
-  if (!usesPlugins(parts, network)) return undefined;
+export const owedForEndpoint = (
+  view: Pick<View, 'model' | 'drivers'>,
+  network: Network,
+  endpoint: Endpoint,
+): Owed | undefined => {
+  if (!usesPlugins(view, network)) return undefined;
   const { driver, ipam } = network;
   const body = { NetworkID: network.id, EndpointID: endpoint.id };
-  const driverCalls = parts.drivers.has(driver)
+  const driverCalls = view.drivers.has(driver)
     ? []
     : [
         ...(endpoint.remote?.external ? [networkCall(driver, 'RevokeExternalConnectivity', body)] : []),
@@ -85,13 +87,13 @@ export const owedForEndpoint = (parts: Parts, network: Network, endpoint: Endpoi
     releaseAddress(ipam.driver, poolId, address),
   );
   const { id, ifname, remote } = endpoint;
-  const netns = parts.model.sandboxOf(endpoint)?.netns;
+  const netns = view.model.sandboxOf(endpoint)?.netns;
   const link = netns && remote?.source ? { link: { netns, name: ifname, source: remote.source } } : {};
   return { id, networkId: network.id, of: 'endpoint', calls: [...driverCalls, ...addresses], ...link };
 };
 
 /** The links of plugins that are in sandboxes, or were when a record went: what the kernel is searched for. */
-export const movedLinks = (model: Model): readonly MovedLink[] => {
+export const movedLinks = (model: View['model']): readonly MovedLink[] => {
   const moved = (ns: string, name: string, source: string, mac: string): MovedLink => ({
     kind: 'link',
     type: 'moved',

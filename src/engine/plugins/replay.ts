@@ -9,8 +9,13 @@ import type { Endpoint } from '../../model/endpoint.js';
 import type { Network, Pool } from '../../model/network.js';
 import type { IpamPlugin } from '../../plugins/contract.js';
 import type { Change } from '../commit/tables.js';
-import type { Parts } from '../parts.js';
+import type { Outside, Writing } from '../parts.js';
+import type { View } from '../view.js';
 import { FOR_GATEWAY } from './pools.js';
+
+type Replaying = Pick<View, 'model'> &
+  Pick<Writing, 'ledger' | 'log'> &
+  Pick<Outside, 'plugins' | 'networkLocks'>;
 
 /** Milliseconds between two tries. */
 const PAUSE = { first: 1_000, longest: 60_000 } as const;
@@ -51,7 +56,7 @@ const replayEndpoint = async (
 };
 
 /** A refused address is logged and stays: its container runs. An absent plugin rejects. */
-const replayNetwork = async (parts: Parts, id: string): Promise<void> => {
+const replayNetwork = async (parts: Replaying, id: string): Promise<void> => {
   const network = parts.model.networks.get(id);
   if (!network) return;
   const ipam = await parts.plugins.ipam(network.ipam.driver);
@@ -69,7 +74,7 @@ const replayNetwork = async (parts: Parts, id: string): Promise<void> => {
 };
 
 /** Starts; `close` ends the trying. */
-export const replayAddresses = (parts: Parts): { close(): void } => {
+export const replayAddresses = (parts: Replaying): { close(): void } => {
   const timers = new Set<NodeJS.Timeout>();
   let open = true;
   const attempt = (network: Network, pause: number): void => {

@@ -7,13 +7,14 @@
  * Invariants: a name never leads out of the directory; nothing is deleted while anything is mounted below it, because
  * behind a mount is somebody's own data.
  */
+
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { conflict, internal, invalid, notFound, refused, ViaductError } from '../../errors.js';
 import { bytesBelow } from '../../files/size.js';
-import { freshId } from '../../model/ids.js';
 import type { Volume } from '../../model/volume.js';
 import type { Events } from '../events.js';
+import { freshId } from '../fresh.js';
 import type { EngineVolumes } from '../parts.js';
 import { checkMountOptions, isMounted, mountDevice, mountsBelow, unmountDevice } from './device.js';
 import { writeDurably } from './durable.js';

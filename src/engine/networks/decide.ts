@@ -1,0 +1,52 @@
+/** Networks coming and going, decided. Pure; how a new one is designed is in `design.ts`, the commands are in `index.ts`. */
+import { forbidden } from '../../errors.js';
+import type { Network } from '../../model/network.js';
+import type { Change } from '../commit/tables.js';
+import { type Decision, toldOfNetwork } from '../decision.js';
+import { owedForNetwork } from '../plugins/part.js';
+import type { View } from '../view.js';
+
+/** What plugins hold for it is its own from then on. */
+export const decideCreation = ({ model }: Pick<View, 'model'>, network: Network): Decision => {
+  const { id } = network;
+  const owed: readonly Change[] = model.owed.has(id) ? [{ table: 'owed', id, value: null }] : [];
+  return {
+    changes: [{ table: 'network', id, value: network }, ...owed],
+    events: [toldOfNetwork(network, 'create')],
+  };
+};
+
+/** A network of a config-only one's, which must stay for its sake. */
+const dependentOn = ({ model }: Pick<View, 'model'>, network: Network): Network | undefined =>
+  network.configOnly
+    ? [...model.networks.values()].find(({ configFrom }) => configFrom === network.name)
+    : undefined;
+
+export const inUse = (view: Pick<View, 'model'>, network: Network): boolean =>
+  view.model.endpointsOfNetwork(network.id).length > 0 || dependentOn(view, network) !== undefined;
+
+export const checkUnused = (view: Pick<View, 'model'>, network: Network): void => {
+  if (network.predefined) throw forbidden(`${network.name} is a pre-defined network and cannot be removed`);
+  const users = view.model.endpointsOfNetwork(network.id);
+  if (users.length > 0) {
+    const list = users.map((e) => `name:"${e.containerName}" id:"${e.id.slice(0, 12)}"`).join(', ');
+    throw forbidden(`error while removing network: network ${network.name} has active endpoints (${list})`);
+  }
+  const dependent = dependentOn(view, network);
+  if (dependent)
+    throw forbidden(`configuration network "${network.name}" is in use by network "${dependent.name}"`);
+};
+
+/** What plugins hold for it is owed from the same commit on. */
+export const decideRemoval = (view: Pick<View, 'model' | 'drivers'>, network: Network): Decision => {
+  checkUnused(view, network);
+  const { id } = network;
+  const owed = owedForNetwork(view, network);
+  return {
+    changes: [
+      { table: 'network', id, value: null },
+      ...(owed ? [{ table: 'owed', id, value: owed } as const] : []),
+    ],
+    events: [toldOfNetwork(network, 'destroy')],
+  };
+};

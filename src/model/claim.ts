@@ -1,0 +1,16 @@
+/**
+ * What is held for somebody of whom no record says it yet, or any more: what was chosen while plugins are asked about it,
+ * addresses of containers that run and that no record knows. In memory alone: of what a former daemon was in the middle of
+ * nobody is in the middle now.
+ */
+import type { NetworkId } from './ids.js';
+
+export interface Claim {
+  readonly id: string;
+  /** of a network that is being made */
+  readonly name?: string;
+  /** CIDRs, of our own address space */
+  readonly subnets?: readonly string[];
+  /** bare; on the network with the id, or on whichever where it is empty */
+  readonly addresses?: readonly { readonly networkId: NetworkId | ''; readonly address: string }[];
+}

@@ -23,6 +23,7 @@ import { sweepNamespaceFiles } from './kernel/netns.js';
 import { createNftables, foreignDrops, Keeper, sandboxRedirect } from './kernel/nftables/index.js';
 import { rootIsMountPoint } from './kernel/root-mount.js';
 import type { Logger } from './log.js';
+import { createOvs } from './ovs/index.js';
 import { createPlugins } from './plugins/index.js';
 import { createPorts } from './ports/index.js';
 import { createRuntime } from './runtime/index.js';
@@ -96,10 +97,10 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     namespaces,
     bridges: () => namedBridges(model, { host, drivers: DRIVERS }),
     moved: () => movedLinks(model),
-    ovs: {
+    ovs: createOvs({
       runDirectory: config.ovsRunDirectory,
       wanted: () => [...model.networks.values()].some((n) => n.driver === 'ovs'),
-    },
+    }),
     parents: () => parentNames(model, { host, drivers: DRIVERS }),
     settings: hostSettings(model, { host, drivers: DRIVERS }),
   });

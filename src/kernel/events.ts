@@ -1,38 +1,25 @@
 /**
- * Listens to what others change: links, addresses, routes and bridges' own entries of the host (rtnetlink groups) and
- * nftables transactions; for the links of sandboxes that have no end on the host see `sandbox-events.ts`.
+ * Listens to what others change: links, addresses, routes and bridges' own entries of the host (rtnetlink groups); for
+ * the links of sandboxes that have no end on the host see `sandbox-events.ts`, for nftables `tables-watch.ts`.
  * Events are collected for 50 ms; then the links they name are compared with what our plans made of them (`expected.ts`),
- * so our own changes are not told of. Where events were lost, everything is compared, and routes and tables
+ * so our own changes are not told of. Where events were lost, everything is compared, and routes
  * are reported.
  */
-
 import type { ByteTest } from './byte-tests.js';
 import type { Drift } from './contract.js';
 import type { Expected } from './expected.js';
 import { Heard, isPortMessage, linkName } from './heard.js';
 import { type EventSocket, listen } from './listen.js';
-import {
-  HEADER,
-  hostSocket,
-  messagePort,
-  messageType,
-  NETLINK,
-  parseAttributes,
-  splitMessages,
-} from './netlink.js';
+import { HEADER, hostSocket, messagePort, messageType, NETLINK, splitMessages } from './netlink.js';
 import { parseAddress } from './rtnetlink/address.js';
 import { dumpLinks, linkIndex } from './rtnetlink/link.js';
 import { AF_BRIDGE, NUD, RTM } from './rtnetlink/numbers.js';
 import { parseRoute } from './rtnetlink/route.js';
-import { Session } from './session.js';
+import { type Session, withSession } from './session.js';
 
-/** Multicast groups: `include/uapi/linux/rtnetlink.h`, `netfilter/nfnetlink.h`. */
+/** Multicast groups: `include/uapi/linux/rtnetlink.h`. */
 const RTNLGRP_NEIGH = 3;
 const RTNLGRP = { LINK: 1, IPV4_IFADDR: 5, IPV4_ROUTE: 7, IPV6_IFADDR: 9, IPV6_ROUTE: 11 } as const;
-const NFNLGRP_NFTABLES = 7;
-/** Closes each transaction and names the process that made it. */
-const NFT_MSG_NEWGEN = (10 << 8) | 15;
-const NFTA_GEN_PROC_PID = 2;
 /** Of all that is said of neighbours: entries of bridges that do not age are gone (`struct ndmsg` behind the header). */
 const LASTING_ENTRY_GONE: readonly ByteTest[] = [
   { offset: 4, is: RTM.DELNEIGH },
@@ -62,9 +49,8 @@ export class Watch {
   readonly #touchedOthers = new Set<string>();
   /** parents as we last saw them: `index up`; empty: not there */
   readonly #parents = new Map<string, string>();
-  readonly #sockets: EventSocket[] = [];
+  readonly #sockets: readonly EventSocket[];
   #routes = false;
-  #tables = false;
   /** messages lost when we last looked, and whether one was not understood */
   #dropped = 0;
   #lost = false;
@@ -72,35 +58,28 @@ export class Watch {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly parts: WatchParts) {
-    this.#listen(NETLINK.ROUTE, Object.values(RTNLGRP), (m) => this.#route(m));
-    this.#listen(NETLINK.ROUTE, [RTNLGRP_NEIGH], (m) => this.#entryGone(m), LASTING_ENTRY_GONE);
-    this.#listen(NETLINK.NETFILTER, [NFNLGRP_NFTABLES], (m) => this.#nftables(m));
+    this.#sockets = [
+      this.#listen(Object.values(RTNLGRP), (m) => this.#route(m)),
+      this.#listen([RTNLGRP_NEIGH], (m) => this.#entryGone(m), LASTING_ENTRY_GONE),
+    ];
     this.#learnNames();
   }
 
   close(): void {
     clearTimeout(this.#timer);
     for (const socket of this.#sockets) socket.close();
-    this.#sockets.length = 0;
   }
 
-  #listen(
-    protocol: number,
-    groups: readonly number[],
-    hear: (m: Buffer) => void,
-    only: readonly ByteTest[] = [],
-  ): void {
-    this.#sockets.push(
-      listen({
-        protocol,
-        groups,
-        only,
-        hear: (datagram) => {
-          for (const m of splitMessages(datagram)) hear(m);
-        },
-        lost: () => this.#misheard(),
-      }),
-    );
+  #listen(groups: readonly number[], hear: (m: Buffer) => void, only: readonly ByteTest[] = []): EventSocket {
+    return listen({
+      protocol: NETLINK.ROUTE,
+      groups,
+      only,
+      hear: (datagram) => {
+        for (const m of splitMessages(datagram)) hear(m);
+      },
+      lost: () => this.#misheard(),
+    });
   }
 
   #misheard(): void {
@@ -178,14 +157,6 @@ export class Watch {
     this.#compareSoon();
   }
 
-  #nftables(m: Buffer): void {
-    if (messageType(m) !== NFT_MSG_NEWGEN) return;
-    const pid = parseAttributes(m.subarray(HEADER + 4)).get(NFTA_GEN_PROC_PID);
-    if (pid?.readUInt32BE() === process.pid) return;
-    this.#tables = true;
-    this.#compareSoon();
-  }
-
   /** A link of ours that has no end on the host may be gone. */
   suspectInside(): void {
     this.#inside = true;
@@ -217,34 +188,36 @@ export class Watch {
 
   #compare(): readonly Drift[] {
     if (this.#haveLost()) this.#suspectEverything();
-    const session = new Session();
-    const { expected } = this.parts;
-    const found: Drift[] = [];
-    try {
-      for (const name of this.#touchedLinks)
-        if (this.#soundsWrong(name) && expected.linkDrifted(session, name))
-          found.push({ kind: 'link', ns: 'host', name });
-      const known = (name: string): boolean => found.some((d) => d.kind === 'link' && d.name === name);
-      for (const name of expected.deafBridges(session, this.#touchedEntries))
-        if (!known(name)) found.push({ kind: 'link', ns: 'host', name });
-      for (const name of this.#touchedAddresses)
-        if (!known(name) && expected.addressesDrifted(session, name))
-          found.push({ kind: 'address', ns: 'host', name });
-      for (const name of this.#changedParents(session)) found.push({ kind: 'link', ns: 'host', name });
-      if (this.#inside)
-        for (const { ns, name } of expected.insideDrifted(session)) found.push({ kind: 'link', ns, name });
-    } finally {
-      session.close();
-    }
+    const found = withSession((session) => this.#drifted(session));
     if (this.#routes) found.push({ kind: 'route' });
-    if (this.#tables) found.push({ kind: 'nftables' });
     this.#touchedLinks.clear();
     this.#heard.clear();
     this.#touchedAddresses.clear();
     this.#touchedEntries.clear();
     this.#touchedOthers.clear();
-    this.#routes = this.#tables = this.#lost = this.#inside = false;
+    this.#routes = this.#lost = this.#inside = false;
     return found;
+  }
+
+  #drifted(session: Session): Drift[] {
+    const { expected } = this.parts;
+    const links = new Set([
+      ...[...this.#touchedLinks].filter(
+        (name) => this.#soundsWrong(name) && expected.linkDrifted(session, name),
+      ),
+      ...expected.deafBridges(session, this.#touchedEntries),
+    ]);
+    const addresses = [...this.#touchedAddresses].filter(
+      (name) => !links.has(name) && expected.addressesDrifted(session, name),
+    );
+    const inside = this.#inside ? expected.insideDrifted(session) : [];
+    return [
+      ...[...links, ...this.#changedParents(session)].map(
+        (name): Drift => ({ kind: 'link', ns: 'host', name }),
+      ),
+      ...addresses.map((name): Drift => ({ kind: 'address', ns: 'host', name })),
+      ...inside.map(({ ns, name }): Drift => ({ kind: 'link', ns, name })),
+    ];
   }
 
   /** The kernel is asked where it did not tell, and before anything is called drift. */
@@ -265,6 +238,6 @@ export class Watch {
       this.#touchedAddresses.add(name);
       this.#touchedEntries.add(name);
     }
-    this.#routes = this.#tables = true;
+    this.#routes = true;
   }
 }

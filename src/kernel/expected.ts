@@ -16,12 +16,7 @@ export class Expected {
   /** links of our making that lie in a sandbox, with no end on the host; by key */
   readonly #inside = new Map<string, LinkObject>();
 
-  /** What is there already when we begin to watch. */
-  adopt(objects: readonly KernelObject[]): void {
-    for (const o of objects) this.#make(o);
-  }
-
-  /** A plan that the kernel took. */
+  /** A plan that the kernel took, or as if: what was there when we began to watch. */
   follow(plan: Plan): void {
     for (const { op, object } of plan) {
       if (op === 'delete') this.#drop(object);

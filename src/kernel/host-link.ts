@@ -5,7 +5,7 @@ import { GROUP } from './reaper.js';
 import { dumpAddresses, parseAddress } from './rtnetlink/address.js';
 import { OWN_GROUP } from './rtnetlink/link.js';
 import { getRoute, isLocalRoute } from './rtnetlink/route.js';
-import { Session } from './session.js';
+import { withSession } from './session.js';
 import { hasSysctl } from './sysctl.js';
 
 export interface HostLink {
@@ -21,9 +21,8 @@ export interface HostLink {
 }
 
 /** undefined: not there, or about to go. */
-export const hostLink = (name: string): HostLink | undefined => {
-  const session = new Session();
-  try {
+export const hostLink = (name: string): HostLink | undefined =>
+  withSession((session) => {
     const found = session.link('host', name);
     if (!found || found.group === GROUP) return undefined;
     const addresses = session
@@ -38,10 +37,7 @@ export const hostLink = (name: string): HostLink | undefined => {
       addresses: addresses.map(({ address }) => address),
       routeLocalnet: hasSysctl('host', `net/ipv4/conf/${name}/route_localnet`, '1'),
     };
-  } finally {
-    session.close();
-  }
-};
+  });
 
 /** Does a packet to the address, bare, end at the host? Whatever gave it the address: an interface, or a local route. */
 export const hostHolds = (address: string): boolean => {

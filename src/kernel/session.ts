@@ -80,6 +80,15 @@ export class Session implements Look {
   }
 }
 
+export const withSession = <T>(work: (session: Session) => T): T => {
+  const session = new Session();
+  try {
+    return work(session);
+  } finally {
+    session.close();
+  }
+};
+
 /** A path that is not there, and a file that is no namespace (any more), are the same to us. */
 const existing = <T>(ns: Netns, work: () => T): T => {
   try {

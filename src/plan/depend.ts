@@ -29,7 +29,7 @@ export const livesIn = (o: KernelObject): Netns | undefined => kindOf(o).within?
 export const isUplink = (o: KernelObject): o is OvsPortObject => o.kind === 'ovs-port' && o.role === 'uplink';
 
 /** The service beside the kernel that keeps the object. */
-const serviceOf = (o: KernelObject): Service | undefined => kindOf(o).service?.(o);
+export const serviceOf = (o: KernelObject): Service | undefined => kindOf(o).service?.(o);
 export const inOvs = (o: KernelObject): boolean => serviceOf(o) === 'ovs';
 
 /** A user's own bridge is there before and after us, so nothing on it dies by our hand. */

@@ -5,7 +5,7 @@
  */
 import { hostedBy, interfacesOf, isMade, livesIn, lowerOf, mustRemake } from './depend.js';
 import { same } from './equal.js';
-import { type KernelObject, kindOf, type LinkObject, objectKey } from './objects.js';
+import { type KernelObject, kindOf, type LinkObject, objectKey, type Slice } from './objects.js';
 import { PHASES, type Phase } from './phases.js';
 import type { Plan, Step } from './plan.js';
 
@@ -19,13 +19,21 @@ const closing = (o: KernelObject): Phase => {
   return typeof close === 'string' ? close : close(o);
 };
 
+/** Which slice wants an object, one of those that a plan is made of. */
+export type SliceOf = (o: KernelObject) => Slice | undefined;
+
 /** Steps collected by phase; inside a phase they keep the order in which they came. */
 class Steps {
   readonly #byPhase = new Map<Phase, Step[]>();
-  add(phase: Phase, step: Step): void {
+  constructor(private readonly sliceOf: SliceOf) {}
+
+  /** `owned`: the object by which its slice is known */
+  add(phase: Phase, step: Step, owned = step.object): void {
+    const slice = this.sliceOf(owned);
+    const told = slice ? { ...step, slice } : step;
     const bucket = this.#byPhase.get(phase);
-    if (bucket) bucket.push(step);
-    else this.#byPhase.set(phase, [step]);
+    if (bucket) bucket.push(told);
+    else this.#byPhase.set(phase, [told]);
   }
   plan(): Plan {
     return PHASES.flatMap((phase) => this.#byPhase.get(phase) ?? []);
@@ -39,7 +47,7 @@ const create = (steps: Steps, object: KernelObject): void => {
   }
   // Links come up only once their addresses and the firewall are there.
   const down: LinkObject = { ...object, up: false };
-  steps.add('openLink', { op: 'create', object: down });
+  steps.add('openLink', { op: 'create', object: down }, object);
   steps.add('linkUp', { op: 'replace', object, before: down });
 };
 
@@ -101,8 +109,15 @@ const losing = (
 const withTakes = (object: KernelObject, takes: readonly KernelObject[] | undefined): Step =>
   takes && takes.length > 0 ? { op: 'delete', object, takes } : { op: 'delete', object };
 
-/** The ordered plan that leads from `before` to `after`. Each list may join several slices. */
-export const diff = (before: readonly KernelObject[], after: readonly KernelObject[]): Plan => {
+/**
+ * The ordered plan that leads from `before` to `after`. Each list may join several slices; where it is told which object is
+ * whose, each step keeps that.
+ */
+export const diff = (
+  before: readonly KernelObject[],
+  after: readonly KernelObject[],
+  sliceOf: SliceOf = () => undefined,
+): Plan => {
   const next = keyed(after);
   const previous = keyed(before);
   const { interfaces, namespaces, remade } = losing(before, next);
@@ -114,7 +129,7 @@ export const diff = (before: readonly KernelObject[], after: readonly KernelObje
     const later = next.get(key);
     return later !== undefined && hostedBy(later) !== hostedBy(o);
   };
-  const steps = new Steps();
+  const steps = new Steps(sliceOf);
   const gone: KernelObject[] = [];
   for (const [key, o] of [...previous].reverse()) {
     const lost = carrier(o);
@@ -135,4 +150,5 @@ export const diff = (before: readonly KernelObject[], after: readonly KernelObje
 };
 
 /** The plan that makes all of `objects` from nothing, in the order of kernel work. */
-export const build = (objects: readonly KernelObject[]): Plan => diff([], objects);
+export const build = (objects: readonly KernelObject[], sliceOf?: SliceOf): Plan =>
+  diff([], objects, sliceOf);

@@ -4,13 +4,15 @@ import type { Plan, Step } from './plan.js';
 
 /** Undoes one step. A delete that took other objects along makes them again, in the order of kernel work. */
 export const inverseStep = (step: Step): Plan => {
+  const { object, slice } = step;
+  const whose = slice ? { slice } : {};
   switch (step.op) {
     case 'create':
-      return [{ op: 'delete', object: step.object }];
+      return [{ ...whose, op: 'delete', object }];
     case 'replace':
-      return [{ op: 'replace', object: step.before, before: step.object }];
+      return [{ ...whose, op: 'replace', object: step.before, before: object }];
     case 'delete':
-      return step.takes ? build([step.object, ...step.takes]) : [{ op: 'create', object: step.object }];
+      return step.takes ? build([object, ...step.takes], () => slice) : [{ ...whose, op: 'create', object }];
   }
 };
 

@@ -25,8 +25,8 @@ export type * from './link-objects.js';
 const BACK_ENDS = { netlink: NETLINK, nftables: NFTABLES, local: LOCAL, ovs: OVS };
 const KINDS = { ...NETLINK, ...NFTABLES, ...LOCAL, ...OVS };
 
-export type BackEnd = keyof typeof BACK_ENDS;
-export type KindOf<B extends BackEnd> = keyof (typeof BACK_ENDS)[B] & KernelKind;
+export type BackEndName = keyof typeof BACK_ENDS;
+export type KindOf<B extends BackEndName> = keyof (typeof BACK_ENDS)[B] & KernelKind;
 export type KernelKind = keyof typeof KINDS;
 type ObjectIn<Row> = Row extends Kind<infer O> ? O : never;
 export type KernelObject = ObjectIn<(typeof KINDS)[KernelKind]>;
@@ -39,7 +39,7 @@ const ROWS: { readonly [K in KernelKind]: Kind<ObjectOf<K>> } = KINDS;
 export const kindOf = <O extends KernelObject>(o: O): Kind<O> => ROWS[o.kind] as unknown as Kind<O>;
 
 /** What a back end carries out. */
-export const kindsOf = <B extends BackEnd>(name: B): readonly KindOf<B>[] =>
+export const kindsOf = <B extends BackEndName>(name: B): readonly KindOf<B>[] =>
   Object.keys(BACK_ENDS[name]) as KindOf<B>[];
 
 /** Who owns an object: the host, or a record. Slices are diffed one by one, never the world. */

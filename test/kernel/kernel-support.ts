@@ -7,6 +7,7 @@ import type { LocalObjects } from '../../src/kernel/contract.js';
 import { createKernel, type KernelParts } from '../../src/kernel/index.js';
 import { removeNamespace } from '../../src/kernel/netns.js';
 import type { ElementChange, Nftables } from '../../src/kernel/nftables.contract.js';
+import { createOvs } from '../../src/ovs/index.js';
 import { build, diff } from '../../src/plan/diff.js';
 import { type ElementObject, type KernelObject, objectKey } from '../../src/plan/objects.js';
 
@@ -64,7 +65,8 @@ export const testKernel = (more: Partial<KernelParts> = {}) => {
   const nftables = new RecordedNftables();
   const hostPorts = new Remembered<Extract<KernelObject, { kind: 'hostport' }>>();
   const resolvers = new Remembered<Extract<KernelObject, { kind: 'resolver' }>>();
-  const kernel = createKernel({ nftables, hostPorts, resolvers, namespaces, ...more });
+  const ovs = createOvs({ runDirectory: '/run/openvswitch', wanted: () => false });
+  const kernel = createKernel({ nftables, hostPorts, resolvers, ovs, namespaces, ...more });
   const sandboxes = new Set<string>();
   return {
     kernel,

@@ -102,8 +102,8 @@ test('K15: the loss of a bridge’s entry for its own MAC is told of, and repair
 test('a bridge by a name of the list is ours, a foreign link is not', async () => {
   ip('link', 'add', 'docker0', 'type', 'bridge');
   ip('link', 'add', 'lan0', 'type', 'bridge');
-  await sleep(120);
-  expect(heard).toEqual([{ kind: 'link', ns: 'host', name: 'docker0' }]);
+  await expect.poll(() => heard).toContainEqual({ kind: 'link', ns: 'host', name: 'docker0' });
+  expect(heard).not.toContainEqual(expect.objectContaining({ name: 'lan0' }));
   ip('link', 'delete', 'docker0');
   ip('link', 'delete', 'lan0');
 });
@@ -147,12 +147,9 @@ test('when events were lost, all that differs is told of', async () => {
   ip('link', 'set', VETH, 'nomaster');
   await sleep(1000);
   expect(heard).toEqual(
-    expect.arrayContaining([
-      { kind: 'link', ns: 'host', name: VETH },
-      { kind: 'route' },
-      { kind: 'nftables' },
-    ]),
+    expect.arrayContaining([{ kind: 'link', ns: 'host', name: VETH }, { kind: 'route' }]),
   );
+  expect(heard, 'of the tables nothing was lost').not.toContainEqual({ kind: 'nftables' });
 });
 
 test('an address of ours that the plan removes is not told of', async () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { ovs as driver } from '../../src/drivers/ovs/index.js';
 import type { Drift } from '../../src/kernel/contract.js';
+import { createOvs } from '../../src/ovs/index.js';
 import type { KernelObject } from '../../src/plan/objects.js';
 import { objectKey } from '../../src/plan/objects.js';
 import { startOvs, type TestOvs } from '../support/ovs.js';
@@ -24,7 +25,7 @@ afterAll(async () => {
   rmSync(base, { recursive: true, force: true });
 });
 beforeEach(() => {
-  t = testKernel({ ovs: { runDirectory: ovs.runDirectory, wanted: () => true } });
+  t = testKernel({ ovs: createOvs({ runDirectory: ovs.runDirectory, wanted: () => true }) });
 });
 afterEach(async () => {
   t.kernel.apply(diff(t.kernel.observe(), []));

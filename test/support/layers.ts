@@ -50,6 +50,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['model', 'errors', 'errno', 'failpoints', 'plan', 'firewall'],
     because: 'the kernel layer carries out plans and decides nothing',
   },
+  ovs: {
+    may: ['errors', 'errno', 'plan', 'kernel'],
+    because: 'Open vSwitch is a back end of the kernel layer, which itself knows none by name',
+  },
   files: {
     may: ['errors', 'errno', 'kernel'],
     because: 'files by descriptor are below everybody who has files to move',

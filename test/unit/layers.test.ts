@@ -47,6 +47,8 @@ describe('each rule can fail', () => {
     ['api/x.ts', "import '../engine/networks.js'", 'one door'],
     ['runtime/x.ts', "import '../engine/contract.js'", 'not networks'],
     ['kernel/x.ts', "import '../drivers/index.js'", 'decides nothing'],
+    ['kernel/x.ts', "import type { O } from '../ovs/index.js'", 'decides nothing'],
+    ['ovs/x.ts', "import '../engine/index.js'", 'a back end of the kernel layer'],
     ['kernel/links.ts', "import koffi from 'koffi'", 'only kernel/ffi.ts'],
     ['kernel/links.ts', "const k = createRequire(import.meta.url)('koffi')", 'only kernel/ffi.ts'],
     ['plan/x.ts', "import { readFileSync } from 'node:fs'", 'pure'],

@@ -1,10 +1,10 @@
 /** Bridges. Invariant: a user's own bridge is raised but never made, changed or deleted. */
 import { conflict } from '../../errors.js';
 import type { BridgeLink } from '../../plan/objects.js';
-import { changeLink, type DumpedLink } from '../rtnetlink/link.js';
+import { changeLink, type DumpedLink, OWN_GROUP } from '../rtnetlink/link.js';
 import { createBridge } from '../rtnetlink/link-types.js';
 import { createLocalFdb } from '../rtnetlink/neighbour.js';
-import type { LinkContext, LinkRow } from './contract.js';
+import type { LinkContext, LinkRow, Sight } from './contract.js';
 import { make, raise } from './make.js';
 
 const present = (o: BridgeLink, found: DumpedLink): boolean =>
@@ -32,7 +32,23 @@ const useForeign = ({ session }: LinkContext, o: BridgeLink): void => {
   if (o.up && !found.up) raise(session, o);
 };
 
+const OWN_NAME = /^br-[0-9a-f]{12}$/;
+
+/** By name, and where Docker's could have the name too, by the mark they were made with. */
+const recognise = (found: DumpedLink, { ns, named, hears }: Sight): BridgeLink | undefined => {
+  if (found.type !== 'bridge' || ns !== 'host') return undefined;
+  const { name, mac, mtu, up, group } = found;
+  const known = named(name);
+  const isOwn = OWN_NAME.test(name) ? group === OWN_GROUP : known !== undefined;
+  if (!isOwn) return undefined;
+  const owned = known?.owned ?? true;
+  const deaf = owned && !hears(found);
+  return { kind: 'link', type: 'bridge', ns, name, mac, mtu, up, owned, ...(deaf ? { local: false } : {}) };
+};
+
 export const bridge: LinkRow<BridgeLink> = {
+  names: OWN_NAME,
+  recognise,
   create: (context, o) => (o.owned ? createOwn(context, o) : useForeign(context, o)),
   replace(context, o, before) {
     if (!o.owned) {

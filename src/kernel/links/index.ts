@@ -7,7 +7,7 @@ import { GROUP } from '../reaper.js';
 import type { DumpedLink } from '../rtnetlink/link.js';
 import type { Look, Session } from '../session.js';
 import { bridge } from './bridge.js';
-import type { LinkContext, LinkRow } from './contract.js';
+import type { LinkContext, LinkRow, Sight } from './contract.js';
 import { moved } from './moved.js';
 import { ovs } from './ovs.js';
 import { dummy, vlan } from './parents.js';
@@ -16,19 +16,30 @@ import { veth } from './veth.js';
 
 export type { LinkContext } from './contract.js';
 
+/** What lies on others comes behind them, as they are told of when everything is looked at. */
 const ROWS: { readonly [T in LinkType]: LinkRow<LinkOf<T>> } = {
   bridge,
+  dummy,
+  vlan,
   veth,
   macvlan,
   ipvlan,
-  vlan,
-  dummy,
   moved,
   ovs,
 };
 
 /** The table pairs each type with the row of exactly that type. */
 const rowOf = (o: LinkObject): LinkRow<LinkObject> => ROWS[o.type] as LinkRow<LinkObject>;
+
+/** True for the names that links of ours have on the host. */
+export const hasOwnName = (name: string): boolean =>
+  Object.values(ROWS).some(({ names }) => names?.test(name));
+
+/** Which of the links are ours, as the objects they were made from; type by type. */
+export const recogniseLinks = (
+  seen: readonly { readonly link: DumpedLink; readonly sight: Sight }[],
+): readonly LinkObject[] =>
+  Object.values(ROWS).flatMap((row) => seen.flatMap(({ link, sight }) => row.recognise(link, sight) ?? []));
 
 export const createLink = (context: LinkContext, o: LinkObject): void => rowOf(o).create(context, o);
 

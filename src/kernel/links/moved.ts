@@ -7,11 +7,11 @@ import type { MovedLink } from '../../plan/objects.js';
 import { announce } from '../announce.js';
 import { changeLink, type DumpedLink, getLink, moveLink, parseLink } from '../rtnetlink/link.js';
 import type { Session } from '../session.js';
-import type { LinkContext, LinkRow } from './contract.js';
+import type { LinkContext, LinkRow, Sight } from './contract.js';
 import { EEXIST, ENODEV, raise } from './make.js';
 
 /** IFLA_IFALIAS of a link while it is in a sandbox. */
-export const aliasOf = (source: string): string => `viaduct:${source}`;
+const aliasOf = (source: string): string => `viaduct:${source}`;
 
 const isOurs = (o: MovedLink, found: DumpedLink | undefined): found is DumpedLink =>
   found?.alias === aliasOf(o.source);
@@ -79,4 +79,11 @@ const replace = (context: LinkContext, o: MovedLink, before: MovedLink): void =>
   if (o.up !== before.up) setUp(context, o);
 };
 
-export const moved: LinkRow<MovedLink> = { create, replace, delete: remove, present };
+/** As it is wanted: a container could give a link of its own our alias. */
+const recognise = (found: DumpedLink, { claimed }: Sight): MovedLink | undefined => {
+  const wanted = claimed(found.name);
+  if (wanted?.type !== 'moved' || !isOurs(wanted, found)) return undefined;
+  return { ...wanted, up: found.up, mac: wanted.mac === '' ? '' : found.mac };
+};
+
+export const moved: LinkRow<MovedLink> = { recognise, create, replace, delete: remove, present };

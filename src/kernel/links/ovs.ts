@@ -2,11 +2,11 @@
 import { same } from '../../plan/equal.js';
 import type { OvsLink } from '../../plan/objects.js';
 import type { DumpedLink } from '../rtnetlink/link.js';
-import type { LinkContext, LinkRow } from './contract.js';
+import type { LinkContext, LinkRow, Sight } from './contract.js';
 import { raise } from './make.js';
 
 /** What they are in the kernel: `tun` with the userspace datapath. */
-export const OVS_TYPES: ReadonlySet<string> = new Set(['openvswitch', 'tun']);
+const OVS_TYPES: ReadonlySet<string> = new Set(['openvswitch', 'tun']);
 /** The one device of the kernel datapath that all its ports have as master. */
 export const OVS_SYSTEM = 'ovs-system';
 
@@ -15,7 +15,16 @@ const present = (o: OvsLink, found: DumpedLink): boolean =>
 
 const remove = ({ ovs }: LinkContext, o: OvsLink): void => ovs.deleteLink(o);
 
+/** Ours are those that the database has with our mark; what it does not know of them is whether they are up. */
+const recognise = (found: DumpedLink, { claimed }: Sight): OvsLink | undefined => {
+  const told = claimed(found.name);
+  if (told?.type !== 'ovs' || !OVS_TYPES.has(found.type)) return undefined;
+  return { ...told, mac: found.mac, mtu: found.mtu, up: found.up };
+};
+
 export const ovs: LinkRow<OvsLink> = {
+  names: /^ovs-[0-9a-f]{11}$/,
+  recognise,
   create(context, o) {
     context.ovs.createLink(o);
     context.session.forget(o.ns, o.name);

@@ -8,7 +8,7 @@ import type { DummyLink, VlanLink } from '../../plan/objects.js';
 import { changeLink, type DumpedLink, deleteLink, OWN_GROUP } from '../rtnetlink/link.js';
 import { createDummy, createVlan, vlanId } from '../rtnetlink/link-types.js';
 import type { Look, Session } from '../session.js';
-import type { LinkContext, LinkRow } from './contract.js';
+import { common, type LinkContext, type LinkRow, type Sight } from './contract.js';
 import { explainRefusal } from './lower.js';
 import { make, raise } from './make.js';
 
@@ -89,6 +89,21 @@ const remove = ({ session, reaper }: LinkContext, o: Parent, found: DumpedLink):
   else session.socket(o.ns).attempt([deleteLink(found.index)], `link delete ${o.name}`);
 };
 
-const row: LinkRow<Parent> = { create, replace, delete: remove, present, nearPresent };
-export const vlan: LinkRow<VlanLink> = row;
-export const dummy: LinkRow<DummyLink> = row;
+const row = { create, replace, delete: remove, present, nearPresent };
+
+const isOurOwn = (found: DumpedLink, { ns }: Sight, type: Parent['type']): boolean =>
+  found.type === type && ns === 'host' && isOurs(found);
+
+export const vlan: LinkRow<VlanLink> = {
+  ...row,
+  recognise(found, sight) {
+    if (!isOurOwn(found, sight, 'vlan')) return undefined;
+    const parent = sight.hostName(found.peer);
+    return { ...common(found), type: 'vlan', ns: 'host', parent, vlan: vlanId(found.data) };
+  },
+};
+export const dummy: LinkRow<DummyLink> = {
+  ...row,
+  recognise: (found, sight) =>
+    isOurOwn(found, sight, 'dummy') ? { ...common(found), type: 'dummy', ns: 'host' } : undefined,
+};

@@ -13,7 +13,7 @@ import { changeLink, type DumpedLink, deleteLink, getLink, OWN_GROUP } from '../
 import { createStacked, ipvlanMode, macvlanMode, setStackedMode } from '../rtnetlink/link-types.js';
 import { numberNamespace } from '../rtnetlink/nsid.js';
 import type { Look, Session } from '../session.js';
-import type { LinkContext, LinkRow } from './contract.js';
+import { common, type LinkContext, type LinkRow, type Sight } from './contract.js';
 import { explainRefusal, parentOf } from './lower.js';
 import { EEXIST, make, raise } from './make.js';
 
@@ -144,6 +144,26 @@ const remove = ({ session, reaper, dropped }: LinkContext, o: Stacked, found: Du
   }
 };
 
-const row: LinkRow<Stacked> = { create, replace, delete: remove, present };
-export const macvlan: LinkRow<MacvlanLink> = row;
-export const ipvlan: LinkRow<IpvlanLink> = row;
+const row = { create, replace, delete: remove, present };
+
+/** What a container stacks on an interface of its own has its parent in the sandbox. */
+const isOurOwn = (found: DumpedLink, { ns }: Sight, type: Stacked['type']): boolean =>
+  found.type === type && ns !== 'host' && found.group === OWN_GROUP && found.peerElsewhere;
+
+export const macvlan: LinkRow<MacvlanLink> = {
+  ...row,
+  recognise(found, sight) {
+    const mode = isOurOwn(found, sight, 'macvlan') ? macvlanMode(found.data) : undefined;
+    const parent = sight.hostName(found.peer);
+    return mode && { ...common(found), type: 'macvlan', ns: sight.ns, parent, mac: found.mac, mode };
+  },
+};
+export const ipvlan: LinkRow<IpvlanLink> = {
+  ...row,
+  recognise(found, sight) {
+    const mode = isOurOwn(found, sight, 'ipvlan') ? ipvlanMode(found.data) : undefined;
+    return (
+      mode && { ...common(found), type: 'ipvlan', ns: sight.ns, parent: sight.hostName(found.peer), ...mode }
+    );
+  },
+};

@@ -7,7 +7,7 @@ import { NAMESPACE_LINGERS } from '../reaper.js';
 import { carriesIpv6, changeLink, type DumpedLink, getLink, setNoIpv6Address } from '../rtnetlink/link.js';
 import { createVeth, setBridgePort } from '../rtnetlink/link-types.js';
 import type { Look, Session } from '../session.js';
-import type { LinkContext, LinkRow } from './contract.js';
+import type { LinkContext, LinkRow, Sight } from './contract.js';
 import { make, raise } from './make.js';
 import { OVS_SYSTEM } from './ovs.js';
 
@@ -139,7 +139,34 @@ const remove = ({ session, reaper, dropped }: LinkContext, o: VethLink, { index 
   reaper.cut(session, { ns: o.ns, name: o.name, index, peer }, dropped.has(o.peerNs) ? NAMESPACE_LINGERS : 0);
 };
 
+const OWN_NAME = /^veth[0-9a-f]{11}$/;
+
+/** One whose peer is in no namespace of ours has an empty `peerNs`: it is to be deleted. */
+const recognise = (near: DumpedLink, { ns, hostName, farEnd }: Sight): VethLink | undefined => {
+  if (near.type !== 'veth' || ns !== 'host' || !OWN_NAME.test(near.name)) return undefined;
+  const { name, mtu, hairpin, isolated } = near;
+  const far = farEnd(near);
+  const master = hostName(near.master);
+  return {
+    kind: 'link',
+    type: 'veth',
+    ns,
+    name,
+    mtu,
+    up: near.up && far?.link.up === true,
+    // Being plugged into Open vSwitch is said by a port of its own.
+    master: master === OVS_SYSTEM ? '' : master,
+    hairpin,
+    isolated,
+    peerNs: far?.ns ?? '',
+    peerName: far?.link.name ?? '',
+    peerMac: far?.link.mac ?? '',
+  };
+};
+
 export const veth: LinkRow<VethLink> = {
+  names: OWN_NAME,
+  recognise,
   create,
   replace,
   delete: remove,

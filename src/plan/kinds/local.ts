@@ -14,6 +14,9 @@ export interface HostPortObject {
   readonly target: { readonly address: string; readonly port: number };
 }
 
+/** Old UDP flows would keep going where the port led before (KERNEL.md): at a plan's end the kernel has to forget them. */
+export const movesFlows = ({ protocol }: HostPortObject): boolean => protocol === 'udp';
+
 const hostport: Kind<HostPortObject> = {
   key: (o) => `${o.protocol} ${o.address} ${o.port}+${o.count}`,
   open: 'openHostport',
@@ -21,7 +24,8 @@ const hostport: Kind<HostPortObject> = {
   print: (op, o) => {
     const address = o.address.includes(':') ? `[${o.address}]` : o.address;
     const ports = o.count > 1 ? `${o.port}-${o.port + o.count - 1}` : `${o.port}`;
-    return `${op === 'delete' ? 'release' : 'hold'} ${o.protocol} ${address}:${ports}`;
+    const flows = movesFlows(o) ? '  # at the end: its old flows are forgotten' : '';
+    return `${op === 'delete' ? 'release' : 'hold'} ${o.protocol} ${address}:${ports}${flows}`;
   },
 };
 

@@ -1,10 +1,10 @@
 /** Whether an interface of the host may become a switch's uplink: only one that nobody uses. It is raised, and left up. */
-import { conflict, invalid } from '../../errors.js';
-import { NETLINK, withSocket } from '../netlink.js';
-import { dumpAddresses, isAutomatic, parseAddress } from '../rtnetlink/address.js';
-import { changeLink } from '../rtnetlink/link.js';
-import { findLink } from '../session.js';
-import { readSysctl, writeSysctl } from '../sysctl.js';
+import { conflict, invalid } from '../errors.js';
+import { NETLINK, withSocket } from '../kernel/netlink.js';
+import { dumpAddresses, isAutomatic, parseAddress } from '../kernel/rtnetlink/address.js';
+import { changeLink } from '../kernel/rtnetlink/link.js';
+import { findLink } from '../kernel/session.js';
+import { readSysctl, writeSysctl } from '../kernel/sysctl.js';
 
 /** Throws invalid where there is no such interface, conflict where it carries addresses or belongs to a bridge or bond. */
 export const takeUplink = (name: string): void =>

@@ -46,7 +46,8 @@ export class OvsWatch {
 
   constructor(private readonly parts: OvsWatchParts) {
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
-    this.#tick();
+    // Whoever begins to watch tells right afterwards what is there.
+    queueMicrotask(() => this.#tick());
   }
 
   close(): void {
@@ -57,7 +58,7 @@ export class OvsWatch {
   }
 
   #tick(): void {
-    if (!this.parts.wanted()) {
+    if (this.#closed || !this.parts.wanted()) {
       this.#socket?.destroy();
       return;
     }

@@ -2,7 +2,7 @@
  * What of the database is ours, as kernel objects. Pure over rows, so that a dump and a monitor's replica are read alike.
  * Invariant: only what carries our mark (`external_ids:viaduct`) is reported; for it every column that we set is read back.
  */
-import type { OvsBridgeObject, OvsPortObject, OvsTunnel } from '../../plan/objects.js';
+import type { OvsBridgeObject, OvsLink, OvsPortObject, OvsTunnel } from '../plan/objects.js';
 import {
   mapUuids,
   members,
@@ -32,21 +32,12 @@ export const NAMED = 'viaduct-named';
 /** on QoS and Queue, which nobody collects: the port they are for */
 export const FOR_PORT = 'viaduct-port';
 
-/** An internal port of ours: what OVSDB knows of an `OvsLink`. The rest (up) is the kernel's to say. */
-export interface OvsInternal {
-  readonly name: string;
-  readonly bridge: string;
-  readonly mac: string;
-  readonly mtu: number;
-  readonly tag: number;
-  readonly network: string;
-}
-
 export interface OvsState {
   /** ours */
   readonly bridges: readonly OvsBridgeObject[];
   readonly ports: readonly OvsPortObject[];
-  readonly internals: ReadonlyMap<string, OvsInternal>;
+  /** internal ports as far as the database knows: whether they are up is the kernel's to say */
+  readonly links: readonly OvsLink[];
   /** every bridge there is, ours or not */
   readonly names: ReadonlySet<string>;
   /** bridge → OpenFlow number → interface name */
@@ -133,11 +124,15 @@ const portOf = (port: Row, bridge: string, card: Row | undefined, rows: Rows): O
   };
 };
 
-const internalOf = (port: Row, bridge: Row, card: Row, network: string): OvsInternal => {
+const linkOf = (port: Row, bridge: Row, card: Row, network: string): OvsLink => {
   const name = textOf(port.name);
   const local = name === bridge.name;
   return {
+    kind: 'link',
+    type: 'ovs',
+    ns: 'host',
     name,
+    up: false,
     bridge: textOf(bridge.name),
     mac: (local ? recordOf(bridge.other_config).hwaddr : textOf(members(card.mac)[0])) ?? '',
     mtu: numberOf(card.mtu_request) ?? 0,
@@ -155,7 +150,7 @@ export const stateOf = (tables: Tables): OvsState => {
   };
   const bridges: OvsBridgeObject[] = [];
   const found: OvsPortObject[] = [];
-  const internals = new Map<string, OvsInternal>();
+  const links: OvsLink[] = [];
   const numbers = new Map<string, Map<number, string>>();
   for (const bridge of tables.Bridge ?? []) {
     const name = textOf(bridge.name);
@@ -171,10 +166,10 @@ export const stateOf = (tables: Tables): OvsState => {
       if (port.name === name) local = card;
       const network = recordOf(port.external_ids)[MARK];
       if (network === undefined) continue;
-      if (card.type === 'internal') internals.set(textOf(port.name), internalOf(port, bridge, card, network));
+      if (card.type === 'internal') links.push(linkOf(port, bridge, card, network));
       else found.push(portOf(port, name, card, rows));
     }
     if (owner !== undefined) bridges.push(bridgeOf(bridge, local));
   }
-  return { bridges, ports: found, internals, names: new Set(numbers.keys()), numbers };
+  return { bridges, ports: found, links, names: new Set(numbers.keys()), numbers };
 };

@@ -2,8 +2,8 @@
  * Switches and the host's interfaces on them, as OVSDB operations. Pure but for `Bridges`, which asks what is there first:
  * what has our name but not our mark is never changed. A bridge of ours to which others plugged something is handed over.
  */
-import { conflict } from '../../errors.js';
-import type { OvsBridgeObject, OvsLink } from '../../plan/objects.js';
+import { conflict } from '../errors.js';
+import type { OvsBridgeObject, OvsLink } from '../plan/objects.js';
 import type { Ovsdb } from './ovsdb.js';
 import { MARK, NAMED } from './state.js';
 import {

@@ -1,5 +1,5 @@
 /** OpenFlow 1.3 messages (ONF TS-006, 7): those we send, those we read. Pure. */
-import type { OvsFlowObject } from '../../plan/objects.js';
+import type { OvsFlowObject } from '../plan/objects.js';
 import { decodeMatch, encodeMatch, OFPP, type PortNumbers } from './oxm.js';
 
 const VERSION = 4;

@@ -1,13 +1,13 @@
 /** What Open vSwitch holds by our own plans: the measure of drift there. Pure bookkeeping; nobody is asked. */
-import { same } from '../../plan/equal.js';
+import { same } from '../plan/equal.js';
 import {
   type KernelObject,
   type OvsBridgeObject,
   type OvsLink,
   type OvsPortObject,
   objectKey,
-} from '../../plan/objects.js';
-import type { Plan } from '../../plan/plan.js';
+} from '../plan/objects.js';
+import type { Plan } from '../plan/plan.js';
 import type { OvsState } from './state.js';
 
 type Kept = OvsBridgeObject | OvsPortObject | OvsLink;
@@ -19,10 +19,6 @@ export class ExpectedOvs {
   readonly #kept = new Map<string, Kept>();
   /** bridge → keys of its flows */
   readonly #flows = new Map<string, Set<string>>();
-
-  adopt(objects: readonly KernelObject[]): void {
-    for (const o of objects) this.#make(o);
-  }
 
   follow(plan: Plan): void {
     for (const { op, object } of plan) {
@@ -42,20 +38,12 @@ export class ExpectedOvs {
   /** True where something planned is missing or otherwise, or something with our mark is in no plan. */
   drifted(state: OvsState): boolean {
     const there = new Set<string>();
-    for (const o of [...state.bridges, ...state.ports]) {
+    for (const o of [...state.bridges, ...state.ports, ...state.links]) {
       const planned = this.#kept.get(objectKey(o));
-      if (!planned || !same(planned, o)) return true;
+      if (!planned || !same(inDatabase(planned), o)) return true;
       there.add(objectKey(o));
     }
-    for (const { name } of state.internals.values()) there.add(`link host ${name}`);
-    return [...this.#kept].some(([key, o]) => !there.has(key) && !isUsed(o, state)) || this.#unplanned(state);
-  }
-
-  #unplanned({ internals }: OvsState): boolean {
-    return [...internals.values()].some(({ name, bridge, tag, mac, mtu }) => {
-      const o = this.#kept.get(`link host ${name}`);
-      return o?.kind !== 'link' || o.bridge !== bridge || o.tag !== tag || o.mac !== mac || o.mtu !== mtu;
-    });
+    return [...this.#kept].some(([key, o]) => !there.has(key) && !isUsed(o, state));
   }
 
   #make(o: KernelObject): void {
@@ -73,6 +61,9 @@ export class ExpectedOvs {
     if (keys?.size === 0) this.#flows.delete(o.bridge);
   }
 }
+
+/** Whether a link is up is not the database's to say. */
+const inDatabase = (o: Kept): Kept => (o.kind === 'link' ? { ...o, up: false } : o);
 
 /** A bridge that the user made has no mark of ours: being there is enough. */
 const isUsed = (o: Kept, { names }: OvsState): boolean =>

@@ -1,11 +1,12 @@
 /** What is plugged into a switch, as OVSDB operations; neighbouring steps of a plan are one transaction. */
-import { conflict, invalid } from '../../errors.js';
-import { type OvsPortObject, type OvsTunnel, objectKey } from '../../plan/objects.js';
-import type { Step } from '../../plan/plan.js';
+import { conflict, invalid } from '../errors.js';
+import { type OvsPortObject, type OvsTunnel, objectKey } from '../plan/objects.js';
+import type { Step } from '../plan/plan.js';
 import { isMarked } from './bridges.js';
 import type { Ovsdb } from './ovsdb.js';
 import { FOR_PORT, ROLE } from './state.js';
 import { isSilence } from './stream.js';
+import { leaveUplink, takeUplink } from './uplink.js';
 import {
   called,
   map,
@@ -154,24 +155,11 @@ const update = (o: OvsPortObject, n: number, row: Row): readonly Operation[] => 
   ];
 };
 
-interface PortStep {
-  readonly op: Step['op'];
-  readonly object: OvsPortObject;
-}
-
-export const portSteps = (steps: readonly Step[]): readonly PortStep[] =>
-  steps.flatMap(({ op, object }) => (object.kind === 'ovs-port' ? [{ op, object }] : []));
-
-/** An interface of the host, taken for a switch and given back. `take` throws where it is in use. */
-export interface Uplink {
-  take(name: string): void;
-  leave(name: string): void;
-}
+type PortStep = Step<OvsPortObject>;
 
 export class Ports {
   constructor(
     private readonly db: Ovsdb,
-    private readonly uplink: Uplink,
     /** told of what could not be taken away */
     private readonly owed: () => void,
   ) {}
@@ -196,7 +184,7 @@ export class Ports {
         return row && isMarked(row) ? [...unplug(row), ...dropShaping(name)] : [];
       });
       if (operations.length > 0) this.db.change(operations);
-      for (const { role, name } of objects) if (role === 'uplink') this.uplink.leave(name);
+      for (const { role, name } of objects) if (role === 'uplink') leaveUplink(name);
     } catch (error) {
       if (!isSilence(error)) throw error;
       this.owed();
@@ -209,7 +197,7 @@ export class Ports {
       const row = rows.get(object.name);
       if (op !== 'delete' && row && !isMarked(row))
         throw conflict(`${object.name} is plugged into Open vSwitch by somebody else`);
-      if (op !== 'delete' && object.role === 'uplink' && !row) this.uplink.take(object.name);
+      if (op !== 'delete' && object.role === 'uplink' && !row) takeUplink(object.name);
     }
     const operations = steps.flatMap(({ op, object }, n) => {
       const row = rows.get(object.name);

@@ -2,7 +2,7 @@
  * Framing of JSON-RPC 1.0 as OVSDB speaks it (RFC 7047, 4): JSON objects one after the other on a stream, with nothing
  * between them but white space. Pure. Invariant: whatever the pieces in which bytes arrive, the same texts come out.
  */
-import { unavailable } from '../../errors.js';
+import { unavailable } from '../errors.js';
 
 /** The largest message taken: a database of ten thousand ports is some 10 MB. */
 const LARGEST = 64 << 20;

@@ -3,7 +3,7 @@
  * ovs-vswitchd has carried it out (`next_cfg` and `cur_cfg` of ovs-vswitchd.conf.db(5), as ovs-vsctl does).
  */
 import { join } from 'node:path';
-import { internal } from '../../errors.js';
+import { internal } from '../errors.js';
 import { echoReply, JsonSplitter, type Message, parseMessage, request } from './json.js';
 import { type Patience, Stream } from './stream.js';
 import { numberOf, type Operation, type Row, type Tables } from './values.js';

@@ -2,7 +2,7 @@
  * OpenFlow 1.3 matches (7.2.3, OXM) as text fields and back. Pure. Fields are called as `ovs-ofctl` calls them; an order
  * by field number satisfies every prerequisite.
  */
-import { addressBytes, addressText } from '../sockaddr.js';
+import { addressBytes, addressText } from '../kernel/sockaddr.js';
 
 type Kind = 'port' | 'mac' | 'hex' | 'number' | 'address';
 

@@ -4,10 +4,10 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { internal } from '../../errors.js';
-import { same } from '../../plan/equal.js';
-import { matchText, type OvsFlowObject } from '../../plan/objects.js';
-import type { Step } from '../../plan/plan.js';
+import { internal } from '../errors.js';
+import { same } from '../plan/equal.js';
+import { matchText, type OvsFlowObject } from '../plan/objects.js';
+import type { Step } from '../plan/plan.js';
 import {
   type Answer,
   addFlow,
@@ -134,13 +134,7 @@ const freeMeters = function* (meters: readonly MeterEntry[]): Generator<number, 
   throw internal('the bridge has no meter left');
 };
 
-interface FlowStep {
-  readonly op: Step['op'];
-  readonly object: OvsFlowObject;
-}
-
-export const flowSteps = (steps: readonly Step[]): readonly FlowStep[] =>
-  steps.flatMap(({ op, object }) => (object.kind === 'ovs-flow' ? [{ op, object }] : []));
+type FlowStep = Step<OvsFlowObject>;
 
 export class Flows {
   constructor(

@@ -2,9 +2,9 @@
  * A blocking connection to a unix socket that never waits beyond its deadline. Plans are carried out synchronously (ADR
  * 2), so Open vSwitch is spoken to as the kernel is.
  */
-import { EAGAIN } from '../../errno.js';
-import { unavailable, type ViaductError } from '../../errors.js';
-import * as ffi from '../ffi.js';
+import { EAGAIN } from '../errno.js';
+import { unavailable, type ViaductError } from '../errors.js';
+import * as ffi from '../kernel/ffi.js';
 
 /** `sun_path` of `struct sockaddr_un`, with its NUL */
 const LONGEST_PATH = 108;

@@ -1,50 +1,37 @@
 /**
- * How each kind of kernel object is made, changed and deleted. The table is a mapped type over the kinds: a kind without
- * an executor does not compile. Creating what is there in the same state and deleting what is gone are successes.
+ * How each kind that the kernel keeps of a namespace is made, changed, deleted and looked at. The table is a mapped type
+ * over the kinds: a kind without a row does not compile.
  */
-import { EEXIST } from '../errno.js';
-import { conflict, invalid, KernelError } from '../errors.js';
+import { EEXIST } from '../../errno.js';
+import { conflict, invalid, KernelError } from '../../errors.js';
 import type {
   ForeignObject,
-  HostPortObject,
-  KernelKind,
-  KernelObject,
+  KindOf,
+  ObjectOf,
   OffloadObject,
-  ResolverObject,
   RouteObject,
   SysctlObject,
-} from '../plan/objects.js';
-import type { Step } from '../plan/plan.js';
-import type { LocalObjects } from './contract.js';
-import { SystemError } from './ffi.js';
-import { createLink, deleteLink, type LinkContext, replaceLink } from './links/index.js';
-import { addressPresent, fdbPresent, isTakenDown, neighbourPresent, routePresent } from './look.js';
-import { createNamespace, removeNamespace } from './netns.js';
-import { setOffload } from './offload.js';
-import type { OpenVswitch } from './ovs/index.js';
-import { IPV6_FORWARDING, keepRouterAdvertisements } from './router-advertisements.js';
-import { createAddress, deleteAddress } from './rtnetlink/address.js';
+} from '../../plan/objects.js';
+import { SystemError } from '../ffi.js';
+import { createLink, deleteLink, type LinkContext, linkPresent, replaceLink } from '../links/index.js';
+import { addressPresent, fdbPresent, isTakenDown, neighbourPresent, routePresent } from '../look.js';
+import { createNamespace, isNamespace, removeNamespace } from '../netns.js';
+import { hasOffload, setOffload } from '../offload.js';
+import { IPV6_FORWARDING, keepRouterAdvertisements } from '../router-advertisements.js';
+import { createAddress, deleteAddress } from '../rtnetlink/address.js';
 import {
   createFdb,
   createNeighbour,
   deleteFdb,
   deleteNeighbour,
   replaceNeighbour,
-} from './rtnetlink/neighbour.js';
-import { createConnectedRoute, createRoute, deleteRoute, replaceRoute } from './rtnetlink/route.js';
-import type { Session } from './session.js';
-import { exchangeSysctl, readSysctl, writeSysctl } from './sysctl.js';
-
-type ObjectOf<K extends KernelKind> = Extract<KernelObject, { kind: K }>;
-
-/** What one run of `apply` shares among its steps. */
-export interface Context extends LinkContext {
-  /** values that sysctls had before the plan wrote them, by object key; for its inverse */
-  readonly formerValues: Map<string, string>;
-}
+} from '../rtnetlink/neighbour.js';
+import { createConnectedRoute, createRoute, deleteRoute, replaceRoute } from '../rtnetlink/route.js';
+import type { Session } from '../session.js';
+import { exchangeSysctl, hasSysctl, readSysctl, writeSysctl } from '../sysctl.js';
 
 /** Each step is one netlink message on one link; neighbouring steps of a namespace share a datagram. */
-export interface MessageExecutor<T> {
+export interface MessageRow<T> {
   readonly by: 'message';
   create(object: T, index: number): Buffer;
   replace(object: T, index: number): Buffer;
@@ -55,40 +42,20 @@ export interface MessageExecutor<T> {
   /** the error for a refused create that a user can do something about */
   explain?(object: T, errno: number): Error | undefined;
 }
-export interface Calls<T> {
-  create(object: T, context: Context): void;
-  replace(object: T, before: T, context: Context): void;
-  delete(object: T, context: Context): void;
-}
-/** Each step is a call. */
-export interface CallExecutor<T> extends Calls<T> {
-  readonly by: 'call';
-}
-/** Each step is a call made inside the object's namespace; neighbouring steps share the visit. */
-interface VisitExecutor<T> extends Calls<T> {
-  readonly by: 'visit';
-}
-/** Neighbouring steps of the kind go together, all or nothing. */
-export interface RunExecutor {
-  readonly by: 'run';
-  run(steps: readonly Step[]): void;
-}
-/** Neighbouring steps are one atomic nftables batch. */
-interface BatchExecutor {
-  readonly by: 'batch';
+
+export interface CallRow<T> {
+  /** `visit`: the calls are made inside the object's namespace, and neighbouring steps share the visit */
+  readonly by: 'call' | 'visit';
+  create(object: T, context: LinkContext): void;
+  replace(object: T, before: T, context: LinkContext): void;
+  delete(object: T, context: LinkContext): void;
+  present(session: Session, object: T): boolean;
 }
 
-export type Executors = {
-  readonly [K in KernelKind]: K extends 'element'
-    ? BatchExecutor
-    : K extends 'address' | 'route' | 'neighbour' | 'fdb'
-      ? MessageExecutor<ObjectOf<K>>
-      : K extends 'ovs-port' | 'ovs-flow'
-        ? RunExecutor
-        : K extends 'sysctl'
-          ? VisitExecutor<ObjectOf<K>>
-          : CallExecutor<ObjectOf<K>>;
-};
+type Kind = KindOf<'netlink'>;
+export type NetlinkObject = ObjectOf<Kind>;
+/** What is on a link. */
+export type OnLink = ObjectOf<'address' | 'route' | 'neighbour' | 'fdb'>;
 
 /** A SystemError of a call as KernelError, named after what was tried. */
 const asKernelError = (operation: string, work: () => void): void => {
@@ -100,21 +67,6 @@ const asKernelError = (operation: string, work: () => void): void => {
   }
 };
 
-const local = <T extends KernelObject>(objects: LocalObjects<T>): CallExecutor<T> => ({
-  by: 'call',
-  create: (o) => objects.create(o),
-  replace: (o, before) => {
-    objects.delete(before);
-    try {
-      objects.create(o);
-    } catch (error) {
-      objects.create(before);
-      throw error;
-    }
-  },
-  delete: (o) => objects.delete(o),
-});
-
 /** `net/ipv4/conf/eth0/arp_notify`: the link it is of; empty for one of the namespace. */
 const linkOfSysctl = (path: string): string => path.split('/').at(-2) ?? '';
 
@@ -124,7 +76,7 @@ const sysctlKey = (o: SysctlObject): string => `${o.ns} ${o.path}`;
  * A sysctl cannot be absent: to delete one is to leave it, or, in an inverse, to write back what it was; one of a link
  * that the plan made goes with the link.
  */
-const sysctl: VisitExecutor<SysctlObject> = {
+const sysctl: CallRow<SysctlObject> = {
   by: 'visit',
   create: (o, { formerValues, made }) => {
     if (o.ns === 'host' && o.path === IPV6_FORWARDING && o.value === '1') keepRouterAdvertisements();
@@ -141,6 +93,7 @@ const sysctl: VisitExecutor<SysctlObject> = {
     // An interface that is gone has taken it along.
     if (former !== undefined && readSysctl(o.ns, o.path) !== undefined) writeSysctl(o.ns, o.path, former);
   },
+  present: (_, o) => (o.ns === 'host' || isNamespace(o.ns)) && hasSysctl(o.ns, o.path, o.value),
 };
 
 /** A container with NET_ADMIN has chosen its own way out. */
@@ -150,28 +103,28 @@ const explainRoute = ({ destination, ns }: RouteObject, errno: number): Error | 
     : undefined;
 
 /** Somebody else's interface: that it is there is all we ask. */
-const foreign: CallExecutor<ForeignObject> = {
+const foreign: CallRow<ForeignObject> = {
   by: 'call',
   create: (o, { session }) => {
     if (!session.link(o.ns, o.name)) throw invalid(o.missing);
   },
   replace: () => {},
   delete: () => {},
+  present: (session, o) => session.link(o.ns, o.name) !== undefined,
 };
 
 /** It goes with its interface; as an inverse it needs no undoing either. */
-const offload: CallExecutor<OffloadObject> = {
+const offload: CallRow<OffloadObject> = {
   by: 'call',
   create: setOffload,
   replace: setOffload,
   delete: () => {},
+  present: (_, o) => hasOffload(o),
 };
 
-export const createExecutors = (
-  hostPorts: LocalObjects<HostPortObject>,
-  resolvers: LocalObjects<ResolverObject>,
-  ovs: OpenVswitch,
-): Executors => ({
+const ROWS: {
+  readonly [K in Kind]: K extends OnLink['kind'] ? MessageRow<ObjectOf<K>> : CallRow<ObjectOf<K>>;
+} = {
   netns: {
     by: 'call',
     create: (o) => asKernelError(`netns create ${o.path}`, () => createNamespace(o.path)),
@@ -180,12 +133,14 @@ export const createExecutors = (
       session.leave(o.path);
       asKernelError(`netns delete ${o.path}`, () => removeNamespace(o.path));
     },
+    present: (_, o) => isNamespace(o.path),
   },
   link: {
     by: 'call',
     create: (o, context) => createLink(context, o),
     replace: (o, before, context) => replaceLink(context, o, before),
     delete: (o, context) => deleteLink(context, o),
+    present: linkPresent,
   },
   // An address has no state beside its key but the route to its subnet: to replace one is to make sure of that.
   address: {
@@ -214,16 +169,9 @@ export const createExecutors = (
   fdb: { by: 'message', create: createFdb, replace: createFdb, delete: deleteFdb, present: fdbPresent },
   foreign,
   sysctl,
-  element: { by: 'batch' },
-  hostport: local(hostPorts),
-  resolver: local(resolvers),
   offload,
-  'ovs-bridge': {
-    by: 'call',
-    create: (o) => ovs.createBridge(o),
-    replace: (o) => ovs.createBridge(o),
-    delete: (o) => ovs.deleteBridge(o),
-  },
-  'ovs-port': { by: 'run', run: (steps) => ovs.runPorts(steps) },
-  'ovs-flow': { by: 'run', run: (steps) => ovs.runFlows(steps) },
-});
+};
+
+/** The table pairs each kind with the row of exactly that kind. */
+export const rowOf = (o: NetlinkObject): MessageRow<OnLink> | CallRow<NetlinkObject> =>
+  ROWS[o.kind] as MessageRow<OnLink> | CallRow<NetlinkObject>;

@@ -1,5 +1,6 @@
 /** Asks the daemon as any client of Docker does: HTTP over the unix socket or TCP that DOCKER_HOST names. */
 import { request } from 'node:http';
+import * as z from 'zod';
 import { unavailable, ViaductError } from '../errors.js';
 
 export const DEFAULT_HOST = 'unix:///var/run/docker.sock';
@@ -31,6 +32,15 @@ const refusedBy = (dockerHost: string, cause: unknown): ViaductError =>
     cause,
   );
 
+/** Docker's errors are JSON with a message. */
+const told = (text: string): string => {
+  try {
+    return z.object({ message: z.string() }).parse(JSON.parse(text)).message;
+  } catch {
+    return text.slice(0, 500);
+  }
+};
+
 const TIME_LIMIT_MS = 30_000;
 
 export const clientOf = (dockerHost: string): Get => {
@@ -45,6 +55,7 @@ export const clientOf = (dockerHost: string): Get => {
           answer.on('error', reject);
           answer.on('end', () => {
             const text = Buffer.concat(chunks).toString();
+            if (answer.statusCode === 404) return reject(new ViaductError('not-found', told(text)));
             if (answer.statusCode !== 200) {
               reject(new ViaductError('internal', `GET ${path}: ${answer.statusCode} ${text.slice(0, 500)}`));
               return;

@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { ZodError } from 'zod';
+import { objects } from '../door/schema.js';
+import { invalid, notFound, ViaductError } from '../errors.js';
 import * as answers from './answers.js';
 import { clientOf, DEFAULT_HOST, type Get } from './client.js';
-import { addressesText, portsText, statusText } from './tables.js';
+import { addressesText, objectsText, portsText, statusText } from './tables.js';
 
 const VERSION: string = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -41,6 +43,32 @@ program
   .command('addresses')
   .description('every address of the running containers, by network')
   .action(async () => print(addressesText(await running())));
+
+/** A container and a network may have one name: both are meant then. */
+const objectsOf = async (name: string) => {
+  const tried = await Promise.allSettled(
+    ['container', 'network'].map(async (kind) =>
+      objects.parse(await get(`/viaduct/v1/objects?${kind}=${encodeURIComponent(name)}`)),
+    ),
+  );
+  const found = tried.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const failed = tried.flatMap((each): unknown[] => (each.status === 'rejected' ? [each.reason] : []));
+  const other = failed.find((error) => !(error instanceof ViaductError && error.kind === 'not-found'));
+  if (other) throw other;
+  if (found.length === 0) throw notFound(`there is no container and no network ${name}`);
+  return found.flat();
+};
+
+program
+  .command('objects')
+  .description('what is in the kernel because of a container or a network, and for whom')
+  .argument('<name>', 'of a container or a network, or an id')
+  .option('--format <format>', 'text or json', 'text')
+  .action(async (name: string, { format }: { format: string }) => {
+    if (format !== 'text' && format !== 'json') throw invalid(`--format ${format}: text or json`);
+    const seen = await objectsOf(name);
+    print(format === 'json' ? JSON.stringify(seen, null, 2) : objectsText(seen));
+  });
 
 program.parseAsync().catch((error: unknown) => {
   const reason =

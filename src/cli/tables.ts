@@ -1,4 +1,5 @@
 /** What the commands print, as pure text from checked answers. */
+import type { Objects } from '../door/schema.js';
 import type { Containers, Dropped, Port, Summary, Version } from './answers.js';
 
 /** Columns as wide as their widest cell, two blanks apart; the last one is not padded. */
@@ -126,3 +127,24 @@ export const addressesText = (containers: Containers): string =>
       )
       .sort((a, b) => order(a.join(' '), b.join(' '))),
   ]);
+
+const MARK: Readonly<Record<Objects[number]['state'], string>> = {
+  there: '  ',
+  missing: '! ',
+  unknown: '? ',
+};
+
+/** One block for each of those it is there for, one line an object. What is not there is marked, and told of at the end. */
+export const objectsText = (objects: Objects): string => {
+  const blocks = new Map<string, string[]>();
+  for (const { owner, text, state } of objects)
+    blocks.set(owner.name, [...(blocks.get(owner.name) ?? []), `${MARK[state]}${text}`]);
+  const missing = objects.filter(({ state }) => state === 'missing').length;
+  const unknown = objects.filter(({ state }) => state === 'unknown').length;
+  return [
+    ...[...blocks].flatMap(([name, lines]) => [`${name}:`, ...lines]),
+    ...(objects.length === 0 ? ['nothing: it does not run, or needs nothing in the kernel'] : []),
+    ...(missing > 0 ? [`! ${missing} not as it must be: \`viaduct status\` and the log say why`] : []),
+    ...(unknown > 0 ? [`? ${unknown} not known: what keeps it does not answer`] : []),
+  ].join('\n');
+};

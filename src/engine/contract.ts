@@ -4,6 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { DaemonConfig } from '../config/contract.js';
+import type { Objects, Topology } from '../door/schema.js';
 import type { Images } from '../images/contract.js';
 import type { Container, ContainerConfig, EndpointSettings, HostConfig } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
@@ -194,6 +195,14 @@ export interface DroppedPackets {
   readonly packets: number;
 }
 
+/** What Docker has no words for; reads only. References are understood as everywhere; throws not-found. */
+export interface Seeing {
+  /** What must be in the kernel because of a container that runs, or of a network and those on it. */
+  objectsOfContainer(reference: string): Promise<Objects>;
+  objectsOfNetwork(reference: string): Promise<Objects>;
+  topology(): Topology;
+}
+
 export interface Engine {
   readonly config: DaemonConfig;
   /** Resolves when what was commanded so far outlives a power cut; undefined: it does. Rejects where the disk refuses. */
@@ -206,6 +215,7 @@ export interface Engine {
   readonly volumes: VolumeCommands;
   readonly images: Images;
   readonly builds: BuildCommands;
+  readonly seeing: Seeing;
   readonly events: {
     publish(event: Omit<EngineEvent, 'timeNano'>): void;
     /** Past events (the last 1,000 are kept) then live ones; answers a function that ends the subscription. */

@@ -42,6 +42,7 @@ import { sourceTeller } from './networks/sources.js';
 import type { EngineVolumes, Parts } from './parts.js';
 import { Debts } from './plugins/debts.js';
 import { replayAddresses } from './plugins/replay.js';
+import { createSeeing } from './seeing.js';
 import type { HostFacts } from './view.js';
 import { sweepSubpaths } from './volumes/subpath.js';
 
@@ -139,6 +140,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     networks: createNetworkCommands(parts, createAttaching(parts, lifecycle)),
     containers,
     builds: createBuildCommands(parts, containers),
+    seeing: createSeeing({ ...converging, host: rooms.host, drivers: rooms.drivers }),
     execs: createExecCommands(parts),
     volumes: rooms.volumes,
     images: rooms.images,

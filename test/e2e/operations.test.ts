@@ -2,6 +2,7 @@
 import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { objects } from '../../src/door/schema.js';
 import { CLIENTS, ROOT } from '../support/daemon.js';
 import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
 import { attempt, run, until } from '../support/run.js';
@@ -182,6 +183,13 @@ test('O1 viaduct status, ports, addresses', async () => {
   expect(await viaduct('status')).toContain(d.dataRoot);
   expect(await viaduct('ports')).toMatch(/^0\.0\.0\.0:8080-8082 +tcp +c1 +80-82$/m);
   expect(await viaduct('addresses')).toMatch(/^mynetwork +c1 +10\.95\.0\.2 /m);
+  expect(await viaduct('objects', 'c1')).toMatch(
+    /^container c1 on network mynetwork:$(.|\n)*10\.95\.0\.2\/24/m,
+  );
+  const seen = objects.parse(JSON.parse(await viaduct('objects', 'mynetwork', '--format', 'json')));
+  expect(seen.filter(({ state }) => state !== 'there')).toEqual([]);
+  expect(new Set(seen.map(({ owner }) => owner.kind))).toEqual(new Set(['network', 'endpoint']));
+  await expect(viaduct('objects', 'nobody')).rejects.toThrow('no container and no network nobody');
 });
 
 describe('the code that V8 made when the daemon was built', () => {

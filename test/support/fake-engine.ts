@@ -273,6 +273,15 @@ export function createFakeEngine(
     runtime: { name: 'crun', version: '1.8.1' },
     warnings: () => ['the record was set aside'],
     dropped: () => [{ container: 'web', network: 'net', reason: 'another address than its own', packets: 3 }],
+    seeing: {
+      async objectsOfContainer(reference) {
+        const { id, name } = getContainer(reference);
+        const owner = { kind: 'sandbox' as const, id, name: `container ${name}` };
+        return [{ kind: 'netns', text: `ip netns add ${id.slice(0, 12)}`, owner, state: 'there' }];
+      },
+      objectsOfNetwork: async () => [],
+      topology: () => ({ networks: [], containers: [], endpoints: [] }),
+    },
     networkDrivers: () => ['bridge', 'host', 'null'],
     events,
     networks: {

@@ -27,6 +27,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   failpoints: { may: [], because: 'places at which a test ends the daemon belong to no layer' },
   'last-resort': { may: ['log'], because: 'what nobody caught belongs to no layer' },
   log: { may: [], because: 'the shape of a log belongs to no layer' },
+  door: { may: [], because: 'what is answered to people who look is described once, for both ends' },
   ipam: { may: ['model', 'errors'], because: 'allocation is pure, so it can be property-tested' },
   plan: { may: ['model', 'errors'], because: 'a plan is data; who carries it out is not its business' },
   firewall: {
@@ -85,6 +86,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'errno',
       'log',
       'failpoints',
+      'door',
       'ipam',
       'drivers',
       'firewall',
@@ -105,6 +107,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'model',
       'errors',
       'log',
+      'door',
       'engine/contract',
       'engine/build/contract',
       'images/contract',
@@ -114,7 +117,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'the API is one door among others: it sees the engine’s contract and nothing behind it',
   },
   cli: {
-    may: ['model', 'errors', 'engine/contract'],
+    may: ['model', 'errors', 'door', 'engine/contract'],
     because: 'the command line speaks to the daemon as any client does',
   },
 };

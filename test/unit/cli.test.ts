@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import * as answers from '../../src/cli/answers.js';
 import { clientOf } from '../../src/cli/client.js';
-import { addressesText, portsText, statusText, table } from '../../src/cli/tables.js';
+import { addressesText, objectsText, portsText, statusText, table } from '../../src/cli/tables.js';
 
 const container = (name: string, ports: object[], networks: object = {}) => ({
   Id: name,
@@ -108,4 +108,27 @@ test('nobody there is said with the remedy; an address of another kind is refuse
     'no daemon answers on unix:///not/there.sock: start it with',
   );
   expect(() => clientOf('ssh://somewhere')).toThrow('neither unix:///path nor tcp://host:port');
+});
+
+test('objects: by whom they are there for; what is not there is marked and counted', () => {
+  const network = { kind: 'network' as const, id: 'n', name: 'network web' };
+  const host = { kind: 'host' as const, id: '', name: 'all networks together' };
+  expect(
+    objectsText([
+      { kind: 'link', text: 'ip link add br-1 type bridge', owner: network, state: 'there' },
+      { kind: 'sysctl', text: 'sysctl net.ipv4.ip_forward=1', owner: host, state: 'missing' },
+      { kind: 'address', text: 'ip addr add 10.0.0.1/24 dev br-1', owner: network, state: 'unknown' },
+    ]),
+  ).toBe(
+    [
+      'network web:',
+      '  ip link add br-1 type bridge',
+      '? ip addr add 10.0.0.1/24 dev br-1',
+      'all networks together:',
+      '! sysctl net.ipv4.ip_forward=1',
+      '! 1 not as it must be: `viaduct status` and the log say why',
+      '? 1 not known: what keeps it does not answer',
+    ].join('\n'),
+  );
+  expect(objectsText([])).toContain('nothing');
 });

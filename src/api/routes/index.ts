@@ -11,11 +11,13 @@ import { EVENT_ROUTES } from './events.js';
 import { EXEC_ROUTES } from './execs.js';
 import { IMAGE_ROUTES } from './images.js';
 import { NETWORK_ROUTES } from './networks.js';
+import { SEEING_ROUTES } from './seeing.js';
 import { SYSTEM_ROUTES } from './system.js';
 import { VOLUME_ROUTES } from './volumes.js';
 
 export const ROUTES: readonly Route[] = [
   ...SYSTEM_ROUTES,
+  ...SEEING_ROUTES,
   ...DISK_USAGE_ROUTES,
   ...EVENT_ROUTES,
   ...NETWORK_ROUTES,

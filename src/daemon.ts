@@ -16,6 +16,7 @@ import { movedLinks } from './engine/plugins/part.js';
 import { createVolumes } from './engine/volumes/index.js';
 import { apiElements, relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
+import { addressOfHost } from './kernel/host-address.js';
 import { hostHolds, hostLink } from './kernel/host-link.js';
 import { createKernel } from './kernel/index.js';
 import { createLeaving } from './kernel/leaving.js';
@@ -129,6 +130,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     runtime,
     volumes: createVolumes({
       erase: leaving.remove,
+      addressOf: addressOfHost,
       dataRoot: config.dataRoot,
       publish: events.publish,
       warn: (message) => log.warn({}, message),

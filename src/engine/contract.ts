@@ -137,8 +137,8 @@ export interface ContainerCommands {
       pause: boolean;
     },
   ): Promise<string>;
-  stat(reference: string, path: string): PathStat;
-  archive(reference: string, path: string): { stat: PathStat; tar: Readable };
+  stat(reference: string, path: string): Promise<PathStat>;
+  archive(reference: string, path: string): Promise<{ stat: PathStat; tar: Readable }>;
   extract(
     reference: string,
     path: string,

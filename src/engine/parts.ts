@@ -14,6 +14,11 @@ import type { Debts } from './plugins/debts.js';
 import type { View } from './view.js';
 
 export interface EngineVolumes extends VolumeCommands {
+  /**
+   * Asks what is to be asked before the volume can be mounted (an address of its device's host). Before each `mount`.
+   * `givenUp`: nobody waits for it any more.
+   */
+  ready(name: string, givenUp?: AbortSignal): Promise<void>;
   /** Mounts the volume's device where it has one; answers its directory. */
   mount(name: string): string;
   unmount(name: string): void;

@@ -13,10 +13,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isMounted } from '../../src/engine/volumes/device.js';
 import { copyUp, createVolumes } from '../../src/engine/volumes/index.js';
 import * as ffi from '../../src/kernel/ffi.js';
+import { addressOfHost } from '../../src/kernel/host-address.js';
+import { until } from '../support/run.js';
 
 let root = '';
 beforeAll(() => {
@@ -26,7 +28,19 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-const open = () => createVolumes({ dataRoot: root, usedBy: () => [], publish: () => {} });
+/** Whoever is asked for an address, with what ends the asking. */
+let asked: { host: string; answer: (address: string) => void; signal: AbortSignal | undefined } | undefined;
+const open = () =>
+  createVolumes({
+    dataRoot: root,
+    usedBy: () => [],
+    publish: () => {},
+    addressOf: (host, signal) =>
+      new Promise((answer, reject) => {
+        asked = { host, answer, signal };
+        signal?.addEventListener('abort', () => reject(new Error('context canceled')));
+      }),
+  });
 
 test('a tmpfs volume is mounted while used, twice is once, and found mounted after a restart', () => {
   const volumes = open();
@@ -78,6 +92,62 @@ test('a device that is not there is an error that keeps no secret and leaves no 
     /failed to mount local volume: .*password=\*{8}: mount .*EINVAL/,
   );
   expect(isMounted(mountpoint)).toBe(false);
+});
+
+describe('A K10: the host of a device is asked for while the daemon goes on', () => {
+  const nfs = { type: 'nfs-of-no-kernel', device: ':/export', o: 'addr=files.example,password=secret,ro' };
+
+  test('others are mounted meanwhile; the address takes the name’s place', async () => {
+    const volumes = open();
+    volumes.create({ name: 'remote', driver: 'local', options: nfs, labels: {} });
+    const options = { type: 'tmpfs', device: 'tmpfs' };
+    volumes.create({ name: 'quick', driver: 'local', options, labels: {} });
+    const ready = volumes.ready('remote');
+    await volumes.ready('quick');
+    expect(isMounted(volumes.mount('quick'))).toBe(true);
+    volumes.unmount('quick');
+    expect(asked?.host).toBe('files.example');
+    asked?.answer('192.0.2.7');
+    await ready;
+    expect(() => volumes.mount('remote')).toThrow(/data: addr=192\.0\.2\.7,password=\*{8},ro: mount/);
+    volumes.remove('remote', false);
+  });
+
+  test('whoever leaves ends the asking, and nothing is mounted', async () => {
+    const volumes = open();
+    volumes.create({ name: 'remote', driver: 'local', options: nfs, labels: {} });
+    const left = new AbortController();
+    const ready = volumes.ready('remote', left.signal);
+    left.abort();
+    await expect(ready).rejects.toThrow(/failed to mount local volume: .*\*{8}.*: context canceled/);
+    volumes.remove('remote', false);
+    await expect(volumes.ready('remote')).rejects.toThrow('no such volume');
+  });
+
+  test('the system’s resolver answers, refuses, or is ended with all that it started', async () => {
+    expect(await addressOfHost('127.0.0.5')).toBe('127.0.0.5');
+    await expect(addressOfHost('--version')).rejects.toThrow();
+    const bin = fresh('bin');
+    writeFileSync(join(bin, 'getent'), `#!/bin/sh\necho $$ >${bin}/pid\nsleep 600\n`, { mode: 0o755 });
+    const path = process.env.PATH;
+    process.env.PATH = `${bin}:${path}`;
+    try {
+      await expect(addressOfHost('slow', undefined, 100)).rejects.toThrow('getent');
+      rmSync(join(bin, 'pid'), { force: true });
+      const left = new AbortController();
+      const asking = addressOfHost('slow', left.signal);
+      asking.catch(() => {});
+      const pid = await until(
+        'it asks',
+        () => existsSync(join(bin, 'pid')) && readFileSync(join(bin, 'pid'), 'utf8').trim(),
+      );
+      left.abort();
+      await expect(asking).rejects.toThrow('context canceled');
+      expect(existsSync(`/proc/${pid}`)).toBe(false);
+    } finally {
+      process.env.PATH = path;
+    }
+  });
 });
 
 const image = (name: string): string => {

@@ -486,14 +486,14 @@ export function createFakeEngine(
       top: async () => ({ titles: ['PID', 'CMD'], processes: [['4242', 'sh']] }),
       changes: async () => [],
       commit: async () => IMAGE.id,
-      stat: (_reference, path) => ({
+      stat: async (_reference, path) => ({
         name: path,
         size: 5,
         mode: 0o644,
         mtime: '2026-01-02T03:04:05Z',
         linkTarget: '',
       }),
-      archive: (_reference, path) => ({
+      archive: async (_reference, path) => ({
         stat: { name: path, size: 5, mode: 0o644, mtime: '2026-01-02T03:04:05Z', linkTarget: '' },
         tar: Readable.from([Buffer.from('tar')]),
       }),

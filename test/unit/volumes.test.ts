@@ -25,6 +25,7 @@ const open = (users: Record<string, string[]> = {}) => {
   const events: Omit<EngineEvent, 'timeNano'>[] = [];
   const warnings: string[] = [];
   const volumes = createVolumes({
+    addressOf: async () => '192.0.2.1',
     dataRoot,
     usedBy: (name) => (users[name] ?? []) as ContainerId[],
     publish: (event) => void events.push(event),

@@ -22,7 +22,7 @@ const encodeStat = ({ name: file, size, mode, mtime, linkTarget }: PathStat): st
   Buffer.from(JSON.stringify({ name: file, size, mode, mtime, linkTarget })).toString('base64');
 
 async function get(exchange: Exchange): Promise<void> {
-  const { stat, tar } = exchange.engine.containers.archive(name(exchange), path(exchange));
+  const { stat, tar } = await exchange.engine.containers.archive(name(exchange), path(exchange));
   await sendTar(exchange, tar, { [STAT_HEADER]: encodeStat(stat) });
 }
 
@@ -50,8 +50,8 @@ async function commit(exchange: Exchange): Promise<void> {
 }
 
 export const ARCHIVE_ROUTES = [
-  route('HEAD', '/containers/:name/archive', (exchange) => {
-    const stat = exchange.engine.containers.stat(name(exchange), path(exchange));
+  route('HEAD', '/containers/:name/archive', async (exchange) => {
+    const stat = await exchange.engine.containers.stat(name(exchange), path(exchange));
     exchange.response.setHeader(STAT_HEADER, encodeStat(stat));
     sendEmpty(exchange, 200);
   }),

@@ -10,7 +10,7 @@ import type { ContainerCommands, ContainerCreateRequest } from '../contract.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { etcMounted } from './etc.js';
-import { fillVolumes, sourceOf, unmountVolumes } from './mounts.js';
+import { fillVolumes, readyVolumes, sourceOf, unmountVolumes } from './mounts.js';
 import { containerEvent } from './state.js';
 
 type Filing = Pick<View, 'model' | 'config'> &
@@ -81,7 +81,15 @@ const makeWorkingDirectory = (root: string, path: string): void => {
   }
 };
 
+/** The container, with volumes that can be mounted at once. */
+const ready = async (parts: Filing, reference: string): Promise<Container> => {
+  const container = parts.model.getContainer(reference);
+  await readyVolumes(parts, container);
+  return parts.model.getContainer(container.id);
+};
+
 export const prepareFiles = async (parts: Filing, container: Container): Promise<void> => {
+  await readyVolumes(parts, container);
   const root = parts.images.mount(container.id, container.imageId);
   try {
     if (container.config.WorkingDir !== '') makeWorkingDirectory(root, container.config.WorkingDir);
@@ -94,16 +102,16 @@ export const prepareFiles = async (parts: Filing, container: Container): Promise
 export const createFileCommands = (
   parts: Filing,
 ): Pick<ContainerCommands, 'stat' | 'archive' | 'extract' | 'export'> => ({
-  stat(reference, path) {
-    const container = parts.model.getContainer(reference);
+  async stat(reference, path) {
+    const container = await ready(parts, reference);
     try {
       return parts.runtime.stat(viewOf(parts, container, reference), path);
     } finally {
       release(parts, container.id);
     }
   },
-  archive(reference, path) {
-    const container = parts.model.getContainer(reference);
+  async archive(reference, path) {
+    const container = await ready(parts, reference);
     try {
       const { stat, tar } = parts.runtime.archive(viewOf(parts, container, reference), path);
       containerEvent(parts, container, 'archive-path');
@@ -114,7 +122,7 @@ export const createFileCommands = (
     }
   },
   async extract(reference, path, tar, { noOverwriteDirNonDir, copyUidGid }) {
-    const container = parts.model.getContainer(reference);
+    const container = await ready(parts, reference);
     try {
       const view = viewOf(parts, container, reference);
       const owner = copyUidGid ? ownerOf(parts, container, view.root) : {};

@@ -91,7 +91,7 @@ export const launch = async (
   if (bridge) checkLinks(container, bridge.id, (id) => parts.model.containers.get(id));
   const rootfs = parts.images.mount(container.id, container.imageId);
   failpoint('rootfs-mounted');
-  await mountVolumes(parts, container, rootfs);
+  await mountVolumes(parts, container, rootfs, givenUp);
   failpoint('volumes-mounted');
   let creating: Promise<{ readonly pid: number }> | undefined;
   try {

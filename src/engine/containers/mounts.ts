@@ -13,6 +13,15 @@ const makeSource = (source: string): void => {
   if (!existsSync(source)) mkdirSync(source, { recursive: true, mode: 0o755 });
 };
 
+/** Asks what `sourceOf` needs, which is then made at once. `givenUp`: nobody waits for it any more. */
+export const readyVolumes = async (
+  parts: Mounting,
+  { mounts }: Container,
+  givenUp?: AbortSignal,
+): Promise<void> => {
+  for (const { type, name } of mounts) if (type === 'volume') await parts.volumes.ready(name, givenUp);
+};
+
 /** Where the files of a bind or volume are: made, or mounted, where they are not yet. */
 export const sourceOf = (parts: Mounting, mount: MountPoint): string => {
   if (mount.type === 'volume') return parts.volumes.mount(mount.name);
@@ -32,7 +41,13 @@ export const fillVolumes = async (parts: Mounting, container: Container, rootfs:
     if (isFilled(mount)) await copyUp(rootfs, mount.destination, sourceOf(parts, mount));
 };
 
-export const mountVolumes = async (parts: Mounting, container: Container, rootfs: string): Promise<void> => {
+export const mountVolumes = async (
+  parts: Mounting,
+  container: Container,
+  rootfs: string,
+  givenUp: AbortSignal,
+): Promise<void> => {
+  await readyVolumes(parts, container, givenUp);
   for (const mount of container.mounts) if (mount.type !== 'tmpfs') sourceOf(parts, mount);
   await fillVolumes(parts, container, rootfs);
 };

@@ -1,8 +1,7 @@
 /** The local driver's `type`, `device` and `o`: a file system mounted on the volume's directory while it is used. */
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { refused } from '../../errors.js';
+import { refused, type ViaductError } from '../../errors.js';
 import * as ffi from '../../kernel/ffi.js';
 
 export type DeviceOptions = Readonly<Record<string, string>>;
@@ -66,32 +65,43 @@ const parseMountOptions = (text: string): { readonly flags: number; readonly dat
   return { flags, data: data.join(',') };
 };
 
-/** Milliseconds; the whole daemon waits meanwhile. Two askings of a resolver's default five seconds would be ten. */
-const RESOLVING = 5_000;
+/** Answers a host's address. `signal`: nobody waits for it any more. */
+export type FindAddress = (host: string, signal?: AbortSignal) => Promise<string>;
 
-/** The kernel's NFS and CIFS take addresses, people write names. */
-const resolved = (host: string): string => {
-  const answer = execFileSync('getent', ['ahosts', host], { encoding: 'utf8', timeout: RESOLVING });
-  const address = /^\S+/.exec(answer)?.[0] ?? '';
-  if (isIP(address) === 0) throw new Error(`no address for ${host}`);
-  return address;
+export const isRemote = ({ type = '' }: DeviceOptions): boolean => type === 'cifs' || type.startsWith('nfs');
+
+const failure = ({ device = '', o = '' }: DeviceOptions, directory: string, cause: unknown): ViaductError => {
+  const shown = o.replace(/password=[^,]*/g, 'password=********');
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return refused(
+    `failed to mount local volume: mount ${device}:${directory}, data: ${shown}: ${reason}`,
+    cause,
+  );
 };
 
-const withAddress = (data: string): string =>
-  data
-    .split(',')
-    .map((word) => {
-      const host = word.startsWith('addr=') ? word.slice('addr='.length) : '';
-      return host !== '' && isIP(host) === 0 ? `addr=${resolved(host)}` : word;
-    })
-    .join(',');
+/** The kernel's NFS and CIFS take addresses, people write names. Before anything is mounted. */
+export const withAddress = async (
+  directory: string,
+  options: DeviceOptions,
+  find: FindAddress,
+  signal?: AbortSignal,
+): Promise<DeviceOptions> => {
+  const words = (options.o ?? '').split(',').map(async (word) => {
+    const host = word.startsWith('addr=') ? word.slice('addr='.length) : '';
+    return host !== '' && isIP(host) === 0 ? `addr=${await find(host, signal)}` : word;
+  });
+  try {
+    return { ...options, o: (await Promise.all(words)).join(',') };
+  } catch (cause) {
+    throw failure(options, directory, cause);
+  }
+};
 
 export const mountDevice = (directory: string, options: DeviceOptions): void => {
   const { type = '', device = '', o = '' } = options;
   try {
     const { flags, data } = parseMountOptions(o);
-    const remote = type === 'cifs' || type.startsWith('nfs');
-    ffi.mount(device, directory, type, flags, remote ? withAddress(data) : data);
+    ffi.mount(device, directory, type, flags, data);
     // The kernel ignores every other flag of a bind mount until it is remounted.
     const rest = flags & ~(ffi.MS.BIND | ffi.MS.REC);
     if (flags & ffi.MS.BIND && rest !== 0) {
@@ -99,11 +109,7 @@ export const mountDevice = (directory: string, options: DeviceOptions): void => 
     }
   } catch (cause) {
     if (isMounted(directory)) unmountDevice(directory);
-    const shown = o.replace(/password=[^,]*/g, 'password=********');
-    throw refused(
-      `failed to mount local volume: mount ${device}:${directory}, data: ${shown}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      cause,
-    );
+    throw failure(options, directory, cause);
   }
 };
 

@@ -16,7 +16,17 @@ import type { Volume } from '../../model/volume.js';
 import type { Events } from '../events.js';
 import { freshId } from '../fresh.js';
 import type { EngineVolumes } from '../parts.js';
-import { checkMountOptions, isMounted, mountDevice, mountsBelow, unmountDevice } from './device.js';
+import {
+  checkMountOptions,
+  type DeviceOptions,
+  type FindAddress,
+  isMounted,
+  isRemote,
+  mountDevice,
+  mountsBelow,
+  unmountDevice,
+  withAddress,
+} from './device.js';
 import { writeDurably } from './durable.js';
 
 export { copyUp } from './copy-up.js';
@@ -33,6 +43,8 @@ export interface VolumesOptions {
   readonly usedBy: EngineVolumes['usedBy'];
   readonly publish: Events['publish'];
   readonly warn?: (message: string) => void;
+  /** of a host that is named in a device's options */
+  readonly addressOf: FindAddress;
   /** Takes a directory that has left its name from the disk, in its own time. Default: at once. */
   readonly erase?: (directory: string) => void;
 }
@@ -94,6 +106,7 @@ export const createVolumes = ({
   dataRoot,
   usedBy,
   publish,
+  addressOf,
   warn = () => {},
   erase = eraseNow,
 }: VolumesOptions): EngineVolumes => {
@@ -187,6 +200,7 @@ export const createVolumes = ({
     const doomed = join(root, `${REMOVING}${freshId<string>().slice(0, 12)}`);
     renameSync(directoryOf(volume.name), doomed);
     volumes.delete(volume.name);
+    found.delete(volume.name);
     erase(doomed);
   };
 
@@ -221,11 +235,19 @@ export const createVolumes = ({
     return { deleted, bytes };
   };
 
+  /** options with the addresses that `ready` found, by volume */
+  const found = new Map<string, DeviceOptions>();
+  const ready: EngineVolumes['ready'] = async (name, givenUp) => {
+    const { options, mountpoint } = get(name);
+    if (isRemote(options) && !isMounted(mountpoint))
+      found.set(name, await withAddress(mountpoint, options, addressOf, givenUp));
+  };
+
   const mount: EngineVolumes['mount'] = (name) => {
-    const volume = get(name);
-    if (volume.options.type !== undefined && !isMounted(volume.mountpoint))
-      mountDevice(volume.mountpoint, volume.options);
-    return volume.mountpoint;
+    const { options, mountpoint } = get(name);
+    if (options.type !== undefined && !isMounted(mountpoint))
+      mountDevice(mountpoint, found.get(name) ?? options);
+    return mountpoint;
   };
 
   load();
@@ -237,6 +259,7 @@ export const createVolumes = ({
     usedBy,
     size,
     prune,
+    ready,
     mount,
     unmount: (name) => {
       const { mountpoint, options } = get(name);

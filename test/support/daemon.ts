@@ -39,6 +39,8 @@ export interface StartOptions {
   readonly images?: readonly ImageName[];
   /** further environment of the daemon */
   readonly env?: Readonly<Record<string, string>>;
+  /** a program and its arguments that become the daemon: of each of its lives, asked anew */
+  readonly through?: () => readonly string[];
   /** path of the `docker` client */
   readonly client?: string;
   /** commands run on the host before the daemon starts */
@@ -161,7 +163,17 @@ const startIn = async (world: World, upstream: Upstream, options: StartOptions):
     const places = ['--data-root', dataRoot, '--exec-root', execRoot, '--pidfile', join(base, 'pid')];
     if (IS_VIADUCT)
       places.push('--plugin-socket-dir', join(base, 'plugins'), '--plugin-spec-dir', join(base, 'specs'));
-    const args = [...enter, ENGINE, '-H', `unix://${socket}`, ...places, '--config-file', configFile];
+    const through = options.through?.() ?? [];
+    const args = [
+      ...enter,
+      ...through,
+      ENGINE,
+      '-H',
+      `unix://${socket}`,
+      ...places,
+      '--config-file',
+      configFile,
+    ];
     const started = spawn(program, [...args, ...flags], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -10,9 +10,14 @@ import { ROOT } from '../support/daemon.js';
 import { keeperOf } from '../support/kernel-state.js';
 import { daemonForThisFile, phrasesFor, TELL_PEER } from '../support/phrases.js';
 import { until } from '../support/run.js';
+import { withoutCall } from '../support/without-call.js';
 import { HOST } from '../support/world.js';
 
-const d = daemonForThisFile({ images: ['alpine', 'nettools'] });
+const PIDFD_GETFD = 438;
+
+/** What becomes the next daemon. */
+let through: readonly string[] = [];
+const d = daemonForThisFile({ images: ['alpine', 'nettools'], through: () => through });
 const { inspect, addressOf, subnetOf } = phrasesFor(d);
 
 const server = (name: string, ...flags: string[]) =>
@@ -110,6 +115,48 @@ describe('A K8: a flush while no daemon runs', () => {
     expect(await hits(flows)).toEqual([]);
     expect(keeper()).toBeGreaterThan(0);
   }, 120_000);
+
+  test.each([
+    ['a seccomp filter', 'recorded', withoutCall(PIDFD_GETFD)],
+    ['a lack of CAP_SYS_PTRACE', 'recorded', ['setpriv', '--bounding-set', '-sys_ptrace']],
+    ['a lack of CAP_SYS_PTRACE', 'without its record', ['setpriv', '--bounding-set', '-sys_ptrace']],
+  ])(
+    'A K8: where %s forbids to take the socket of a keeper, %s, the tables change hands openly, and a keeper holds them again',
+    async (_, kept, words) => {
+      const flows = await forbiddenFlows();
+      await until('the port answers', publishedAnswers);
+      const [first, socket] = [keeper(), await owning()];
+      await d.kill9();
+      if (kept === 'without its record') await d.host(`rm ${d.execRoot}/keeper.pid`);
+      const said = d.log().length;
+      try {
+        through = words;
+        await d.start();
+        expect(d.log().slice(said)).toContain('cannot be taken over from');
+        expect(d.log().slice(said)).not.toContain('not as the records want it');
+        expect([0, first]).not.toContain(keeper());
+        expect(await owning()).not.toBe(socket);
+        expect(await hits(flows)).toEqual([]);
+        expect(await publishedAnswers()).toBe(true);
+        await server('new', '--network', 'net', '-p', '9009:80');
+        await until('a new port answers', async () => {
+          return (await d.outside.try(listen(HOST.ipv4, 9009))).stdout !== '';
+        });
+        await d.kill9();
+        await flush();
+        expect(await hits(flows)).toEqual([]);
+        expect(await publishedAnswers()).toBe(true);
+      } finally {
+        through = [];
+      }
+      const [now, theirs] = [keeper(), await owning()];
+      await d.start();
+      expect([keeper(), await owning()]).toEqual([now, theirs]); // one that may takes it as ever
+      process.kill(now, 'SIGKILL'); // the next has all the capabilities again
+      await until('another keeper', () => ![0, now].includes(keeper()));
+    },
+    120_000,
+  );
 
   test('A K8: it stays while containers run without a daemon, and goes with the last of what was kept', async () => {
     await server('web');

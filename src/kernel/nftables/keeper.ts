@@ -97,16 +97,21 @@ export class Keeper {
   }
 
   /**
-   * The socket that owns tables, where a keeper of ours holds it. A recorded one that holds anything else is ended. Throws
+   * The socket that owns tables, where a keeper of ours holds it. One of ours that is not seen to hold it is ended. Throws
    * unavailable where it is a keeper's of another exec root.
    */
   take(owner: number): NetlinkSocket | undefined {
     const recorded = this.#recorded();
     const inode = owner === 0 ? undefined : inodeOf(owner);
-    if (recorded && (!inode || !holds(recorded, inode))) this.#kill(recorded);
-    if (!inode) return undefined;
-    const pid = recorded && holds(recorded, inode) ? recorded : keepers().find((each) => holds(each, inode));
-    if (!pid) return undefined;
+    const pid =
+      inode && (recorded && holds(recorded, inode) ? recorded : keepers().find((each) => holds(each, inode)));
+    if (recorded && recorded !== pid) this.#end(recorded, inode && 'it is not seen to hold it');
+    if (!pid) {
+      // None that may be looked at. One of ours that has no record holds it all the same, where nobody else does.
+      for (const each of inode ? keepers() : [])
+        if (homeOf(each) === this.parts.home) this.#end(each, 'it is not seen to hold it');
+      return undefined;
+    }
     const home = homeOf(pid);
     if (home !== undefined && home !== this.parts.home)
       throw unavailable(
@@ -155,13 +160,21 @@ export class Keeper {
         ffi.close(pidfd);
       }
     } catch (error) {
-      // Where taking descriptors is forbidden (Yama's strictest scope, a seccomp filter) the tables change hands openly.
-      this.parts.warn(
-        `the socket of the firewall's tables cannot be taken over (${String(error)}): another owns them`,
-      );
-      this.#kill(pid);
+      this.#end(pid, String(error));
       return undefined;
     }
+  }
+
+  /**
+   * Where to take descriptors, or to look at them, is forbidden (Yama's strictest scope, a seccomp filter, no CAP_SYS_PTRACE)
+   * the tables change hands openly.
+   */
+  #end(pid: number, why: string | undefined): void {
+    if (why)
+      this.parts.warn(
+        `the socket of the firewall's tables cannot be taken over from process ${pid} (${why}): another owns them`,
+      );
+    this.#kill(pid);
   }
 
   #start(socket: NetlinkSocket): void {

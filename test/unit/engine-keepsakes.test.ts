@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { NO_SETTINGS } from '../../src/engine/attach/settings.js';
 import { belongings, keepsakes, sealed, unsealed } from '../../src/engine/commit/keepsakes.js';
 import { findLost, fitting, lossWarnings } from '../../src/engine/commit/lost-records.js';
+import { settleStrays } from '../../src/engine/commit/restore.js';
 import type { Change } from '../../src/engine/commit/tables.js';
 import { Model } from '../../src/engine/index.js';
 import type { Container } from '../../src/model/container.js';
@@ -131,6 +132,30 @@ describe('A K5: taken back into a record that lacks it', () => {
     expect(found(modelOf(stopped), false, 7, text).ids).toEqual([]);
     expect(found(modelOf(stopped), true, 7, text).ids).toEqual([container.id]);
     expect(found(modelOf(...ALL), true, 7, text).ids).toEqual([]);
+  });
+  test('of a stray that ends while it is looked at, the daemon starts all the same', () => {
+    const warnings: string[] = [];
+    const strays = settleStrays(
+      {
+        model: modelOf(),
+        ledger: { commit() {} },
+        runtime: { strays: () => [{ id: container.id, pid: 7 }], onExit() {} },
+        kernel: {
+          addressesOf: () => {
+            throw new Error('it is gone');
+          },
+        },
+        log: {
+          debug() {},
+          info() {},
+          warn: (_: object, text: string) => void warnings.push(text),
+          error() {},
+        },
+      } as unknown as Parameters<typeof settleStrays>[0], // nothing else is called
+      () => {},
+    );
+    expect([...strays]).toEqual([[container.id, 7]]);
+    expect(warnings).toEqual([expect.stringContaining('its addresses are not seen')]);
   });
   test('and told', () => {
     const damaged = { quarantined: { path: '/x.broken', damage: 'its first page' } };

@@ -153,8 +153,16 @@ export const settleStrays = (
   /** Their addresses are nobody else's, on whichever network. */
   const claims = (held: (stray: (typeof strays)[number]) => Claim | null): readonly Change[] =>
     strays.map((stray) => ({ table: 'claim', id: stray.id, value: held(stray) }));
-  const addressesOf = (pid: number): NonNullable<Claim['addresses']> =>
-    pid === 0 ? [] : kernel.addressesOf(pid).map((address) => ({ networkId: '', address }));
+  const addressesOf = (pid: number): NonNullable<Claim['addresses']> => {
+    if (pid === 0) return [];
+    try {
+      return kernel.addressesOf(pid).map((address) => ({ networkId: '', address }));
+    } catch (error) {
+      // It has ended just now, or may not be looked at: no reason for the daemon not to start.
+      log.warn({ pid, error: String(error) }, 'its addresses are not seen: others may get them');
+      return [];
+    }
+  };
   for (const { id, pid } of strays) {
     if (pid === 0) clear(id);
     else {

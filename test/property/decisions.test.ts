@@ -8,14 +8,12 @@ import { allocateOwn } from '../../src/engine/attach/allocate.js';
 import {
   connectedTo,
   decideAttachment,
-  decideDetachment,
-  decideEnd,
-  decideRename,
   decideStart,
-  decideUnlinking,
   designAttachment,
-} from '../../src/engine/attach/decide.js';
+} from '../../src/engine/attach/decide-attach.js';
+import { decideDetachment, decideEnd } from '../../src/engine/attach/decide-detach.js';
 import { NO_SETTINGS } from '../../src/engine/attach/settings.js';
+import { decideRename, decideUnlinking } from '../../src/engine/containers/decide.js';
 import type { Decision, Fresh } from '../../src/engine/decision.js';
 import { decideCreation, decideRemoval } from '../../src/engine/networks/decide.js';
 import { design, naming } from '../../src/engine/networks/design.js';

@@ -140,7 +140,13 @@ const PURE_BUILTINS = new Set([
 const DECIDING = {
   rooms: ['engine/attach/', 'engine/networks/'],
   files: new Set([
-    ...['engine/decision', 'engine/view', 'engine/plugins/part', 'engine/containers/create'],
+    ...[
+      'engine/decision',
+      'engine/view',
+      'engine/plugins/part',
+      'engine/containers/create',
+      'engine/containers/decide',
+    ],
     ...['engine/containers/healthcheck', 'engine/containers/signals', 'engine/containers/words'],
   ]),
   acting: new Set([

@@ -19,11 +19,10 @@ import {
   asksPlugins,
   connectedTo,
   decideAttachment,
-  decideDetachment,
-  decideEnd,
   decideStart,
   designAttachment,
-} from './decide.js';
+} from './decide-attach.js';
+import { decideDetachment, decideEnd } from './decide-detach.js';
 import { endpointIdFor } from './design.js';
 import { listedNetworks, settingsAt } from './standing.js';
 

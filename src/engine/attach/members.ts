@@ -8,7 +8,7 @@ import type { Container } from '../../model/container.js';
 import type { Sandbox } from '../../model/endpoint.js';
 import { shortId } from '../../model/ids.js';
 import { GATEWAY_NETWORK, type Network } from '../../model/network.js';
-import type { Change } from '../commit/tables.js';
+import { type Change, drop, put } from '../commit/tables.js';
 import type { NetworkCreateRequest } from '../contract.js';
 import { type Decision, type Fresh, idFor } from '../decision.js';
 import { decideCreation } from '../networks/decide.js';
@@ -93,14 +93,13 @@ const gatewayMember = (
 /** The sandbox and its endpoints with gateways chosen and published ports on them. */
 const arranged = (sandbox: Sandbox, members: readonly Member[]): readonly Change[] => {
   const chosen = gateways(members);
-  const endpoints = members.map((member): Change => {
+  const endpoints = members.map((member) => {
     const { answersFor: _, ...rest } = member.endpoint;
     const others = answersFor(member, chosen, members);
     const bindings = member.driver.capabilities.ports ? bindingsOf(member, chosen, sandbox.bindings) : [];
-    const value = { ...rest, bindings, ...(others.length > 0 ? { answersFor: others } : {}) };
-    return { table: 'endpoint', id: value.id, value };
+    return put('endpoint', { ...rest, bindings, ...(others.length > 0 ? { answersFor: others } : {}) });
   });
-  return [{ table: 'sandbox', id: sandbox.id, value: { ...sandbox, ...chosen } }, ...endpoints];
+  return [put('sandbox', { ...sandbox, ...chosen }), ...endpoints];
 };
 
 /** What the sandbox has from now on: these members, and a gateway endpoint exactly where they need one. */
@@ -113,13 +112,12 @@ export const decideMembers = (
   const { sandbox, container } = place;
   const had = members.find(({ endpoint }) => endpoint.gateway);
   const needs = needsGateway(members);
-  const gone: readonly Change[] =
-    had && !needs ? [{ table: 'endpoint', id: had.endpoint.id, value: null }] : [];
+  const goes = had && !needs ? [drop('endpoint', had.endpoint.id)] : [];
   const { member, made } = needs && !had ? gatewayMember(view, fresh, place, members) : { made: NOTHING };
   const all = [...members.filter((m) => needs || m !== had), ...(member ? [member] : [])];
   const bindings = publishedBindings(view, sandbox, container, all);
   return {
-    changes: [...made.changes, ...gone, ...arranged({ ...sandbox, bindings }, all)],
+    changes: [...made.changes, ...goes, ...arranged({ ...sandbox, bindings }, all)],
     events: made.events,
   };
 };

@@ -8,7 +8,7 @@ import type { Runtime } from '../../runtime/contract.js';
 import type { Store, StoredChange } from '../../store/store.js';
 import { opened, seal } from '../../store/values.js';
 import type { Model } from './model.js';
-import { type Change, isKnown } from './tables.js';
+import { type Change, isKnown, put } from './tables.js';
 
 /** Milliseconds after a change. */
 const SOON = 250;
@@ -24,11 +24,11 @@ export const belongings = (model: Model, container: Container): readonly Change[
   return [
     ...[...networks].flatMap((id): Change[] => {
       const value = model.networks.get(id);
-      return value ? [{ table: 'network', id, value }] : [];
+      return value ? [put('network', value)] : [];
     }),
-    ...(own ? [{ table: 'sandbox', id: own.id, value: own } as const] : []),
-    ...endpoints.map((value): Change => ({ table: 'endpoint', id: value.id, value })),
-    { table: 'container', id: container.id, value: container },
+    ...(own ? [put('sandbox', own)] : []),
+    ...endpoints.map((endpoint) => put('endpoint', endpoint)),
+    put('container', container),
   ];
 };
 

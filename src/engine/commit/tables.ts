@@ -158,5 +158,12 @@ export type Change<T extends Table = Table> = {
   [K in T]: { readonly table: K; readonly id: string; readonly value: Records[K] | null };
 }[T];
 
+/** The record is to be there, as it is given. */
+export const put = <T extends Table>(table: T, value: Records[T]): Change =>
+  ({ table, id: value.id, value }) as Change; // of its own table, by the type of the arguments
+
+/** The record is to go. */
+export const drop = (table: Table, id: string): Change => ({ table, id, value: null });
+
 /** Records of a table that only a later version knows stay in the store, and are nobody's here. */
 export const isKnown = (change: StoredChange): change is Change => Object.hasOwn(TABLES, change.table);

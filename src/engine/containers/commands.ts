@@ -2,16 +2,18 @@
 import { conflict, notFound, ViaductError } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Container, HostConfig } from '../../model/container.js';
-import { decideForgetting, decideRename, decideUnlinking } from '../attach/decide.js';
+import { decideForgetting } from '../attach/decide-detach.js';
 import { connect, disconnect } from '../attach/index.js';
 import { canonicalSettings } from '../attach/settings.js';
 import { gatewayOf, linkNamed, usesHost } from '../attach/standing.js';
 import { carryOut } from '../carry-out.js';
+import { put } from '../commit/tables.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
 import { fresh } from '../fresh.js';
 import type { Parts } from '../parts.js';
 import { interfaceCounters } from './counters.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
+import { decideRename, decideUnlinking } from './decide.js';
 import { pathsOf } from './etc.js';
 import { createFileCommands, hasFilesToPrepare, prepareFiles } from './files.js';
 import type { Lifecycle } from './lifecycle.js';
@@ -140,7 +142,7 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     const mounts = designMounts(parts, designed.config, request.hostConfig);
     const container = { ...designed, mounts };
     failpoint('volumes-made');
-    parts.ledger.commit([{ table: 'container', id: container.id, value: container }]);
+    parts.ledger.commit([put('container', container)]);
     if (hasFilesToPrepare(container, request)) await prepared(parts, lifecycle, container);
     containerEvent(parts, container, 'create');
     return { id: container.id, warnings: warningsOf(parts, container) };

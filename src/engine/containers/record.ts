@@ -3,7 +3,7 @@
  * rename, a limit or a user's stop that came between would be lost.
  */
 import type { Container, ContainerState } from '../../model/container.js';
-import type { Change } from '../commit/tables.js';
+import { type Change, put } from '../commit/tables.js';
 import type { Writing } from '../parts.js';
 import type { View } from '../view.js';
 
@@ -17,7 +17,7 @@ export const amend = (
   beside: readonly Change[] = [],
 ): void => {
   const now = model.containers.get(id);
-  if (now) ledger.commit([...beside, { table: 'container', id: now.id, value: change(now) }]);
+  if (now) ledger.commit([...beside, put('container', change(now))]);
 };
 
 export const amendState = (parts: Recording, id: string, change: Partial<ContainerState>): void =>

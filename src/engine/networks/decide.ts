@@ -1,17 +1,16 @@
 /** Networks coming and going, decided. Pure; how a new one is designed is in `design.ts`, the commands are in `index.ts`. */
 import { forbidden } from '../../errors.js';
 import type { Network } from '../../model/network.js';
-import type { Change } from '../commit/tables.js';
+import { drop, put } from '../commit/tables.js';
 import { type Decision, toldOfNetwork } from '../decision.js';
 import { owedForNetwork } from '../plugins/part.js';
 import type { View } from '../view.js';
 
 /** What plugins hold for it is its own from then on. */
 export const decideCreation = ({ model }: Pick<View, 'model'>, network: Network): Decision => {
-  const { id } = network;
-  const owed: readonly Change[] = model.owed.has(id) ? [{ table: 'owed', id, value: null }] : [];
+  const owed = model.owed.has(network.id) ? [drop('owed', network.id)] : [];
   return {
-    changes: [{ table: 'network', id, value: network }, ...owed],
+    changes: [put('network', network), ...owed],
     events: [toldOfNetwork(network, 'create')],
   };
 };
@@ -40,13 +39,9 @@ export const checkUnused = (view: Pick<View, 'model'>, network: Network): void =
 /** What plugins hold for it is owed from the same commit on. */
 export const decideRemoval = (view: Pick<View, 'model' | 'drivers'>, network: Network): Decision => {
   checkUnused(view, network);
-  const { id } = network;
   const owed = owedForNetwork(view, network);
   return {
-    changes: [
-      { table: 'network', id, value: null },
-      ...(owed ? [{ table: 'owed', id, value: owed } as const] : []),
-    ],
+    changes: [drop('network', network.id), ...(owed ? [put('owed', owed)] : [])],
     events: [toldOfNetwork(network, 'destroy')],
   };
 };

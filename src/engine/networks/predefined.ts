@@ -4,7 +4,7 @@ import { defaultBridgeConfig } from '../../ipam/adopt.js';
 import { resolvePools } from '../../ipam/pools.js';
 import type { NetworkId } from '../../model/ids.js';
 import type { AdoptedBridge, Family, IpamConfig, Network } from '../../model/network.js';
-import type { Change } from '../commit/tables.js';
+import { type Change, drop, put } from '../commit/tables.js';
 import { type Decision, type Fresh, idFor } from '../decision.js';
 import type { View } from '../view.js';
 import { adoptable } from './adoption.js';
@@ -192,16 +192,20 @@ export const decidePredefined = (
   const { model, config } = view;
   const warnings: Warning[] = [];
   const changes: Change[] = [];
-  const put = (network: Network): void =>
-    void changes.push({ table: 'network', id: network.id, value: network });
   for (const [name, driver] of [
     ['host', 'host'],
     ['none', 'null'],
   ] as const)
     if (!model.networkNamed(name))
-      put({ ...addressless(name, driver), id: idFor(fresh, name), createdAt: fresh.now });
+      changes.push(
+        put('network', {
+          ...addressless(name, driver),
+          id: idFor<NetworkId>(fresh, name),
+          createdAt: fresh.now,
+        }),
+      );
   const known = model.networkNamed('bridge');
-  if (config.bridge !== 'none') put(defaultNetwork({ ...view, fresh, warnings }));
-  else if (known) changes.push({ table: 'network', id: known.id, value: null });
+  if (config.bridge !== 'none') changes.push(put('network', defaultNetwork({ ...view, fresh, warnings })));
+  else if (known) changes.push(drop('network', known.id));
   return { changes, events: [], warnings };
 };

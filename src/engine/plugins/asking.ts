@@ -1,6 +1,7 @@
 /** Whatever plugins are asked for is asked in here: between the decision that needs their answer and the one that has it. */
 import type { Claim } from '../../model/claim.js';
 import type { Owed, OwedCall } from '../../model/owed.js';
+import { drop, put } from '../commit/tables.js';
 import type { Writing } from '../parts.js';
 import type { View } from '../view.js';
 
@@ -28,12 +29,12 @@ export const asking = async <T>(
         calls.unshift(call);
         debts.note({ ...whom, calls: [...calls] });
       },
-      claim: (held) => ledger.commit([{ table: 'claim', id, value: { id, ...held } }]),
+      claim: (held) => ledger.commit([put('claim', { id, ...held })]),
     });
   } catch (error) {
     await debts.settle(id);
     throw error;
   } finally {
-    if (model.tables.claim.records.has(id)) ledger.commit([{ table: 'claim', id, value: null }]);
+    if (model.tables.claim.records.has(id)) ledger.commit([drop('claim', id)]);
   }
 };

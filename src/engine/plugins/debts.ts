@@ -11,6 +11,7 @@ import type { Owed, OwedCall } from '../../model/owed.js';
 import type { Plugins } from '../../plugins/contract.js';
 import type { Ledger } from '../commit/ledger.js';
 import type { Model } from '../commit/model.js';
+import { drop, put } from '../commit/tables.js';
 
 /** Milliseconds: for how long others wait, and the pauses between tries. */
 const PATIENCE_MS = 10_000;
@@ -45,7 +46,7 @@ export class Debts {
 
   /** Before the plugin is asked. */
   note(owed: Owed): void {
-    this.parts.ledger.commit([{ table: 'owed', id: owed.id, value: owed }]);
+    this.parts.ledger.commit([put('owed', owed)]);
     failpoint('plugin-owed');
   }
 
@@ -106,8 +107,7 @@ export class Debts {
   }
 
   #strike(owed: Owed, calls: readonly OwedCall[]): void {
-    const value = calls.length > 0 ? { ...owed, calls } : null;
-    this.parts.ledger.commit([{ table: 'owed', id: owed.id, value }]);
+    this.parts.ledger.commit([calls.length > 0 ? put('owed', { ...owed, calls }) : drop('owed', owed.id)]);
     failpoint('plugin-told');
   }
 

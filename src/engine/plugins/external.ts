@@ -5,6 +5,7 @@
  */
 import { ViaductError } from '../../errors.js';
 import type { Endpoint, RemoteEndpoint } from '../../model/endpoint.js';
+import { put } from '../commit/tables.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { sandboxOptions } from './options.js';
@@ -16,7 +17,7 @@ const note = (parts: Announcing, { id }: Endpoint, external: boolean): void => {
   const current = parts.model.endpoints.get(id);
   if (!current?.remote) return;
   const remote: RemoteEndpoint = { ...current.remote, external };
-  parts.ledger.commit([{ table: 'endpoint', id, value: { ...current, remote } }]);
+  parts.ledger.commit([put('endpoint', { ...current, remote })]);
 };
 
 const program = async (parts: Announcing, endpoint: Endpoint, driver: string): Promise<void> => {

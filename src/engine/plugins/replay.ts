@@ -8,7 +8,7 @@ import { bare } from '../../model/address.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Network, Pool } from '../../model/network.js';
 import type { IpamPlugin } from '../../plugins/contract.js';
-import type { Change } from '../commit/tables.js';
+import { type Change, put } from '../commit/tables.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { FOR_GATEWAY } from './pools.js';
@@ -64,11 +64,10 @@ const replayNetwork = async (parts: Replaying, id: string): Promise<void> => {
   const pools: Pool[] = [];
   for (const pool of network.pools) pools.push(await replayPool(ipam, network, pool));
   const names = new Map(network.pools.map((pool, i) => [pool.pluginId ?? '', pools[i]?.pluginId ?? '']));
-  const changes: Change[] = [{ table: 'network', id, value: { ...network, pools } }];
+  const changes: Change[] = [put('network', { ...network, pools })];
   for (const endpoint of parts.model.endpointsOfNetwork(id)) {
     const value = await replayEndpoint(ipam, endpoint, names);
-    if (parts.model.endpoints.get(endpoint.id) === endpoint)
-      changes.push({ table: 'endpoint', id: endpoint.id, value });
+    if (parts.model.endpoints.get(endpoint.id) === endpoint) changes.push(put('endpoint', value));
   }
   parts.ledger.commit(changes);
 };

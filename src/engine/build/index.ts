@@ -9,12 +9,11 @@ import { invalid } from '../../errors.js';
 import type { Drafts } from '../../images/contract.js';
 import type { Image } from '../../model/image.js';
 import type { ContainerCommands } from '../contract.js';
-import type { Parts } from '../parts.js';
 import { layContext, takeDockerfile } from './context.js';
 import type { BuildCommands, BuildRequest, Tell } from './contract.js';
 import { checkPlatform } from './from.js';
 import { runStages } from './stages.js';
-import type { Build } from './state.js';
+import type { Build, Building } from './state.js';
 
 const parse = (text: string, name: string): Dockerfile => {
   try {
@@ -38,7 +37,7 @@ const wantedStages = ({ lines, mark }: Dockerfile, { target, labels }: BuildRequ
 };
 
 /** What was built before a failure is worth keeping: the next build goes on from there. */
-const keepProgress = async ({ log }: Parts, drafts: Drafts, image: Image | undefined): Promise<void> => {
+const keepProgress = async ({ log }: Building, drafts: Drafts, image: Image | undefined): Promise<void> => {
   try {
     if (image) await drafts.keep(image);
   } catch (error) {
@@ -46,7 +45,7 @@ const keepProgress = async ({ log }: Parts, drafts: Drafts, image: Image | undef
   }
 };
 
-const buildIn = async (parts: Parts, build: Build, stages: Stages): Promise<Image> => {
+const buildIn = async (parts: Building, build: Build, stages: Stages): Promise<Image> => {
   let reached: Image | undefined;
   try {
     return await runStages(build, stages, (image) => {
@@ -58,7 +57,7 @@ const buildIn = async (parts: Parts, build: Build, stages: Stages): Promise<Imag
   }
 };
 
-const announce = ({ events }: Parts, image: Image, tags: readonly string[]): void => {
+const announce = ({ events }: Building, image: Image, tags: readonly string[]): void => {
   const publish = (action: string, name: string): void =>
     events.publish({
       type: 'image',
@@ -69,7 +68,7 @@ const announce = ({ events }: Parts, image: Image, tags: readonly string[]): voi
   for (const tag of tags) publish('tag', tag);
 };
 
-export const createBuildCommands = (parts: Parts, containers: ContainerCommands): BuildCommands => {
+export const createBuildCommands = (parts: Building, containers: ContainerCommands): BuildCommands => {
   const { images } = parts;
 
   const prepare = async (

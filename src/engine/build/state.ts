@@ -6,8 +6,11 @@ import { imageLine, usingCache } from '../../builder/output.js';
 import type { BuildStep, Drafts } from '../../images/contract.js';
 import type { Image } from '../../model/image.js';
 import type { ContainerCommands } from '../contract.js';
-import type { Parts } from '../parts.js';
+import type { Outside, Writing } from '../parts.js';
 import type { BuildRequest, Tell } from './contract.js';
+
+/** What a build touches, besides its containers. */
+export type Building = Pick<Writing, 'events' | 'log'> & Pick<Outside, 'images' | 'runtime'>;
 
 /** A stage that is finished. */
 export interface Result {
@@ -18,7 +21,7 @@ export interface Result {
 
 /** What does not change while one Dockerfile is carried out. */
 export interface Build {
-  readonly parts: Parts;
+  readonly parts: Building;
   readonly containers: ContainerCommands;
   readonly drafts: Drafts;
   readonly request: BuildRequest;

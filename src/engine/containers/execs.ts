@@ -5,7 +5,8 @@ import { conflict, invalid, notFound } from '../../errors.js';
 import type { Container } from '../../model/container.js';
 import { type RunningExec, StartError } from '../../runtime/contract.js';
 import type { ExecCommands, ExecInstance } from '../contract.js';
-import type { Parts } from '../parts.js';
+import type { Outside, Writing } from '../parts.js';
+import type { View } from '../view.js';
 import { containerEvent, isRunning } from './state.js';
 
 /** Ended execs are kept so that clients can read the exit code, but not for ever. */
@@ -22,7 +23,9 @@ const begun = async (live: RunningExec): Promise<void> => {
 
 type Entry = { -readonly [K in keyof ExecInstance]: ExecInstance[K] } & { live?: RunningExec };
 
-export const createExecCommands = (parts: Parts): ExecCommands => {
+type Executing = Pick<View, 'model'> & Pick<Writing, 'events'> & Pick<Outside, 'kernel' | 'runtime'>;
+
+export const createExecCommands = (parts: Executing): ExecCommands => {
   const entries = new Map<string, Entry>();
 
   const entry = (id: string): Entry => {

@@ -4,8 +4,10 @@ import type { Plan, Step } from './plan.js';
 
 const printStep = (step: Step): string => {
   const { op, object, slice } = step;
-  const command = kindOf(object).print(op, object, op === 'replace' ? step.before : undefined);
-  return slice ? `${command}  # ${sliceKey(slice)}` : command;
+  const kind = kindOf(object);
+  const command = kind.print(op, object, op === 'replace' ? step.before : undefined);
+  const notes = [kind.note?.(object), slice && sliceKey(slice)].filter((note) => note !== undefined);
+  return notes.length > 0 ? `${command}  # ${notes.join('; ')}` : command;
 };
 
 /** One line a step, ending in a line end; empty for an empty plan. */

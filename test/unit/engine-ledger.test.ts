@@ -8,7 +8,8 @@ import type { Change } from '../../src/engine/commit/tables.js';
 import { createNames } from '../../src/engine/containers/names.js';
 import type { Network } from '../../src/model/network.js';
 import { build } from '../../src/plan/diff.js';
-import { HOST_SLICE, objectKey } from '../../src/plan/objects.js';
+import { HOST_SLICE, objectKey, sliceKey } from '../../src/plan/objects.js';
+import type { Plan } from '../../src/plan/plan.js';
 import type { Store, StoredChange } from '../../src/store/store.js';
 import { createFakeKernel } from '../support/fake-kernel.js';
 import { aNetwork, anEndpoint, aSandbox, HOST } from '../support/views.js';
@@ -94,6 +95,18 @@ describe('the ledger', () => {
       expect(records.size).toBe(1);
       expect(model.endpoints.size + model.sandboxes.size).toBe(0);
     }
+  });
+
+  it('keeps with each step whose record wants it, or wanted it', () => {
+    const { ledger } = engine();
+    const owners = (plan: Plan): ReadonlySet<string> =>
+      new Set(plan.map(({ slice }) => (slice ? sliceKey(slice) : 'nobody')));
+    expect(owners(ledger.preview([put(network)]))).toEqual(new Set([`network ${network.id}`]));
+    ledger.commit([put(network)]);
+    const own = new Set([`sandbox ${sandbox.id}`, `endpoint ${endpoint.id}`]);
+    expect(owners(ledger.preview(container))).toEqual(own);
+    ledger.commit(container);
+    expect(owners(ledger.preview(gone(container)))).toEqual(own);
   });
 
   it('previews a plan and changes nothing', () => {

@@ -63,10 +63,11 @@ export class Ledger {
   /** The records change; answers what the kernel has to, and the changes that lead back. Throws with all as it was. */
   #change(changes: readonly Change[]): { readonly plan: Plan; readonly undo: readonly Change[] } {
     const slices = distinctSlices(changes.flatMap((change) => touched(this.#model, change)));
-    const before = this.#objects(slices);
+    const owners = new Map<KernelObject, Slice>();
+    const before = this.#objects(slices, owners);
     const undo = changes.map((change) => this.#model.change(change)).reverse();
     try {
-      return { plan: diff(before, this.#objects(slices)), undo };
+      return { plan: diff(before, this.#objects(slices, owners), (o) => owners.get(o)), undo };
     } catch (error) {
       for (const change of undo) this.#model.change(change);
       throw error;
@@ -105,8 +106,13 @@ export class Ledger {
     }
   }
 
-  #objects(slices: readonly Slice[]): KernelObject[] {
-    return slices.flatMap((slice) => this.#derive(this.#model, slice));
+  /** Notes whose each of them is. */
+  #objects(slices: readonly Slice[], owners: Map<KernelObject, Slice>): KernelObject[] {
+    return slices.flatMap((slice) => {
+      const objects = this.#derive(this.#model, slice);
+      for (const o of objects) owners.set(o, slice);
+      return objects;
+    });
   }
 }
 

@@ -23,6 +23,8 @@ export interface Kind<O> {
   service?(o: O): Service | undefined;
   /** the command that people know for it; `before`: of a replacement */
   print(op: Op, o: O, before?: O): string;
+  /** what else a step of it does, to say in a plan */
+  note?(o: O): string | undefined;
 }
 
 /** One interface in one namespace. */

@@ -24,9 +24,9 @@ const hostport: Kind<HostPortObject> = {
   print: (op, o) => {
     const address = o.address.includes(':') ? `[${o.address}]` : o.address;
     const ports = o.count > 1 ? `${o.port}-${o.port + o.count - 1}` : `${o.port}`;
-    const flows = movesFlows(o) ? '  # at the end: its old flows are forgotten' : '';
-    return `${op === 'delete' ? 'release' : 'hold'} ${o.protocol} ${address}:${ports}${flows}`;
+    return `${op === 'delete' ? 'release' : 'hold'} ${o.protocol} ${address}:${ports}`;
   },
+  note: (o) => (movesFlows(o) ? 'its old flows are forgotten at the end' : undefined),
 };
 
 /** The embedded resolver's sockets in one sandbox, with the redirect from 127.0.0.11:53. */

@@ -13,7 +13,7 @@ import { type Flags, parseFlags } from './flags.js';
 import { checkStances, configOf } from './merge.js';
 import { OPTIONS, type OptionName, type Settings } from './options.js';
 import { checkTcp } from './tcp.js';
-import { USAGE } from './usage.js';
+import { usage } from './usage.js';
 
 export { reloadable } from './reload.js';
 
@@ -91,7 +91,7 @@ export const readInvocation = (
   read: ReadFile = readFile,
 ): Invocation => {
   const flags = parseFlags(argv);
-  if (flags.help) return { kind: 'print', text: USAGE };
+  if (flags.help) return { kind: 'print', text: usage() };
   if (flags.version) return { kind: 'print', text: `Viaduct version ${version}\n` };
   const file = fileSettings(flags, read);
   const settings = { ...file.settings, ...flags.settings };

@@ -28,7 +28,8 @@ const table = (): string => {
     .join('\n');
 };
 
-export const USAGE = `
+/** Made when somebody asks: to sort it takes longer than all else of a daemon's arguments. */
+export const usage = (): string => `
 Usage:  viaductd [OPTIONS]
 
 A container networking engine that speaks the Docker Engine API.

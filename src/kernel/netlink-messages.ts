@@ -78,12 +78,18 @@ export interface Attribute {
 }
 
 /** Throws EPROTO where a length does not fit. */
-const eachAttribute = (from: Buffer, visit: (type: number, value: Buffer) => void): void => {
+/** A buffer is made for those of `wanted` types only, where they are named: of a link's forty attributes most are nobody's. */
+const eachAttribute = (
+  from: Buffer,
+  visit: (type: number, value: Buffer) => void,
+  wanted?: ReadonlySet<number>,
+): void => {
   for (let at = 0; at + 4 <= from.length; ) {
     const length = from.readUInt16LE(at);
     if (length < 4 || at + length > from.length)
       throw new KernelError(EPROTO, 'netlink parse', `attribute of ${length} bytes at ${at}`);
-    visit(from.readUInt16LE(at + 2) & NLA_TYPE, from.subarray(at + 4, at + length));
+    const type = from.readUInt16LE(at + 2) & NLA_TYPE;
+    if (!wanted || wanted.has(type)) visit(type, from.subarray(at + 4, at + length));
     at += padded(length);
   }
 };
@@ -104,10 +110,13 @@ export const readAttribute = (m: Buffer, start: number, type: number): Buffer | 
   }
   return undefined;
 };
-/** Attributes by type; of a repeated one the last. */
-export const parseAttributes = (from: Buffer): ReadonlyMap<number, Buffer> => {
+/** Attributes by type, of the `wanted` ones or of all; of a repeated one the last. */
+export const parseAttributes = (
+  from: Buffer,
+  wanted?: ReadonlySet<number>,
+): ReadonlyMap<number, Buffer> => {
   const found = new Map<number, Buffer>();
-  eachAttribute(from, (type, value) => found.set(type, value));
+  eachAttribute(from, (type, value) => found.set(type, value), wanted);
   return found;
 };
 /** The text of a string attribute, without the closing NUL. */

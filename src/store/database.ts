@@ -3,9 +3,13 @@
  * only, and what it then maps was found to be whole.
  */
 import { chmodSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { open, type RootDatabase } from 'lmdb';
+import { createRequire } from 'node:module';
+import type { RootDatabase } from 'lmdb';
 import { PAGE, readPages } from './pages.js';
 import { SUM, seal, sumOf, unseal, type Values } from './values.js';
+
+/** Loaded at the first write: to load it takes as long as to read the records of 300 containers. */
+const lmdb = (): typeof import('lmdb') => createRequire(import.meta.url)('lmdb');
 
 /** A key and its value as JSON, or null: none any more. */
 export type Entry = readonly [key: string, json: string | null];
@@ -103,7 +107,7 @@ export class Database {
     const { path } = this;
     this.#lmdb ??= forRootOnly(path, () => {
       // Where nothing of the file counts, none of it is to be mapped.
-      return open<string, string>({
+      return lmdb().open<string, string>({
         path,
         noSubdir: true,
         encoding: 'string',

@@ -136,6 +136,13 @@ export interface DumpedLink {
   readonly settings: Buffer;
 }
 
+/** What is read of a link, and of a bridge's port. */
+const READ: ReadonlySet<number> = new Set([
+  ...[IFLA.IFNAME, IFLA.MTU, IFLA.ADDRESS, IFLA.MASTER, IFLA.LINK, IFLA.GROUP, IFLA.IFALIAS],
+  ...[IFLA.LINKINFO, IFLA.LINK_NETNSID, IFLA.AF_SPEC],
+]);
+const READ_OF_PORT: ReadonlySet<number> = new Set([IFLA_BRPORT.MODE, IFLA_BRPORT.ISOLATED]);
+
 const NONE: ReadonlyMap<number, Buffer> = new Map();
 const EMPTY = Buffer.alloc(0);
 const u32 = (b: Buffer | undefined): number => b?.readUInt32LE() ?? 0;
@@ -145,19 +152,19 @@ export const linkIndex = (m: Buffer): number => m.readInt32LE(HEADER + 4);
 
 /** Reads an RTM_NEWLINK or RTM_DELLINK message. */
 export const parseLink = (m: Buffer): DumpedLink => {
-  const attributes = parseAttributes(m.subarray(HEADER + 16));
+  const attributes = parseAttributes(m.subarray(HEADER + 16), READ);
   const details = attributes.get(IFLA.LINKINFO);
   const linkinfo = details ? parseAttributes(details) : NONE;
   const portData = linkinfo.get(IFLA_INFO.SLAVE_DATA);
-  const isPort = attrText(linkinfo.get(IFLA_INFO.SLAVE_KIND) ?? Buffer.alloc(0)) === 'bridge';
-  const port = portData && isPort ? parseAttributes(portData) : NONE;
+  const isPort = attrText(linkinfo.get(IFLA_INFO.SLAVE_KIND) ?? EMPTY) === 'bridge';
+  const port = portData && isPort ? parseAttributes(portData, READ_OF_PORT) : NONE;
   return {
     index: linkIndex(m),
-    name: attrText(attributes.get(IFLA.IFNAME) ?? Buffer.alloc(0)),
-    type: attrText(linkinfo.get(IFLA_INFO.KIND) ?? Buffer.alloc(0)),
+    name: attrText(attributes.get(IFLA.IFNAME) ?? EMPTY),
+    type: attrText(linkinfo.get(IFLA_INFO.KIND) ?? EMPTY),
     up: (m.readUInt32LE(HEADER + 8) & IFF_UP) !== 0,
     mtu: u32(attributes.get(IFLA.MTU)),
-    mac: macText(attributes.get(IFLA.ADDRESS) ?? Buffer.alloc(0)),
+    mac: macText(attributes.get(IFLA.ADDRESS) ?? EMPTY),
     master: u32(attributes.get(IFLA.MASTER)),
     peer: u32(attributes.get(IFLA.LINK)),
     group: u32(attributes.get(IFLA.GROUP)),

@@ -36,17 +36,29 @@ const commentOf = (userdata: Buffer | undefined): string =>
     ? attrText(userdata.subarray(2))
     : '';
 
-export const observeTable = (socket: NetlinkSocket, table: Table): ObservedTable | undefined => {
-  const [reply] =
-    unlessAbsent(() => socket.request([getTableMessage(table)], `nftables get ${table.family}`)) ?? [];
-  if (!reply) return undefined;
-  const parts = parseAttributes(reply.subarray(NFT_HEADER));
-  return {
-    flags: u32(parts.get(n.NFTA_TABLE.FLAGS)),
-    owner: u32(parts.get(n.NFTA_TABLE.OWNER)),
-    comment: commentOf(parts.get(n.NFTA_TABLE.USERDATA)),
-  };
+/** One question for all; undefined where a table is not there. */
+export const observeTables = (
+  socket: NetlinkSocket,
+  tables: readonly Table[],
+): readonly (ObservedTable | undefined)[] => {
+  const replies: Buffer[] = [];
+  const outcomes = socket.attempt(tables.map(getTableMessage), 'nftables get tables', replies);
+  const answers = replies.values();
+  return outcomes.map(({ errno, acknowledgement }) => {
+    if (errno === n.ERRNO.ENOENT) return undefined;
+    const reply: Buffer | undefined = errno ? undefined : answers.next().value;
+    if (!reply) throw new KernelError(errno, 'nftables get tables', acknowledgement);
+    const parts = parseAttributes(reply.subarray(NFT_HEADER));
+    return {
+      flags: u32(parts.get(n.NFTA_TABLE.FLAGS)),
+      owner: u32(parts.get(n.NFTA_TABLE.OWNER)),
+      comment: commentOf(parts.get(n.NFTA_TABLE.USERDATA)),
+    };
+  });
 };
+
+export const observeTable = (socket: NetlinkSocket, table: Table): ObservedTable | undefined =>
+  observeTables(socket, [table])[0];
 
 export const isChainThere = (socket: NetlinkSocket, table: Table, name: string): boolean =>
   unlessAbsent(() => socket.request([getChainMessage(table, name)], `nftables get chain ${name}`)) !==

@@ -7,7 +7,7 @@ import { type ResolverPorts, SANDBOX, sandboxElements } from '../../firewall/san
 import { NETLINK, NetlinkSocket } from '../netlink.js';
 import { elementMessages, flushMessage, getMessage } from './elements.js';
 import { batch } from './messages.js';
-import { dumpSet, observeTable, unlessAbsent } from './observed.js';
+import { dumpSet, observeTables, unlessAbsent } from './observed.js';
 import { createTableMessages, deleteTableMessage, tableComment } from './tables.js';
 
 const UNOWNED = 0;
@@ -86,7 +86,8 @@ export const sandboxRedirect = (ns: string): SandboxRedirect => {
   };
   try {
     // asked first: the kernel waits for RCU, too, when it takes a refused batch back
-    const found = SANDBOX.map((table) => ({ table, comment: observeTable(socket, table)?.comment }));
+    const observed = observeTables(socket, SANDBOX);
+    const found = SANDBOX.map((table, index) => ({ table, comment: observed[index]?.comment }));
     const ours = found.every(({ table, comment }) => comment === tableComment(table));
     const led = ours ? ledTo(socket) : undefined;
     const lead = (ports: ResolverPorts): void => {

@@ -1,4 +1,5 @@
 /** The three networks every daemon has: bridge (from the daemon's own settings), host and none. */
+import { isDeepStrictEqual } from 'node:util';
 import { invalid } from '../../errors.js';
 import { defaultBridgeConfig } from '../../ipam/adopt.js';
 import { resolvePools } from '../../ipam/pools.js';
@@ -205,7 +206,10 @@ export const decidePredefined = (
         }),
       );
   const known = model.networkNamed('bridge');
-  if (config.bridge !== 'none') changes.push(put('network', defaultNetwork({ ...view, fresh, warnings })));
-  else if (known) changes.push(drop('network', known.id));
+  if (config.bridge !== 'none') {
+    const wanted = defaultNetwork({ ...view, fresh, warnings });
+    // Most starts find it as it is wanted: then there is nothing to write, and no copy of the records to be made anew.
+    if (!isDeepStrictEqual(known, wanted)) changes.push(put('network', wanted));
+  } else if (known) changes.push(drop('network', known.id));
   return { changes, events: [], warnings };
 };

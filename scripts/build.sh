@@ -11,4 +11,4 @@ npx --no-install esbuild viaductd=src/main.ts main=src/start.ts cli/main=src/cli
   --define:import.meta.url=__url --banner:js='const __url = require("node:url").pathToFileURL(__filename).href;' \
   --external:koffi --external:lmdb
 echo '{ "type": "commonjs" }' >"$out/package.json"
-VIADUCT_CODE_CACHE=write node "$out/main.js" --version >/dev/null
+node scripts/compile.cjs "$out"

@@ -13,7 +13,7 @@ install_node_packages() {
   stamp npm "$wanted"
 }
 
-sources_digest() { find src package.json scripts/build.sh -type f | LC_ALL=C sort | xargs sha256sum | sha256sum; }
+sources_digest() { find src package.json scripts/build.sh scripts/compile.cjs -type f | LC_ALL=C sort | xargs sha256sum | sha256sum; }
 
 build() {
   wanted=$(sources_digest)

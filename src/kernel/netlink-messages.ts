@@ -111,10 +111,7 @@ export const readAttribute = (m: Buffer, start: number, type: number): Buffer | 
   return undefined;
 };
 /** Attributes by type, of the `wanted` ones or of all; of a repeated one the last. */
-export const parseAttributes = (
-  from: Buffer,
-  wanted?: ReadonlySet<number>,
-): ReadonlyMap<number, Buffer> => {
+export const parseAttributes = (from: Buffer, wanted?: ReadonlySet<number>): ReadonlyMap<number, Buffer> => {
   const found = new Map<number, Buffer>();
   eachAttribute(from, (type, value) => found.set(type, value), wanted);
   return found;

@@ -1,5 +1,5 @@
 /** Logs and troubleshooting, and settings that change while the daemon runs. */
-import { cpSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { objects } from '../../src/door/schema.js';
@@ -195,6 +195,14 @@ test('O1 viaduct status, ports, addresses', async () => {
 describe('the code that V8 made when the daemon was built', () => {
   const built = join(ROOT, `dist-test-${process.pid}`); // beside dist/, where packages are found
   const version = (): Promise<string> => run('node', [join(built, 'main.js'), '--version'], {});
+  test('is taken, and the bundle that it was made of is ASCII', async () => {
+    expect(readFileSync(join(ROOT, 'dist/viaductd.js'), 'utf8')).toMatch(/^[\0-\x7f]*$/);
+    const look = `const { readFileSync } = require('node:fs'), filename = process.argv[1] + '/viaductd.js';
+      const cachedData = readFileSync(process.argv[1] + '/viaductd.cache');
+      const source = readFileSync(filename, 'latin1');
+      console.log(new (require('node:vm').Script)(source, { filename, cachedData }).cachedDataRejected)`;
+    expect(await run('node', ['-e', look, join(ROOT, 'dist')])).toBe('false');
+  });
   test.each<[string, () => void]>([
     ['is damaged', () => writeFileSync(join(built, 'viaductd.cache'), 'of another')],
     ['is missing', () => rmSync(join(built, 'viaductd.cache'))],

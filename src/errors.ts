@@ -50,6 +50,28 @@ export class PortError extends ViaductError {
   }
 }
 
+/** Refused inverses of a refused plan, told of as its `cause`: what the plan made is in the kernel, or what it took away is not. */
+class UndoError extends AggregateError {
+  override readonly name = 'UndoError';
+}
+
+/** True where the kernel is in neither the old state nor the new one after `error`. */
+export const leftDirty = (error: unknown): boolean =>
+  error instanceof Error && error.cause instanceof UndoError;
+
+/** The refusal itself, with its class and message; refused inverses become its cause, beside the first one. */
+export const withUndoErrors = (error: unknown, refusals: readonly unknown[]): unknown => {
+  if (refusals.length === 0 || !(error instanceof Error)) return error;
+  const cause = new UndoError(
+    [error.cause, ...refusals].filter((e) => e !== undefined),
+    'could not take everything back',
+  );
+  if (error instanceof KernelError)
+    return new KernelError(error.errno, error.operation, error.acknowledgement, { cause });
+  if (error instanceof ViaductError) return new ViaductError(error.kind, error.message, { cause });
+  return new Error(error.message, { cause });
+};
+
 const error =
   (kind: ErrorKind) =>
   (message: string, cause?: unknown): ViaductError =>

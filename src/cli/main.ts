@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { ZodError } from 'zod';
-import { objects } from '../door/schema.js';
+import { dirty, objects } from '../door/schema.js';
 import { invalid, notFound, ViaductError } from '../errors.js';
 import * as answers from './answers.js';
 import { clientOf, DEFAULT_HOST, type Get } from './client.js';
@@ -26,12 +26,17 @@ const running = async (): Promise<answers.Containers> =>
 
 program
   .command('status')
-  .description('the daemon: where it is, what it keeps, what it warns of, what containers sent in vain')
+  .description(
+    'the daemon: where it is, what it keeps, what it warns of, what is not as it should be, what containers sent in vain',
+  )
   .action(async () => {
     const [version, summary] = [await get('/version'), await get('/info')];
     // A Docker has no such answer.
     const dropped = answers.dropped.parse(await get('/viaduct/dropped').catch(() => []));
-    print(statusText(host(), answers.version.parse(version), answers.summary.parse(summary), dropped));
+    const unclean = dirty.parse(await get('/viaduct/v1/dirty').catch(() => []));
+    print(
+      statusText(host(), answers.version.parse(version), answers.summary.parse(summary), dropped, unclean),
+    );
   });
 
 program

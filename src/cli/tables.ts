@@ -1,5 +1,5 @@
 /** What the commands print, as pure text from checked answers. */
-import type { Objects } from '../door/schema.js';
+import type { Dirty, Objects } from '../door/schema.js';
 import type { Containers, Dropped, Port, Summary, Version } from './answers.js';
 
 /** Columns as wide as their widest cell, two blanks apart; the last one is not padded. */
@@ -32,6 +32,7 @@ export const statusText = (
   version: Version,
   summary: Summary,
   dropped: Dropped = [],
+  dirty: Dirty = [],
 ): string =>
   table([
     ['daemon', `Viaduct ${ownVersion(version)} on ${dockerHost}`],
@@ -41,6 +42,7 @@ export const statusText = (
     ['containers', `${summary.ContainersRunning} running of ${summary.Containers}`],
     ['images', String(summary.Images)],
     ...(summary.Warnings ?? []).map((warning) => ['warning', warning]),
+    ...dirty.map((each) => ['dirty', `${each.owner.name}, since ${each.since}: ${each.error}`]),
     ...[...dropped].sort((a, b) => b.Packets - a.Packets).map((each) => ['dropped', droppedText(each)]),
   ]);
 

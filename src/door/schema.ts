@@ -12,6 +12,7 @@ const owner = z.object({
   /** in people's words: `network web`, `container shop on network web` */
   name: z.string(),
 });
+export type Owner = z.infer<typeof owner>;
 
 /** `GET /viaduct/v1/objects?container=REFERENCE` or `?network=REFERENCE`: what must be in the kernel because of it. */
 export const objects = z.array(
@@ -26,6 +27,17 @@ export const objects = z.array(
   }),
 );
 export type Objects = z.infer<typeof objects>;
+
+/** `GET /viaduct/v1/dirty`: what is not in the kernel as the records want it; it is tried again until it is. */
+export const dirty = z.array(
+  z.object({
+    owner,
+    error: z.string(),
+    /** RFC 3339 */
+    since: z.string(),
+  }),
+);
+export type Dirty = z.infer<typeof dirty>;
 
 /** `GET /viaduct/v1/topology`: networks, containers that have a sandbox, and what joins them. */
 export const topology = z.object({

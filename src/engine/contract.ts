@@ -4,7 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { DaemonConfig } from '../config/contract.js';
-import type { Objects, Topology } from '../door/schema.js';
+import type { Dirty, Objects, Topology } from '../door/schema.js';
 import type { Images } from '../images/contract.js';
 import type { Container, ContainerConfig, EndpointSettings, HostConfig } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
@@ -201,6 +201,7 @@ export interface Seeing {
   objectsOfContainer(reference: string): Promise<Objects>;
   objectsOfNetwork(reference: string): Promise<Objects>;
   topology(): Topology;
+  dirty(): Dirty;
 }
 
 export interface Engine {

@@ -11,8 +11,8 @@ import type { Runtime } from '../runtime/contract.js';
 import type { Store } from '../store/store.js';
 import { createBuildCommands } from './build/index.js';
 import { carryOut } from './carry-out.js';
-import { convergeAll } from './commit/converge.js';
-import { allSlices, createDerive } from './commit/derive.js';
+import { createDerive } from './commit/derive.js';
+import { Dirty } from './commit/dirty.js';
 import { droppedPackets } from './commit/dropped.js';
 import { keepsakes } from './commit/keepsakes.js';
 import { Ledger } from './commit/ledger.js';
@@ -86,7 +86,9 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   let config = rooms.config;
   const id = store.setting('id', randomUUID);
   const derive = createDerive({ host: rooms.host, drivers: rooms.drivers, daemon: rooms.daemon });
-  const ledger = new Ledger({ model, store, kernel, derive });
+  let strays: ReadonlyMap<string, number> = new Map();
+  const dirty = new Dirty({ kernel, model, derive, log, leaveOthers: () => strays.size > 0 });
+  const ledger = new Ledger({ model, store, kernel, derive, dirty });
   const found = findLost({ model, ledger, runtime, log, behind: rooms.opened.restored !== undefined });
   const parts: Parts = {
     ...rooms,
@@ -100,8 +102,8 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   };
   const lifecycle = new Lifecycle(parts);
   const revive = await settleContainers(parts, lifecycle);
-  const strays = settleStrays(parts, () => {
-    convergeAll({ kernel, model, derive }, allSlices(model), kernel.observe());
+  strays = settleStrays(parts, () => {
+    dirty.restore(kernel.observe());
     log.info({}, 'no container runs any more that no record knows: what was theirs is removed');
   });
   rebindNamespaces(parts);
@@ -110,14 +112,12 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   kernel.ensureTables();
   const tellOverlaps = overlapTeller(parts);
   const tellSources = sourceTeller(parts);
-  const drift = watchDrift({ kernel, model, derive, log }, () => {
+  const drift = watchDrift({ kernel, model, derive, dirty, log }, () => {
     tellOverlaps();
     tellSources();
   });
   if (strays.size > 0) holdStrayPorts(parts, derive, drift.observed);
-  const converging = { kernel, model, derive };
-  const { steps, refusals } = convergeAll(converging, allSlices(model), drift.observed, strays.size > 0);
-  for (const { slice, error, message } of refusals) log.warn({ slice, error: String(error) }, message);
+  const steps = dirty.restore(drift.observed);
   ledger.follow();
   tellSources();
   parts.debts.open();
@@ -140,7 +140,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     networks: createNetworkCommands(parts, createAttaching(parts, lifecycle)),
     containers,
     builds: createBuildCommands(parts, containers),
-    seeing: createSeeing({ ...converging, host: rooms.host, drivers: rooms.drivers }),
+    seeing: createSeeing({ kernel, model, derive, dirty, host: rooms.host, drivers: rooms.drivers }),
     execs: createExecCommands(parts),
     volumes: rooms.volumes,
     images: rooms.images,
@@ -153,6 +153,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
       beside.close();
       lifecycle.close();
       drift.close();
+      dirty.close();
       replay.close();
       parts.debts.close();
       if (strays.size === 0) retire(kernel, model, derive);

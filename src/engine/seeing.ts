@@ -7,14 +7,17 @@ import type { Container } from '../model/container.js';
 import type { Endpoint } from '../model/endpoint.js';
 import type { Network } from '../model/network.js';
 import { type KernelObject, kindOf, type Slice } from '../plan/objects.js';
-import type { Derive } from './commit/ledger.js';
-import type { Model } from './commit/model.js';
+import type { Derive } from './commit/derive.js';
+import type { Dirty } from './commit/dirty.js';
+import type { ReadModel } from './commit/model.js';
+import { ownerOf } from './commit/owner.js';
 import type { Seeing } from './contract.js';
 
 export interface SeeingParts {
-  readonly model: Model;
+  readonly model: ReadModel;
   readonly kernel: Pick<Kernel, 'present' | 'reachable'>;
   readonly derive: Derive;
+  readonly dirty: Pick<Dirty, 'list'>;
   readonly host: HostView;
   readonly drivers: ReadonlyMap<string, Driver>;
 }
@@ -35,19 +38,6 @@ export const slicesOfNetwork = ({ model }: SeeingParts, { id }: Network): readon
   ...endpointSlices(model.endpointsOfNetwork(id)),
 ];
 
-const ownerOf = ({ model }: SeeingParts, slice: Slice): Objects[number]['owner'] => {
-  if (slice.kind === 'host') return { kind: 'host', id: '', name: 'all networks together' };
-  const { kind, id } = slice;
-  if (kind === 'network') return { kind, id, name: `network ${model.networks.get(id)?.name ?? id}` };
-  if (kind === 'sandbox') {
-    const container = model.containers.get(model.sandboxes.get(id)?.containerId ?? '');
-    return { kind, id, name: `container ${container?.name ?? id}` };
-  }
-  const endpoint = model.endpoints.get(id);
-  const network = model.networks.get(endpoint?.networkId ?? '');
-  return { kind, id, name: `container ${endpoint?.containerName ?? id} on network ${network?.name ?? '?'}` };
-};
-
 const stateOf = ({ kernel }: SeeingParts, o: KernelObject): Objects[number]['state'] => {
   if (!kernel.reachable(o)) return 'unknown';
   return kernel.present(o) ? 'there' : 'missing';
@@ -58,7 +48,7 @@ export const seeObjects = async (parts: SeeingParts, slices: readonly Slice[]): 
   const seen: Objects = [];
   const pace = createPace();
   for (const slice of slices) {
-    const owner = ownerOf(parts, slice);
+    const owner = ownerOf(parts.model, slice);
     for (const o of parts.derive(parts.model, slice)) {
       seen.push({ kind: o.kind, text: kindOf(o).print('create', o), owner, state: stateOf(parts, o) });
       if (pace.due()) await pace.rest();
@@ -119,4 +109,5 @@ export const createSeeing = (parts: SeeingParts): Seeing => ({
   objectsOfNetwork: (reference) =>
     seeObjects(parts, slicesOfNetwork(parts, parts.model.getNetwork(reference))),
   topology: () => seeTopology(parts),
+  dirty: () => parts.dirty.list(),
 });

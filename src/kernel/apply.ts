@@ -3,22 +3,13 @@
  * run (a plan has at most four runs of elements: guards come before the links they guard, or before those are up, and go
  * after or with them). Invariant: a refused plan leaves what was there before, or says what it could not take back.
  */
-import { KernelError, ViaductError } from '../errors.js';
+import { withUndoErrors } from '../errors.js';
 import { failpoint } from '../failpoints.js';
 import { inverseStep } from '../plan/inverse.js';
 import type { KernelObject } from '../plan/objects.js';
 import type { Plan, Step } from '../plan/plan.js';
 import type { BackEnd, Context } from './back-ends/contract.js';
 import { Session } from './session.js';
-
-/** Thrown beside the refusal (as its `cause`) where inverses were refused too: the slices concerned are dirty. */
-class UndoError extends AggregateError {
-  override readonly name = 'UndoError';
-}
-
-/** True where the kernel is in neither the old state nor the new one after `error`. */
-export const leftDirty = (error: unknown): boolean =>
-  error instanceof Error && error.cause instanceof UndoError;
 
 interface Run {
   readonly by: BackEnd<KernelObject>;
@@ -103,16 +94,3 @@ export class Applier {
     for (const run of this.#runsOf(deletes)) run.by.run(run.steps, context, () => {});
   }
 }
-
-/** The refusal itself, with its class and message; refused inverses become its cause, beside the first one. */
-const withUndoErrors = (error: unknown, refusals: readonly unknown[]): unknown => {
-  if (refusals.length === 0 || !(error instanceof Error)) return error;
-  const cause = new UndoError(
-    [error.cause, ...refusals].filter((e) => e !== undefined),
-    'could not take everything back',
-  );
-  if (error instanceof KernelError)
-    return new KernelError(error.errno, error.operation, error.acknowledgement, { cause });
-  if (error instanceof ViaductError) return new ViaductError(error.kind, error.message, { cause });
-  return new Error(error.message, { cause });
-};

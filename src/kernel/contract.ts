@@ -9,7 +9,7 @@ export interface Kernel {
   /**
    * Carries the plan out, in order and synchronously; neighbouring nftables elements go in one atomic batch (openings,
    * guards of ports and other guards are apart in a plan, so three batches at most each way). On the first refused step the inverses of the applied
-   * ones run and the refusal is thrown, a KernelError where the kernel refused; `leftDirty(error)` tells whether an
+   * ones run and the refusal is thrown, a KernelError where the kernel refused; `leftDirty` (errors.ts) tells whether an
    * inverse was refused too. Slow deletions (links, which wait for RCU: 16–32 ms each) are cut off from traffic at once
    * and finished off the main thread: see `settled`. Their names are free at once.
    */

@@ -124,4 +124,3 @@ class LinuxKernel implements Kernel {
 }
 
 export const createKernel = (parts: KernelParts): Kernel => new LinuxKernel(parts);
-export { leftDirty } from './apply.js';

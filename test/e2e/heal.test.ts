@@ -217,6 +217,17 @@ describe('O4 self-healing', () => {
     }
   });
 
+  test('O4 an interface with our mark that no record knows goes again; an address that somebody added to a bridge stays', async () => {
+    const { bridge } = await setUp();
+    await heals('ip link add veth0123456789a type veth peer name veth0123456789b');
+    const theirs = () => d.host.try(`ip -4 -o addr show dev ${bridge} | grep 10.99.0.1/24`);
+    await d.host(`ip addr add 10.99.0.1/24 dev ${bridge}`);
+    await d.host('ip link add veth0123456789a type veth peer name mine0');
+    await until('the stray is gone', async () => (await d.host.try('ip link show mine0')).code !== 0);
+    expect((await theirs()).code).toBe(0);
+    expect((await d.api('GET', '/viaduct/v1/dirty')).json).toEqual([]);
+  });
+
   test('O4 many things at once', async () => {
     const { bridge } = await setUp();
     await heals(

@@ -1,7 +1,6 @@
 /** Refused plans: what was applied is taken back, in the kernel, the tables and the daemon; order of batches. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { KernelError } from '../../src/errors.js';
-import { leftDirty } from '../../src/kernel/index.js';
+import { KernelError, leftDirty } from '../../src/errors.js';
 import { readSysctl, writeSysctl } from '../../src/kernel/sysctl.js';
 import type { HostPortObject, KernelObject } from '../../src/plan/objects.js';
 import { BRIDGE, build, diff, element, endpoint, keys, network, testKernel } from './kernel-support.js';

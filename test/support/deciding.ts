@@ -1,8 +1,6 @@
 /** An engine's records, disk and kernel in memory, and the view of them that decisions read: no root, no clock, no plugin. */
 import { EMPTY_RESOLV_CONF } from '../../src/dns/files.js';
 import { DRIVERS } from '../../src/drivers/index.js';
-import { createDerive } from '../../src/engine/commit/derive.js';
-import { Ledger } from '../../src/engine/commit/ledger.js';
 import { Model } from '../../src/engine/commit/model.js';
 import { TABLES, type Table } from '../../src/engine/commit/tables.js';
 import type { Fresh } from '../../src/engine/decision.js';
@@ -10,11 +8,9 @@ import type { View } from '../../src/engine/view.js';
 import { Subnets } from '../../src/ipam/subnets.js';
 import type { Container } from '../../src/model/container.js';
 import type { ContainerId } from '../../src/model/ids.js';
-import { build } from '../../src/plan/diff.js';
 import { objectKey } from '../../src/plan/objects.js';
-import type { Store, StoredChange } from '../../src/store/store.js';
+import { commitInMemory } from './commit.js';
 import { CONFIG } from './fake-engine.js';
-import { createFakeKernel } from './fake-kernel.js';
 import { HOST } from './views.js';
 
 /** 64 hex digits that are the number's alone. */
@@ -71,24 +67,7 @@ const sorted = <T>(records: ReadonlyMap<string, T>): readonly (readonly [string,
   [...records].sort(([a], [b]) => (a < b ? -1 : 1));
 
 export const createWorld = () => {
-  const model = new Model();
-  const kernel = createFakeKernel();
-  const records = new Map<string, StoredChange>();
-  const store: Store = {
-    load: () => records.values(),
-    commit(changes) {
-      for (const change of changes)
-        if (change.value === null) records.delete(`${change.table}/${change.id}`);
-        else records.set(`${change.table}/${change.id}`, change);
-    },
-    written: () => undefined,
-    setting: (_key, made) => made(),
-    close: async () => {},
-  };
-  const derive = createDerive({ host: HOST, drivers: DRIVERS, daemon: [] });
-  const ledger = new Ledger({ model, store, kernel, derive });
-  kernel.apply(build(derive(model, { kind: 'host' })));
-  ledger.follow();
+  const { model, kernel, records, ledger, derive } = commitInMemory();
   const holds = (protocol: string, port: number): boolean =>
     [...model.sandboxes.values()].some(({ bindings }) =>
       bindings.some((b) => b.protocol === protocol && port >= b.hostPort && port < b.hostPort + b.count),

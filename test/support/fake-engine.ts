@@ -281,6 +281,7 @@ export function createFakeEngine(
       },
       objectsOfNetwork: async () => [],
       topology: () => ({ networks: [], containers: [], endpoints: [] }),
+      dirty: () => [],
     },
     networkDrivers: () => ['bridge', 'host', 'null'],
     events,

@@ -1,9 +1,9 @@
 /**
  * The kernel in memory, for tests without root: it refuses what the kernel refuses, with the same errno, and takes along
  * what the kernel takes along. It can be told to fail at any step. Invariant: `apply` of a refused plan leaves the state
- * as it was.
+ * as it was, unless it is told to refuse inverses too.
  */
-import { KernelError } from '../../src/errors.js';
+import { KernelError, withUndoErrors } from '../../src/errors.js';
 import type { Drift, Kernel } from '../../src/kernel/contract.js';
 import { formatPrefix, parsePrefix } from '../../src/model/address.js';
 import { hostedBy, interfaceKey, interfacesOf, isMade, livesIn, lowerOf } from '../../src/plan/depend.js';
@@ -21,6 +21,8 @@ export interface FakeKernel extends Kernel {
    * plan that it hits.
    */
   failAt(n: number): void;
+  /** Every step of which it answers true is refused with errno EIO, inverses too; undefined: none is. */
+  refuse(refuses: ((step: Step) => boolean) | undefined): void;
   /** Somebody else makes or removes an object, without any check; watchers hear of it. */
   meddle(op: 'create' | 'delete', object: KernelObject): void;
 }
@@ -35,6 +37,7 @@ const canonicalKey = (o: KernelObject): string => {
 class Fake implements FakeKernel {
   readonly #objects = new Map<string, KernelObject>();
   #countdown = 0;
+  #refuses: ((step: Step) => boolean) | undefined;
   #watcher: ((drift: readonly Drift[]) => void) | undefined;
 
   objects(): readonly KernelObject[] {
@@ -42,6 +45,9 @@ class Fake implements FakeKernel {
   }
   failAt(n: number): void {
     this.#countdown = n;
+  }
+  refuse(refuses: ((step: Step) => boolean) | undefined): void {
+    this.#refuses = refuses;
   }
   meddle(op: 'create' | 'delete', object: KernelObject): void {
     if (op === 'create') this.#objects.set(canonicalKey(object), object);
@@ -59,8 +65,7 @@ class Fake implements FakeKernel {
         if (this.#step(step)) applied.push(undone);
       }
     } catch (error) {
-      this.#undo(applied);
-      throw error;
+      throw withUndoErrors(error, this.#undo(applied));
     }
   }
 
@@ -106,12 +111,24 @@ class Fake implements FakeKernel {
     return before ? { op: 'replace', object: step.object, before } : step;
   }
 
-  #undo(applied: readonly Step[]): void {
-    for (const step of [...applied].reverse()) for (const inverse of inverseStep(step)) this.#step(inverse);
+  /** Goes on behind a refusal, and answers the refusals. */
+  #undo(applied: readonly Step[]): readonly unknown[] {
+    return [...applied]
+      .reverse()
+      .flatMap(inverseStep)
+      .flatMap((inverse) => {
+        try {
+          this.#step(inverse);
+          return [];
+        } catch (error) {
+          return [error];
+        }
+      });
   }
 
   /** False where there was nothing to do: the object was there, or gone, already. */
   #step(step: Step): boolean {
+    if (this.#refuses?.(step)) throw refused(ERRNO.EIO, step.op, step.object, 'told to refuse');
     if (step.op === 'delete') return this.#delete(step.object);
     if (step.op === 'replace') return this.#replace(step.object, step.before);
     return this.#create(step.object);

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as answers from '../../src/cli/answers.js';
 import { clientOf } from '../../src/cli/client.js';
 import { addressesText, objectsText, portsText, statusText, table } from '../../src/cli/tables.js';
+import { dirty as dirtySchema } from '../../src/door/schema.js';
 
 const container = (name: string, ports: object[], networks: object = {}) => ({
   Id: name,
@@ -101,6 +102,13 @@ test('status shows warnings', () => {
     'dropped     12 packets of b on n: another address than its own',
     'dropped     1 packet of a on n: another MAC than its own',
   ]);
+  const since = '2026-01-01T00:00:00.000Z';
+  const dirty = dirtySchema.parse([
+    { owner: { kind: 'endpoint', id: 'e', name: 'container a on network n' }, error: 'errno 16', since },
+  ]);
+  expect(statusText('unix:///s', version, summary, [], dirty).split('\n').at(-1)).toBe(
+    `dirty       container a on network n, since ${since}: errno 16`,
+  );
 });
 
 test('nobody there is said with the remedy; an address of another kind is refused', async () => {

@@ -1,19 +1,63 @@
-/** What could not be repaired is tried again until it can be, and told once. */
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Model } from '../../src/engine/commit/model.js';
+/** What could not be repaired is tried again until it can be, and told once; what of ours nobody wants goes with it. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { watchDrift } from '../../src/engine/commit/repair.js';
+import type { Change } from '../../src/engine/commit/tables.js';
 import type { KernelObject } from '../../src/plan/objects.js';
-import { createFakeKernel } from '../support/fake-kernel.js';
-import { aNetwork } from '../support/views.js';
+import { commitInMemory } from '../support/commit.js';
+import { aNetwork, anEndpoint, aSandbox } from '../support/views.js';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
+const network = aNetwork();
+const sandbox = aSandbox();
+const endpoint = anEndpoint({
+  bindings: [{ protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, count: 1 }],
+});
+const NETWORK: readonly Change[] = [{ table: 'network', id: network.id, value: network }];
+const CONTAINER: readonly Change[] = [
+  { table: 'sandbox', id: sandbox.id, value: sandbox },
+  { table: 'endpoint', id: endpoint.id, value: endpoint },
+];
+const gone = (changes: readonly Change[]): readonly Change[] =>
+  changes.map((change): Change => ({ ...change, value: null }));
+
+/** All but sysctls, which never go. */
+const there = ({ kernel }: ReturnType<typeof commitInMemory>): ReadonlySet<KernelObject> =>
+  new Set(kernel.objects().filter(({ kind }) => kind !== 'sysctl'));
+
+const STRAY_VETH: KernelObject = {
+  kind: 'link',
+  type: 'veth',
+  ns: 'host',
+  name: 'veth0123456789a',
+  mtu: 1500,
+  up: true,
+  master: '',
+  hairpin: false,
+  isolated: false,
+  peerNs: '',
+  peerName: '',
+  peerMac: '',
+};
+
+/** A running world, and the elements by which the container's port is published. */
+const running = () => {
+  const world = commitInMemory();
+  const watch = watchDrift(world, () => {});
+  world.ledger.commit(NETWORK);
+  const bare = there(world);
+  world.ledger.commit(CONTAINER);
+  const published = [...there(world)].filter(
+    (o) => !bare.has(o) && o.kind === 'element' && o.set.startsWith('publish'),
+  );
+  return { ...world, watch, bare, published };
+};
+
 it('M4: a bridge of somebody else’s that is gone is asked for ever more rarely, told of once, and taken up when it is back', () => {
-  const kernel = createFakeKernel();
-  const model = new Model();
-  const network = aNetwork();
-  model.change({ table: 'network', id: network.id, value: network });
+  const world = commitInMemory();
+  const { kernel } = world;
+  world.model.change({ table: 'network', id: network.id, value: network });
   const parent: KernelObject = { kind: 'foreign', ns: 'host', name: 'lan', missing: 'no lan' };
   const link: KernelObject = { kind: 'link', type: 'dummy', ns: 'host', name: 'dm-1', mtu: 1500, up: true };
   let tries = 0;
@@ -21,19 +65,154 @@ it('M4: a bridge of somebody else’s that is gone is asked for ever more rarely
     tries += 1;
     return [parent, link];
   };
-  const said: string[] = [];
-  const log = { error: (_: unknown, text: string) => said.push(text), warn: () => {}, info: () => {} };
-  const watch = watchDrift({ kernel, model, derive, log } as never, () => {}); // only these of a logger are used
+  const { dirty, said } = commitInMemory(undefined, { ...world, derive });
+  const watch = watchDrift({ ...world, derive, dirty }, () => {});
   kernel.meddle('delete', link);
   vi.advanceTimersByTime(60_000);
-  expect(said).toEqual(['repair failed']);
-  expect(tries).toBeLessThan(60);
+  expect(dirty.list()).not.toEqual([]);
+  expect(said).toHaveLength(dirty.list().length);
+  expect(tries).toBeLessThan(100);
   kernel.meddle('create', parent);
   vi.advanceTimersByTime(10_000);
   expect(kernel.objects()).toContainEqual(link);
+  expect(dirty.list()).toEqual([]);
   const before = tries;
   watch.close();
+  dirty.close();
   kernel.meddle('delete', link);
   vi.advanceTimersByTime(60_000);
   expect(tries).toBe(before);
+});
+
+describe('what of ours no record wants', () => {
+  it('goes when somebody made it: a veth, an element, each at once, with whatever was broken beside it', () => {
+    const world = running();
+    const before = there(world);
+    world.kernel.meddle('create', STRAY_VETH);
+    expect(there(world)).toEqual(before);
+    for (const element of world.published) {
+      const stray = {
+        ...element,
+        key: ['9.9.9.9', ...('key' in element ? element.key.slice(1) : [])],
+      } as KernelObject;
+      world.kernel.meddle('create', stray);
+      expect(there(world)).toEqual(before);
+    }
+    expect(world.published.length).toBeGreaterThan(0);
+    expect(world.dirty.list()).toEqual([]);
+  });
+
+  it('stays while containers run that no record knows, for it may be theirs, and goes when they have ended', () => {
+    const world = running();
+    const before = there(world);
+    world.strays.run = true;
+    world.kernel.meddle('create', STRAY_VETH);
+    vi.advanceTimersByTime(60_000);
+    expect(there(world).has(STRAY_VETH)).toBe(true);
+    world.strays.run = false;
+    world.dirty.restore(world.kernel.observe());
+    expect(there(world)).toEqual(before);
+  });
+
+  it('is not what a container or the administrator has put on an interface of ours', () => {
+    const world = running();
+    const theirs: KernelObject = {
+      kind: 'address',
+      ns: sandbox.netns,
+      link: 'eth0',
+      address: '10.99.0.1/24',
+    };
+    world.kernel.meddle('create', theirs);
+    world.kernel.meddle('create', STRAY_VETH);
+    expect(there(world).has(theirs)).toBe(true);
+    expect(there(world).has(STRAY_VETH)).toBe(false);
+  });
+});
+
+/** A start that is refused at its last opening, on a kernel that also refuses to take an element away. */
+const refusedStart = (refusesToUndo: () => boolean) => {
+  const world = commitInMemory();
+  watchDrift(world, () => {});
+  world.ledger.commit(NETWORK);
+  const bare = there(world);
+  world.kernel.refuse(({ op, object }) =>
+    op === 'delete' ? object.kind === 'element' && refusesToUndo() : object.kind === 'resolver',
+  );
+  expect(() => world.ledger.commit(CONTAINER)).toThrow('told to refuse');
+  expect(world.model.endpoints.size + world.model.sandboxes.size).toBe(0);
+  world.kernel.refuse(({ op, object }) => op === 'delete' && object.kind === 'element' && refusesToUndo());
+  return { ...world, bare };
+};
+
+describe('dirty slices', () => {
+  it('a kernel that refuses an inverse once: what is left goes at the next turn, and both are told', () => {
+    let refusals = 0;
+    const world = refusedStart(() => {
+      refusals += 1;
+      return refusals === 1;
+    });
+    expect(there(world)).not.toEqual(world.bare);
+    expect(world.dirty.list().map(({ owner }) => owner.name)).toEqual([
+      'container 5a0000000000',
+      'container web on network mynetwork',
+    ]);
+    vi.advanceTimersByTime(1);
+    expect(there(world)).toEqual(world.bare);
+    expect(world.dirty.list()).toEqual([]);
+    expect(world.said.filter((line) => line.endsWith('as the records want it again'))).toHaveLength(2);
+  });
+
+  it('a kernel that refuses for a minute: tried ever more rarely, told once, the rest is done meanwhile', () => {
+    const began = Date.now();
+    let refusals = 0;
+    const world = refusedStart(() => {
+      refusals += 1;
+      return Date.now() - began < 60_000;
+    });
+    const since = world.dirty.list().map((each) => each.since);
+    vi.advanceTimersByTime(1_000);
+    const left = [...there(world)].filter((o) => !world.bare.has(o));
+    expect(new Set(left.map(({ kind }) => kind))).toEqual(new Set(['element']));
+    vi.advanceTimersByTime(58_000);
+    expect(world.dirty.list().map((each) => each.since)).toEqual(since);
+    expect(world.dirty.list()[0]?.error).toContain('told to refuse');
+    const during = refusals;
+    vi.advanceTimersByTime(11_000);
+    expect(there(world)).toEqual(world.bare);
+    expect(world.dirty.list()).toEqual([]);
+    expect(during).toBeLessThan(500);
+    const done = refusals;
+    vi.advanceTimersByTime(600_000);
+    expect(refusals).toBe(done);
+  });
+
+  it('what the next command wants meanwhile is there, and stays', () => {
+    const began = Date.now();
+    const world = refusedStart(() => Date.now() - began < 60_000);
+    world.ledger.commit(CONTAINER);
+    const wanted = there(world);
+    vi.advanceTimersByTime(120_000);
+    expect(there(world)).toEqual(wanted);
+    expect(world.dirty.list()).toEqual([]);
+    world.ledger.commit(gone(CONTAINER));
+    expect(there(world)).toEqual(world.bare);
+  });
+
+  it('a start that the kernel refuses in part leaves the rest as it should be, and goes on trying', () => {
+    const world = running();
+    const before = there(world);
+    world.watch.close();
+    for (const o of before) if (o.kind === 'element' || o.kind === 'link') world.kernel.meddle('delete', o);
+    const next = commitInMemory(undefined, world);
+    const began = Date.now();
+    world.kernel.refuse(
+      ({ op, object }) => op === 'create' && object.kind === 'netns' && Date.now() - began < 5_000,
+    );
+    for (const o of world.kernel.objects()) if (o.kind === 'netns') world.kernel.meddle('delete', o);
+    expect(next.dirty.restore(world.kernel.observe())).toBeGreaterThan(0);
+    expect(next.dirty.list().length).toBeGreaterThan(0);
+    vi.advanceTimersByTime(20_000);
+    expect(next.dirty.list()).toEqual([]);
+    expect(there(world).size).toBe(before.size);
+  });
 });

@@ -2,13 +2,11 @@
 import { expect, it } from 'vitest';
 import { DRIVERS } from '../../src/drivers/index.js';
 import { allSlices, createDerive } from '../../src/engine/commit/derive.js';
-import { Ledger } from '../../src/engine/commit/ledger.js';
 import { Model } from '../../src/engine/commit/model.js';
 import { Table } from '../../src/engine/commit/table.js';
-import { type Change, isKnown, row, TABLES } from '../../src/engine/commit/tables.js';
+import { type Change, isKnown, type Rows, row, TABLES } from '../../src/engine/commit/tables.js';
 import { distinctSlices, HOST_SLICE } from '../../src/plan/objects.js';
-import type { StoredChange } from '../../src/store/store.js';
-import { createFakeKernel } from '../support/fake-kernel.js';
+import { commitInMemory } from '../support/commit.js';
 import { aNetwork, anEndpoint, HOST } from '../support/views.js';
 
 interface Peer {
@@ -25,29 +23,18 @@ const peer = row<Peer>()({
 });
 
 it('a table of the cluster’s is one row: found, taken back, its slices asked for, and never written to our store', () => {
-  const rows = { ...TABLES, peer };
-  const model = new Model(rows);
+  const { model, ledger, records, derived } = commitInMemory({ ...TABLES, peer } as Rows);
   const peers = (model.tables as unknown as { peer: Table<Peer, 'network'> }).peer;
   const network = aNetwork();
-  const written: StoredChange[] = [];
-  const asked: string[] = [];
-  const real = createDerive({ host: HOST, drivers: DRIVERS, daemon: [] });
-  const ledger = new Ledger({
-    model,
-    store: { commit: (changes: readonly StoredChange[]) => written.push(...changes) } as never, // all that is called
-    kernel: createFakeKernel(),
-    derive: (m, slice) => {
-      asked.push(slice.kind === 'host' ? 'host' : slice.id);
-      return real(m, slice);
-    },
-  });
   const value: Peer = { networkId: network.id, address: '192.0.2.1' };
   const change = { table: 'peer', id: 'p1', value } as unknown as Change; // of `rows`
+  derived.length = 0;
   ledger.commit([change]);
-  expect(asked).toEqual([network.id, network.id]);
+  const slice = { kind: 'network', id: network.id };
+  expect(derived).toEqual([slice, slice]);
   expect(peers.all('network', network.id)).toEqual([value]);
-  ledger.commit([change, { table: 'network', id: network.id, value: network }]);
-  expect(written.map(({ table }) => table)).toEqual(['network']);
+  ledger.commit([{ table: 'network', id: network.id, value: network }]);
+  expect([...records.values()].map(({ table }) => table)).toEqual(['network']);
   ledger.preview([{ ...change, value: null } as Change]);
   expect(peers.first('network', network.id)).toBe(value);
 });

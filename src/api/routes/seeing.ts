@@ -24,4 +24,7 @@ export const SEEING_ROUTES = [
   route('GET', '/viaduct/v1/topology', (exchange) => {
     sendJson(exchange, 200, exchange.engine.seeing.topology());
   }),
+  route('GET', '/viaduct/v1/dirty', (exchange) => {
+    sendJson(exchange, 200, exchange.engine.seeing.dirty());
+  }),
 ];

@@ -4,9 +4,11 @@ import { driverOf } from '../../drivers/index.js';
 import type { Network } from '../../model/network.js';
 import { isUplink } from '../../plan/depend.js';
 import { HOST_SLICE, type KernelObject, objectKey, type Slice } from '../../plan/objects.js';
-import type { Derive } from './ledger.js';
 import type { ReadModel } from './model.js';
 import { forwardingSwitches } from './settings.js';
+
+/** What a slice wants in the kernel. */
+export type Derive = (model: ReadModel, slice: Slice) => readonly KernelObject[];
 
 export interface DeriveContext {
   readonly host: HostView;
@@ -123,11 +125,7 @@ export const createDerive =
 
 const KINDS = Object.keys(SLICES) as readonly Slice['kind'][]; // the keys of exactly this object
 
-/** In the order in which they build on each other. */
-export const inOrder = (slices: readonly Slice[]): readonly Slice[] =>
-  [...slices].sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
-
-/** Every slice of the model, in that order. */
+/** Every slice of the model, in the order in which they build on each other. */
 export const allSlices = ({ tables }: ReadModel): readonly Slice[] =>
   KINDS.flatMap((kind): readonly Slice[] =>
     kind === 'host' ? [HOST_SLICE] : [...tables[kind].records.keys()].map((id) => ({ kind, id })),

@@ -4,6 +4,7 @@
  * outlives the machine before the client is answered (`Store.written`). A refused plan takes the intent back. Everything
  * here is synchronous, so no two commands ever interleave.
  */
+import { leftDirty, withUndoErrors } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Kernel } from '../../kernel/contract.js';
 import { diff } from '../../plan/diff.js';
@@ -11,24 +12,32 @@ import { inverse } from '../../plan/inverse.js';
 import { distinctSlices, type KernelObject, type Slice } from '../../plan/objects.js';
 import type { Plan } from '../../plan/plan.js';
 import type { Store } from '../../store/store.js';
-import type { Model, ReadModel } from './model.js';
+import type { Derive } from './derive.js';
+import type { Dirty } from './dirty.js';
+import type { Model } from './model.js';
 import type { Change, Table } from './tables.js';
-
-export type Derive = (model: ReadModel, slice: Slice) => readonly KernelObject[];
 
 export class Ledger {
   readonly #model: Model;
   readonly #store: Store;
   readonly #kernel: Kernel;
   readonly #derive: Derive;
+  readonly #dirty: Pick<Dirty, 'mark'>;
   /** false while the daemon restores: records settle first, then the kernel converges once */
   #kernelFollows = false;
 
-  constructor(parts: { model: Model; store: Store; kernel: Kernel; derive: Derive }) {
+  constructor(parts: {
+    model: Model;
+    store: Store;
+    kernel: Kernel;
+    derive: Derive;
+    dirty: Pick<Dirty, 'mark'>;
+  }) {
     this.#model = parts.model;
     this.#store = parts.store;
     this.#kernel = parts.kernel;
     this.#derive = parts.derive;
+    this.#dirty = parts.dirty;
   }
 
   /**
@@ -43,6 +52,7 @@ export class Ledger {
       failpoint('intent-durable');
       this.#apply(plan, undo, meanwhile);
     } catch (error) {
+      if (leftDirty(error)) this.#dirty.mark(plan, error);
       for (const change of undo) this.#model.change(change);
       throw error;
     }
@@ -101,8 +111,16 @@ export class Ledger {
       meanwhile();
       if (rest.length > 0) this.#kernel.apply(rest);
     } catch (error) {
-      this.#kernel.apply(inverse(first));
-      throw error;
+      throw withUndoErrors(error, this.#refusalsOf(inverse(first)));
+    }
+  }
+
+  #refusalsOf(plan: Plan): readonly unknown[] {
+    try {
+      this.#kernel.apply(plan);
+      return [];
+    } catch (error) {
+      return [error];
     }
   }
 

@@ -7,9 +7,8 @@ import type { Logger } from '../../log.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import { inOvs, isUplink } from '../../plan/depend.js';
 import { distinctSlices, HOST_SLICE, type KernelObject, type Slice } from '../../plan/objects.js';
-import { convergeSlices } from './converge.js';
-import { allSlices } from './derive.js';
-import type { Derive } from './ledger.js';
+import { allSlices, type Derive } from './derive.js';
+import type { Dirty } from './dirty.js';
 import type { Model } from './model.js';
 import { SettingsRepair } from './settings.js';
 
@@ -17,6 +16,7 @@ interface Repairing {
   readonly kernel: Kernel;
   readonly model: Model;
   readonly derive: Derive;
+  readonly dirty: Pick<Dirty, 'bring'>;
   readonly log: Logger;
 }
 
@@ -92,60 +92,30 @@ const slicesFor = (parts: Repairing, drift: readonly Drift[]): readonly Slice[] 
   return distinctSlices([...onLinks, ...ovs]);
 };
 
-/** Answers how many steps it took; 0 when all was as it should be. Throws the first refusal; the rest is repaired. */
+/** Answers how many steps it took; 0 when all was as it should be. What is refused is dirty from now on. */
 export const repair = (parts: Repairing, drift: readonly Drift[]): number => {
-  const slices = slicesFor(parts, drift);
-  const ownOvs = drift.some((d) => d.kind === 'ovs');
-  if (slices.length === 0 && !ownOvs) return 0;
-  if (drift.some((d) => d.kind === 'nftables')) parts.kernel.ensureTables();
-  const { steps, refusals } = convergeSlices(parts, slices, ownOvs);
+  const suspects = drift.filter(({ kind }) => kind !== 'route' && kind !== 'sysctl');
+  if (suspects.length === 0) return 0;
+  const steps = parts.dirty.bring(slicesFor(parts, suspects));
   if (steps > 0) parts.log.warn({ steps, drift: drift.length }, 'repaired what was changed from outside');
-  if (refusals[0]) throw refusals[0].error;
   return steps;
 };
 
-const FIRST_RETRY_MS = 200;
-const LONGEST_RETRY_MS = 10_000;
-
-const distinct = (drift: readonly Drift[]): readonly Drift[] => [
-  ...new Map(drift.map((each) => [JSON.stringify(each), each])).values(),
-];
-
-/**
- * Watches until it is closed, and tells what there is now (`Kernel.watch`). What could not be repaired (somebody else's bridge
- * is gone) is tried again with the next event and ever more rarely besides, without an end; it is told once.
- */
+/** Watches until it is closed, and tells what there is now (`Kernel.watch`). */
 export const watchDrift = (
   parts: Repairing,
   routesChanged: () => void,
 ): { readonly observed: readonly KernelObject[]; close(): void } => {
   const settings = new SettingsRepair(parts);
-  let owed: readonly Drift[] = [];
-  let told = '';
-  let timer: NodeJS.Timeout | undefined;
   let closed = false;
-  const attempt = (drift: readonly Drift[], delay: number): void => {
-    clearTimeout(timer);
-    if (closed) return;
-    owed = distinct([...owed, ...drift]);
-    try {
-      repair(parts, owed);
-      [owed, told] = [[], ''];
-    } catch (error) {
-      const text = String(error);
-      if (text !== told) parts.log.error({ error: text }, 'repair failed');
-      told = text;
-      timer = setTimeout(() => attempt([], Math.min(2 * delay, LONGEST_RETRY_MS)), delay).unref();
-    }
-  };
   const observed = parts.kernel.watch((drift) => {
-    if (!closed) settings.repair(drift.filter((d) => d.kind === 'sysctl'));
-    attempt(drift, FIRST_RETRY_MS);
+    if (closed) return;
+    settings.repair(drift.filter((d) => d.kind === 'sysctl'));
+    repair(parts, drift);
     if (drift.some(({ kind }) => kind === 'route')) routesChanged();
   });
   const close = (): void => {
     closed = true;
-    clearTimeout(timer);
   };
   return { observed, close };
 };

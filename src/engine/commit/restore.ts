@@ -19,8 +19,7 @@ import { type Found, settle } from '../containers/transitions.js';
 import { timestamp } from '../fresh.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
-import { allSlices } from './derive.js';
-import type { Derive } from './ledger.js';
+import { allSlices, type Derive } from './derive.js';
 import type { Model, ReadModel } from './model.js';
 import { type Change, isKnown } from './tables.js';
 

@@ -37,6 +37,12 @@ export interface Decision {
   readonly etc?: readonly EtcChange[];
 }
 
+/** A sentence for the log. */
+export interface Warning {
+  readonly about: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
 export const toldOfNetwork = (network: Network, action: string, container?: string): Told => ({
   type: 'network',
   action,

@@ -33,12 +33,13 @@ import { createAttaching, createContainerCommands } from './containers/commands.
 import { createExecCommands } from './containers/execs.js';
 import { Lifecycle } from './containers/lifecycle.js';
 import type { Engine } from './contract.js';
+import type { Warning } from './decision.js';
 import { fresh } from './fresh.js';
 import { Locks } from './locks.js';
 import { createNetworkCommands } from './networks/index.js';
-import { overlapTeller } from './networks/overlaps.js';
+import { overlapsNow } from './networks/overlaps.js';
 import { decidePredefined } from './networks/predefined.js';
-import { sourceTeller } from './networks/sources.js';
+import { sourcesNow } from './networks/sources.js';
 import type { EngineVolumes, Parts } from './parts.js';
 import { Debts } from './plugins/debts.js';
 import { replayAddresses } from './plugins/replay.js';
@@ -110,8 +111,8 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   establishPredefined(parts);
   sweepSubpaths(config.execRoot);
   kernel.ensureTables();
-  const tellOverlaps = overlapTeller(parts);
-  const tellSources = sourceTeller(parts);
+  const tellOverlaps = teller(log, () => overlapsNow(parts));
+  const tellSources = teller(log, () => sourcesNow(parts));
   const drift = watchDrift({ kernel, model, derive, dirty, log }, () => {
     tellOverlaps();
     tellSources();
@@ -164,5 +165,15 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
 
 const establishPredefined = (parts: Parts): void => {
   const { warnings } = carryOut(parts, decidePredefined(parts, fresh()));
-  for (const { bridge, text } of warnings) parts.log.warn({ bridge }, text);
+  for (const { about, text } of warnings) parts.log.warn(about, text);
+};
+
+/** Tells each warning that `find` has now once, and again when it has ended and come back. */
+const teller = (log: Logger, find: () => readonly Warning[]): (() => void) => {
+  let told: ReadonlySet<string> = new Set();
+  return () => {
+    const now = new Map(find().map((warning) => [JSON.stringify(warning), warning]));
+    for (const [key, { about, text }] of now) if (!told.has(key)) log.warn(about, text);
+    told = new Set(now.keys());
+  };
 };

@@ -4,7 +4,7 @@ import type { ResolvConf, ResolvConfMode } from '../dns/files.js';
 import type { Driver, HostView } from '../drivers/contract.js';
 import type { Subnets } from '../ipam/subnets.js';
 import type { AdoptedBridge } from '../model/network.js';
-import type { Protocol } from '../model/port.js';
+import type { FreePort } from '../model/port.js';
 import type { ReadModel } from './commit/model.js';
 
 /** What is seen of an interface of the host's on which a network is to stand. */
@@ -13,15 +13,6 @@ export interface HostLink extends AdoptedBridge {
   /** made by a daemon of ours */
   readonly ours: boolean;
 }
-
-/** Answers a host port of [from, to] (0, 0: the ephemeral range) that nobody holds on any of the addresses. */
-export type FreePort = (
-  protocol: Protocol,
-  addresses: readonly string[],
-  from: number,
-  to: number,
-  taken: (port: number) => boolean,
-) => number;
 
 /** Facts of the host that change under us, read when asked; nothing is kept of what they answer. */
 export interface HostFacts {

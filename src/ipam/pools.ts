@@ -5,7 +5,7 @@ import { formatAddress, formatPrefix, type Prefix } from './address.js';
 import { readConfig, type SubnetRequest } from './config.js';
 import { BUILT_IN_POOLS, chooseSubnet, type SplitPool } from './defaults.js';
 import { emptySpace } from './space.js';
-import { hostSubnets, Subnets } from './subnets.js';
+import { Subnets } from './subnets.js';
 
 const FAMILIES = [4, 6] as const;
 
@@ -19,12 +19,10 @@ export interface PoolsContext {
   readonly networkId: string;
   /** `--default-address-pool`; empty: built in */
   readonly defaultPools: readonly SplitPool[];
-  /** subnets of every other network. A `Subnets` kept from change to change costs nothing to look up, texts are read. */
-  readonly taken: Subnets | Iterable<string>;
+  /** subnets of every other network */
+  readonly taken: Subnets;
   /** what the host uses itself: avoided when a subnet is chosen, not when the user names one */
-  readonly hostRoutes: Subnets | Iterable<string>;
-  /** bare addresses the host resolves with: avoided too */
-  readonly nameservers?: Iterable<string>;
+  readonly hostRoutes: Subnets;
   /** choose a gateway where the user named none (drivers' `gateways`); absent: yes */
   readonly gateways?: { readonly ipv4: boolean; readonly ipv6: boolean };
   /** stable text of this host, for unique local IPv6 prefixes */
@@ -38,14 +36,9 @@ interface Occupied {
   readonly own: Subnets;
 }
 
-const occupied = ({ taken, hostRoutes, nameservers = [] }: PoolsContext): Occupied => {
-  const others = taken instanceof Subnets ? taken : new Subnets(taken);
+const occupied = ({ taken, hostRoutes }: PoolsContext): Occupied => {
   const own = new Subnets();
-  const host =
-    hostRoutes instanceof Subnets
-      ? [hostRoutes, hostSubnets([], nameservers)]
-      : [hostSubnets(hostRoutes, nameservers)];
-  return { taken: others, avoid: [others, own, ...host], own };
+  return { taken, avoid: [taken, own, hostRoutes], own };
 };
 
 /** `0.0.0.0/24` and `::/120` ask for a size, not for a subnet. */

@@ -128,7 +128,10 @@ export class Subnets {
     return this.#axes[prefix.family].delete(prefix.value, last(prefix) + 1n);
   }
 
-  overlaps(prefix: Prefix): boolean {
+  /** False also for a text that is no CIDR. */
+  overlaps(wanted: Prefix | string): boolean {
+    const prefix = typeof wanted === 'string' ? parsePrefix(wanted) : wanted;
+    if (!prefix) return false;
     const { value } = masked(prefix);
     return this.blockedUntil(prefix.family, value, value + size(prefix)) !== undefined;
   }

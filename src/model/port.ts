@@ -26,3 +26,12 @@ export interface PortBinding {
   /** ≥ 1 */
   readonly count: number;
 }
+
+/** Answers a host port of [from, to] (0, 0: the ephemeral range) that nobody holds on any of the addresses. Throws where there is none. */
+export type FreePort = (
+  protocol: Protocol,
+  addresses: readonly string[],
+  from: number,
+  to: number,
+  taken: (port: number) => boolean,
+) => number;

@@ -62,17 +62,15 @@ const freeOnAll = (places: readonly Place[], port: number): boolean =>
     }
   });
 
-export type FreePort = (
-  protocol: Protocol,
-  addresses: readonly string[],
-  from: number,
-  to: number,
-  taken?: (port: number) => boolean,
-) => number;
-
-export const createFree = (): FreePort => {
+export const createFree = () => {
   const last = new Map<string, number>();
-  return (protocol, addresses, from, to, taken = () => false) => {
+  return (
+    protocol: Protocol,
+    addresses: readonly string[],
+    from: number,
+    to: number,
+    taken: (port: number) => boolean = () => false,
+  ): number => {
     const { key, range, reserved } = searchOf(protocol, addresses, from, to);
     const [first, end] = range;
     const places = addresses.map((address) => placeOf(protocol, address));

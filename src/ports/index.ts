@@ -12,7 +12,7 @@ import type { Protocol } from '../model/port.js';
 import { type HostPortObject, objectKey } from '../plan/objects.js';
 import { type Block, createBlocks, PAIRED_FROM } from './blocks.js';
 import { type DatagramRelay, relayDatagrams } from './datagrams.js';
-import { createFree, type FreePort } from './free.js';
+import { createFree } from './free.js';
 import { type Place, placeOf } from './hold.js';
 import { createHolders, type Reach } from './holders.js';
 import { openRelay, type Relay } from './relay.js';
@@ -23,7 +23,7 @@ export interface Ports extends LocalObjects<HostPortObject> {
    * ephemeral range. `taken` leaves out what is promised but not yet held. Throws internal: none left, or the address is
    * not the host's.
    */
-  readonly free: FreePort;
+  readonly free: ReturnType<typeof createFree>;
   /** Port of the TCP relay, which the firewall leads to; opened at the first call. */
   relayPort(): number;
   close(): void;

@@ -149,13 +149,7 @@ const DECIDING = {
     ],
     ...['engine/containers/healthcheck', 'engine/containers/signals', 'engine/containers/words'],
   ]),
-  acting: new Set([
-    'engine/attach/index',
-    'engine/attach/ask-plugins',
-    'engine/networks/index',
-    'engine/networks/overlaps',
-    'engine/networks/sources',
-  ]),
+  acting: new Set(['engine/attach/index', 'engine/attach/ask-plugins', 'engine/networks/index']),
   /** records and rules, and of the world only the types of what is seen of it */
   may: new Set([
     ...['model', 'errors', 'ipam', 'plan', 'drivers'],

@@ -5,17 +5,22 @@ import { hostSubnets, Subnets } from '../../src/ipam/subnets.js';
 import type { IpamConfig, Pool } from '../../src/model/network.js';
 
 const ID = 'a1'.padEnd(64, '0');
-const context = (changes: Partial<PoolsContext> = {}): PoolsContext => ({
+/** Subnets as an index, or as texts. */
+type Changes = Partial<Omit<PoolsContext, 'taken' | 'hostRoutes'>> & {
+  readonly taken?: Subnets | readonly string[];
+  readonly hostRoutes?: Subnets | readonly string[];
+};
+const context = ({ taken = [], hostRoutes = [], ...changes }: Changes = {}): PoolsContext => ({
   networkId: ID,
   defaultPools: [],
-  taken: [],
-  hostRoutes: [],
+  taken: taken instanceof Subnets ? taken : new Subnets(taken),
+  hostRoutes: hostRoutes instanceof Subnets ? hostRoutes : hostSubnets(hostRoutes),
   seed: 'host',
   ...changes,
 });
-const ipv4 = (config: readonly IpamConfig[], changes: Partial<PoolsContext> = {}): readonly Pool[] =>
+const ipv4 = (config: readonly IpamConfig[], changes: Changes = {}): readonly Pool[] =>
   resolvePools({ ipv4: true, ipv6: false, config }, context(changes));
-const both = (config: readonly IpamConfig[], changes: Partial<PoolsContext> = {}): readonly Pool[] =>
+const both = (config: readonly IpamConfig[], changes: Changes = {}): readonly Pool[] =>
   resolvePools({ ipv4: true, ipv6: true, config }, context(changes));
 
 describe('a network without a subnet', () => {
@@ -26,8 +31,10 @@ describe('a network without a subnet', () => {
   it('avoids other networks, routes of the host and its nameservers', () => {
     const [pool] = ipv4([], {
       taken: ['172.17.0.0/16'],
-      hostRoutes: ['172.18.64.0/20', '0.0.0.0/0', '0.0.0.0/1', '128.0.0.0/1', 'junk'],
-      nameservers: ['172.19.3.4', 'fe80::1%eth0'],
+      hostRoutes: hostSubnets(
+        ['172.18.64.0/20', '0.0.0.0/0', '0.0.0.0/1', '128.0.0.0/1', 'junk'],
+        ['172.19.3.4', 'fe80::1%eth0'],
+      ),
     });
     expect(pool?.subnet).toBe('172.20.0.0/16');
   });

@@ -11,7 +11,7 @@ import type { RemoteEndpoint } from '../../model/endpoint.js';
 import type { Family, Network } from '../../model/network.js';
 import type { OwedCall } from '../../model/owed.js';
 import { poolHolding } from '../../model/pool.js';
-import type { Joined, PluginInterface } from '../../plugins/contract.js';
+import type { Joined } from '../../plugins/contract.js';
 import type { Outside } from '../parts.js';
 import { endpointOptions, sandboxOptions } from '../plugins/options.js';
 import { networkCall, releaseAddress } from '../plugins/part.js';
@@ -94,12 +94,6 @@ const naming = async <T>(container: Container, network: Network, work: () => Pro
   }
 };
 
-const interfaceOf = ({ ipv4, ipv6, mac }: Allocation): PluginInterface => ({
-  ...(ipv4 ? { ipv4 } : {}),
-  ...(ipv6 ? { ipv6 } : {}),
-  ...(mac ? { mac } : {}),
-});
-
 /** The driver's answers, on top of what was allocated. */
 const remotely = async (
   parts: Asking,
@@ -113,9 +107,7 @@ const remotely = async (
   owe(networkCall(driver, 'DeleteEndpoint', body));
   const dns = sandbox.dns.hostServers ? [] : sandbox.dns.servers;
   const options = endpointOptions(container, network, settings, dns);
-  const added = await naming(container, network, () =>
-    plugin.createEndpoint(network.id, id, interfaceOf(given), options),
-  );
+  const added = await naming(container, network, () => plugin.createEndpoint(network.id, id, given, options));
   for (const address of [added.ipv4, added.ipv6])
     if (address !== undefined) checkUnused(parts, network, address, `plugin "${driver}"`);
   owe(networkCall(driver, 'Leave', body));

@@ -4,9 +4,8 @@
  */
 import { invalid } from '../../errors.js';
 import type { ContainerConfig, HostConfig } from '../../model/container.js';
-import type { ExposedPort, PortBinding, Protocol } from '../../model/port.js';
+import type { ExposedPort, FreePort, PortBinding, Protocol } from '../../model/port.js';
 import { groupBy } from '../../plan/group.js';
-import type { FreePort } from '../view.js';
 
 /** In the order of their names. A port's code is its protocol's place here and its number: they sort as codes do. */
 const PROTOCOLS: readonly Protocol[] = ['sctp', 'tcp', 'udp'];

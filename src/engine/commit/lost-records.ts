@@ -3,9 +3,7 @@
  * from what lies beside them (`keepsakes.ts`). What cannot be taken stays a stray (`restore.ts`).
  */
 import { conflict } from '../../errors.js';
-import { Subnets } from '../../ipam/subnets.js';
 import type { Logger } from '../../log.js';
-import { parsePrefix } from '../../model/address.js';
 import type { Container } from '../../model/container.js';
 import { shortId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
@@ -20,11 +18,7 @@ import type { Change } from './tables.js';
 const contradiction = (model: Model, network: Network): string | undefined => {
   if (model.networkNamed(network.name))
     return `there is another network ${network.name} now, of which it has no part`;
-  const taken = new Subnets([...model.networks.values()].flatMap((n) => n.pools.map((p) => p.subnet)));
-  const overlapping = network.pools.find(({ subnet }) => {
-    const prefix = parsePrefix(subnet);
-    return prefix !== undefined && taken.overlaps(prefix);
-  });
+  const overlapping = network.pools.find(({ subnet }) => model.taken.subnets.overlaps(subnet));
   return (
     overlapping && `its network ${network.name} has ${overlapping.subnet}, which is another network's now`
   );

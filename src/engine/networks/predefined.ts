@@ -3,10 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { invalid } from '../../errors.js';
 import { defaultBridgeConfig } from '../../ipam/adopt.js';
 import { resolvePools } from '../../ipam/pools.js';
+import { Subnets } from '../../ipam/subnets.js';
 import type { NetworkId } from '../../model/ids.js';
 import type { AdoptedBridge, Family, IpamConfig, Network } from '../../model/network.js';
 import { type Change, drop, put } from '../commit/tables.js';
-import { type Decision, type Fresh, idFor } from '../decision.js';
+import { type Decision, type Fresh, idFor, type Warning } from '../decision.js';
 import type { View } from '../view.js';
 import { adoptable } from './adoption.js';
 
@@ -113,7 +114,7 @@ const askedPools = (context: Context): readonly IpamConfig[] => {
     const addresses = addressesOn(context);
     const managed = config.bridge === '';
     const asked = defaultBridgeConfig({ family, bip, fixed, router, addresses, managed });
-    if (asked.warning) warnings.push({ bridge: context.ground.name, text: asked.warning });
+    if (asked.warning) warnings.push({ about: { bridge: context.ground.name }, text: asked.warning });
     return asked.config ? [asked.config] : [];
   };
   return [
@@ -129,7 +130,7 @@ const bridge = (context: Context, id: NetworkId): Omit<Network, 'createdAt'> => 
     { config: askedPools(context), ipv4: true, ipv6: config.ipv6 },
     {
       defaultPools: config.defaultAddressPools,
-      taken: others.flatMap((n) => n.pools.map((p) => p.subnet)),
+      taken: new Subnets(others.flatMap((n) => n.pools.map((p) => p.subnet))),
       hostRoutes: context.facts.subnets(),
       seed: context.seed,
       networkId: id,
@@ -171,19 +172,13 @@ const defaultNetwork = (context: Deciding): Network => {
   if (!known || context.model.endpointsOfNetwork(known.id).length === 0 || fits(known, wanted))
     return { ...wanted, createdAt };
   context.warnings.push({
-    bridge: whole.ground.name,
+    about: { bridge: whole.ground.name },
     text: 'the default network has other addresses now, and containers run on it: they are used from the first start on at which none does',
   });
   const { adopted: _, ...kept } = known;
   const { adopted } = whole.ground;
   return { ...kept, options: bridgeOptions(whole), ...(adopted ? { adopted } : {}) };
 };
-
-/** A sentence for the log, and the bridge it is about. */
-export interface Warning {
-  readonly bridge: string;
-  readonly text: string;
-}
 
 /** What makes all three be there as configured. `--bridge none`: no default bridge. */
 export const decidePredefined = (

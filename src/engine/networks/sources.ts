@@ -4,7 +4,7 @@
  * address may also come later (a floating one of keepalived's), so it is no reason to refuse the network.
  */
 import type { Network } from '../../model/network.js';
-import type { Writing } from '../parts.js';
+import type { Warning } from '../decision.js';
 import type { View } from '../view.js';
 
 type Asking = Pick<View, 'drivers' | 'host' | 'facts'>;
@@ -22,16 +22,9 @@ export const sourceWarning = (parts: Asking, network: Network): string => {
     : `network ${network.name} leaves with ${missing.join(' and ')}, which this host does not have: no answer comes back until it has; add the address, or remove the network`;
 };
 
-/** To be called at the start and whenever the host's routes have changed: those to an address's subnet go and come with it. Each is told once. */
-export const sourceTeller = (parts: Asking & Pick<View, 'model'> & Pick<Writing, 'log'>): (() => void) => {
-  let told: ReadonlySet<string> = new Set();
-  return () => {
-    const now = new Map<string, string>();
-    for (const network of parts.model.networks.values()) {
-      const warning = sourceWarning(parts, network);
-      if (warning !== '') now.set(warning, network.name);
-    }
-    for (const [warning, network] of now) if (!told.has(warning)) parts.log.warn({ network }, warning);
-    told = new Set(now.keys());
-  };
-};
+/** As the host's addresses are now. */
+export const sourcesNow = (view: Asking & Pick<View, 'model'>): readonly Warning[] =>
+  [...view.model.networks.values()].flatMap((network) => {
+    const text = sourceWarning(view, network);
+    return text === '' ? [] : [{ about: { network: network.name }, text }];
+  });

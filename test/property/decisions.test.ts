@@ -21,7 +21,7 @@ import { decidePredefined } from '../../src/engine/networks/predefined.js';
 import { conflict, KernelError, ViaductError } from '../../src/errors.js';
 import type { ContainerId } from '../../src/model/ids.js';
 import { GATEWAY_NETWORK } from '../../src/model/network.js';
-import { aContainer, createWorld, freshOf, rebuilt, takenOf } from '../support/deciding.js';
+import { aContainer, createWorld, freshOf, takenOf } from '../support/deciding.js';
 
 type World = ReturnType<typeof createWorld>;
 type Command = (world: World, fresh: Fresh) => Decision;
@@ -163,6 +163,12 @@ const begun = (): World => {
   return world;
 };
 
+/** Of the records, and of those that an index finds. */
+const orderOf = ({ model }: World) => [
+  ...model.networks.keys(),
+  ...[...model.sandboxes.keys()].map((id) => model.endpointsOfSandbox(id).map((e) => e.id)),
+];
+
 /** undefined: refused, in words. */
 const decided = (command: Command, world: World, fresh: Fresh): Decision | undefined => {
   try {
@@ -201,8 +207,10 @@ describe('every network and container command', () => {
             expect(decided(each, world, freshOf(i))).toEqual(decision);
             expect(world.state()).toEqual(before);
             if (!decision) continue;
+            const order = orderOf(world);
             world.ledger.preview(decision.changes);
             expect(world.state()).toEqual(before);
+            expect(orderOf(world)).toEqual(order);
             world.kernel.failAt(step);
             const failed = refused(() => world.ledger.commit(decision.changes));
             world.kernel.failAt(0);
@@ -211,7 +219,7 @@ describe('every network and container command', () => {
               refusals += 1;
               continue;
             }
-            expect(takenOf(world.model)).toEqual(takenOf(rebuilt(world.model)));
+            expect(takenOf(world.model)).toEqual(takenOf(world.model.copy()));
           }
         },
       ),

@@ -120,12 +120,3 @@ export const takenOf = (model: Model) =>
       return { ...space.count(pool), free: space.free(pool), overlaps: model.taken.subnets.overlaps(prefix) };
     }),
   }));
-
-/** The same from the records alone, as a daemon's start makes it. */
-export const rebuilt = (model: Model): Model => {
-  const again = new Model();
-  for (const table of Object.keys(TABLES) as Table[])
-    for (const [id, value] of model.tables[table].records)
-      again.change({ table, id, value } as Parameters<Model['change']>[0]); // of its own table
-  return again;
-};

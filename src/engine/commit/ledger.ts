@@ -46,7 +46,7 @@ export class Ledger {
    */
   commit(changes: readonly Change[], meanwhile?: () => void): void {
     const durable = changes.some((change) => outlivesReboot(this.#model, change));
-    const { plan, undo } = this.#change(changes);
+    const { plan, undo } = this.#change(this.#model, changes);
     try {
       this.#write(changes, durable);
       failpoint('intent-durable');
@@ -63,23 +63,24 @@ export class Ledger {
     this.#kernelFollows = true;
   }
 
-  /** What `commit` would do to the kernel, without doing it. */
+  /** What `commit` would do to the kernel, without doing it: to a copy, so that not even the order of records is another. */
   preview(changes: readonly Change[]): Plan {
-    const { plan, undo } = this.#change(changes);
-    for (const change of undo) this.#model.change(change);
-    return plan;
+    return this.#change(this.#model.copy(), changes).plan;
   }
 
   /** The records change; answers what the kernel has to, and the changes that lead back. Throws with all as it was. */
-  #change(changes: readonly Change[]): { readonly plan: Plan; readonly undo: readonly Change[] } {
-    const slices = distinctSlices(changes.flatMap((change) => touched(this.#model, change)));
+  #change(
+    model: Model,
+    changes: readonly Change[],
+  ): { readonly plan: Plan; readonly undo: readonly Change[] } {
+    const slices = distinctSlices(changes.flatMap((change) => touched(model, change)));
     const owners = new Map<KernelObject, Slice>();
-    const before = this.#objects(slices, owners);
-    const undo = changes.map((change) => this.#model.change(change)).reverse();
+    const before = this.#objects(model, slices, owners);
+    const undo = changes.map((change) => model.change(change)).reverse();
     try {
-      return { plan: diff(before, this.#objects(slices, owners), (o) => owners.get(o)), undo };
+      return { plan: diff(before, this.#objects(model, slices, owners), (o) => owners.get(o)), undo };
     } catch (error) {
-      for (const change of undo) this.#model.change(change);
+      for (const change of undo) model.change(change);
       throw error;
     }
   }
@@ -125,9 +126,9 @@ export class Ledger {
   }
 
   /** Notes whose each of them is. */
-  #objects(slices: readonly Slice[], owners: Map<KernelObject, Slice>): KernelObject[] {
+  #objects(model: Model, slices: readonly Slice[], owners: Map<KernelObject, Slice>): KernelObject[] {
     return slices.flatMap((slice) => {
-      const objects = this.#derive(this.#model, slice);
+      const objects = this.#derive(model, slice);
       for (const o of objects) owners.set(o, slice);
       return objects;
     });

@@ -54,6 +54,14 @@ export class Model {
     return { table, id, value: before } as Change<T>; // the table's own type comes back
   }
 
+  /** One that goes its own way from here. */
+  copy(): Model {
+    const copy = new Model(this.rows);
+    for (const table of Object.keys(this.rows) as Table[]) // the keys of exactly this object
+      for (const [id, value] of this.tables[table].records) copy.change({ table, id, value } as Change);
+    return copy;
+  }
+
   #count<T extends Table>(table: T, record: Records[T] | null, by: 1 | -1): void {
     const takes = record && this.rows[table].takes?.(record as never); // of the table's own type
     if (takes) this.taken.count(takes, by);

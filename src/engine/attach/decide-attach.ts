@@ -32,8 +32,6 @@ import {
 export interface Start extends Decision {
   /** as it is from then on */
   readonly container: Container;
-  /** its endpoints, but for a gateway one */
-  readonly members: readonly Member[];
 }
 
 const sharedSandbox = ({ model }: View, reference: string): SandboxId => {
@@ -46,7 +44,7 @@ const sharedSandbox = ({ model }: View, reference: string): SandboxId => {
 const decideGuest = (view: View, guest: Container, owner: string): Start => {
   namespaceOwner(view, guest); // there is one at the end of the chain
   const container: Container = { ...guest, sandboxId: sharedSandbox(view, owner), endpointIds: [] };
-  return { container, members: [], changes: [put('container', container)], events: [] };
+  return { container, changes: [put('container', container)], events: [] };
 };
 
 /** Must plugins be asked before the container's endpoints can be? */
@@ -83,7 +81,6 @@ export const decideStart = (view: View, fresh: Fresh, container: Container): Sta
   const { changes, events } = decideMembers(view, fresh, { sandbox, container: started }, members);
   return {
     container: started,
-    members,
     changes: [...changes, put('container', started)],
     events: [...events, ...members.map(({ network }) => toldOfNetwork(network, 'connect', container.id))],
   };

@@ -1,7 +1,7 @@
 /** An engine's records, disk and kernel in memory, and the view of them that decisions read: no root, no clock, no plugin. */
 import { EMPTY_RESOLV_CONF } from '../../src/dns/files.js';
 import { DRIVERS } from '../../src/drivers/index.js';
-import { Model } from '../../src/engine/commit/model.js';
+import type { Model } from '../../src/engine/commit/model.js';
 import { TABLES, type Table } from '../../src/engine/commit/tables.js';
 import type { Fresh } from '../../src/engine/decision.js';
 import type { View } from '../../src/engine/view.js';

@@ -42,8 +42,8 @@ export interface Healthcheck {
 }
 
 export interface DockerPortBinding {
-  readonly HostIp?: string;
-  readonly HostPort?: string;
+  readonly HostIp: string;
+  readonly HostPort: string;
 }
 
 /** Docker's `HostConfig`, the fields that mean something here. Sizes in bytes. */

@@ -8,10 +8,11 @@ import { humanDuration } from '../../src/api/present/duration.js';
 import { presentEvent } from '../../src/api/present/event.js';
 import { presentHistory, presentImageInspect, presentImageSummary } from '../../src/api/present/image.js';
 import { fixedNanoseconds } from '../../src/api/present/log.js';
-import { presentNetworkInspect, presentNetworkStatus } from '../../src/api/present/network.js';
+import { presentNetworkInspect } from '../../src/api/present/network.js';
 import { presentPortMap, presentPortSummaries } from '../../src/api/present/ports.js';
-import { presentStatus } from '../../src/api/present/state.js';
+import { presentState, presentStatus } from '../../src/api/present/state.js';
 import { readCreate } from '../../src/api/read/create.js';
+import type { Answer } from '../../src/api/schema/answer.js';
 import { freshId } from '../../src/engine/fresh.js';
 import type { Container, ContainerState } from '../../src/model/container.js';
 import type { Endpoint } from '../../src/model/endpoint.js';
@@ -283,10 +284,24 @@ it('M17: shows how many addresses are in use, in numbers as wide as Docker’s',
     ['10.0.0.0/24', { inUse: 3n, available: 253n }],
     ['fd00::/56', { inUse: 2n, available: 2n ** 72n - 2n }],
   ]);
-  expect(wideJson(presentNetworkStatus(counts))).toBe(
+  expect(wideJson({ Status: presentNetworkInspect(network, [], counts).Status })).toBe(
     '{"Status":{"IPAM":{"Subnets":{"10.0.0.0/24":{"IPsInUse":3,"DynamicIPsAvailable":253},' +
       '"fd00::/56":{"IPsInUse":2,"DynamicIPsAvailable":18446744073709551615}}}}}',
   );
+});
+
+it('refuses, when compiled, fields that are missing, misspelt or of another type', () => {
+  const shown = presentState(state);
+  const { Pid: _, ...lacking } = shown;
+  // @ts-expect-error a field is missing
+  const missing: Answer<'ContainerState'> = lacking;
+  // @ts-expect-error a field is misspelt
+  const misspelt: Answer<'ContainerState'> = { ...shown, ExitedAt: shown.FinishedAt };
+  // @ts-expect-error a field's type is another
+  const typed: Answer<'ContainerState'> = { ...shown, ExitCode: '0' };
+  // @ts-expect-error below a list of others
+  const nested: Answer<'ContainerInspectResponse'>['Mounts'] = [{ Type: 'bind' }];
+  expect([missing, misspelt, typed, nested]).toHaveLength(4);
 });
 
 it('C30: tells options that nobody gave from those that are empty', () => {
@@ -303,7 +318,7 @@ it('shows images by version, always with what docker-compose 1.29 reads', () => 
     ContainerConfig: { Volumes: null },
   });
   expect(presentImageInspect(IMAGE, 52)).toMatchObject({ ContainerConfig: { Volumes: null } });
-  expect(presentImageInspect(IMAGE, 52)).not.toHaveProperty('VirtualSize');
+  expect(JSON.stringify(presentImageInspect(IMAGE, 52))).not.toContain('VirtualSize');
   const unnamed = { ...IMAGE, tags: [] };
   expect(presentImageSummary(unnamed, 2, 42)).toMatchObject({ RepoTags: ['<none>:<none>'], Containers: -1 });
   expect(presentImageSummary(unnamed, 2, 52)).toMatchObject({ RepoTags: [], Containers: 2 });

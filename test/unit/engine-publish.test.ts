@@ -34,7 +34,12 @@ const never = () => {
 
 describe('publish (P1, P2, P5)', () => {
   it('gives a binding without address both families', () => {
-    const found = resolveBindings(config(), hostConfig({ '80/tcp': [{ HostPort: '8080' }] }), host, never);
+    const found = resolveBindings(
+      config(),
+      hostConfig({ '80/tcp': [{ HostIp: '', HostPort: '8080' }] }),
+      host,
+      never,
+    );
     expect(found.map((b) => `${b.hostIp} ${b.hostPort}:${b.containerPort}/${b.protocol}x${b.count}`)).toEqual(
       ['0.0.0.0 8080:80/tcpx1', ':: 8080:80/tcpx1'],
     );
@@ -51,7 +56,10 @@ describe('publish (P1, P2, P5)', () => {
   });
   it('joins 10,000 single bindings into one range per family', () => {
     const many = Object.fromEntries(
-      Array.from({ length: 10_000 }, (_, i) => [`${10_000 + i}/tcp`, [{ HostPort: String(10_000 + i) }]]),
+      Array.from({ length: 10_000 }, (_, i) => [
+        `${10_000 + i}/tcp`,
+        [{ HostIp: '', HostPort: String(10_000 + i) }],
+      ]),
     );
     const found = resolveBindings(config(), hostConfig(many), host, never);
     expect(found).toHaveLength(2);
@@ -61,7 +69,7 @@ describe('publish (P1, P2, P5)', () => {
     const picks: number[] = [];
     const found = resolveBindings(
       config(['80/tcp', '443/tcp']),
-      hostConfig({ '80/tcp': [{ HostPort: '8080' }] }, true),
+      hostConfig({ '80/tcp': [{ HostIp: '', HostPort: '8080' }] }, true),
       ['0.0.0.0'],
       (_protocol, _addresses, from, to) => {
         picks.push(from, to);
@@ -77,7 +85,7 @@ describe('publish (P1, P2, P5)', () => {
   it('never picks one port twice in one container', () => {
     const found = resolveBindings(
       config(),
-      hostConfig({ '80/tcp': [{ HostPort: '' }], '81/tcp': [{ HostPort: '0' }] }),
+      hostConfig({ '80/tcp': [{ HostIp: '', HostPort: '' }], '81/tcp': [{ HostIp: '', HostPort: '0' }] }),
       ['0.0.0.0'],
       (_protocol, _addresses, _from, _to, taken) => (taken(32768) ? 32769 : 32768),
     );
@@ -85,7 +93,11 @@ describe('publish (P1, P2, P5)', () => {
   });
   it('N F9: keeps the numbers that it had where the addresses change', () => {
     const wanted = hostConfig({
-      '80/tcp': [{ HostPort: '' }, { HostPort: '8080' }, { HostIp: '::1', HostPort: '1' }],
+      '80/tcp': [
+        { HostIp: '', HostPort: '' },
+        { HostIp: '', HostPort: '8080' },
+        { HostIp: '::1', HostPort: '1' },
+      ],
     });
     const before = resolveBindings(config(), wanted, ['127.0.0.1'], () => 32768);
     const after = resolveBindings(config(), wanted, host, never, before);
@@ -139,9 +151,9 @@ describe('publish (P1, P2, P5)', () => {
     ]);
   });
   it.each(['8000-', '-1', '70000', '8010-8000', 'x', '123456'])('refuses the host port %s', (HostPort) => {
-    expect(() => resolveBindings(config(), hostConfig({ '80/tcp': [{ HostPort }] }), host, never)).toThrow(
-      `invalid publish port: ${HostPort}`,
-    );
+    expect(() =>
+      resolveBindings(config(), hostConfig({ '80/tcp': [{ HostIp: '', HostPort }] }), host, never),
+    ).toThrow(`invalid publish port: ${HostPort}`);
   });
   it('does not join what goes different ways', () => {
     const one = { protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 1, containerPort: 1, count: 1 } as const;

@@ -2,10 +2,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BuildError } from '../../engine/build/contract.js';
 import { internal } from '../../errors.js';
+import type { Answer } from '../schema/answer.js';
 import type { Exchange } from './exchange.js';
 import { describeFailure, isFault } from './status.js';
 
-export function sendJson(exchange: Exchange, status: number, value: unknown): void {
+/** What is sent is named where it is sent, as in `sendJson<Answer<'IDResponse'>>(…)`: without a name nothing fits. */
+export function sendJson<T = never>(exchange: Exchange, status: number, value: NoInfer<T>): void {
   sendText(exchange, status, JSON.stringify(value));
 }
 
@@ -56,7 +58,7 @@ export function sendFailure(exchange: Exchange, failure: unknown): void {
   }
   if (exchange.response.headersSent) exchange.response.destroy();
   else if (status === 304) sendEmpty(exchange, 304);
-  else sendJson(exchange, status, { message });
+  else sendJson<Answer<'ErrorResponse'>>(exchange, status, { message });
 }
 
 /** Opens a streamed answer: the client has the headers before the first byte of the body exists. */

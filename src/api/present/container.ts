@@ -2,6 +2,7 @@
 import type { Container, MountPoint } from '../../model/container.js';
 import type { Endpoint, Sandbox } from '../../model/endpoint.js';
 import { milliseconds } from '../read/time.js';
+import type { Answer } from '../schema/answer.js';
 import { type Attachment, presentEndpoint, presentEndpointSummary } from './endpoint.js';
 import { presentHostConfig } from './host-config.js';
 import { presentPortMap, presentPortSummaries } from './ports.js';
@@ -28,7 +29,7 @@ export interface InspectView extends ContainerView {
 }
 
 /** `GET /containers/{id}/json`; the top-level addresses of old API versions are kept for every version. */
-export function presentInspect(view: InspectView, minor: number): Record<string, unknown> {
+export function presentInspect(view: InspectView, minor: number): Answer<'ContainerInspectResponse'> {
   const { container, paths } = view;
   return {
     Id: container.id,
@@ -56,14 +57,15 @@ export function presentInspect(view: InspectView, minor: number): Record<string,
       nameOf: (reference) => view.nameOf(reference),
     }),
     GraphDriver: { Name: 'overlay2', Data: null },
-    ...(view.sizes === undefined ? {} : { SizeRw: view.sizes.rw, SizeRootFs: view.sizes.rootFs }),
+    SizeRw: view.sizes?.rw,
+    SizeRootFs: view.sizes?.rootFs,
     Mounts: container.mounts.map(presentMount),
     Config: presentConfig(container, minor),
     NetworkSettings: presentNetworkSettings(view, minor),
   };
 }
 
-function presentConfig(container: Container, minor: number): Record<string, unknown> {
+function presentConfig(container: Container, minor: number): Answer<'ContainerConfig'> {
   const { config, networks, hostConfig } = container;
   const mac = networks.find(({ name }) => name === hostConfig.NetworkMode)?.settings.mac ?? '';
   return {
@@ -71,17 +73,17 @@ function presentConfig(container: Container, minor: number): Record<string, unkn
     OnBuild: null,
     Volumes:
       config.Volumes === undefined || Object.keys(config.Volumes ?? {}).length === 0 ? null : config.Volumes,
-    ...(mac === '' || minor >= 52 ? {} : { MacAddress: mac }),
+    MacAddress: mac === '' || minor >= 52 ? undefined : mac,
   };
 }
 
-function presentNetworkSettings(view: ContainerView, minor: number): Record<string, unknown> {
+function presentNetworkSettings(view: ContainerView, minor: number): Answer<'NetworkSettings'> {
   const { container, sandbox } = view;
   const owner = { id: container.id, hostname: container.config.Hostname };
   const networks = Object.fromEntries(
     view.attachments.map((attachment) => [attachment.name, presentEndpoint(attachment, owner, minor)]),
   );
-  const bridge = networks.bridge ?? {};
+  const { bridge } = networks;
   return {
     Bridge: '',
     SandboxID: sandbox?.id ?? '',
@@ -92,24 +94,24 @@ function presentNetworkSettings(view: ContainerView, minor: number): Record<stri
     LinkLocalIPv6PrefixLen: 0,
     SecondaryIPAddresses: null,
     SecondaryIPv6Addresses: null,
-    EndpointID: bridge.EndpointID ?? '',
-    Gateway: bridge.Gateway ?? '',
-    GlobalIPv6Address: bridge.GlobalIPv6Address ?? '',
-    GlobalIPv6PrefixLen: bridge.GlobalIPv6PrefixLen ?? 0,
-    IPAddress: bridge.IPAddress ?? '',
-    IPPrefixLen: bridge.IPPrefixLen ?? 0,
-    IPv6Gateway: bridge.IPv6Gateway ?? '',
-    MacAddress: bridge.MacAddress ?? '',
+    EndpointID: bridge?.EndpointID ?? '',
+    Gateway: bridge?.Gateway ?? '',
+    GlobalIPv6Address: bridge?.GlobalIPv6Address ?? '',
+    GlobalIPv6PrefixLen: bridge?.GlobalIPv6PrefixLen ?? 0,
+    IPAddress: bridge?.IPAddress ?? '',
+    IPPrefixLen: bridge?.IPPrefixLen ?? 0,
+    IPv6Gateway: bridge?.IPv6Gateway ?? '',
+    MacAddress: bridge?.MacAddress ?? '',
     Networks: networks,
   };
 }
 
-const presentMount = (mount: MountPoint): Record<string, unknown> => ({
+const presentMount = (mount: MountPoint): Answer<'MountPoint'> => ({
   Type: mount.type,
-  ...(mount.name === '' ? {} : { Name: mount.name }),
+  Name: mount.name || undefined,
   Source: mount.source,
   Destination: mount.destination,
-  ...(mount.driver === '' ? {} : { Driver: mount.driver }),
+  Driver: mount.driver || undefined,
   Mode: mount.mode,
   RW: mount.rw,
   Propagation: mount.propagation,
@@ -123,7 +125,7 @@ export function presentSummary(
   image: string,
   now: number,
   minor: number,
-): Record<string, unknown> {
+): Answer<'ContainerSummary'> {
   const { container } = view;
   return {
     Id: container.id,
@@ -133,19 +135,19 @@ export function presentSummary(
     Command: [container.args[0] ?? '', ...container.args.slice(1).map(quote)].join(' '),
     Created: Math.floor(milliseconds(container.createdAt) / 1000),
     Ports: presentPortSummaries(view.endpoints),
-    ...(view.sizes === undefined ? {} : { SizeRw: view.sizes.rw, SizeRootFs: view.sizes.rootFs }),
+    SizeRw: view.sizes?.rw,
+    SizeRootFs: view.sizes?.rootFs,
     Labels: container.config.Labels,
     State: container.state.status,
     Status: presentStatus(container.state, now),
     HostConfig: { NetworkMode: container.hostConfig.NetworkMode },
-    ...(minor < 52
-      ? {}
-      : {
-          Health: {
+    Health:
+      minor < 52
+        ? undefined
+        : {
             Status: container.state.health?.status ?? 'none',
             FailingStreak: container.state.health?.failingStreak ?? 0,
           },
-        }),
     NetworkSettings: {
       Networks: Object.fromEntries(
         view.attachments.map((attachment) => [attachment.name, presentEndpointSummary(attachment)]),

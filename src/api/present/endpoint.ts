@@ -4,6 +4,7 @@ import type { Endpoint } from '../../model/endpoint.js';
 import { shortId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
 import { poolHolding } from '../../model/pool.js';
+import type { Answer } from '../schema/answer.js';
 
 export interface Attachment {
   readonly networkId: string;
@@ -26,8 +27,11 @@ const split = (cidr: string | undefined): readonly [address: string, length: num
 const nullWhereEmpty = <T extends object>(value: T): T | null =>
   Object.keys(value).length === 0 ? null : value;
 
+/** What the user asked for; of it `ps` shows the addresses alone. */
+type Asked = 'IPAMConfig' | 'Links' | 'Aliases' | 'DriverOpts' | 'DNSNames';
+
 /** Fields that `ps` shows, too. */
-function presentAddresses(attachment: Attachment): Record<string, unknown> {
+function presentAddresses(attachment: Attachment): Omit<Answer<'EndpointSettings'>, Asked> {
   const { endpoint, network, settings } = attachment;
   const [ipv4, length4] = split(endpoint?.ipv4);
   const [ipv6, length6] = split(endpoint?.ipv6);
@@ -56,12 +60,10 @@ function presentAddresses(attachment: Attachment): Record<string, unknown> {
   };
 }
 
-function presentIpam(settings: EndpointSettings): Record<string, unknown> | null {
-  return nullWhereEmpty({
-    ...(settings.ipv4 === undefined ? {} : { IPv4Address: settings.ipv4 }),
-    ...(settings.ipv6 === undefined ? {} : { IPv6Address: settings.ipv6 }),
-    ...(settings.linkLocal.length === 0 ? {} : { LinkLocalIPs: settings.linkLocal }),
-  });
+function presentIpam({ ipv4, ipv6, linkLocal }: EndpointSettings): Answer<'EndpointIPAMConfig'> | null {
+  const LinkLocalIPs = linkLocal.length === 0 ? undefined : linkLocal;
+  const asked = ipv4 ?? ipv6 ?? LinkLocalIPs;
+  return asked === undefined ? null : { IPv4Address: ipv4, IPv6Address: ipv6, LinkLocalIPs };
 }
 
 export interface Owner {
@@ -74,7 +76,7 @@ export function presentEndpoint(
   attachment: Attachment,
   owner: Owner,
   minor: number,
-): Record<string, unknown> {
+): Answer<'EndpointSettings'> {
   const { settings, endpoint, name } = attachment;
   const userDefined = !['bridge', 'host', 'none'].includes(name);
   const aliases =
@@ -91,7 +93,7 @@ export function presentEndpoint(
   };
 }
 
-export const presentEndpointSummary = (attachment: Attachment): Record<string, unknown> => ({
+export const presentEndpointSummary = (attachment: Attachment): Answer<'EndpointSettings'> => ({
   IPAMConfig: presentIpam(attachment.settings),
   Links: null,
   Aliases: null,

@@ -1,5 +1,6 @@
 /** Events as JSON lines. Pure. */
 import type { EngineEvent } from '../../model/events.js';
+import type { Answer } from '../schema/answer.js';
 
 /**
  * Containers' and images' events repeat themselves in `status`, `id` and `from`. Docker leaves those out from API 1.52 on;
@@ -8,9 +9,10 @@ import type { EngineEvent } from '../../model/events.js';
 export function presentEvent(event: EngineEvent): string {
   const { type, action, actor } = event;
   const legacy = type === 'container' || type === 'image';
-  const fields = {
-    ...(legacy ? { status: action, id: actor.id } : {}),
-    ...(legacy && type === 'container' ? { from: actor.attributes.image ?? '' } : {}),
+  const fields: Omit<Answer<'EventMessage'>, 'timeNano'> = {
+    status: legacy ? action : undefined,
+    id: legacy ? actor.id : undefined,
+    from: type === 'container' ? (actor.attributes.image ?? '') : undefined,
     Type: type,
     Action: action,
     Actor: { ID: actor.id, Attributes: actor.attributes },

@@ -1,7 +1,8 @@
 /** `GET /exec/{id}/json`. Pure. */
 import type { ExecInstance } from '../../engine/contract.js';
+import type { Answer } from '../schema/answer.js';
 
-export function presentExec(exec: ExecInstance): Record<string, unknown> {
+export function presentExec(exec: ExecInstance): Answer<'ExecInspectResponse'> {
   const { request } = exec;
   return {
     ID: exec.id,

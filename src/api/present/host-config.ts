@@ -1,5 +1,6 @@
 /** HostConfig as `inspect` shows it: every field of Docker's, those nobody set with Go's zero values. Pure. */
 import type { ContainerLink, HostConfig } from '../../model/container.js';
+import type { Answer } from '../schema/answer.js';
 
 const ZERO = {
   Binds: null,
@@ -64,7 +65,7 @@ const ZERO = {
   CpuPercent: 0,
   IOMaximumIOps: 0,
   IOMaximumBandwidth: 0,
-};
+} satisfies Partial<Answer<'HostConfig'>>;
 
 /** Docker's masked and read-only paths of an unprivileged container (moby oci/defaults.go). */
 const MASKED_PATHS = [
@@ -83,17 +84,6 @@ const MASKED_PATHS = [
 ];
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
-/** Settings whose empty value means the daemon's default; `inspect` shows the default. */
-const DEFAULTED = [
-  'IpcMode',
-  'CgroupnsMode',
-  'Runtime',
-  'ShmSize',
-  'Dns',
-  'DnsOptions',
-  'DnsSearch',
-] as const;
-
 export interface HostConfigContext {
   /** the container's own name */
   readonly name: string;
@@ -105,22 +95,26 @@ export interface HostConfigContext {
   nameOf(reference: string): string;
 }
 
-export function presentHostConfig(host: HostConfig, context: HostConfigContext): Record<string, unknown> {
-  const shown: Record<string, unknown> = { ...ZERO, Runtime: context.runtime, ...host };
-  for (const field of DEFAULTED) {
-    const value = shown[field];
-    if (value === '' || value === 0 || value === null || value === undefined) {
-      shown[field] = field === 'Runtime' ? context.runtime : ZERO[field];
-    }
-  }
-  if (host.RestartPolicy.Name === '') shown.RestartPolicy = ZERO.RestartPolicy;
-  if (host.LogConfig === undefined || host.LogConfig.Type === '') shown.LogConfig = ZERO.LogConfig;
+/** Where an empty value means the daemon's default, the default is shown. */
+export function presentHostConfig(host: HostConfig, context: HostConfigContext): Answer<'HostConfig'> {
   const open = host.Privileged === true;
-  shown.MaskedPaths = host.MaskedPaths ?? (open ? null : MASKED_PATHS);
-  shown.ReadonlyPaths = host.ReadonlyPaths ?? (open ? null : READONLY_PATHS);
   const links = context.links?.map(({ target, alias }) => `${target}:${alias}`) ?? host.Links ?? [];
-  shown.Links = presentLinks(links, context);
-  return shown;
+  return {
+    ...ZERO,
+    ...host,
+    IpcMode: host.IpcMode || ZERO.IpcMode,
+    CgroupnsMode: host.CgroupnsMode || ZERO.CgroupnsMode,
+    Runtime: host.Runtime || context.runtime,
+    ShmSize: host.ShmSize || ZERO.ShmSize,
+    Dns: host.Dns ?? ZERO.Dns,
+    DnsOptions: host.DnsOptions ?? ZERO.DnsOptions,
+    DnsSearch: host.DnsSearch ?? ZERO.DnsSearch,
+    RestartPolicy: host.RestartPolicy.Name === '' ? ZERO.RestartPolicy : host.RestartPolicy,
+    LogConfig: host.LogConfig?.Type ? host.LogConfig : ZERO.LogConfig,
+    MaskedPaths: host.MaskedPaths ?? (open ? null : MASKED_PATHS),
+    ReadonlyPaths: host.ReadonlyPaths ?? (open ? null : READONLY_PATHS),
+    Links: presentLinks(links, context),
+  };
 }
 
 /** `web:db` of container `app` is shown as `/web:/app/db`. */

@@ -1,17 +1,14 @@
 /** Images as `image ls`, `image inspect` and `image history` show them. Pure. */
 import type { Image, ImageConfig } from '../../model/image.js';
 import { milliseconds } from '../read/time.js';
+import type { Answer } from '../schema/answer.js';
 
 const seconds = (time: string): number => Math.floor(milliseconds(time) / 1000);
 const nullWhereEmpty = <T extends object>(value: T): T | null =>
   Object.keys(value).length === 0 ? null : value;
 
 /** `containers`: how many use it. */
-export function presentImageSummary(
-  image: Image,
-  containers: number,
-  minor: number,
-): Record<string, unknown> {
+export function presentImageSummary(image: Image, containers: number, minor: number): Answer<'ImageSummary'> {
   const unnamed = minor < 43 && image.tags.length === 0 && image.digests.length === 0;
   return {
     Id: image.id,
@@ -21,7 +18,7 @@ export function presentImageSummary(
     Created: seconds(image.createdAt),
     Size: image.size,
     SharedSize: -1,
-    ...(minor < 44 ? { VirtualSize: image.size } : {}),
+    VirtualSize: minor < 44 ? image.size : undefined,
     Labels: nullWhereEmpty(image.config.Labels),
     Containers: minor < 51 ? -1 : containers,
   };
@@ -30,12 +27,13 @@ export function presentImageSummary(
 /** minor number of the first API version served */
 const OLDEST = 24;
 
-export function presentImageInspect(image: Image, minor: number): Record<string, unknown> {
+export function presentImageInspect(image: Image, minor: number): Answer<'ImageInspect'> {
   return {
     Id: image.id,
     RepoTags: image.tags,
     RepoDigests: image.digests,
-    ...(minor < 52 ? { Parent: '', DockerVersion: '' } : {}),
+    Parent: minor < 52 ? '' : undefined,
+    DockerVersion: minor < 52 ? '' : undefined,
     Comment: image.comment,
     Created: image.createdAt,
     Container: '',
@@ -46,7 +44,7 @@ export function presentImageInspect(image: Image, minor: number): Record<string,
     Architecture: image.architecture,
     Os: image.os,
     Size: image.size,
-    ...(minor < 44 ? { VirtualSize: image.size } : {}),
+    VirtualSize: minor < 44 ? image.size : undefined,
     GraphDriver: { Name: 'overlay2', Data: null },
     RootFS: { Type: 'layers', Layers: image.diffIds },
     Metadata: { LastTagTime: '0001-01-01T00:00:00Z' },
@@ -54,10 +52,10 @@ export function presentImageInspect(image: Image, minor: number): Record<string,
 }
 
 /** Until 1.49 an image's configuration had all fields of a container's. */
-function presentImageConfig(config: ImageConfig, minor: number): Record<string, unknown> {
+function presentImageConfig(config: ImageConfig, minor: number): Answer<'ImageConfig'> {
   return {
     ...(minor < 50
-      ? {
+      ? ({
           Hostname: '',
           Domainname: '',
           AttachStdin: false,
@@ -67,10 +65,10 @@ function presentImageConfig(config: ImageConfig, minor: number): Record<string, 
           OpenStdin: false,
           StdinOnce: false,
           Image: '',
-        }
+        } satisfies Partial<Answer<'ContainerConfig'>>)
       : {}),
     User: config.User,
-    ...(Object.keys(config.ExposedPorts).length === 0 ? {} : { ExposedPorts: config.ExposedPorts }),
+    ExposedPorts: nullWhereEmpty(config.ExposedPorts) ?? undefined,
     Env: config.Env,
     Cmd: config.Cmd,
     Volumes: nullWhereEmpty(config.Volumes),
@@ -78,14 +76,14 @@ function presentImageConfig(config: ImageConfig, minor: number): Record<string, 
     Entrypoint: config.Entrypoint,
     OnBuild: config.OnBuild ?? null,
     Labels: nullWhereEmpty(config.Labels),
-    ...(config.StopSignal === '' ? {} : { StopSignal: config.StopSignal }),
-    ...(config.Healthcheck === undefined ? {} : { Healthcheck: config.Healthcheck }),
-    ...(config.Shell?.length ? { Shell: config.Shell } : {}),
+    StopSignal: config.StopSignal || undefined,
+    Healthcheck: config.Healthcheck,
+    Shell: config.Shell?.length ? config.Shell : undefined,
   };
 }
 
 /** Newest first; only the newest has an id and names. */
-export const presentHistory = (image: Image): readonly Record<string, unknown>[] =>
+export const presentHistory = (image: Image): readonly Answer<'ImageHistoryResponseItem'>[] =>
   [...image.history].reverse().map((entry, i) => ({
     Id: i === 0 ? image.id : '<missing>',
     Created: seconds(entry.createdAt),

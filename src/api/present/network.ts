@@ -2,8 +2,9 @@
 import type { Endpoint } from '../../model/endpoint.js';
 import type { IpamConfig, Network } from '../../model/network.js';
 import type { AddressCount } from '../../model/pool.js';
+import type { Answer } from '../schema/answer.js';
 
-export function presentNetwork(network: Network): Record<string, unknown> {
+export function presentNetwork(network: Network): Answer<'NetworkSummary'> {
   return {
     Name: network.name,
     Id: network.id,
@@ -28,19 +29,19 @@ export function presentNetwork(network: Network): Record<string, unknown> {
   };
 }
 
-const presentIpamConfig = (config: IpamConfig): Record<string, unknown> => ({
-  ...(config.subnet === undefined ? {} : { Subnet: config.subnet }),
-  ...(config.range === undefined ? {} : { IPRange: config.range }),
-  ...(config.gateway === undefined ? {} : { Gateway: config.gateway }),
-  ...(config.auxiliary === undefined || Object.keys(config.auxiliary).length === 0
-    ? {}
-    : { AuxiliaryAddresses: config.auxiliary }),
+const presentIpamConfig = ({ subnet, range, gateway, auxiliary }: IpamConfig): Answer<'IPAMConfig'> => ({
+  Subnet: subnet,
+  IPRange: range,
+  Gateway: gateway,
+  AuxiliaryAddresses: Object.keys(auxiliary ?? {}).length === 0 ? undefined : auxiliary,
 });
 
 /** The endpoints of a network by container. */
-const presentAttachments = (endpoints: readonly Endpoint[]): Record<string, unknown> =>
+const presentAttachments = (
+  endpoints: readonly Endpoint[],
+): Readonly<Record<string, Answer<'EndpointResource'>>> =>
   Object.fromEntries(
-    endpoints.map((endpoint) => [
+    endpoints.map((endpoint): [string, Answer<'EndpointResource'>] => [
       endpoint.containerId,
       {
         Name: endpoint.containerName,
@@ -56,26 +57,25 @@ const presentAttachments = (endpoints: readonly Endpoint[]): Record<string, unkn
 const MOST = 2n ** 64n - 1n;
 const atMost = (count: bigint): bigint => (count > MOST ? MOST : count);
 
-/** Since API 1.52. Its numbers are too wide for JavaScript's: for `wideJson`. */
-export const presentNetworkStatus = (
-  addresses: ReadonlyMap<string, AddressCount>,
-): Record<string, unknown> => ({
-  Status: {
-    IPAM: {
-      Subnets: Object.fromEntries(
-        [...addresses].map(([subnet, { inUse, available }]) => [
-          subnet,
-          { IPsInUse: atMost(inUse), DynamicIPsAvailable: atMost(available) },
-        ]),
-      ),
-    },
+/** Its numbers are too wide for JavaScript's: for `wideJson`. */
+const presentNetworkStatus = (addresses: ReadonlyMap<string, AddressCount>): Answer<'NetworkStatus'> => ({
+  IPAM: {
+    Subnets: Object.fromEntries(
+      [...addresses].map(([subnet, { inUse, available }]): [string, Answer<'SubnetStatus'>] => [
+        subnet,
+        { IPsInUse: atMost(inUse), DynamicIPsAvailable: atMost(available) },
+      ]),
+    ),
   },
 });
 
+/** `addresses`: since API 1.52. */
 export const presentNetworkInspect = (
   network: Network,
   endpoints: readonly Endpoint[],
-): Record<string, unknown> => ({
+  addresses?: ReadonlyMap<string, AddressCount>,
+): Answer<'NetworkInspect'> => ({
   ...presentNetwork(network),
   Containers: presentAttachments(endpoints),
+  Status: addresses && presentNetworkStatus(addresses),
 });

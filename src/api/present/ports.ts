@@ -1,12 +1,9 @@
 /** Published and exposed ports: the model's ranges, expanded to what `inspect` and `ps` show. Pure. */
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Protocol } from '../../model/port.js';
+import type { Answer } from '../schema/answer.js';
 
-interface HostPort {
-  readonly HostIp: string;
-  readonly HostPort: string;
-}
-export type PortMap = Record<string, HostPort[] | null>;
+type HostPort = Answer<'PortBinding'>;
 
 /** Number and protocol in one number, which costs less to look up ten thousand times than a text. */
 const PROTOCOL: Readonly<Record<Protocol, number>> = { tcp: 0, udp: 0x10000, sctp: 0x20000 };
@@ -14,7 +11,7 @@ const NAMES: readonly string[] = ['tcp', 'udp', 'sctp'];
 const nameOf = (code: number): string => `${code & 0xffff}/${NAMES[code >> 16]}`;
 
 /** `NetworkSettings.Ports`: every exposed port, with its host addresses or null. */
-export function presentPortMap(endpoints: readonly Endpoint[]): PortMap {
+export function presentPortMap(endpoints: readonly Endpoint[]): Answer<'PortMap'> {
   const lists = new Map<number, HostPort[] | null>();
   for (const { exposed, bindings } of endpoints) {
     for (const { port, protocol } of exposed) {
@@ -31,17 +28,12 @@ export function presentPortMap(endpoints: readonly Endpoint[]): PortMap {
       }
     }
   }
-  const ports: PortMap = {};
+  const ports: Record<string, readonly HostPort[] | null> = {};
   for (const [code, list] of lists) ports[nameOf(code)] = list;
   return ports;
 }
 
-export interface PortSummary {
-  readonly IP?: string;
-  readonly PrivatePort: number;
-  readonly PublicPort?: number;
-  readonly Type: string;
-}
+type PortSummary = Answer<'PortSummary'>;
 
 /** `Ports` of `ps`. */
 export function presentPortSummaries(endpoints: readonly Endpoint[]): readonly PortSummary[] {

@@ -1,11 +1,12 @@
 /** A container's state in Docker's fields and in the words of `ps`. Pure. */
-import type { ContainerState } from '../../model/container.js';
+import type { ContainerState, Health } from '../../model/container.js';
 import { milliseconds } from '../read/time.js';
+import type { Answer } from '../schema/answer.js';
 import { humanDuration } from './duration.js';
 
 const isUp = (state: ContainerState): boolean => ['running', 'paused', 'restarting'].includes(state.status);
 
-export function presentState(state: ContainerState): Record<string, unknown> {
+export function presentState(state: ContainerState): Answer<'ContainerState'> {
   return {
     Status: state.status,
     Running: isUp(state),
@@ -18,22 +19,20 @@ export function presentState(state: ContainerState): Record<string, unknown> {
     Error: state.error,
     StartedAt: state.startedAt,
     FinishedAt: state.finishedAt,
-    ...(state.health === undefined
-      ? {}
-      : {
-          Health: {
-            Status: state.health.status,
-            FailingStreak: state.health.failingStreak,
-            Log: state.health.log.map((entry) => ({
-              Start: entry.start,
-              End: entry.end,
-              ExitCode: entry.exitCode,
-              Output: entry.output,
-            })),
-          },
-        }),
+    Health: state.health && presentHealth(state.health),
   };
 }
+
+const presentHealth = ({ status, failingStreak, log }: Health): Answer<'Health'> => ({
+  Status: status,
+  FailingStreak: failingStreak,
+  Log: log.map(({ start, end, exitCode, output }) => ({
+    Start: start,
+    End: end,
+    ExitCode: exitCode,
+    Output: output,
+  })),
+});
 
 const HEALTH = { starting: 'health: starting', healthy: 'healthy', unhealthy: 'unhealthy' } as const;
 

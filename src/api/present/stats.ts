@@ -1,6 +1,7 @@
 /** Readings of a container's cgroup in the fields of `docker stats`. Pure. */
 import type { Container } from '../../model/container.js';
 import type { Usage } from '../../runtime/contract.js';
+import type { Answer } from '../schema/answer.js';
 
 export interface Reading {
   /** RFC 3339 */
@@ -16,7 +17,7 @@ export function presentStats(
   container: Container,
   reading: Reading,
   before: Reading | undefined,
-): Record<string, unknown> {
+): Answer<'ContainerStatsResponse'> {
   const { usage } = reading;
   return {
     name: `/${container.name}`,
@@ -31,26 +32,25 @@ export function presentStats(
     cpu_stats: presentCpu(usage),
     precpu_stats: presentCpu(before?.usage),
     memory_stats: presentMemory(usage),
-    ...(usage?.networks === undefined ? {} : { networks: presentInterfaces(usage.networks) }),
+    networks: usage?.networks && presentInterfaces(usage.networks),
   };
 }
 
-function presentCpu(usage: Usage | undefined): Record<string, unknown> {
+function presentCpu(usage: Usage | undefined): Answer<'ContainerCPUStats'> {
   return {
     cpu_usage: {
       total_usage: usage?.cpuNanoseconds ?? 0,
       usage_in_kernelmode: usage?.cpuSystemNanoseconds ?? 0,
       usage_in_usermode: usage?.cpuUserNanoseconds ?? 0,
     },
-    ...(usage === undefined
-      ? {}
-      : { system_cpu_usage: usage.hostCpuNanoseconds, online_cpus: usage.onlineCpus }),
+    system_cpu_usage: usage?.hostCpuNanoseconds,
+    online_cpus: usage?.onlineCpus,
     throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 },
   };
 }
 
 /** Clients subtract `inactive_file` from the usage: cache is not use. */
-const presentMemory = (usage: Usage | undefined): Record<string, unknown> =>
+const presentMemory = (usage: Usage | undefined): Answer<'ContainerMemoryStats'> =>
   usage === undefined
     ? {}
     : {
@@ -59,7 +59,7 @@ const presentMemory = (usage: Usage | undefined): Record<string, unknown> =>
         limit: usage.memoryLimitBytes,
       };
 
-function presentBlockIo(usage: Usage | undefined): Record<string, unknown> {
+function presentBlockIo(usage: Usage | undefined): Answer<'ContainerBlkioStats'> {
   const bytes =
     usage === undefined
       ? null
@@ -79,9 +79,11 @@ function presentBlockIo(usage: Usage | undefined): Record<string, unknown> {
   };
 }
 
-const presentInterfaces = (networks: NonNullable<Usage['networks']>): Record<string, unknown> =>
+const presentInterfaces = (
+  networks: NonNullable<Usage['networks']>,
+): Readonly<Record<string, Answer<'ContainerNetworkStats'>>> =>
   Object.fromEntries(
-    Object.entries(networks).map(([name, counters]) => [
+    Object.entries(networks).map(([name, counters]): [string, Answer<'ContainerNetworkStats'>] => [
       name,
       {
         rx_bytes: counters.receivedBytes,

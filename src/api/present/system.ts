@@ -3,6 +3,7 @@ import type { DaemonConfig } from '../../config/contract.js';
 import type { DroppedPackets } from '../../engine/contract.js';
 import type { ContainerStatus } from '../../model/container.js';
 import { MAX_API_VERSION, MIN_API_VERSION } from '../http/version.js';
+import type { Answer } from '../schema/answer.js';
 
 export interface HostFacts {
   readonly name: string;
@@ -42,7 +43,7 @@ export interface DaemonFacts {
  */
 const MOBY = '29.0.0';
 
-export function presentVersion(host: HostFacts, daemon: DaemonFacts, node: string): Record<string, unknown> {
+export function presentVersion(host: HostFacts, daemon: DaemonFacts, node: string): Answer<'SystemVersion'> {
   return {
     Platform: { Name: `Viaduct ${daemon.release}` },
     Components: [
@@ -79,7 +80,7 @@ const count = (all: readonly ContainerStatus[], ...wanted: readonly ContainerSta
   all.filter((status) => wanted.includes(status)).length;
 
 /** `minor`: of the API version. */
-export function presentInfo(host: HostFacts, daemon: DaemonFacts, minor: number): Record<string, unknown> {
+export function presentInfo(host: HostFacts, daemon: DaemonFacts, minor: number): Answer<'SystemInfo'> {
   const { config } = daemon;
   const running = count(daemon.containers, 'running', 'restarting');
   const paused = count(daemon.containers, 'paused');
@@ -109,7 +110,8 @@ export function presentInfo(host: HostFacts, daemon: DaemonFacts, minor: number)
     OomKillDisable: false,
     IPv4Forwarding: host.ipv4Forwarding,
     // Gone from API 1.50.
-    ...(minor < 50 ? { BridgeNfIptables: false, BridgeNfIp6tables: false } : {}),
+    BridgeNfIptables: minor < 50 ? false : undefined,
+    BridgeNfIp6tables: minor < 50 ? false : undefined,
     Debug: config.debug,
     NFd: host.openFiles,
     NGoroutines: 1,
@@ -158,13 +160,13 @@ export function presentInfo(host: HostFacts, daemon: DaemonFacts, minor: number)
       'name=cgroupns',
     ],
     DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })),
-    ...(minor < 49 ? {} : { FirewallBackend: { Driver: 'nftables' } }),
+    FirewallBackend: minor < 49 ? undefined : { Driver: 'nftables' },
     CDISpecDirs: [],
     Warnings: presentWarnings(daemon, host),
   };
 }
 
-const presentRegistries = (config: DaemonConfig): Record<string, unknown> => ({
+const presentRegistries = (config: DaemonConfig): Answer<'RegistryServiceConfig'> => ({
   AllowNondistributableArtifactsCIDRs: null,
   AllowNondistributableArtifactsHostnames: null,
   InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8'],

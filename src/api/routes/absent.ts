@@ -34,7 +34,7 @@ const SWARM_ROUTES: readonly Route[] = [
 ];
 
 const PLUGIN_ROUTES: readonly Route[] = [
-  route('GET', '/plugins', (exchange) => sendJson(exchange, 200, [])),
+  route('GET', '/plugins', (exchange) => sendJson<readonly []>(exchange, 200, [])),
   route('GET', '/plugins/privileges', notHere('installing plugins')),
   route('GET', '/plugins/:name/json', (exchange) => {
     throw notFound(`plugin "${param(exchange, 'name').slice(0, 200)}" not found`);

@@ -6,6 +6,7 @@ import { sendEmpty, sendJson } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { sendTar } from '../http/tar.js';
 import { flag, text } from '../read/query.js';
+import type { Answer } from '../schema/answer.js';
 import { joinReference } from '../validate/reference.js';
 
 const name = (exchange: Exchange): string => param(exchange, 'name');
@@ -46,7 +47,7 @@ async function commit(exchange: Exchange): Promise<void> {
     changes: exchange.query.getAll('changes'),
     pause: flag(exchange, 'pause', true),
   });
-  sendJson(exchange, 201, { Id: id });
+  sendJson<Answer<'IDResponse'>>(exchange, 201, { Id: id });
 }
 
 export const ARCHIVE_ROUTES = [

@@ -6,6 +6,7 @@ import { drained, sendJson, sendProgress } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { readBuild } from '../read/build.js';
 import { flag } from '../read/query.js';
+import type { Answer } from '../schema/answer.js';
 
 type Line = Parameters<Tell>[0];
 
@@ -50,7 +51,7 @@ export const BUILD_ROUTES = [
   route('POST', '/build/prune', (exchange) => {
     const bytes = exchange.engine.images.clearBuildCache();
     // What the cache knows is small and has no ids; the layers are the images'.
-    sendJson(exchange, 200, { CachesDeleted: null, SpaceReclaimed: bytes });
+    sendJson<Answer<'BuildPruneResponse'>>(exchange, 200, { CachesDeleted: null, SpaceReclaimed: bytes });
   }),
   route('POST', '/build/cancel', refuse),
   route('POST', '/session', refuse),

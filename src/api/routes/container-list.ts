@@ -9,6 +9,7 @@ import { type ContainerView, presentSummary } from '../present/container.js';
 import { presentPortSummaries } from '../present/ports.js';
 import { type Filters, parseFilters } from '../read/filters.js';
 import { flag, integer, text } from '../read/query.js';
+import type { Answer } from '../schema/answer.js';
 import { expandPortRange } from '../validate/ports.js';
 import { sizesOf, viewContainer } from './views.js';
 
@@ -50,7 +51,7 @@ async function list(exchange: Exchange): Promise<void> {
   const all = flag(exchange, 'all') || limit > 0 || filters.get('status').length > 0;
   const matches = matcher(engine, filters);
   const withSizes = flag(exchange, 'size');
-  const rows: Record<string, unknown>[] = [];
+  const rows: Answer<'ContainerSummary'>[] = [];
   const find = engine.images.finder();
   const now = Date.now();
   const linked = linkNamesByTarget(engine);
@@ -63,7 +64,7 @@ async function list(exchange: Exchange): Promise<void> {
     const sizes = withSizes ? { sizes: await sizesOf(engine, container) } : {};
     rows.push(presentSummary({ ...view, ...sizes }, shownImage(container, find), now, exchange.minor));
   }
-  sendJson(exchange, 200, rows);
+  sendJson<readonly Answer<'ContainerSummary'>[]>(exchange, 200, rows);
 }
 
 /** Containers go by the names that others link to them by, too. */

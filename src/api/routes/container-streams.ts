@@ -15,6 +15,7 @@ import { presentLogLine } from '../present/log.js';
 import { presentStats, type Reading } from '../present/stats.js';
 import { dimension, flag, text } from '../read/query.js';
 import { unixNanoseconds } from '../read/time.js';
+import type { Answer } from '../schema/answer.js';
 
 const name = (exchange: Exchange): string => param(exchange, 'name');
 
@@ -119,8 +120,11 @@ async function wait(exchange: Exchange): Promise<void> {
     exitCode: -1,
     error: describeFailure(failure).message,
   }));
-  const body = { StatusCode: exitCode, ...(error === '' ? {} : { Error: { Message: error } }) };
-  if (exchange.minor < 30) sendJson(exchange, 200, body);
+  const body: Answer<'ContainerWaitResponse'> = {
+    StatusCode: exitCode,
+    Error: error === '' ? undefined : { Message: error },
+  };
+  if (exchange.minor < 30) sendJson<Answer<'ContainerWaitResponse'>>(exchange, 200, body);
   else exchange.response.end(`${JSON.stringify(body)}\n`);
 }
 
@@ -146,7 +150,7 @@ async function stats(exchange: Exchange): Promise<void> {
       before = take();
       await pause(exchange, SAMPLE_MS);
     }
-    sendJson(exchange, 200, presentStats(container, take(), before));
+    sendJson<Answer<'ContainerStatsResponse'>>(exchange, 200, presentStats(container, take(), before));
     return;
   }
   openStream(exchange, 'application/json');

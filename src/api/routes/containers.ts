@@ -11,6 +11,7 @@ import { parseFilters, pruneLabels } from '../read/filters.js';
 import { flag, integer, text } from '../read/query.js';
 import { milliseconds } from '../read/time.js';
 import { readUpdate } from '../read/update.js';
+import type { Answer } from '../schema/answer.js';
 import { readUntil } from './networks.js';
 import { sizesOf, viewInspect } from './views.js';
 
@@ -23,7 +24,10 @@ async function create(exchange: Exchange): Promise<void> {
     minor: exchange.minor,
   });
   const created = await exchange.engine.containers.create(request);
-  sendJson(exchange, 201, { Id: created.id, Warnings: [...created.warnings, ...warnings] });
+  sendJson<Answer<'ContainerCreateResponse'>>(exchange, 201, {
+    Id: created.id,
+    Warnings: [...created.warnings, ...warnings],
+  });
 }
 
 async function inspect(exchange: Exchange): Promise<void> {
@@ -31,7 +35,7 @@ async function inspect(exchange: Exchange): Promise<void> {
   const { id } = engine.containers.get(name(exchange));
   const sizes = flag(exchange, 'size') ? await sizesOf(engine, engine.containers.get(id)) : undefined;
   const view = viewInspect(engine, engine.containers.get(id), sizes);
-  sendJson(exchange, 200, presentInspect(view, exchange.minor));
+  sendJson<Answer<'ContainerInspectResponse'>>(exchange, 200, presentInspect(view, exchange.minor));
 }
 
 async function start(exchange: Exchange): Promise<void> {
@@ -85,7 +89,7 @@ async function remove(exchange: Exchange): Promise<void> {
 async function update(exchange: Exchange): Promise<void> {
   const limits = readUpdate((await readJson(exchange)) ?? {}, exchange.minor);
   const warnings = await exchange.engine.containers.update(name(exchange), limits);
-  sendJson(exchange, 200, { Warnings: warnings });
+  sendJson<Answer<'ContainerUpdateResponse'>>(exchange, 200, { Warnings: warnings });
 }
 
 async function top(exchange: Exchange): Promise<void> {
@@ -95,7 +99,7 @@ async function top(exchange: Exchange): Promise<void> {
     throw conflict(`container ${container.id} is not running`);
   }
   const { titles, processes } = await containers.top(container.id, text(exchange, 'ps_args') || '-ef');
-  sendJson(exchange, 200, { Titles: titles, Processes: processes });
+  sendJson<Answer<'ContainerTopResponse'>>(exchange, 200, { Titles: titles, Processes: processes });
 }
 
 async function prune(exchange: Exchange): Promise<void> {
@@ -105,7 +109,7 @@ async function prune(exchange: Exchange): Promise<void> {
     (container) =>
       pruneLabels(filters, container.config.Labels) && milliseconds(container.createdAt) <= until,
   );
-  sendJson(exchange, 200, {
+  sendJson<Answer<'ContainerPruneResponse'>>(exchange, 200, {
     ContainersDeleted: deleted.length === 0 ? null : deleted,
     SpaceReclaimed: bytes,
   });
@@ -118,7 +122,11 @@ export const CONTAINER_ROUTES = [
   route('GET', '/containers/:name/top', top),
   route('GET', '/containers/:name/changes', async (exchange) => {
     const changes = await exchange.engine.containers.changes(name(exchange));
-    sendJson(exchange, 200, changes.length === 0 ? null : changes);
+    sendJson<readonly Answer<'FilesystemChange'>[] | null>(
+      exchange,
+      200,
+      changes.length === 0 ? null : changes,
+    );
   }),
   route('POST', '/containers/:name/start', start),
   route('POST', '/containers/:name/stop', stop),

@@ -8,24 +8,18 @@ import { presentSummary } from '../present/container.js';
 import { presentImageSummary } from '../present/image.js';
 import { presentVolume } from '../present/volume.js';
 import { flag } from '../read/query.js';
+import type { Answer } from '../schema/answer.js';
 import { sizesOf, viewContainer } from './views.js';
 
-interface Usage {
-  readonly ActiveCount: number;
-  readonly TotalCount: number;
-  readonly TotalSize: number;
-  readonly Reclaimable: number;
-  readonly Items: readonly Record<string, unknown>[];
-}
-
-interface Part {
+interface Part<Item> {
   readonly size: number;
   readonly active: boolean;
-  readonly item: Record<string, unknown>;
+  readonly item: Item;
 }
 
-function total(parts: readonly Part[]): Usage {
-  const sum = (some: readonly Part[]): number => some.reduce((bytes, part) => bytes + part.size, 0);
+/** The fields of ContainersDiskUsage, ImagesDiskUsage and their like. */
+function total<Item>(parts: readonly Part<Item>[]) {
+  const sum = (some: readonly Part<Item>[]): number => some.reduce((bytes, part) => bytes + part.size, 0);
   return {
     ActiveCount: parts.filter((part) => part.active).length,
     TotalCount: parts.length,
@@ -35,9 +29,11 @@ function total(parts: readonly Part[]): Usage {
   };
 }
 
-async function containers(engine: Engine, minor: number): Promise<Usage> {
+type Usage<Item> = ReturnType<typeof total<Item>>;
+
+async function containers(engine: Engine, minor: number): Promise<Usage<Answer<'ContainerSummary'>>> {
   const now = Date.now();
-  const parts: Part[] = [];
+  const parts: Part<Answer<'ContainerSummary'>>[] = [];
   for (const container of engine.containers.list()) {
     const sizes = await sizesOf(engine, container);
     parts.push({
@@ -49,7 +45,7 @@ async function containers(engine: Engine, minor: number): Promise<Usage> {
   return total(parts);
 }
 
-function images(engine: Engine, minor: number): Usage {
+function images(engine: Engine, minor: number): Usage<Answer<'ImageSummary'>> {
   return total(
     engine.images.list().map((image) => {
       const users = engine.containers.list().filter((container) => container.imageId === image.id).length;
@@ -62,14 +58,14 @@ function images(engine: Engine, minor: number): Usage {
   );
 }
 
-async function volumes(engine: Engine): Promise<Usage> {
-  const parts: Part[] = [];
+async function volumes(engine: Engine): Promise<Usage<Answer<'Volume'>>> {
+  const parts: Part<Answer<'Volume'>>[] = [];
   for (const { name } of engine.volumes.list()) {
     const volume = engine.volumes.list().find((each) => each.name === name);
     if (!volume) continue; // removed while another was measured
     const size = await engine.volumes.size(name);
     const users = engine.volumes.usedBy(name).length;
-    const item = { ...presentVolume(volume), UsageData: { Size: size, RefCount: users } };
+    const item = presentVolume(volume, { Size: size, RefCount: users });
     parts.push({ size, active: users > 0, item });
   }
   return total(parts);
@@ -83,33 +79,37 @@ async function diskUsage(exchange: Exchange): Promise<void> {
   for (const type of asked) {
     if (!TYPES.includes(type)) throw invalid(`unknown object type: ${type.slice(0, 60)}`);
   }
-  const empty = total([]);
   const parts = {
     container: asked.includes('container') ? await containers(engine, minor) : undefined,
     image: asked.includes('image') ? images(engine, minor) : undefined,
     volume: asked.includes('volume') ? await volumes(engine) : undefined,
-    cache: asked.includes('build-cache') ? empty : undefined,
+    cache: asked.includes('build-cache') ? total<never>([]) : undefined,
   };
   const verbose = minor >= 52 && flag(exchange, 'verbose');
-  const legacy = {
+  const legacy: Partial<Answer<'SystemDataUsageResponse'>> = {
     LayersSize: parts.image?.TotalSize ?? 0,
     Images: parts.image?.Items ?? null,
     Containers: parts.container?.Items ?? null,
     Volumes: parts.volume?.Items ?? null,
     BuildCache: parts.cache?.Items ?? null,
   };
-  const withItems = (usage: Usage | undefined): object | undefined => {
-    if (usage === undefined || verbose) return usage;
-    const { Items: _, ...counts } = usage;
+  const usage = <Item>(
+    all: Usage<Item> | undefined,
+  ): Usage<Item> | Omit<Usage<Item>, 'Items'> | undefined => {
+    if (all === undefined || verbose) return all;
+    const { Items: _, ...counts } = all;
     return counts;
   };
-  const current = {
-    ImageUsage: withItems(parts.image),
-    ContainerUsage: withItems(parts.container),
-    VolumeUsage: withItems(parts.volume),
-    BuildCacheUsage: withItems(parts.cache),
+  const current: Answer<'SystemDataUsageResponse'> = {
+    ImageUsage: usage(parts.image),
+    ContainerUsage: usage(parts.container),
+    VolumeUsage: usage(parts.volume),
+    BuildCacheUsage: usage(parts.cache),
   };
-  sendJson(exchange, 200, { ...(verbose ? {} : legacy), ...(minor < 52 ? {} : current) });
+  sendJson<Answer<'SystemDataUsageResponse'>>(exchange, 200, {
+    ...(verbose ? {} : legacy),
+    ...(minor < 52 ? {} : current),
+  });
 }
 
 export const DISK_USAGE_ROUTES = [route('GET', '/system/df', diskUsage)];

@@ -14,6 +14,7 @@ import { frame, STDOUT } from '../http/stdcopy.js';
 import { presentExec } from '../present/exec.js';
 import { boolean, commandLine, decode, fields, integer, string, strings } from '../read/decode.js';
 import { dimension } from '../read/query.js';
+import type { Answer } from '../schema/answer.js';
 
 const consoleSize = z.array(integer).max(2).optional();
 
@@ -62,7 +63,7 @@ async function create(exchange: Exchange): Promise<void> {
     detachKeys: sent.DetachKeys,
     ...(sent.Tty ? readSize(exchange, sent.ConsoleSize) : {}),
   });
-  sendJson(exchange, 201, { Id: made });
+  sendJson<Answer<'IDResponse'>>(exchange, 201, { Id: made });
 }
 
 async function start(exchange: Exchange): Promise<void> {
@@ -116,6 +117,10 @@ export const EXEC_ROUTES = [
     sendEmpty(exchange, 200);
   }),
   route('GET', '/exec/:id/json', (exchange) => {
-    sendJson(exchange, 200, presentExec(exchange.engine.execs.get(id(exchange))));
+    sendJson<Answer<'ExecInspectResponse'>>(
+      exchange,
+      200,
+      presentExec(exchange.engine.execs.get(id(exchange))),
+    );
   }),
 ];

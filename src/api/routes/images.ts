@@ -13,6 +13,7 @@ import { authSchema } from '../read/auth.js';
 import { type Filters, parseFilters } from '../read/filters.js';
 import { IMAGE_FILTERS, imageSelector } from '../read/image-filters.js';
 import { flag, headerJson, text } from '../read/query.js';
+import type { Answer } from '../schema/answer.js';
 import { joinReference, parseReference } from '../validate/reference.js';
 
 const name = (exchange: Exchange): string => param(exchange, 'name');
@@ -34,7 +35,7 @@ function list(exchange: Exchange): void {
   const usedBy = usersOf(engine);
   const images = engine.images.list().filter(selector(exchange, filters));
   images.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
-  sendJson(
+  sendJson<readonly Answer<'ImageSummary'>[]>(
     exchange,
     200,
     images.map((image) => presentImageSummary(image, usedBy(image.id).length, minor)),
@@ -113,7 +114,7 @@ async function remove(exchange: Exchange): Promise<void> {
     usersOf(exchange.engine),
     runs(exchange.engine),
   );
-  sendJson(exchange, 200, removed);
+  sendJson<readonly Answer<'ImageDeleteResponseItem'>[]>(exchange, 200, removed);
 }
 
 const runs =
@@ -132,7 +133,7 @@ async function prune(exchange: Exchange): Promise<void> {
   const { deleted, bytes } = plain
     ? await engine.images.prune(all, used)
     : await pruneSelected(exchange, filters, all, used);
-  sendJson(exchange, 200, {
+  sendJson<Answer<'ImagePruneResponse'>>(exchange, 200, {
     ImagesDeleted: deleted.length === 0 ? null : deleted,
     SpaceReclaimed: bytes,
   });
@@ -180,11 +181,15 @@ export const IMAGE_ROUTES = [
   route('GET', '/images/get', (exchange) => save(exchange, exchange.query.getAll('names'))),
   route('GET', '/images/:name/get', (exchange) => save(exchange, [name(exchange)])),
   route('GET', '/images/:name/history', (exchange) => {
-    sendJson(exchange, 200, presentHistory(exchange.engine.images.get(name(exchange))));
+    sendJson<readonly Answer<'ImageHistoryResponseItem'>[]>(
+      exchange,
+      200,
+      presentHistory(exchange.engine.images.get(name(exchange))),
+    );
   }),
   route('GET', '/images/:name/json', (exchange) => {
     const image = exchange.engine.images.get(name(exchange));
-    sendJson(exchange, 200, presentImageInspect(image, exchange.minor));
+    sendJson<Answer<'ImageInspect'>>(exchange, 200, presentImageInspect(image, exchange.minor));
   }),
   route('POST', '/images/load', (exchange) =>
     sendProgress(exchange, (progress) =>

@@ -7,13 +7,14 @@ import { type Exchange, param } from '../http/exchange.js';
 import { sendEmpty, sendJson, sendText } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { wideJson } from '../http/wide-json.js';
-import { presentNetwork, presentNetworkInspect, presentNetworkStatus } from '../present/network.js';
+import { presentNetwork, presentNetworkInspect } from '../present/network.js';
 import { decode } from '../read/decode.js';
 import { NO_SETTINGS, readEndpoint } from '../read/endpoint.js';
 import { type Filters, parseFilters, pruneLabels } from '../read/filters.js';
 import { connectSchema, disconnectSchema, readNetworkCreate } from '../read/network.js';
 import { flag, text } from '../read/query.js';
 import { milliseconds, parseUntil } from '../read/time.js';
+import type { Answer } from '../schema/answer.js';
 
 const LIST_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'];
 const PRUNE_FILTERS = ['label', 'label!', 'until'];
@@ -28,11 +29,11 @@ function list(exchange: Exchange): void {
   }
   const networks = engine.networks.list().filter((network) => selected(engine, network, filters, dangling));
   // Before 1.28 the list held what inspect holds; until 1.51 an empty object stood in its place.
-  const present = (network: Network): Record<string, unknown> =>
+  const present = (network: Network): Answer<'NetworkSummary'> =>
     minor < 28
       ? presentNetworkInspect(network, engine.networks.endpoints(network))
-      : { ...presentNetwork(network), ...(minor < 52 ? { Containers: {} } : {}) };
-  sendJson(exchange, 200, networks.map(present));
+      : { ...presentNetwork(network), Containers: minor < 52 ? {} : undefined };
+  sendJson<readonly Answer<'NetworkSummary'>[]>(exchange, 200, networks.map(present));
 }
 
 function readDangling(filters: Filters): boolean | undefined {
@@ -78,17 +79,20 @@ function inspect(exchange: Exchange): void {
   sendText(
     exchange,
     200,
-    wideJson({
-      ...presentNetworkInspect(network, engine.networks.endpoints(network)),
-      ...(exchange.minor < 52 ? {} : presentNetworkStatus(engine.networks.addresses(network))),
-    }),
+    wideJson(
+      presentNetworkInspect(
+        network,
+        engine.networks.endpoints(network),
+        exchange.minor < 52 ? undefined : engine.networks.addresses(network),
+      ),
+    ),
   );
 }
 
 async function create(exchange: Exchange): Promise<void> {
   const request = readNetworkCreate(await readJson(exchange), exchange.minor);
   const { id, warning } = await exchange.engine.networks.create(request);
-  sendJson(exchange, 201, { Id: id, Warning: warning });
+  sendJson<Answer<'NetworkCreateResponse'>>(exchange, 201, { Id: id, Warning: warning });
 }
 
 async function connect(exchange: Exchange): Promise<void> {
@@ -120,7 +124,9 @@ async function prune(exchange: Exchange): Promise<void> {
       pruneLabels(filters, network.labels) &&
       milliseconds(network.createdAt) <= until,
   );
-  sendJson(exchange, 200, { NetworksDeleted: removed.length === 0 ? null : removed });
+  sendJson<Answer<'NetworkPruneResponse'>>(exchange, 200, {
+    NetworksDeleted: removed.length === 0 ? null : removed,
+  });
 }
 
 /** Milliseconds since the epoch; infinite where the filter is missing. */

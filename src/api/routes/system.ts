@@ -5,6 +5,7 @@ import type { Exchange } from '../http/exchange.js';
 import { sendEmpty, sendJson } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { type DaemonFacts, presentDropped, presentInfo, presentVersion } from '../present/system.js';
+import type { Answer } from '../schema/answer.js';
 
 function ping(exchange: Exchange): void {
   const { response, request } = exchange;
@@ -37,13 +38,21 @@ export const SYSTEM_ROUTES = [
   route('GET', '/_ping', ping),
   route('HEAD', '/_ping', ping),
   route('GET', '/version', (exchange) => {
-    sendJson(exchange, 200, presentVersion(readHostFacts(), daemonFacts(exchange), process.versions.node));
+    sendJson<Answer<'SystemVersion'>>(
+      exchange,
+      200,
+      presentVersion(readHostFacts(), daemonFacts(exchange), process.versions.node),
+    );
   }),
   route('GET', '/info', (exchange) => {
-    sendJson(exchange, 200, presentInfo(readHostFacts(), daemonFacts(exchange), exchange.minor));
+    sendJson<Answer<'SystemInfo'>>(
+      exchange,
+      200,
+      presentInfo(readHostFacts(), daemonFacts(exchange), exchange.minor),
+    );
   }),
   route('GET', '/viaduct/dropped', (exchange) => {
-    sendJson(exchange, 200, presentDropped(exchange.engine.dropped()));
+    sendJson<ReturnType<typeof presentDropped>>(exchange, 200, presentDropped(exchange.engine.dropped()));
   }),
   route('OPTIONS', '/:any', (exchange) => sendEmpty(exchange, 200)),
 ];

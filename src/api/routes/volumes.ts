@@ -8,6 +8,7 @@ import { presentVolume } from '../present/volume.js';
 import { decode, fields, string, stringMap } from '../read/decode.js';
 import { parseFilters, pruneLabels } from '../read/filters.js';
 import { flag, text } from '../read/query.js';
+import type { Answer } from '../schema/answer.js';
 
 const createSchema = fields({
   Name: string.default(''),
@@ -29,7 +30,10 @@ function list(exchange: Exchange): void {
         filters.labels('label', volume.labels) &&
         (dangling === undefined || (volumes.usedBy(volume.name).length === 0) === dangling),
     );
-  sendJson(exchange, 200, { Volumes: selected.map(presentVolume), Warnings: null });
+  sendJson<Answer<'VolumeListResponse'>>(exchange, 200, {
+    Volumes: selected.map((volume) => presentVolume(volume)),
+    Warnings: null,
+  });
 }
 
 async function create(exchange: Exchange): Promise<void> {
@@ -40,7 +44,7 @@ async function create(exchange: Exchange): Promise<void> {
     options: sent.DriverOpts,
     labels: sent.Labels,
   });
-  sendJson(exchange, 201, presentVolume(volume));
+  sendJson<Answer<'Volume'>>(exchange, 201, presentVolume(volume));
 }
 
 async function prune(exchange: Exchange): Promise<void> {
@@ -56,7 +60,7 @@ async function prune(exchange: Exchange): Promise<void> {
       volumes.usedBy(volume.name).length === 0 &&
       pruneLabels(filters, volume.labels),
   );
-  sendJson(exchange, 200, { VolumesDeleted: deleted, SpaceReclaimed: bytes });
+  sendJson<Answer<'VolumePruneResponse'>>(exchange, 200, { VolumesDeleted: deleted, SpaceReclaimed: bytes });
 }
 
 const name = (exchange: Exchange): string => param(exchange, 'name');
@@ -66,7 +70,7 @@ export const VOLUME_ROUTES = [
   route('POST', '/volumes/create', create),
   route('POST', '/volumes/prune', prune),
   route('GET', '/volumes/:name', (exchange) => {
-    sendJson(exchange, 200, presentVolume(exchange.engine.volumes.get(name(exchange))));
+    sendJson<Answer<'Volume'>>(exchange, 200, presentVolume(exchange.engine.volumes.get(name(exchange))));
   }),
   route('PUT', '/volumes/:name', () => {
     throw unavailable('volume update only valid for cluster volumes, but swarm is unavailable');

@@ -101,7 +101,7 @@ const wanted = (config: ContainerConfig, hostConfig: HostConfig, anywhere: reado
   const addresses = new Map([['', anywhere]]);
   for (const key of Object.keys(PortBindings)) {
     const code = portCode(key);
-    for (const { HostIp = '', HostPort = '' } of PortBindings[key] ?? []) {
+    for (const { HostIp, HostPort } of PortBindings[key] ?? []) {
       const known = addresses.get(HostIp) ?? hostAddresses(HostIp, anywhere);
       addresses.set(HostIp, known);
       const port = portNumber(HostPort, 0, HostPort.length);

@@ -70,7 +70,10 @@ const start =
     if (container.sandboxId !== null) throw conflict('it runs');
     return decideStart(view, fresh, {
       ...container,
-      hostConfig: { ...container.hostConfig, PortBindings: { '80/tcp': [{ HostPort: hostPort }] } },
+      hostConfig: {
+        ...container.hostConfig,
+        PortBindings: { '80/tcp': [{ HostIp: '', HostPort: hostPort }] },
+      },
       networks: networks.map((name) => ({ networkId: '', name, settings: NO_SETTINGS })),
     });
   };

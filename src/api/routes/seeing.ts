@@ -1,4 +1,5 @@
 /** `/viaduct/v1/…`: what Docker has no words for, to be read. `src/door/schema.ts` describes the answers. */
+import type { Dirty, Objects, Topology } from '../../door/schema.js';
 import { invalid } from '../../errors.js';
 import type { Exchange } from '../http/exchange.js';
 import { sendJson } from '../http/reply.js';
@@ -10,7 +11,7 @@ const objects = async (exchange: Exchange): Promise<void> => {
   if ((container === null) === (network === null))
     throw invalid('name what to look at: ?container=NAME or ?network=NAME');
   const { seeing } = engine;
-  sendJson(
+  sendJson<Objects>(
     exchange,
     200,
     container === null
@@ -22,9 +23,9 @@ const objects = async (exchange: Exchange): Promise<void> => {
 export const SEEING_ROUTES = [
   route('GET', '/viaduct/v1/objects', objects),
   route('GET', '/viaduct/v1/topology', (exchange) => {
-    sendJson(exchange, 200, exchange.engine.seeing.topology());
+    sendJson<Topology>(exchange, 200, exchange.engine.seeing.topology());
   }),
   route('GET', '/viaduct/v1/dirty', (exchange) => {
-    sendJson(exchange, 200, exchange.engine.seeing.dirty());
+    sendJson<Dirty>(exchange, 200, exchange.engine.seeing.dirty());
   }),
 ];

@@ -31,6 +31,8 @@ export interface Store {
    * disk refuses.
    */
   written(): Promise<void> | undefined;
+  /** The record as JSON, as the database has it; undefined: what it has is not the latest, or it has none. */
+  json(table: string, id: string): string | undefined;
   /** A small daemon-wide value (its own id, for one). */
   setting(key: string, fresh: () => string): string;
   close(): Promise<void>;
@@ -44,7 +46,8 @@ export interface OpenedStore {
   readonly restored?: { readonly path: string; readonly made: string };
 }
 
-const FLUSH_MS = 500;
+/** Milliseconds after a commit in which the database has it, where the disk lets it. */
+export const FLUSH_MS = 500;
 /** How far the copies may be behind: beside the database, and in memory. */
 const BEHIND_MS = { disk: 5_000, memory: 1_000 } as const;
 /** Not a table: small values of the daemon's own. */
@@ -70,7 +73,8 @@ const patched = (before: Container, after: Container): boolean => {
   return [...keys].every((key) => before[key] === rest[key]);
 };
 
-const keyOf = ({ table, id }: StoredChange): string => `${table === PATCH ? 'container' : table}/${id}`;
+const keyOf = ({ table, id }: Pick<StoredChange, 'table' | 'id'>): string =>
+  `${table === PATCH ? 'container' : table}/${id}`;
 
 /** The records, with the tail replayed over the database. */
 const readAll = (
@@ -233,6 +237,10 @@ export const openStore = (
       if (tail.length > RESERVE) flushInTime();
     },
     written: () => tail.written(),
+    json(table, id) {
+      const key = keyOf({ table, id });
+      return pending.has(key) ? undefined : database.get(key);
+    },
     setting(name, fresh) {
       const key = `${SETTING}/${name}`;
       const known = settings.get(key) ?? database.get(key);

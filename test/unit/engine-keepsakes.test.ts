@@ -1,5 +1,5 @@
 /** What lies beside a running container, and how it is taken back into a record that lost it (A K5). */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { NO_SETTINGS } from '../../src/engine/attach/settings.js';
 import { belongings, keepsakes, sealed, unsealed } from '../../src/engine/commit/keepsakes.js';
 import { findLost, fitting, lossWarnings } from '../../src/engine/commit/lost-records.js';
@@ -29,6 +29,7 @@ const ALL: readonly Change[] = [
   added(endpoint, 'endpoint'),
   added(container, 'container'),
 ];
+const json = ({ value }: Change): string => JSON.stringify(value);
 const modelOf = (...changes: readonly Change[]): Model => {
   const model = new Model();
   for (const change of changes) model.change(change);
@@ -45,7 +46,7 @@ describe('A K5: what lies beside a container', () => {
     expect(belongings(modelOf(...ALL), guest)).toEqual([added(guest, 'container')]);
   });
   test('is believed only whole, and only beside that container', () => {
-    const text = sealed(container.id, ALL);
+    const text = sealed(container.id, ALL, json) ?? '';
     expect(unsealed(container.id, text)).toEqual(ALL);
     expect(unsealed('another', text)).toBeUndefined();
     expect(unsealed(container.id, undefined)).toBeUndefined();
@@ -75,6 +76,32 @@ describe('A K5: what lies beside a container', () => {
     close();
     expect(kept).toEqual([container.id]);
   });
+});
+
+test('A K5: what is written are the texts that the database has, once it has them all', () => {
+  vi.useFakeTimers();
+  try {
+    const kept: string[] = [];
+    const known = new Map<string, string>();
+    const { store, close } = keepsakes(
+      { commit() {}, json: (table: string) => known.get(table) } as unknown as Store, // nothing else is called
+      modelOf(...ALL),
+      { keep: (_, text) => void kept.push(text) },
+      () => {},
+    );
+    store.commit([added(endpoint, 'endpoint')], false);
+    for (const change of ALL.slice(1)) known.set(change.table, json(change));
+    vi.advanceTimersByTime(10_000);
+    expect(kept).toEqual([]);
+    known.set('network', json(ALL[0] as Change));
+    vi.advanceTimersByTime(1_000);
+    expect(kept.map((text) => unsealed(container.id, text))).toEqual([ALL]);
+    vi.advanceTimersByTime(10_000);
+    expect(kept).toHaveLength(1);
+    close();
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 describe('A K5: taken back into a record that lacks it', () => {
@@ -119,7 +146,7 @@ describe('A K5: taken back into a record that lacks it', () => {
     });
     return { ids, committed };
   };
-  const text = sealed(container.id, ALL);
+  const text = sealed(container.id, ALL, json) ?? '';
   test('only what runs, and is whole', () => {
     expect(found(modelOf(), false, 0, text).ids).toEqual([]);
     expect(found(modelOf(), false, 7, `${text}x`).ids).toEqual([]);

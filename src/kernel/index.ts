@@ -47,11 +47,10 @@ class LinuxKernel implements Kernel {
       nftables: nftablesBackEnd(nftables),
       local: localBackEnd({ hostport: hostPorts, resolver: resolvers }),
     };
-    this.#all = Object.values(this.#backEnds) as readonly BackEnd<KernelObject>[];
-    const names = Object.keys(this.#backEnds) as BackEndName[];
-    this.#byKind = new Map(
-      names.flatMap((name, i) => kindsOf(name).map((kind) => [kind, this.#all[i] as BackEnd<KernelObject>])),
-    );
+    /** Each gets the objects of its own kinds alone. */
+    const named = Object.entries(this.#backEnds) as [BackEndName, BackEnd<KernelObject>][];
+    this.#all = named.map(([, each]) => each);
+    this.#byKind = new Map(named.flatMap(([name, each]) => kindsOf(name).map((kind) => [kind, each])));
     this.#reaper.sweep();
   }
 

@@ -10,6 +10,12 @@ export type Service = 'ovs';
 export interface Kind<O> {
   /** the kernel's own identity of the object among those of its kind, as one text */
   key(o: O): string;
+  /**
+   * How ours is told from others': `own`: it carries our mark itself; `host`: by the link or namespace that it is in; `none`:
+   * not at all, so it is never among what is observed, and is looked at by itself; `either`: by a mark, but another's may
+   * stand in its place.
+   */
+  readonly mark: 'own' | 'host' | 'none' | 'either';
   /** when it is made, and put in place of another of its key */
   readonly open: Phase | ((o: O) => Phase);
   readonly close: Phase | ((o: O) => Phase);

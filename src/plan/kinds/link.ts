@@ -29,6 +29,7 @@ const isTheirs = (l: LinkObject): l is BridgeLink => l.type === 'bridge' && !l.o
 
 export const link: Kind<LinkObject> = {
   key: (l) => `${l.ns} ${l.name}`,
+  mark: 'either',
   open: 'openLink',
   close: 'closeLink',
   /** A link that has its parent's MTU has no MTU of its own. */

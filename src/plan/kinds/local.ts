@@ -19,6 +19,7 @@ export const movesFlows = ({ protocol }: HostPortObject): boolean => protocol ==
 
 const hostport: Kind<HostPortObject> = {
   key: (o) => `${o.protocol} ${o.address} ${o.port}+${o.count}`,
+  mark: 'own',
   open: 'openHostport',
   close: 'closeHostport',
   print: (op, o) => {
@@ -38,6 +39,7 @@ export interface ResolverObject {
 
 const resolver: Kind<ResolverObject> = {
   key: ({ ns }) => ns,
+  mark: 'own',
   open: 'openResolver',
   close: 'closeResolver',
   print: (op, { ns }) => `${op === 'delete' ? 'close' : 'open'} resolver in ${ns}`,

@@ -12,6 +12,7 @@ export interface NetnsObject {
 
 const netns: Kind<NetnsObject> = {
   key: ({ path }) => path,
+  mark: 'own',
   open: 'openNetns',
   close: 'closeNetns',
   print: (op, { path }) => `ip netns ${VERBS[op]} ${path}`,
@@ -36,6 +37,7 @@ export interface AddressObject {
 const address: Kind<AddressObject> = {
   ...onLink,
   key: (o) => `${o.ns} ${o.link} ${o.address}`,
+  mark: 'host',
   open: 'openAddress',
   close: 'closeAddress',
   print: (op, o) =>
@@ -59,6 +61,7 @@ const DEFAULT = /^(0\.0\.0\.0|::)\/0$/;
 const route: Kind<RouteObject> = {
   ...onLink,
   key: (o) => `${o.ns} ${o.destination} ${o.metric ?? 0}`,
+  mark: 'host',
   open: 'openRoute',
   close: 'closeRoute',
   print: (op, o) => {
@@ -80,6 +83,7 @@ export interface NeighbourObject {
 const neighbour: Kind<NeighbourObject> = {
   ...onLink,
   key: (o) => `${o.ns} ${o.link} ${o.address}`,
+  mark: 'host',
   open: 'openNeighbour',
   close: 'closeNeighbour',
   print: (op, o) =>
@@ -99,6 +103,7 @@ export interface FdbObject {
 const fdb: Kind<FdbObject> = {
   ...onLink,
   key: (o) => `${o.ns} ${o.link} ${o.mac} ${o.destination ?? ''}`,
+  mark: 'host',
   open: 'openNeighbour',
   close: 'closeNeighbour',
   print: (op, o) =>
@@ -125,6 +130,7 @@ const sysctlLink = (path: string): string | undefined => {
 
 const sysctl: Kind<SysctlObject> = {
   key: (o) => `${o.ns} ${o.path}`,
+  mark: 'none',
   open: 'openSysctl',
   close: 'closeSysctl',
   on: ({ ns, path }) => {
@@ -151,6 +157,7 @@ export interface ForeignObject {
 
 const foreign: Kind<ForeignObject> = {
   key: (o) => `${o.ns} ${o.name}`,
+  mark: 'none',
   open: 'openForeign',
   close: 'closeForeign',
   /** What we say where it is missing is no state of its. */
@@ -169,6 +176,7 @@ export interface OffloadObject {
 const offload: Kind<OffloadObject> = {
   ...onLink,
   key: (o) => `${o.ns} ${o.link}`,
+  mark: 'none',
   open: 'openSysctl',
   close: 'closeSysctl',
   print: (_, o) => `${within(o.ns)}ethtool -K ${o.link} tx ${o.transmit ? 'on' : 'off'}`,

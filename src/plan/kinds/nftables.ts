@@ -36,6 +36,7 @@ const portGuard = (verb: string, { key: [port = ''], data = [] }: ElementObject)
 
 const element: Kind<ElementObject> = {
   key: (e) => `${e.family} ${e.set} ${e.key.join(' . ')}`,
+  mark: 'own',
   open: (e) => {
     if (isPortGuard(e)) return 'openPortGuard';
     return e.guard ? 'openGuard' : 'openElement';

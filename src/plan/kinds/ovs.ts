@@ -20,6 +20,7 @@ export interface OvsBridgeObject {
 
 const bridge: Kind<OvsBridgeObject> = {
   key: ({ name }) => name,
+  mark: 'own',
   open: 'openSwitch',
   close: 'closeSwitch',
   service,
@@ -77,6 +78,7 @@ const columns = ({ tag, trunks, shaping, protected: alone }: OvsPortObject): str
 
 const port: Kind<OvsPortObject> = {
   key: ({ name }) => name,
+  mark: 'own',
   open: 'openPort',
   close: 'closePort',
   service,
@@ -115,6 +117,7 @@ export const matchText = (match: Readonly<Record<string, string>>): string =>
 
 const flow: Kind<OvsFlowObject> = {
   key: (f) => `${f.bridge} ${f.table} ${f.priority} ${matchText(f.match)}`,
+  mark: 'own',
   open: 'openFlow',
   close: 'closeFlow',
   service,

@@ -1,4 +1,5 @@
 /** What the engine asks of the kernel. `kernel/` implements it on Linux, `test/support/fake-kernel.ts` in memory. */
+import type { Service } from '../plan/kinds/kind.js';
 import type { KernelObject, Netns, SysctlObject } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
 import type { DroppedAtPort } from './nftables.contract.js';
@@ -51,8 +52,8 @@ export type Drift =
   | { readonly kind: 'route' }
   /** a sysctl of the host's that has another value than it needs */
   | { readonly kind: 'sysctl'; readonly object: SysctlObject; readonly found: string }
-  /** something in Open vSwitch, or Open vSwitch itself came back */
-  | { readonly kind: 'ovs' }
+  /** something that a service beside the kernel keeps, or the service itself came back */
+  | { readonly kind: 'service'; readonly service: Service }
   | { readonly kind: 'nftables' };
 
 /** Executors for objects that live in the daemon itself (held ports, resolver sockets); injected by `main`. */

@@ -132,7 +132,7 @@ class OpenVswitch implements OvsBackEnd {
       wanted: () => this.parts.wanted() || this.#owes || !this.#expected.empty,
       drifted: (state) => this.#expected.drifted(state),
       flows: () => this.#expected.flowCounts,
-      onDrift: () => onDrift([{ kind: 'ovs' }]),
+      onDrift: () => onDrift([{ kind: 'service', service: 'ovs' }]),
     });
   }
 

@@ -3,9 +3,9 @@
  * in a namespace with the namespace. Plans never delete such things one by one: a link delete names them instead.
  */
 import { same } from './equal.js';
-import { interfaceKey, type Service } from './kinds/kind.js';
+import { interfaceKey, type Mark, type Service } from './kinds/kind.js';
 import { traitsOf } from './link-traits.js';
-import { type KernelObject, kindOf, type LinkObject, type Netns, type OvsPortObject } from './objects.js';
+import { type KernelObject, kindOf, type LinkObject, type Netns } from './objects.js';
 
 export { interfaceKey };
 
@@ -25,12 +25,22 @@ export const lowerOf = (link: LinkObject): string | undefined =>
 /** The namespace whose end is the object's end without any step of ours. */
 export const livesIn = (o: KernelObject): Netns | undefined => kindOf(o).within?.(o);
 
-/** An interface of the host that a switch of Open vSwitch has as its port to the outside. */
-export const isUplink = (o: KernelObject): o is OvsPortObject => o.kind === 'ovs-port' && o.role === 'uplink';
+/** The name of the host's interface that the object is, or takes as it is. */
+export const onHost = (o: KernelObject): string | undefined => kindOf(o).onHost?.(o);
 
 /** The service beside the kernel that keeps the object. */
 export const serviceOf = (o: KernelObject): Service | undefined => kindOf(o).service?.(o);
-export const inOvs = (o: KernelObject): boolean => serviceOf(o) === 'ovs';
+
+const markOf = (o: KernelObject): Mark => {
+  const { mark } = kindOf(o);
+  return typeof mark === 'string' ? mark : mark(o);
+};
+
+/** It carries our mark itself: one that no record wants is ours to take away. */
+export const isMarked = (o: KernelObject): boolean => ['own', 'either'].includes(markOf(o));
+
+/** It may be there although it is not among what is observed. */
+export const isUnmarked = (o: KernelObject): boolean => ['none', 'either'].includes(markOf(o));
 
 /** A user's own bridge is there before and after us, so nothing on it dies by our hand. */
 export const isMade = (link: LinkObject): boolean => link.type !== 'bridge' || link.owned;

@@ -151,7 +151,7 @@ test('what others changed is told of, and repaired by the difference', async () 
   const heard: Drift[] = [];
   t.kernel.watch((drift) => heard.push(...drift));
   const tells = (what: string): Promise<true> =>
-    until(what, () => heard.some((d) => d.kind === 'ovs') || undefined).then(() => true);
+    until(what, () => heard.some((d) => d.kind === 'service') || undefined).then(() => true);
   const repair = (): void => {
     const unlisted = (o: KernelObject): boolean => o.kind === 'sysctl' || o.kind === 'offload';
     const observed = [...t.kernel.observe(), ...objects.filter((o) => unlisted(o) && t.kernel.present(o))];

@@ -259,7 +259,7 @@ const driftOf = (o: KernelObject): Drift => {
     case 'ovs-bridge':
     case 'ovs-port':
     case 'ovs-flow':
-      return { kind: 'ovs' };
+      return { kind: 'service', service: 'ovs' };
     default:
       return { kind: 'route' };
   }

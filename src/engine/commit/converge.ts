@@ -3,7 +3,7 @@
  * not keep the rest from being: where the whole is refused, it is tried slice by slice, and what is refused is told.
  */
 import type { Kernel } from '../../kernel/contract.js';
-import { inOvs } from '../../plan/depend.js';
+import { isUnmarked } from '../../plan/depend.js';
 import { diff } from '../../plan/diff.js';
 import { HOST_SLICE, type KernelObject, objectKey, type Slice, sliceKey } from '../../plan/objects.js';
 import type { Plan } from '../../plan/plan.js';
@@ -41,14 +41,7 @@ const keysOf = (objects: readonly KernelObject[]): ReadonlySet<string> => new Se
 const objectsOf = (pieces: readonly Piece[]): readonly KernelObject[] =>
   pieces.flatMap(({ objects }) => objects);
 
-/**
- * What carries no mark of ours, and another's interface in the place of ours, is never among what is observed. An interface of
- * Open vSwitch that its database does not know is none, though a device of the name may linger.
- */
-const isUnmarked = (o: KernelObject): boolean => UNMARKED.has(o.kind) && !inOvs(o);
-const UNMARKED: ReadonlySet<KernelObject['kind']> = new Set(['sysctl', 'offload', 'foreign', 'link']);
-
-/** What of `wanted` is there, in whichever state; what carries no mark is looked at one by one. */
+/** What of `wanted` is there, in whichever state; what may be there without our mark is looked at one by one. */
 const stateOf = (
   kernel: Kernel,
   observed: readonly KernelObject[],

@@ -2,7 +2,7 @@
 import type { Driver, HostView } from '../../drivers/contract.js';
 import { driverOf } from '../../drivers/index.js';
 import type { Network } from '../../model/network.js';
-import { isUplink } from '../../plan/depend.js';
+import { onHost } from '../../plan/depend.js';
 import { HOST_SLICE, type KernelObject, objectKey, type Slice } from '../../plan/objects.js';
 import type { ReadModel } from './model.js';
 import { forwardingSwitches } from './settings.js';
@@ -41,9 +41,9 @@ export const parentNames = (
       ...networks.flatMap((network) => driver.network({ host: context.host, network })),
     ];
     for (const o of objects) {
-      if (o.kind === 'foreign' || o.kind === 'link') names.add(o.name);
+      const name = onHost(o);
+      if (name !== undefined) names.add(name);
       if (o.kind === 'link' && 'parent' in o) names.add(o.parent);
-      if (isUplink(o)) names.add(o.name);
     }
   }
   return names;

@@ -5,6 +5,7 @@
  */
 import type { Dirty as Entries } from '../../door/schema.js';
 import type { Logger } from '../../log.js';
+import { isMarked } from '../../plan/depend.js';
 import { HOST_SLICE, type KernelObject, objectKey, type Slice, sliceKey } from '../../plan/objects.js';
 import type { Plan } from '../../plan/plan.js';
 import { type Converging, converge, type Outcome, type Refusal } from './converge.js';
@@ -19,18 +20,6 @@ export interface DirtyParts extends Converging {
 
 /** Milliseconds between tries. */
 const PAUSE = { first: 200, longest: 10_000 } as const;
-
-/** These carry our mark themselves. What lies on a link beside what we put there is whoever's put it there. */
-const MARKED: ReadonlySet<KernelObject['kind']> = new Set([
-  'netns',
-  'link',
-  'element',
-  'hostport',
-  'resolver',
-  'ovs-bridge',
-  'ovs-port',
-  'ovs-flow',
-]);
 
 export class Dirty {
   readonly #dirty = new Map<string, Entries[number] & { readonly slice: Slice }>();
@@ -69,7 +58,8 @@ export class Dirty {
 
   /** Answers how many steps it took; 0 when all was as it should be. */
   bring(slices: readonly Slice[]): number {
-    const isStray = (o: KernelObject): boolean => MARKED.has(o.kind) || this.#left.has(objectKey(o));
+    // What lies on a link beside what we put there is whoever's put it there.
+    const isStray = (o: KernelObject): boolean => isMarked(o) || this.#left.has(objectKey(o));
     return this.#bring(slices, () => this.parts.kernel.observe(), isStray);
   }
 

@@ -5,7 +5,7 @@
 import type { Drift, Kernel } from '../../kernel/contract.js';
 import type { Logger } from '../../log.js';
 import type { Endpoint } from '../../model/endpoint.js';
-import { inOvs, isUplink } from '../../plan/depend.js';
+import { onHost, serviceOf } from '../../plan/depend.js';
 import { distinctSlices, HOST_SLICE, type KernelObject, type Slice } from '../../plan/objects.js';
 import { allSlices, type Derive } from './derive.js';
 import type { Dirty } from './dirty.js';
@@ -46,9 +46,7 @@ const withUpper = (host: readonly KernelObject[], names: ReadonlySet<string>): R
 const slicesAbove = (parts: Repairing, names: ReadonlySet<string>): readonly Slice[] => {
   const host = parts.derive(parts.model, HOST_SLICE);
   const suspect = withUpper(host, names);
-  const shared = host.some(
-    (o) => (o.kind === 'link' || o.kind === 'foreign' || isUplink(o)) && suspect.has(o.name),
-  );
+  const shared = host.some((o) => suspect.has(onHost(o) ?? ''));
   return shared ? [HOST_SLICE, ...endpointsAbove(parts, suspect)] : [];
 };
 
@@ -66,7 +64,7 @@ const slicesOn = (parts: Repairing, names: ReadonlySet<string>): readonly Slice[
   slices.push(...slicesAbove(parts, others));
   for (const network of model.networks.values()) {
     const slice: Slice = { kind: 'network', id: network.id };
-    const owns = derive(model, slice).some((o) => (o.kind === 'link' || isUplink(o)) && others.has(o.name));
+    const owns = derive(model, slice).some((o) => others.has(onHost(o) ?? ''));
     if (owns) slices.push(slice, ...model.endpointsOfNetwork(network.id).map(endpointSlice));
   }
   return slices;
@@ -78,18 +76,22 @@ const slicesInside = ({ model }: Repairing, namespaces: ReadonlySet<string>): re
     .filter(({ netns }) => namespaces.has(netns))
     .flatMap(({ id }) => model.endpointsOfSandbox(id).map(endpointSlice));
 
-/** Of Open vSwitch's, all slices that have something there: one transaction may have changed any. */
-const slicesInOvs = ({ model, derive }: Repairing): readonly Slice[] =>
-  allSlices(model).filter((slice) => derive(model, slice).some(inOvs));
+/** Of a service's, all slices that have something there: one transaction may have changed any. */
+const slicesIn = (
+  { model, derive }: Repairing,
+  services: ReadonlySet<string | undefined>,
+): readonly Slice[] =>
+  allSlices(model).filter((slice) => derive(model, slice).some((o) => services.has(serviceOf(o))));
 
 const slicesFor = (parts: Repairing, drift: readonly Drift[]): readonly Slice[] => {
   if (drift.some((d) => d.kind === 'nftables')) return allSlices(parts.model);
   const links = drift.flatMap((d) => (d.kind === 'link' || d.kind === 'address' ? [d] : []));
   const names = new Set(links.filter(({ ns }) => ns === 'host').map(({ name }) => name));
   const namespaces = new Set(links.filter(({ ns }) => ns !== 'host').map(({ ns }) => ns));
-  const ovs = drift.some((d) => d.kind === 'ovs') ? slicesInOvs(parts) : [];
+  const services = new Set(drift.flatMap((d) => (d.kind === 'service' ? [d.service] : [])));
+  const served = services.size === 0 ? [] : slicesIn(parts, services);
   const onLinks = links.length === 0 ? [] : [...slicesOn(parts, names), ...slicesInside(parts, namespaces)];
-  return distinctSlices([...onLinks, ...ovs]);
+  return distinctSlices([...onLinks, ...served]);
 };
 
 /** Answers how many steps it took; 0 when all was as it should be. What is refused is dirty from now on. */

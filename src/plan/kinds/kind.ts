@@ -7,6 +7,8 @@ export type Op = 'create' | 'delete' | 'replace';
 /** A service beside the kernel that keeps objects, and that may be silent for a while. */
 export type Service = 'ovs';
 
+export type Mark = 'own' | 'host' | 'none' | 'either';
+
 export interface Kind<O> {
   /** the kernel's own identity of the object among those of its kind, as one text */
   key(o: O): string;
@@ -15,12 +17,14 @@ export interface Kind<O> {
    * not at all, so it is never among what is observed, and is looked at by itself; `either`: by a mark, but another's may
    * stand in its place.
    */
-  readonly mark: 'own' | 'host' | 'none' | 'either';
+  readonly mark: Mark | ((o: O) => Mark);
   /** when it is made, and put in place of another of its key */
   readonly open: Phase | ((o: O) => Phase);
   readonly close: Phase | ((o: O) => Phase);
   /** the interface that it cannot be without and dies with, other than being one (`interfaceKey`) */
   on?(o: O): string | undefined;
+  /** the name of the host's interface that it is, or takes as it is */
+  onHost?(o: O): string | undefined;
   /** the namespace whose end is its end without any step of ours */
   within?(o: O): Netns;
   /** Are two of one key in one state? Absent: where all of them is the same. */

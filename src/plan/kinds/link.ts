@@ -29,7 +29,9 @@ const isTheirs = (l: LinkObject): l is BridgeLink => l.type === 'bridge' && !l.o
 
 export const link: Kind<LinkObject> = {
   key: (l) => `${l.ns} ${l.name}`,
-  mark: 'either',
+  // Where the database of Open vSwitch does not know an interface there is none, though a device of the name may linger.
+  mark: (l) => (traitsOf(l).service ? 'own' : 'either'),
+  onHost: ({ ns, name }) => (ns === 'host' ? name : undefined),
   open: 'openLink',
   close: 'closeLink',
   /** A link that has its parent's MTU has no MTU of its own. */

@@ -160,6 +160,7 @@ const foreign: Kind<ForeignObject> = {
   mark: 'none',
   open: 'openForeign',
   close: 'closeForeign',
+  onHost: ({ name }) => name,
   /** What we say where it is missing is no state of its. */
   same: () => true,
   print: (op, { name }) => `${op === 'delete' ? 'leave' : 'use'} ${name}`,

@@ -81,6 +81,7 @@ const port: Kind<OvsPortObject> = {
   mark: 'own',
   open: 'openPort',
   close: 'closePort',
+  onHost: ({ role, name }) => (role === 'uplink' ? name : undefined),
   service,
   print: (op, p) => {
     const { name, bridge, tunnel } = p;

@@ -13,6 +13,7 @@ import {
 } from '../../src/engine/attach/decide-attach.js';
 import { decideDetachment, decideEnd } from '../../src/engine/attach/decide-detach.js';
 import { NO_SETTINGS } from '../../src/engine/attach/settings.js';
+import { designContainer } from '../../src/engine/containers/create.js';
 import { decideRename, decideUnlinking } from '../../src/engine/containers/decide.js';
 import type { Decision, Fresh } from '../../src/engine/decision.js';
 import { decideCreation, decideRemoval } from '../../src/engine/networks/decide.js';
@@ -22,6 +23,7 @@ import { conflict, KernelError, ViaductError } from '../../src/errors.js';
 import type { ContainerId } from '../../src/model/ids.js';
 import { GATEWAY_NETWORK } from '../../src/model/network.js';
 import { aContainer, createWorld, freshOf, takenOf } from '../support/deciding.js';
+import { IMAGE } from '../support/fake-engine.js';
 
 type World = ReturnType<typeof createWorld>;
 type Command = (world: World, fresh: Fresh) => Decision;
@@ -280,6 +282,24 @@ describe('every network and container command', () => {
       4,
     );
     expect(world.model.endpoints.size).toBe(0);
+  });
+
+  it('a container is designed alike twice, and the name that is made up for it is nobody’s', () => {
+    const { view, ledger } = createWorld();
+    const { config, hostConfig } = aContainer({ id: nth(0), name: 'x' });
+    const asked = {
+      name: '',
+      platform: '',
+      config: { ...config, Cmd: null, Entrypoint: null },
+      hostConfig,
+      networks: [],
+    };
+    const designed = designContainer(view, freshOf(1), asked, IMAGE);
+    expect(designContainer(view, freshOf(1), asked, IMAGE)).toEqual(designed);
+    ledger.commit([{ table: 'container', id: nth(0), value: { ...designed, id: nth(0) } }]);
+    const second = designContainer(view, freshOf(1), asked, IMAGE);
+    expect(second.name).not.toBe(designed.name);
+    expect(second.name).toMatch(/^[a-z]+_[a-z]+$/);
   });
 
   it('the three networks of every daemon are decided the same way, and once they are there nothing changes', () => {

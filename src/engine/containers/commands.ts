@@ -10,7 +10,8 @@ import { carryOut } from '../carry-out.js';
 import { put } from '../commit/tables.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
 import { fresh } from '../fresh.js';
-import type { Parts } from '../parts.js';
+import type { Outside, Parts, Writing } from '../parts.js';
+import type { View } from '../view.js';
 import { interfaceCounters } from './counters.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
 import { decideRename, decideUnlinking } from './decide.js';
@@ -22,22 +23,23 @@ import { amend } from './record.js';
 import { containerEvent, isRunning } from './state.js';
 import { afterLogs, allLogs, settling } from './streams.js';
 
-const idOf = (parts: Parts, reference: string): string => parts.model.getContainer(reference).id;
+const idOf = (parts: Pick<View, 'model'>, reference: string): string =>
+  parts.model.getContainer(reference).id;
 
-const runningContainer = (parts: Parts, reference: string): Container => {
+const runningContainer = (parts: Pick<View, 'model'>, reference: string): Container => {
   const container = parts.model.getContainer(reference);
   if (!isRunning(container)) throw conflict(`container ${container.id} is not running`);
   return container;
 };
 
 /** Under the container's lock: an endpoint that is being made now takes the name that is told it. */
-const rename = (parts: Parts, reference: string, asked: string): void => {
+const rename = (parts: View & Writing, reference: string, asked: string): void => {
   const container = parts.model.getContainer(reference);
   carryOut(parts, decideRename(parts, container, checkContainerName(parts, asked)));
 };
 
 const update = async (
-  parts: Parts,
+  parts: Freezing & Pick<Writing, 'ledger' | 'events'>,
   reference: string,
   change: Partial<HostConfig>,
 ): Promise<readonly string[]> => {
@@ -49,8 +51,10 @@ const update = async (
   return [];
 };
 
+type Freezing = Pick<View, 'model'> & Pick<Outside, 'runtime'>;
+
 /** The files of a running container do not change while `work` reads them. One that ends meanwhile (conflict) needs no ice. */
-const whileFrozen = async <T>(parts: Parts, { id }: Container, work: () => Promise<T>): Promise<T> => {
+const whileFrozen = async <T>(parts: Freezing, { id }: Container, work: () => Promise<T>): Promise<T> => {
   const unlessEnded = (error: unknown): void => {
     if (!(error instanceof ViaductError && error.kind === 'conflict')) throw error;
   };
@@ -64,7 +68,11 @@ const whileFrozen = async <T>(parts: Parts, { id }: Container, work: () => Promi
   }
 };
 
-const prune = async (parts: Parts, lifecycle: Lifecycle, selected: (c: Container) => boolean) => {
+const prune = async (
+  parts: Pick<View, 'model'> & Pick<Outside, 'images'>,
+  lifecycle: Lifecycle,
+  selected: (c: Container) => boolean,
+) => {
   const stopped = [...parts.model.containers.values()].filter(
     (c) => ['created', 'exited', 'dead'].includes(c.state.status) && selected(c),
   );
@@ -85,7 +93,7 @@ const prune = async (parts: Parts, lifecycle: Lifecycle, selected: (c: Container
 };
 
 const commit = async (
-  parts: Parts,
+  parts: Freezing & Pick<Writing, 'events'> & Pick<Outside, 'images'>,
   reference: string,
   request: Parameters<ContainerCommands['commit']>[1],
 ): Promise<string> => {

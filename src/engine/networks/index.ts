@@ -14,17 +14,17 @@ import { design, type Naming, naming } from './design.js';
 import { overlapWarning } from './overlaps.js';
 import { sourceWarning } from './sources.js';
 
-type Parts = View & Writing & Pick<Outside, 'plugins' | 'networkLocks'>;
+type Networking = View & Writing & Pick<Outside, 'plugins' | 'networkLocks'>;
 
 /** In one go: no plugin has a part in it. */
-const createAlone = (parts: Parts, named: Naming): Network => {
+const createAlone = (parts: Networking, named: Naming): Network => {
   const network = design(parts, named);
   carryOut(parts, decideCreation(parts, network));
   return network;
 };
 
 const create = async (
-  parts: Parts,
+  parts: Networking,
   asked: NetworkCreateRequest,
 ): Promise<{ id: NetworkId; warning: string }> => {
   const named = naming(parts, fresh(), asked);
@@ -38,7 +38,7 @@ const create = async (
   return { id: network.id, warning: told.join('; ') };
 };
 
-const remove = async (parts: Parts, reference: string, force: boolean): Promise<void> => {
+const remove = async (parts: Networking, reference: string, force: boolean): Promise<void> => {
   const network = parts.model.getNetwork(reference);
   if (network.configOnly || !usesPlugins(parts, network)) {
     carryOut(parts, decideRemoval(parts, network));
@@ -54,7 +54,7 @@ const remove = async (parts: Parts, reference: string, force: boolean): Promise<
 };
 
 export const createNetworkCommands = (
-  parts: Parts,
+  parts: Networking,
   attaching: Pick<NetworkCommands, 'connect' | 'disconnect'>,
 ): NetworkCommands => ({
   create: (request) => create(parts, request),

@@ -32,6 +32,7 @@ import {
 import { createAttaching, createContainerCommands } from './containers/commands.js';
 import { createExecCommands } from './containers/execs.js';
 import { Lifecycle } from './containers/lifecycle.js';
+import { MountUsers } from './containers/mount-users.js';
 import type { Engine } from './contract.js';
 import type { Warning } from './decision.js';
 import { fresh } from './fresh.js';
@@ -99,6 +100,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     ledger,
     debts: new Debts({ model, ledger, plugins: rooms.plugins, log }),
     networkLocks: new Locks(),
+    mountUsers: new MountUsers(),
     seed: id,
   };
   const lifecycle = new Lifecycle(parts);

@@ -8,6 +8,7 @@ import type { Logger } from '../log.js';
 import type { Plugins } from '../plugins/contract.js';
 import type { Runtime } from '../runtime/contract.js';
 import type { Ledger } from './commit/ledger.js';
+import type { MountUsers } from './containers/mount-users.js';
 import type { Engine, VolumeCommands } from './contract.js';
 import type { Locks } from './locks.js';
 import type { Debts } from './plugins/debts.js';
@@ -21,6 +22,7 @@ export interface EngineVolumes extends VolumeCommands {
   ready(name: string, givenUp?: AbortSignal): Promise<void>;
   /** Mounts the volume's device where it has one; answers its directory. */
   mount(name: string): string;
+  /** Not mounted, or no such volume: well. */
   unmount(name: string): void;
 }
 
@@ -42,6 +44,8 @@ export interface Outside {
   readonly images: Images;
   readonly runtime: Runtime;
   readonly volumes: EngineVolumes;
+  /** of roots and of volumes' devices, beside the containers that run */
+  readonly mountUsers: MountUsers;
 }
 
 export interface Parts extends View, Writing, Outside {}

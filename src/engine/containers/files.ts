@@ -10,12 +10,12 @@ import type { ContainerCommands, ContainerCreateRequest } from '../contract.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { etcMounted } from './etc.js';
-import { fillVolumes, readyVolumes, sourceOf, unmountVolumes } from './mounts.js';
+import { fillVolumes, readyVolumes, sourceOf, useMounts } from './mounts.js';
 import { containerEvent } from './state.js';
 
 type Filing = Pick<View, 'model' | 'config'> &
   Pick<Writing, 'log' | 'events'> &
-  Pick<Outside, 'images' | 'runtime' | 'volumes'>;
+  Pick<Outside, 'images' | 'runtime' | 'volumes' | 'mountUsers'>;
 
 /** A tmpfs is the running container's alone: what lies below it is what `docker cp` sees, as in Docker. */
 const mounted = (parts: Filing, mount: MountPoint): readonly FileMount[] =>
@@ -48,21 +48,6 @@ const viewOf = (parts: Filing, container: Container, name: string): FileView => 
   };
 };
 
-const release = (parts: Filing, id: Container['id']): void => {
-  const container = parts.model.containers.get(id);
-  if (container?.sandboxId !== null) return;
-  try {
-    unmountVolumes(parts, container);
-    parts.images.unmount(id);
-  } catch (error) {
-    parts.log.warn({ container: id, error: String(error) }, 'root file system stays mounted');
-  }
-};
-
-/** A tar is read long after the call: the root stays mounted until its end. */
-const releasingAtEnd = (parts: Filing, container: Container, tar: Readable): Readable =>
-  tar.once('close', () => release(parts, container.id));
-
 /** Whose the copied files become with `copyUIDGID`: the container's user, where it has one. */
 const ownerOf = (parts: Filing, container: Container, root: string) =>
   container.config.User === '' ? {} : { owner: parts.runtime.user(root, container.config.User) };
@@ -81,62 +66,62 @@ const makeWorkingDirectory = (root: string, path: string): void => {
   }
 };
 
-/** The container, with volumes that can be mounted at once. */
-const ready = async (parts: Filing, reference: string): Promise<Container> => {
-  const container = parts.model.getContainer(reference);
-  await readyVolumes(parts, container);
-  return parts.model.getContainer(container.id);
-};
-
-export const prepareFiles = async (parts: Filing, container: Container): Promise<void> => {
-  await readyVolumes(parts, container);
-  const root = parts.images.mount(container.id, container.imageId);
+/** `work` with the container's mounts in use: its root, and volumes that can be mounted at once. */
+const withMounts = async <T>(
+  parts: Filing,
+  container: Container,
+  work: (container: Container) => T | Promise<T>,
+): Promise<T> => {
+  const leave = useMounts(parts, container);
   try {
-    if (container.config.WorkingDir !== '') makeWorkingDirectory(root, container.config.WorkingDir);
-    await fillVolumes(parts, container, root);
+    await readyVolumes(parts, container);
+    return await work(parts.model.getContainer(container.id));
   } finally {
-    release(parts, container.id);
+    leave();
   }
 };
+
+/** A tar is read long after the call: the mounts stay in use until its end. */
+const usedUntilEnd = (parts: Filing, container: Container, tar: Readable): Readable =>
+  tar.once('close', useMounts(parts, container));
+
+export const prepareFiles = (parts: Filing, container: Container): Promise<void> =>
+  withMounts(parts, container, async () => {
+    const root = parts.images.mount(container.id, container.imageId);
+    if (container.config.WorkingDir !== '') makeWorkingDirectory(root, container.config.WorkingDir);
+    await fillVolumes(parts, container, root);
+  });
 
 export const createFileCommands = (
   parts: Filing,
 ): Pick<ContainerCommands, 'stat' | 'archive' | 'extract' | 'export'> => ({
-  async stat(reference, path) {
-    const container = await ready(parts, reference);
-    try {
-      return parts.runtime.stat(viewOf(parts, container, reference), path);
-    } finally {
-      release(parts, container.id);
-    }
-  },
-  async archive(reference, path) {
-    const container = await ready(parts, reference);
-    try {
+  stat: async (reference, path) =>
+    withMounts(parts, parts.model.getContainer(reference), (container) =>
+      parts.runtime.stat(viewOf(parts, container, reference), path),
+    ),
+  archive: async (reference, path) =>
+    withMounts(parts, parts.model.getContainer(reference), (container) => {
       const { stat, tar } = parts.runtime.archive(viewOf(parts, container, reference), path);
       containerEvent(parts, container, 'archive-path');
-      return { stat, tar: releasingAtEnd(parts, container, tar) };
-    } catch (error) {
-      release(parts, container.id);
-      throw error;
-    }
-  },
-  async extract(reference, path, tar, { noOverwriteDirNonDir, copyUidGid }) {
-    const container = await ready(parts, reference);
-    try {
+      return { stat, tar: usedUntilEnd(parts, container, tar) };
+    }),
+  extract: async (reference, path, tar, { noOverwriteDirNonDir, copyUidGid }) =>
+    withMounts(parts, parts.model.getContainer(reference), async (container) => {
       const view = viewOf(parts, container, reference);
       const owner = copyUidGid ? ownerOf(parts, container, view.root) : {};
       await parts.runtime.extract(view, path, tar, { noOverwriteDirNonDir, ...owner });
       containerEvent(parts, container, 'extract-to-dir');
-    } finally {
-      release(parts, container.id);
-    }
-  },
+    }),
   export(reference) {
     const container = parts.model.getContainer(reference);
-    const root = parts.images.mount(container.id, container.imageId); // as Docker: without volumes
-    const tar = parts.runtime.export(root);
-    containerEvent(parts, container, 'export');
-    return releasingAtEnd(parts, container, tar);
+    const leave = useMounts(parts, container);
+    try {
+      const root = parts.images.mount(container.id, container.imageId); // as Docker: without volumes
+      const tar = parts.runtime.export(root);
+      containerEvent(parts, container, 'export');
+      return usedUntilEnd(parts, container, tar);
+    } finally {
+      leave();
+    }
   },
 });

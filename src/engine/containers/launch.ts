@@ -13,11 +13,11 @@ import { startSysctls } from '../attach/sysctls.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { writeEtc } from './etc.js';
-import { mountVolumes, withSubpaths } from './mounts.js';
+import { mountVolumes, useMounts, withSubpaths } from './mounts.js';
 
 type Launching = View &
   Writing &
-  Pick<Outside, 'images' | 'runtime' | 'volumes' | 'plugins' | 'networkLocks'>;
+  Pick<Outside, 'images' | 'runtime' | 'volumes' | 'mountUsers' | 'plugins' | 'networkLocks'>;
 
 const namespaceOf = (parts: Launching, container: Container): string => {
   const sandbox = parts.model.sandboxOf(container);
@@ -80,15 +80,11 @@ const INTERFACE_SYSCTL = /^net\.ipv[46]\.(conf|neigh)\./;
 const setsInterfaces = ({ hostConfig }: Container): boolean =>
   Object.keys(hostConfig.Sysctls ?? {}).some((name) => INTERFACE_SYSCTL.test(name.replaceAll('/', '.')));
 
-/** Resolves to the waiting process. `givenUp`: somebody wants the container away; it rejects soon. */
-export const launch = async (
+const launchMounted = async (
   parts: Launching,
   container: Container,
   givenUp: AbortSignal,
 ): Promise<{ readonly pid: number }> => {
-  parts.runtime.foresee();
-  const bridge = parts.model.networkNamed('bridge');
-  if (bridge) checkLinks(container, bridge.id, (id) => parts.model.containers.get(id));
   const rootfs = parts.images.mount(container.id, container.imageId);
   failpoint('rootfs-mounted');
   await mountVolumes(parts, container, rootfs, givenUp);
@@ -105,5 +101,22 @@ export const launch = async (
     // Nobody takes away what somebody is still making.
     await creating?.catch(() => {});
     throw error;
+  }
+};
+
+/** Resolves to the waiting process. `givenUp`: somebody wants the container away; it rejects soon. */
+export const launch = async (
+  parts: Launching,
+  container: Container,
+  givenUp: AbortSignal,
+): Promise<{ readonly pid: number }> => {
+  parts.runtime.foresee();
+  const bridge = parts.model.networkNamed('bridge');
+  if (bridge) checkLinks(container, bridge.id, (id) => parts.model.containers.get(id));
+  const leave = useMounts(parts, container);
+  try {
+    return await launchMounted(parts, container, givenUp);
+  } finally {
+    leave();
   }
 };

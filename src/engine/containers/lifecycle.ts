@@ -13,8 +13,9 @@ import type { Parts } from '../parts.js';
 import { followLinks } from './etc.js';
 import { HealthMonitor } from './health.js';
 import { launch } from './launch.js';
+import { releaseMounts } from './mounts.js';
 import { amend, amendState } from './record.js';
-import { erase, release } from './removal.js';
+import { erase } from './removal.js';
 import { mayPass, restartsAfterExit } from './restart.js';
 import { Restarts } from './restarts.js';
 import { signalNumber } from './signals.js';
@@ -263,7 +264,7 @@ export class Lifecycle {
         error: message,
       },
     }));
-    release(parts, container);
+    releaseMounts(parts, container);
     this.waiters.tell(id, 'next-exit', { exitCode, error: message });
     if (container.hostConfig.AutoRemove) await this.#erase(id, true).catch(() => undefined);
   }
@@ -302,7 +303,7 @@ export class Lifecycle {
       finishedAt: exit.finishedAt,
     };
     end(parts, container.id, (now) => ({ ...now, state: { ...now.state, ...after } }));
-    release(parts, container);
+    releaseMounts(parts, container);
     if (exit.oomKilled) this.#event(container, 'oom');
     this.#event(container, 'die', { exitCode: String(exit.exitCode) });
     this.waiters.tell(id, 'next-exit', { exitCode: exit.exitCode, error: '' });

@@ -1,12 +1,16 @@
-/** Sources of a container's mounts, made ready before its start: directories for binds, volumes mounted and filled. */
+/**
+ * Sources of a container's mounts, made ready before its start: directories for binds, volumes mounted and filled. Invariant:
+ * what is mounted stays so as long as anybody uses it, and is unmounted by whoever used it last.
+ */
 import { existsSync, mkdirSync } from 'node:fs';
 import type { Container, MountPoint } from '../../model/container.js';
-import type { Outside } from '../parts.js';
+import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { copyUp } from '../volumes/index.js';
 import { bindSubpath } from '../volumes/subpath.js';
 
 type Mounting = Pick<View, 'model' | 'config'> & Pick<Outside, 'volumes'>;
+type Unmounting = Mounting & Pick<Writing, 'log'> & Pick<Outside, 'images' | 'mountUsers'>;
 
 /** `-v /missing:/x` makes the directory, as Docker does. */
 const makeSource = (source: string): void => {
@@ -74,13 +78,46 @@ export const withSubpaths = async <T>(
   }
 };
 
-export const unmountVolumes = (parts: Mounting, container: Container): void => {
-  for (const mount of container.mounts) {
-    const volume = mount.type === 'volume' && parts.volumes.list().find((v) => v.name === mount.name);
-    if (volume && !parts.volumes.usedBy(volume.name).some((id) => id !== container.id && runs(parts, id)))
-      parts.volumes.unmount(volume.name);
-  }
-};
+const rootOf = (id: string): string => `root of ${id}`;
+const deviceOf = (volume: string): string => `device of ${volume}`;
+
+const volumesOf = ({ mounts }: Container): readonly string[] => [
+  ...new Set(mounts.filter(({ type }) => type === 'volume').map(({ name }) => name)),
+];
 
 const runs = (parts: Mounting, id: string): boolean =>
   (parts.model.containers.get(id)?.sandboxId ?? null) !== null;
+
+const isUsed = (parts: Unmounting, volume: string): boolean =>
+  parts.mountUsers.has(deviceOf(volume)) || parts.volumes.usedBy(volume).some((id) => runs(parts, id));
+
+/** What cannot be unmounted stays, and is told of. */
+const attempt = ({ log }: Unmounting, container: Container, what: string, unmount: () => void): void => {
+  try {
+    unmount();
+  } catch (error) {
+    log.warn({ container: container.name, error: String(error) }, `${what} stays mounted`);
+  }
+};
+
+/** Unmounts a container's root and the devices of its volumes, as far as nobody uses them. */
+export const releaseMounts = (parts: Unmounting, container: Container): void => {
+  const { id } = container;
+  if (runs(parts, id)) return;
+  for (const name of volumesOf(container))
+    if (!isUsed(parts, name)) attempt(parts, container, `volume ${name}`, () => parts.volumes.unmount(name));
+  if (!parts.mountUsers.has(rootOf(id)))
+    attempt(parts, container, 'root file system', () => parts.images.unmount(id));
+};
+
+/**
+ * A container's root and the devices of its volumes stay mounted, once they are, until the answered function is called: it
+ * unmounts what nobody else uses by then. While the container runs its record says that it uses them.
+ */
+export const useMounts = (parts: Unmounting, container: Container): (() => void) => {
+  const leave = parts.mountUsers.join([rootOf(container.id), ...volumesOf(container).map(deviceOf)]);
+  return () => {
+    leave();
+    releaseMounts(parts, container);
+  };
+};

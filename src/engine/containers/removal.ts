@@ -5,19 +5,11 @@ import { end } from '../attach/index.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { removeEtc } from './etc.js';
-import { unmountVolumes } from './mounts.js';
+import { releaseMounts } from './mounts.js';
 
-type Removing = View & Writing & Pick<Outside, 'images' | 'runtime' | 'volumes' | 'plugins' | 'networkLocks'>;
-
-/** Its mounts. */
-export const release = (parts: Removing, container: Container): void => {
-  unmountVolumes(parts, container);
-  try {
-    parts.images.unmount(container.id);
-  } catch (error) {
-    parts.log.warn({ container: container.name, error: String(error) }, 'root file system stays mounted');
-  }
-};
+type Removing = View &
+  Writing &
+  Pick<Outside, 'images' | 'runtime' | 'volumes' | 'mountUsers' | 'plugins' | 'networkLocks'>;
 
 const removeAnonymousVolumes = ({ volumes }: Removing, { mounts }: Container): void => {
   for (const mount of mounts) {
@@ -31,7 +23,7 @@ const removeAnonymousVolumes = ({ volumes }: Removing, { mounts }: Container): v
 export const erase = async (parts: Removing, container: Container, volumes: boolean): Promise<void> => {
   const { id } = container;
   await parts.runtime.delete(id).catch(() => undefined);
-  release(parts, container);
+  releaseMounts(parts, container);
   failpoint('rootfs-released');
   parts.images.discard(id);
   failpoint('rootfs-discarded');

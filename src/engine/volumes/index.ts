@@ -262,8 +262,9 @@ export const createVolumes = ({
     ready,
     mount,
     unmount: (name) => {
-      const { mountpoint, options } = get(name);
-      if (options.type !== undefined && isMounted(mountpoint)) unmountDevice(mountpoint);
+      const volume = volumes.get(name);
+      if (volume?.options.type !== undefined && isMounted(volume.mountpoint))
+        unmountDevice(volume.mountpoint);
     },
   };
 };

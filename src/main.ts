@@ -9,6 +9,7 @@ import { invalid } from './errors.js';
 import { claimNamespace, claimRoots } from './kernel/claim.js';
 import { raiseOpenFiles } from './kernel/ffi.js';
 import { hearTheUncaught } from './last-resort.js';
+import { watchLoop } from './watchdog.js';
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 
@@ -74,6 +75,8 @@ const run = async (config: DaemonConfig, warnings: readonly string[]): Promise<v
   claimPidFile(config.pidFile);
   raiseOpenFileLimit(log);
   const daemon = await startDaemon(config, log, VERSION);
+  const loopLimit = Number(process.env.VIADUCT_LOOP_LIMIT ?? 0);
+  if (loopLimit > 0) watchLoop(loopLimit, log);
   process.on('SIGHUP', () => reload(daemon, log));
   const stop = (signal: string): void => {
     log.info({ signal }, 'stopping; containers go on');

@@ -11,7 +11,8 @@ import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, wr
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Api, apiOf } from './api.js';
-import { attempt, type Result, type RunOptions, run, until } from './run.js';
+import { attempt, PATIENCE, type Result, type RunOptions, run, until } from './run.js';
+import { watchLog } from './stands.js';
 import { startUpstream, type Upstream } from './upstream.js';
 import { createWorld, type Shell, type World } from './world.js';
 
@@ -30,6 +31,9 @@ export const CLIENTS = [process.env.DOCKER_CLI ?? '', '/usr/local/bin/docker', '
  */
 const ENGINE = process.env.E2E_ENGINE ?? join(ROOT, 'bin/viaductd');
 export const IS_VIADUCT = ENGINE.endsWith('/viaductd');
+
+/** Milliseconds for which the daemon's event loop may stand; src/watchdog.ts. */
+const LOOP_LIMIT = 50;
 
 export interface StartOptions {
   /** further flags of viaductd */
@@ -150,12 +154,17 @@ const startIn = async (world: World, upstream: Upstream, options: StartOptions):
   const api = apiOf(socket);
   const docker = dockerOf(options.client ?? CLIENTS[0] ?? 'docker', socket, base);
   let flags = options.flags ?? [];
-  const env = { VIADUCT_FAILPOINTS: join(base, 'failpoint'), ...options.env };
+  const env = {
+    VIADUCT_FAILPOINTS: join(base, 'failpoint'),
+    VIADUCT_LOOP_LIMIT: String(LOOP_LIMIT * PATIENCE),
+    ...options.env,
+  };
   let child: ChildProcess | undefined;
   let exited: Promise<number> = Promise.resolve(0);
 
   const log = (): string => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
   const pid = (): number => child?.pid ?? 0;
+  watchLog(log);
 
   const start = async (again?: readonly string[]): Promise<void> => {
     flags = again ?? flags;

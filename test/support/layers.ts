@@ -26,6 +26,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   errno: { may: [], because: 'the system’s error numbers belong to no layer' },
   failpoints: { may: [], because: 'places at which a test ends the daemon belong to no layer' },
   'last-resort': { may: ['log'], because: 'what nobody caught belongs to no layer' },
+  watchdog: { may: ['log'], because: 'who holds the loop is nobody’s in particular' },
   log: { may: [], because: 'the shape of a log belongs to no layer' },
   door: { may: [], because: 'what is answered to people who look is described once, for both ends' },
   ipam: { may: ['model', 'errors'], because: 'allocation is pure, so it can be property-tested' },

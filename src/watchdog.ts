@@ -1,0 +1,111 @@
+/**
+ * Tells when the event loop stood, and in which functions. The API, the resolver of every container and the relay share
+ * that loop: while one function runs, all others wait.
+ *
+ * A timer beats on the main thread. When a beat comes late, the kernel tells what the thread did since the last one:
+ *
+ *   work    it ran, in our code or in the kernel's
+ *   waited  it slept in a system call: for a disk, a lock of the kernel's, a process that was to start
+ *   queued  it could have run, but others had the processors: no fault of ours, and not counted
+ *
+ * What it waits for waits for a processor as well, and on a busy machine mostly for that; so of `waited` a fifth is counted.
+ * Meanwhile a worker looks at the beats. When they stop, it asks the main thread through the inspector to note its stack.
+ * V8 does that between two functions of JavaScript, so of a long system call one sees who made it.
+ *
+ * It costs a thread, some 5 MB and a hundred wake-ups a second. So it is there only where it is asked for: in every
+ * end-to-end test, and by VIADUCT_LOOP_LIMIT=50 (milliseconds) in the environment of any daemon.
+ */
+import { openSync, readSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import type { Logger } from './log.js';
+
+export const STOOD = 'the event loop stood';
+
+/** milliseconds between two beats; by so much a stand can be longer than it is told */
+const BEAT = 10;
+/** Of so many milliseconds waited one is counted. */
+const WAITING = 5;
+/** frames of a stack */
+const FRAMES = 40;
+/** The worker knows the function that notes the stack by this name. */
+const NOTE = '__viaductNotesItsStack';
+
+/** Looks 20, 40, 80… ms after the last beat: a stand has one culprit or many. */
+const WATCHER = `
+const { workerData: { beats, period, note } } = require('node:worker_threads');
+const { Session } = require('node:inspector');
+let seen = 0;
+let looks = 0;
+setInterval(() => {
+  const beat = Atomics.load(beats, 0);
+  looks = beat === seen ? looks + 1 : 0;
+  seen = beat;
+  if (looks < 2 || (looks & (looks - 1)) !== 0) return;
+  const session = new Session();
+  session.connectToMainThread();
+  session.post('Runtime.evaluate', { expression: note + '()' }, () => session.disconnect());
+}, period);`;
+
+/** Milliseconds since some moment. */
+interface Spent {
+  readonly at: number;
+  readonly work: number;
+  readonly queued: number;
+}
+
+/** What the calling thread has spent until now; a kernel without CONFIG_SCHED_INFO tells the time alone. */
+const createSpent = (): (() => Spent) => {
+  const text = Buffer.alloc(64);
+  try {
+    const file = openSync('/proc/thread-self/schedstat', 'r');
+    return () => {
+      const [work, queued] = text.toString('latin1', 0, readSync(file, text, 0, text.length, 0)).split(' ');
+      return { at: performance.now(), work: Number(work) / 1e6, queued: Number(queued) / 1e6 };
+    };
+  } catch {
+    return () => ({ at: performance.now(), work: 0, queued: 0 });
+  }
+};
+
+/** Between two beats; whole milliseconds. */
+const since = (last: Spent, now: Spent) => {
+  const [work, queued] = [now.work - last.work, now.queued - last.queued];
+  const waited = Math.max(0, now.at - last.at - BEAT - work - queued);
+  return { work: Math.round(work), waited: Math.round(waited), queued: Math.round(queued) };
+};
+
+/** The frames below the one that the worker's request added. */
+const stackNow = (): string => {
+  const former = Error.stackTraceLimit;
+  Error.stackTraceLimit = FRAMES;
+  const holder = { stack: '' };
+  Error.captureStackTrace(holder, stackNow);
+  Error.stackTraceLimit = former;
+  const frames = holder.stack.split('\n').slice(1);
+  return frames.slice(frames.findIndex((frame) => frame.includes('<anonymous>:1:1')) + 1).join('\n');
+};
+
+/** Tells from now on of each time that the loop stood for more than `limit` milliseconds. */
+export const watchLoop = (limit: number, log: Logger): void => {
+  const beats = new Int32Array(new SharedArrayBuffer(4));
+  const stacks = new Set<string>();
+  const spent = createSpent();
+  let last = spent();
+
+  Reflect.set(globalThis, NOTE, () => {
+    const stack = stackNow();
+    if (stack !== '') stacks.add(stack);
+  });
+  const beat = (): void => {
+    Atomics.add(beats, 0, 1);
+    const now = spent();
+    const stood = since(last, now);
+    last = now;
+    if (stood.work + stood.waited / WAITING > limit) log.error({ ...stood, stacks: [...stacks] }, STOOD);
+    if (stacks.size > 0) stacks.clear();
+  };
+  setInterval(beat, BEAT).unref();
+  new Worker(WATCHER, { eval: true, workerData: { beats, period: BEAT, note: NOTE } })
+    .on('error', (error) => log.error({ error: String(error) }, 'nobody notes which functions hold the loop'))
+    .unref();
+};

@@ -30,10 +30,10 @@ export interface Child {
 }
 
 /** Throws internal where the program cannot be started. */
-const spawn = (request: ChildRequest, fds: readonly (number | null)[]): number => {
+const spawn = async (request: ChildRequest, fds: readonly (number | null)[]): Promise<number> => {
   const { path, args, cwd, env = [] } = request;
   try {
-    return ffi.posixSpawn({ path, argv: [path, ...args], env: [PATH, ...env], cwd, fds });
+    return await ffi.posixSpawnLater({ path, argv: [path, ...args], env: [PATH, ...env], cwd, fds });
   } catch (cause) {
     throw internal(
       `starting ${path} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -52,11 +52,11 @@ const closed = (fd: number): Promise<void> =>
   });
 
 /** The child holds one descriptor more, behind those asked for, and must not hand it on. */
-export const startChild = (request: ChildRequest): Child => {
+export const startChild = async (request: ChildRequest): Promise<Child> => {
   const [reading, writing] = ffi.pipe();
   let pid: number;
   try {
-    pid = spawn(request, [...request.fds, writing]);
+    pid = await spawn(request, [...request.fds, writing]);
   } catch (error) {
     closeSync(reading);
     throw error;
@@ -72,10 +72,12 @@ export const startChild = (request: ChildRequest): Child => {
 };
 
 /** For a program that detaches itself: what it says over descriptor 3 (or all of it, when it closes that). */
-export const startTalking = (request: ChildRequest): { readonly pid: number; readonly talk: Socket } => {
+export const startTalking = async (
+  request: ChildRequest,
+): Promise<{ readonly pid: number; readonly talk: Socket }> => {
   const [reading, writing] = ffi.pipe();
   try {
-    const pid = spawn(request, [...request.fds, writing]);
+    const pid = await spawn(request, [...request.fds, writing]);
     const talk = new Socket({ fd: reading, readable: true, writable: false });
     return { pid, talk: talk.on('error', () => {}) }; // its end tells what matters
   } catch (error) {

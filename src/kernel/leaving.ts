@@ -33,7 +33,7 @@ const removeAll = async (paths: readonly string[], started: (child: Child) => vo
   let late: NodeJS.Timeout | undefined;
   try {
     const args = ['-rf', '--', ...paths];
-    const child = startChild({ path: '/bin/rm', args, cwd: '/', fds: [null, null, null] });
+    const child = await startChild({ path: '/bin/rm', args, cwd: '/', fds: [null, null, null] });
     started(child);
     late = setTimeout(() => child.end(), LIMIT).unref();
     await child.exited;

@@ -1,5 +1,6 @@
 /** A container's cgroups, v1 (one directory a controller) or v2 (one directory): members, freezing, removal, OOM. */
 import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cgroupPathOf } from './spec/config.js';
 
@@ -15,8 +16,8 @@ export interface Cgroups {
   isFrozen(id: string): boolean;
   /** Processes killed for lack of memory, so far. */
   oomKills(id: string): number;
-  /** Removes the directories; true where nothing is left of them. */
-  remove(id: string): boolean;
+  /** Removes the directories; true where nothing is left of them. Not on the loop: the kernel locks all cgroups for it. */
+  remove(id: string): Promise<boolean>;
   /** Removes the directory that all containers' cgroups are in, where none is left. */
   removeEmpty(): void;
 }
@@ -45,11 +46,11 @@ const membersOf = (directory: string): readonly number[] => [
 ];
 
 /** Innermost first; a cgroup that still has members stays. */
-const removeTree = (directory: string): boolean => {
+const removeTree = async (directory: string): Promise<boolean> => {
   if (!existsSync(directory)) return true;
-  for (const inner of subdirectories(directory)) removeTree(inner);
+  for (const inner of subdirectories(directory)) await removeTree(inner);
   try {
-    rmdirSync(directory);
+    await rmdir(directory);
     return true;
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'ENOENT';
@@ -86,7 +87,8 @@ export const cgroupsOf = (version: 1 | 2): Cgroups => {
           : read(join(directory(id, 'memory'), 'memory.oom_control'));
       return Number(/^oom_kill (\d+)/m.exec(text)?.[1] ?? 0);
     },
-    remove: (id) => roots.map((root) => removeTree(join(root, cgroupPathOf(id)))).every(Boolean),
+    remove: async (id) =>
+      (await Promise.all(roots.map((root) => removeTree(join(root, cgroupPathOf(id)))))).every(Boolean),
     removeEmpty: () => {
       for (const root of roots) {
         try {

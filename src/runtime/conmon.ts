@@ -153,7 +153,7 @@ export const launch = async (
   { layout, machine, limits }: Pick<Context, 'layout' | 'machine' | 'limits'>,
   givenUp?: AbortSignal,
 ): Promise<number> => {
-  const { pid, talk } = startTalking({
+  const { pid, talk } = await startTalking({
     path: machine.conmon,
     args: conmonArguments(request, layout, machine),
     cwd: layout.bundle(request.id),

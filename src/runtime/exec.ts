@@ -89,16 +89,16 @@ interface Started {
   readonly end: () => void;
 }
 
-const start = (
+const start = async (
   context: Context,
   containerId: string,
   args: readonly string[],
   fds: readonly (number | null)[],
   files: Files,
-): Started => {
+): Promise<Started> => {
   const { runtime } = context.machine;
   const manager = runtime.name === 'crun' ? ['--cgroup-manager=cgroupfs'] : [];
-  const child = startChild({
+  const child = await startChild({
     path: runtime.path,
     args: [`--root=${context.layout.states}`, ...manager, 'exec', ...args, containerId],
     cwd: '/',
@@ -126,20 +126,22 @@ const start = (
 };
 
 /** The child's ends are its own from then on, also where it could not be started. */
-const startClosing = (...[context, id, args, fds, files]: Parameters<typeof start>): Started => {
+const startClosing = async (
+  ...[context, id, args, fds, files]: Parameters<typeof start>
+): Promise<Started> => {
   try {
-    return start(context, id, args, fds, files);
+    return await start(context, id, args, fds, files);
   } finally {
     for (const fd of fds) if (fd !== null) closeSync(fd);
   }
 };
 
-const withPipes = (request: ExecRequest, context: Context, files: Files): RunningExec => {
+const withPipes = async (request: ExecRequest, context: Context, files: Files): Promise<RunningExec> => {
   const input = inputPipe(request.attachStdin);
   const out = outputPipe(request.attachStdout);
   const err = outputPipe(request.attachStderr);
   const stdio = [input.child, out.child, err.child];
-  const { exited, pid, end } = startClosing(
+  const { exited, pid, end } = await startClosing(
     context,
     request.containerId,
     [`--process=${files.process}`, `--pid-file=${files.pid}`],
@@ -174,7 +176,7 @@ const emptyOutput = (): Readable => {
 
 const withTerminal = async (request: ExecRequest, context: Context, files: Files): Promise<RunningExec> => {
   const console = await consoleSocket(context.layout.consoles);
-  const { exited, pid, end } = start(
+  const { exited, pid, end } = await start(
     context,
     request.containerId,
     ['--tty', `--console-socket=${console.path}`, `--process=${files.process}`, `--pid-file=${files.pid}`],

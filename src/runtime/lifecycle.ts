@@ -172,9 +172,9 @@ export const kill = (id: string, number: number, context: Context): void => {
   if (number === SIGKILL && context.cgroups.isFrozen(id)) context.cgroups.setFrozen(id, false);
 };
 
-const until = async (done: () => boolean, patience = PATIENCE): Promise<boolean> => {
+const until = async (done: () => boolean | Promise<boolean>, patience = PATIENCE): Promise<boolean> => {
   for (let waited = 0, step = 1; waited < patience; waited += step, step = Math.min(step * 2, 50)) {
-    if (done()) return true;
+    if (await done()) return true;
     await sleep(step);
   }
   return done();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createPace } from '../../src/files/pace.js';
 import type { LogLine } from '../../src/runtime/contract.js';
 import { joiner, parseEntry } from '../../src/runtime/logs/entry.js';
 import { readLog } from '../../src/runtime/logs/read.js';
@@ -83,12 +84,12 @@ test('the last N lines are those of the whole log, whatever the order of fragmen
   );
 });
 
-test('the tail of a large log is found without reading it', () => {
+test('the tail of a large log is found without reading it', async () => {
   const path = join(directory, 'large');
   const line = `${TIME} stdout F ${'x'.repeat(100)}\n`;
   writeFileSync(path, line.repeat(200_000));
   const fd = openSync(path, 'r');
-  const { start, after } = tailStart(fd, 10);
+  const { start, after } = await tailStart(fd, 10, createPace());
   closeSync(fd);
   expect(200_000 * line.length - start).toBe(10 * line.length);
   expect(after).toBe(start - line.length);

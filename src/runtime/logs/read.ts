@@ -1,8 +1,9 @@
 /** A container's log as lines: from the beginning or the last N, between two times, and on while the container runs. */
 import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
+import { createPace } from '../../files/pace.js';
 import type { LogLine, LogRequest } from '../contract.js';
 import { joiner, parseEntry } from './entry.js';
-import { tailStart } from './tail.js';
+import { type TailStart, tailStart } from './tail.js';
 
 const BLOCK = 64 * 1024;
 const NEWLINE = 0x0a;
@@ -68,6 +69,8 @@ const isSameFile = (fd: number, path: string): boolean => {
   }
 };
 
+const WHOLE: TailStart = { start: 0, after: -1 };
+
 async function* lines(
   path: string,
   request: LogRequest,
@@ -81,7 +84,9 @@ async function* lines(
   const join = joiner();
   const block = Buffer.alloc(BLOCK);
   let carried: Buffer = Buffer.alloc(0);
-  const from = fd >= 0 && request.tail >= 0 ? tailStart(fd, request.tail) : { start: 0, after: -1 };
+  // A reader as fast as we are never makes us wait, and a log has any length.
+  const pace = createPace();
+  const from = fd >= 0 && request.tail >= 0 ? await tailStart(fd, request.tail, pace) : WHOLE;
   let { after } = from;
   let position = from.start;
   let offset = from.start;
@@ -105,6 +110,8 @@ async function* lines(
           const begins = offset;
           offset += end + 1;
           text = text.subarray(end + 1);
+          if (pace.due()) await pace.rest();
+          if (left()) return;
           if (begins <= after || !wanted(line)) continue;
           if (isLater(line)) return;
           yield line;

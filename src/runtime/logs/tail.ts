@@ -1,5 +1,6 @@
 /** Where the last N lines of a log begin, found by reading it backwards, so that the cost follows N and not the file. */
 import { fstatSync, readSync } from 'node:fs';
+import type { Pace } from '../../files/pace.js';
 import { parseEntry } from './entry.js';
 
 export interface TailStart {
@@ -40,7 +41,7 @@ function* linesBackwards(fd: number, end: number): Generator<{ offset: number; l
  */
 const PATIENCE = 1 << 20;
 
-export const tailStart = (fd: number, lines: number): TailStart => {
+export const tailStart = async (fd: number, lines: number, pace: Pace): Promise<TailStart> => {
   const end = fstatSync(fd).size;
   if (lines <= 0) return { start: end, after: end };
   const open = new Set<string>();
@@ -50,6 +51,7 @@ export const tailStart = (fd: number, lines: number): TailStart => {
   let after = -1;
   let stopped = -1;
   for (const { offset, line } of linesBackwards(fd, end)) {
+    if (pace.due()) await pace.rest();
     const entry = parseEntry(line);
     if (!entry || finished.has(entry.stream)) continue;
     const begins = entry.complete || !open.has(entry.stream);

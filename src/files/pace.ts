@@ -10,13 +10,17 @@ export interface Pace {
 /** milliseconds of one slice */
 const SLICE = 8;
 
-/** The last slice that was asked for. One begins a turn of the loop, however many walk at the same time. */
-let last: Promise<void> = Promise.resolve();
-
-const turn = (): Promise<void> => {
-  last = last.then(() => new Promise((resolve) => setImmediate(resolve)));
-  return last;
+/** Resolves in a turn of the loop that no other of its waiters has, in the order of asking. */
+export const createTurns = (): (() => Promise<void>) => {
+  let last: Promise<void> = Promise.resolve();
+  return () => {
+    last = last.then(() => new Promise((resolve) => setImmediate(resolve)));
+    return last;
+  };
 };
+
+/** One slice begins a turn, however many walk at the same time. */
+const turn = createTurns();
 
 /** `if (pace.due()) await pace.rest();` once a file. */
 export const createPace = (): Pace => {

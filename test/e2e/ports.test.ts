@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { daemonForThisFile, peerOf, phrasesFor, TELL_PEER, TELL_PEER_UDP } from '../support/phrases.js';
 import { until } from '../support/run.js';
+import { knowManyPorts } from '../support/stands.js';
 import { HOST, OUTSIDE } from '../support/world.js';
 
 const d = daemonForThisFile({ images: ['alpine', 'nginx', 'nettools'] });
@@ -26,6 +27,8 @@ const from = {
 /** Waits until the server in the container listens, so that silence afterwards means something. */
 const listening = (name: string) =>
   until(`${name} listens`, async () => (await from.container(name, 'ss -Hltun sport = :80')) !== '');
+
+knowManyPorts();
 
 describe('P1 publish', () => {
   test('P1 the seeds’ table: -p 8080:80 in all its forms', async () => {

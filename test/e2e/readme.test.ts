@@ -5,9 +5,11 @@ import { expect, test } from 'vitest';
 import { CLIENTS, ROOT } from '../support/daemon.js';
 import { daemonForThisFile } from '../support/phrases.js';
 import { until } from '../support/run.js';
+import { knowManyPorts } from '../support/stands.js';
 import { alike, readTour, rewriteTour, type Step } from '../support/tour.js';
 
 const d = daemonForThisFile({ images: ['alpine', 'nginx', 'nettools'] });
+knowManyPorts();
 const README = join(ROOT, 'README.md');
 
 const onHost = async (command: string): Promise<string> => {

@@ -16,7 +16,8 @@ const shown = ({ work, waited, stacks }: Stand): string =>
   `${STOOD}: ${work} ms at work, ${waited} ms waiting in the kernel\n${stacks.join('\n    and\n') || '    (no stack was seen)'}\n`;
 
 const logs: (() => string)[] = [];
-const known: RegExp[] = [];
+/** Everywhere: what is on the disk when its call returns waits for the disk (ADR 20). */
+const known: RegExp[] = [/\bDatabase\.write\b|\bwriteDurably\b/];
 
 /** Stands that the tests of this file know: by why they must be, what their stacks tell. */
 export const knownStands = (stands: Readonly<Record<string, RegExp>>): void =>

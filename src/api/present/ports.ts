@@ -1,25 +1,20 @@
 /** Published and exposed ports: the model's ranges, expanded to what `inspect` and `ps` show. Pure. */
 import type { Endpoint } from '../../model/endpoint.js';
-import type { Protocol } from '../../model/port.js';
+import { codeOf, textAt } from '../../model/port-text.js';
 import type { Answer } from '../schema/answer.js';
 
 type HostPort = Answer<'PortBinding'>;
-
-/** Number and protocol in one number, which costs less to look up ten thousand times than a text. */
-const PROTOCOL: Readonly<Record<Protocol, number>> = { tcp: 0, udp: 0x10000, sctp: 0x20000 };
-const NAMES: readonly string[] = ['tcp', 'udp', 'sctp'];
-const nameOf = (code: number): string => `${code & 0xffff}/${NAMES[code >> 16]}`;
 
 /** `NetworkSettings.Ports`: every exposed port, with its host addresses or null. */
 export function presentPortMap(endpoints: readonly Endpoint[]): Answer<'PortMap'> {
   const lists = new Map<number, HostPort[] | null>();
   for (const { exposed, bindings } of endpoints) {
     for (const { port, protocol } of exposed) {
-      const code = PROTOCOL[protocol] + port;
+      const code = codeOf(protocol, port);
       if (!lists.has(code)) lists.set(code, null);
     }
     for (const { protocol, containerPort, hostIp, hostPort, count } of bindings) {
-      const first = PROTOCOL[protocol] + containerPort;
+      const first = codeOf(protocol, containerPort);
       for (let i = 0; i < count; i += 1) {
         const entry = { HostIp: hostIp, HostPort: hostPort === 0 ? '' : String(hostPort + i) };
         const list = lists.get(first + i);
@@ -29,7 +24,7 @@ export function presentPortMap(endpoints: readonly Endpoint[]): Answer<'PortMap'
     }
   }
   const ports: Record<string, readonly HostPort[] | null> = {};
-  for (const [code, list] of lists) ports[nameOf(code)] = list;
+  for (const [code, list] of lists) ports[textAt(code)] = list;
   return ports;
 }
 
@@ -44,7 +39,7 @@ export function presentPortSummaries(endpoints: readonly Endpoint[]): readonly P
       if (binding.hostPort === 0) continue; // no port of the host: shown as one that is exposed
       for (let i = 0; i < binding.count; i += 1) {
         const port = binding.containerPort + i;
-        published.add(PROTOCOL[binding.protocol] + port);
+        published.add(codeOf(binding.protocol, port));
         summaries.push({
           IP: binding.hostIp,
           PrivatePort: port,
@@ -57,7 +52,7 @@ export function presentPortSummaries(endpoints: readonly Endpoint[]): readonly P
   const exposed = new Set<number>();
   for (const endpoint of endpoints) {
     for (const { port, protocol } of endpoint.exposed) {
-      const key = PROTOCOL[protocol] + port;
+      const key = codeOf(protocol, port);
       if (published.has(key) || exposed.has(key)) continue;
       exposed.add(key);
       summaries.push({ PrivatePort: port, Type: protocol });

@@ -2,6 +2,7 @@
 import type { Engine } from '../../engine/contract.js';
 import { invalid } from '../../errors.js';
 import type { Container, ContainerStatus } from '../../model/container.js';
+import { codeOf } from '../../model/port-text.js';
 import type { Exchange } from '../http/exchange.js';
 import { sendJson } from '../http/reply.js';
 import { route } from '../http/router.js';
@@ -10,7 +11,7 @@ import { presentPortSummaries } from '../present/ports.js';
 import { type Filters, parseFilters } from '../read/filters.js';
 import { flag, integer, text } from '../read/query.js';
 import type { Answer } from '../schema/answer.js';
-import { expandPortRange } from '../validate/ports.js';
+import { portsOfFilter } from '../validate/ports.js';
 import { sizesOf, viewContainer } from './views.js';
 
 const FILTERS = [
@@ -143,10 +144,10 @@ function matcher(engine: Engine, filters: Filters): (view: ContainerView) => boo
 
 const expandPorts =
   (key: string) =>
-  (value: string): readonly string[] => {
+  (value: string): readonly number[] => {
     if (value.includes(':'))
       throw invalid(`filter for '${key}' should not contain ':': ${value.slice(0, 60)}`);
-    return expandPortRange(value);
+    return portsOfFilter(value);
   };
 
 function matchesExit(filters: Filters, { state }: Container): boolean {
@@ -177,15 +178,14 @@ function matchesNetwork(filters: Filters, view: ContainerView): boolean {
 }
 
 function matchesPorts(
-  published: ReadonlySet<string>,
-  exposed: ReadonlySet<string>,
+  published: ReadonlySet<number>,
+  exposed: ReadonlySet<number>,
   view: ContainerView,
 ): boolean {
   if (published.size === 0 && exposed.size === 0) return true;
   return presentPortSummaries(view.endpoints).some(
-    (port) =>
-      published.has(`${port.PublicPort ?? 0}/${port.Type}`) ||
-      exposed.has(`${port.PrivatePort}/${port.Type}`),
+    ({ Type, PublicPort = 0, PrivatePort }) =>
+      published.has(codeOf(Type, PublicPort)) || exposed.has(codeOf(Type, PrivatePort)),
   );
 }
 

@@ -5,51 +5,26 @@
 import { isIP } from 'node:net';
 import { invalid } from '../../errors.js';
 import type { DockerPortBinding } from '../../model/container.js';
+import {
+  codesOf,
+  isCanonical as isCanonicalPort,
+  portCode,
+  portRange,
+  protocolOf,
+  textAt,
+} from '../../model/port-text.js';
 
 export type PortBindings = Readonly<Record<string, readonly DockerPortBinding[] | null>>;
 
 const bad = (text: string): Error =>
   invalid(`invalid port specification: ${JSON.stringify(text.slice(0, 100))}`);
 
-/** 0–65535; undefined for other text. */
-function portNumber(text: string): number | undefined {
-  if (text.length === 0 || text.length > 16) return undefined;
-  let number = 0;
-  for (let i = 0; i < text.length; i += 1) {
-    const digit = text.charCodeAt(i) - 48;
-    if (digit < 0 || digit > 9) return undefined;
-    number = number * 10 + digit;
-    if (number > 65535) return undefined;
-  }
-  return number;
-}
-
-const isProtocol = (text: string): boolean => text === 'tcp' || text === 'udp' || text === 'sctp';
-
 /** `80`, `80/TCP` → `80/tcp`. Throws invalid `invalid port specification: "…"`; port 0 is none. */
 function normalisePort(text: string): string {
-  const slash = text.indexOf('/');
-  const digits = slash < 0 ? text : text.slice(0, slash);
-  const number = portNumber(digits);
-  const given = slash < 0 ? '' : text.slice(slash + 1);
-  const protocol = given === '' ? 'tcp' : given.toLowerCase();
-  if (number === undefined || number === 0 || !isProtocol(protocol)) throw bad(text);
+  const code = portCode(text);
+  if (code === undefined) throw bad(text);
   // The usual text is canonical already; keeping the very same one saves ten thousand strings.
-  return protocol === given && digits.charCodeAt(0) !== ZERO ? text : `${number}/${protocol}`;
-}
-
-const ZERO = 48;
-
-/** The host's side: empty and `0` leave the choice to the host; `8000-8010` lets it choose in a range. */
-function checkHostPort(text: string): void {
-  const dash = text.indexOf('-');
-  if (dash < 0) {
-    if (portNumber(text) === undefined) throw bad(text);
-    return;
-  }
-  const start = portNumber(text.slice(0, dash));
-  const end = portNumber(text.slice(dash + 1));
-  if (start === undefined || end === undefined || end < start) throw bad(text);
+  return isCanonicalPort(text, code) ? text : textAt(code);
 }
 
 /**
@@ -110,7 +85,8 @@ function readBinding(port: string, entry: unknown, addresses: Set<string>): Dock
   const HostPort = 'HostPort' in entry ? entry.HostPort : '';
   const ip = textOf(port, 'HostIp', HostIp);
   const hostPort = textOf(port, 'HostPort', HostPort);
-  if (hostPort !== '') checkHostPort(hostPort);
+  // The host's side: empty and `0` leave the choice to the host; `8000-8010` lets it choose in a range.
+  if (hostPort !== '' && !portRange(hostPort)) throw bad(hostPort);
   if (ip !== '' && !addresses.has(ip)) {
     // Ten thousand bindings name one address; it is looked at once.
     if (isIP(ip) === 0) throw invalid(`invalid IP address in port binding of ${port}: ${ip.slice(0, 100)}`);
@@ -135,14 +111,11 @@ export function normaliseExposedPorts(
   return Object.fromEntries(exposed);
 }
 
-/** `80/tcp` or `80-90/udp` of a filter as `port/protocol` texts. Throws invalid. */
-export function expandPortRange(text: string): readonly string[] {
+/** Codes of `80/tcp` or `80-90/udp` of a filter. Throws invalid. */
+export function portsOfFilter(text: string): readonly number[] {
   const slash = text.indexOf('/');
-  const range = slash < 0 ? text : text.slice(0, slash);
-  const protocol = slash < 0 || slash === text.length - 1 ? 'tcp' : text.slice(slash + 1).toLowerCase();
-  const dash = range.indexOf('-');
-  const start = portNumber(dash < 0 ? range : range.slice(0, dash));
-  const end = dash < 0 ? start : portNumber(range.slice(dash + 1));
-  if (start === undefined || end === undefined || end < start || !isProtocol(protocol)) throw bad(text);
-  return Array.from({ length: end - start + 1 }, (_, i) => `${start + i}/${protocol}`);
+  const range = portRange(slash < 0 ? text : text.slice(0, slash));
+  const protocol = protocolOf(slash < 0 ? '' : text.slice(slash + 1));
+  if (!range || !protocol) throw bad(text);
+  return codesOf(protocol, range);
 }

@@ -4,59 +4,27 @@
  */
 import { invalid } from '../../errors.js';
 import type { ContainerConfig, HostConfig } from '../../model/container.js';
-import type { ExposedPort, FreePort, PortBinding, Protocol } from '../../model/port.js';
+import type { ExposedPort, FreePort, PortBinding } from '../../model/port.js';
+import { codeOf, portAt, portCode, portRange } from '../../model/port-text.js';
 import { groupBy } from '../../plan/group.js';
 
-/** In the order of their names. A port's code is its protocol's place here and its number: they sort as codes do. */
-const PROTOCOLS: readonly Protocol[] = ['sctp', 'tcp', 'udp'];
-const [SCTP, TCP, UDP] = [0, 0x10000, 0x20000];
-const CODE: Readonly<Record<Protocol, number>> = { sctp: SCTP, tcp: TCP, udp: UDP };
-const portOf = (code: number): ExposedPort => ({
-  protocol: PROTOCOLS[code >> 16] ?? 'tcp',
-  port: code & 0xffff,
-});
-
-const ZERO = 48;
-
-/** One to five digits of `text` from `start` to `end`, at most 65535; -1 for any other text. */
-const portNumber = (text: string, start: number, end: number): number => {
-  if (end <= start || end - start > 5) return -1;
-  let number = 0;
-  for (let i = start; i < end; i += 1) {
-    const digit = text.charCodeAt(i) - ZERO;
-    if (digit < 0 || digit > 9) return -1;
-    number = number * 10 + digit;
-  }
-  return number > 65_535 ? -1 : number;
+const codeOfText = (text: string): number => {
+  const code = portCode(text);
+  if (code === undefined) throw invalid(`invalid port specification: "${text.slice(0, 64)}"`);
+  return code;
 };
 
-/** In any case, up to another slash; -1 for an unknown one. */
-const protocolCode = (text: string, slash: number): number => {
-  if (slash < 0 || (text.endsWith('/tcp') && slash === text.length - 4)) return TCP;
-  const name = text.split('/', 2)[1]?.toLowerCase();
-  const found = PROTOCOLS.find((protocol) => protocol === name);
-  return found === undefined ? -1 : CODE[found];
-};
-
-const portCode = (text: string): number => {
-  const slash = text.indexOf('/');
-  const port = portNumber(text, 0, slash < 0 ? text.length : slash);
-  const protocol = protocolCode(text, slash);
-  if (port < 1 || protocol < 0) throw invalid(`invalid port specification: "${text.slice(0, 64)}"`);
-  return protocol + port;
-};
-
-/** `80/tcp`; the protocol defaults to tcp. Ranges were expanded at the API's door. */
-export const parsePort = (text: string): ExposedPort => portOf(portCode(text));
+/** `80/tcp`. Throws invalid; ranges were expanded at the API's door. */
+export const parsePort = (text: string): ExposedPort => portAt(codeOfText(text));
 
 const exposedBy = (exposed: object, bindings: object): readonly ExposedPort[] => {
   const names = [...Object.keys(exposed), ...Object.keys(bindings)];
   const codes = new Uint32Array(names.length);
-  for (let i = 0; i < names.length; i += 1) codes[i] = portCode(names[i] ?? '');
+  for (let i = 0; i < names.length; i += 1) codes[i] = codeOfText(names[i] ?? '');
   const ports: ExposedPort[] = [];
   let last = -1;
   for (const code of codes.sort()) {
-    if (code !== last) ports.push(portOf(code));
+    if (code !== last) ports.push(portAt(code));
     last = code;
   }
   return ports;
@@ -78,9 +46,8 @@ export const exposedPorts = (config: ContainerConfig, hostConfig: HostConfig): r
 
 /** `8000-8010`, or nothing and 0: any. Throws invalid. */
 const hostRange = (text: string): readonly [number, number] => {
-  const [from = '', to = from] = (text || '0').split('-', 2);
-  const range = [portNumber(from, 0, from.length), portNumber(to, 0, to.length)] as const;
-  if (range[0] < 0 || range[0] > range[1]) throw invalid(`invalid publish port: ${text.slice(0, 64)}`);
+  const range = portRange(text || '0');
+  if (!range) throw invalid(`invalid publish port: ${text.slice(0, 64)}`);
   return range;
 };
 
@@ -100,19 +67,18 @@ const wanted = (config: ContainerConfig, hostConfig: HostConfig, anywhere: reado
   const out: Wanted[] = [];
   const addresses = new Map([['', anywhere]]);
   for (const key of Object.keys(PortBindings)) {
-    const code = portCode(key);
+    const code = codeOfText(key);
     for (const { HostIp, HostPort } of PortBindings[key] ?? []) {
       const known = addresses.get(HostIp) ?? hostAddresses(HostIp, anywhere);
       addresses.set(HostIp, known);
-      const port = portNumber(HostPort, 0, HostPort.length);
-      const [from, to] = port > 0 ? [port, port] : hostRange(HostPort);
+      const [from, to] = hostRange(HostPort);
       out.push({ code, addresses: known, from, to });
     }
   }
   if (!PublishAllPorts) return out;
   const named = new Set(out.map(({ code }) => code));
   for (const { protocol, port } of exposedPorts(config, hostConfig)) {
-    const code = CODE[protocol] + port;
+    const code = codeOf(protocol, port);
     if (!named.has(code)) out.push({ code, addresses: anywhere, from: 0, to: 0 });
   }
   return out;
@@ -155,7 +121,7 @@ const portsOf = (bindings: readonly PortBinding[]): ReadonlyMap<number, Readonly
   const ports = new Map<number, Set<number>>();
   for (const { protocol, hostPort, containerPort, count } of bindings)
     for (let i = 0; i < count; i += 1) {
-      const code = CODE[protocol] + containerPort + i;
+      const code = codeOf(protocol, containerPort + i);
       ports.set(code, (ports.get(code) ?? new Set()).add(hostPort + i));
     }
   return ports;
@@ -176,8 +142,8 @@ export const resolveBindings = (
   /** codes of host ports */
   const taken = new Set<number>();
   const settle = ({ code, addresses }: Wanted, hostPort: number): void => {
-    const { protocol, port: containerPort } = portOf(code);
-    taken.add(CODE[protocol] + hostPort);
+    const { protocol, port: containerPort } = portAt(code);
+    taken.add(codeOf(protocol, hostPort));
     for (const hostIp of addresses) bindings.push({ protocol, hostIp, hostPort, containerPort, count: 1 });
   };
   const all = wanted(config, hostConfig, anywhere).filter(({ addresses }) => addresses.length > 0);
@@ -185,8 +151,8 @@ export const resolveBindings = (
   for (const each of all) if (each.from > 0 && each.from === each.to) settle(each, each.from);
   for (const each of all) {
     if (each.from > 0 && each.from === each.to) continue;
-    const { protocol } = portOf(each.code);
-    const isTaken = (port: number): boolean => taken.has(CODE[protocol] + port);
+    const { protocol } = portAt(each.code);
+    const isTaken = (port: number): boolean => taken.has(codeOf(protocol, port));
     const kept = [...(known.get(each.code) ?? [])].find(
       (port) => !isTaken(port) && (each.from === 0 || (port >= each.from && port <= each.to)),
     );

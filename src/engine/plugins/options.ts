@@ -1,7 +1,10 @@
 /** What libnetwork tells drivers in `Options`, in its own labels and shapes. Pure. */
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { Network } from '../../model/network.js';
+import type { Protocol } from '../../model/port.js';
+import { portRange } from '../../model/port-text.js';
 import type { PluginOptions } from '../../plugins/contract.js';
+import { parsePort } from '../attach/publish.js';
 
 const LABEL = {
   generic: 'com.docker.network.generic',
@@ -24,7 +27,7 @@ export const networkOptions = (
 });
 
 /** IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP: what libnetwork writes for a protocol's name. */
-const PROTOCOLS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 };
+const PROTOCOLS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 
 interface Port {
   readonly Proto: number;
@@ -32,12 +35,12 @@ interface Port {
 }
 
 const portOf = (text: string): Port => {
-  const [number = '', protocol = 'tcp'] = text.split('/', 2);
-  return { Proto: PROTOCOLS[protocol] ?? 0, Port: Number(number) };
+  const { protocol, port } = parsePort(text);
+  return { Proto: PROTOCOLS[protocol], Port: port };
 };
 
 const published = (port: Port, hostIp: string, hostPort: string) => {
-  const [start = 0, end = start] = hostPort === '' ? [] : hostPort.split('-', 2).map(Number);
+  const [start, end] = portRange(hostPort) ?? [0, 0];
   return { ...port, IP: '', HostIP: hostIp, HostPort: start, HostPortEnd: end };
 };
 
@@ -54,7 +57,7 @@ const ports = ({ config, hostConfig }: Container, exposed: boolean): PluginOptio
     [LABEL.exposed]: [...bindings.keys()].map(portOf),
     [LABEL.published]: [...bindings].flatMap(([text, wanted]) => {
       const port = portOf(text);
-      const all = (wanted ?? []).map((b) => published(port, b.HostIp ?? '', b.HostPort ?? ''));
+      const all = (wanted ?? []).map((b) => published(port, b.HostIp, b.HostPort));
       return all.length === 0 && hostConfig.PublishAllPorts ? [published(port, '', '')] : all;
     }),
   };

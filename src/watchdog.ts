@@ -12,7 +12,7 @@
  * Meanwhile a worker looks at the beats. When they stop, it asks the main thread through the inspector to note its stack.
  * V8 does that between two functions of JavaScript, so of a long system call one sees who made it.
  *
- * It costs a thread, some 5 MB and a hundred wake-ups a second. So it is there only where it is asked for: in every
+ * It costs a thread, some 10 MB and a hundred wake-ups a second. So it is there only where it is asked for: in every
  * end-to-end test, and by VIADUCT_LOOP_LIMIT=50 (milliseconds) in the environment of any daemon.
  */
 import { openSync, readSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * Six projects. unit, golden and property need no root and run in parallel; kernel and e2e need root and run one file
- * at a time: kernel files each in a process and a network namespace of its own, e2e files each with a daemon of its own.
+ * Six projects. unit, golden and property need no root and run in parallel; kernel and e2e need root: kernel
+ * files run one at a time, each in a process and a network namespace of its own, e2e files two, each with a daemon of its own.
  * vm runs only inside the guest of `npm run test:vm`, one file at a time too.
  */
 import { defineConfig } from 'vitest/config';
@@ -12,6 +12,9 @@ const rootless = (name: string, testTimeout: number) => ({
   extends: true as const,
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout },
 });
+
+/** Each end-to-end file has a machine of namespaces to itself, and mostly waits: two keep two processors busy. */
+const FILES_AT_A_TIME = Number(process.env.TEST_FILES ?? 2);
 
 /** Real programs on a machine whose speed is anybody's guess: what fails twice in a row has failed; `npm test` tells both. */
 const AGAIN = 1;
@@ -48,8 +51,8 @@ export default defineConfig({
           globalSetup: ['test/support/e2e-setup.ts'],
           setupFiles: ['test/support/no-stands.ts'],
           isolate: true,
-          maxWorkers: 1,
-          fileParallelism: false,
+          maxWorkers: FILES_AT_A_TIME,
+          fileParallelism: FILES_AT_A_TIME > 1,
           testTimeout: 60_000 * PATIENCE,
           hookTimeout: 120_000 * PATIENCE,
           sequence: { groupOrder: 2 },

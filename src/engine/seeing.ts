@@ -26,14 +26,14 @@ const endpointSlices = (endpoints: readonly Endpoint[]): readonly Slice[] =>
   endpoints.map(({ id }) => ({ kind: 'endpoint', id }));
 
 /** Of the container alone: what its networks have in common with others is theirs. */
-export const slicesOfContainer = ({ model }: SeeingParts, { id, sandboxId }: Container): readonly Slice[] => {
+const slicesOfContainer = ({ model }: SeeingParts, { id, sandboxId }: Container): readonly Slice[] => {
   const sandbox = model.sandboxOf({ sandboxId });
   return sandbox?.containerId === id
     ? [{ kind: 'sandbox', id: sandbox.id }, ...endpointSlices(model.endpointsOfSandbox(sandbox.id))]
     : [];
 };
 
-export const slicesOfNetwork = ({ model }: SeeingParts, { id }: Network): readonly Slice[] => [
+const slicesOfNetwork = ({ model }: SeeingParts, { id }: Network): readonly Slice[] => [
   { kind: 'network', id },
   ...endpointSlices(model.endpointsOfNetwork(id)),
 ];
@@ -44,7 +44,7 @@ const stateOf = ({ kernel }: SeeingParts, o: KernelObject): Objects[number]['sta
 };
 
 /** What must be in the kernel for the slices, looked up one by one: the loop turns in between. */
-export const seeObjects = async (parts: SeeingParts, slices: readonly Slice[]): Promise<Objects> => {
+const seeObjects = async (parts: SeeingParts, slices: readonly Slice[]): Promise<Objects> => {
   const seen: Objects = [];
   const pace = createPace();
   for (const slice of slices) {
@@ -92,7 +92,7 @@ const seeEndpoint = ({ model }: SeeingParts, endpoint: Endpoint): Topology['endp
   };
 };
 
-export const seeTopology = (parts: SeeingParts): Topology => {
+const seeTopology = (parts: SeeingParts): Topology => {
   const { model } = parts;
   return {
     networks: [...model.networks.values()].map((network) => seeNetwork(parts, network)),

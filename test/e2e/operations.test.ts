@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { objects } from '../../src/door/schema.js';
+import { dirty, objects, topology } from '../../src/door/schema.js';
 import { CLIENTS, ROOT } from '../support/daemon.js';
 import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
 import { attempt, run, until } from '../support/run.js';
@@ -189,6 +189,15 @@ test('O1 viaduct status, ports, addresses', async () => {
   const seen = objects.parse(JSON.parse(await viaduct('objects', 'mynetwork', '--format', 'json')));
   expect(seen.filter(({ state }) => state !== 'there')).toEqual([]);
   expect(new Set(seen.map(({ owner }) => owner.kind))).toEqual(new Set(['network', 'endpoint']));
+  const { networks, endpoints } = topology.parse((await d.api('GET', '/viaduct/v1/topology')).json);
+  const web = networks.find(({ name }) => name === 'mynetwork');
+  expect(web?.subnets).toEqual(['10.95.0.0/24']);
+  expect(endpoints.find(({ network }) => network === web?.id)).toMatchObject({
+    addresses: ['10.95.0.2/24'],
+    gateway: { ipv4: true },
+    ports: [{ address: '0.0.0.0', port: 8080, containerPort: 80, count: 3 }, { address: '::' }],
+  });
+  expect(dirty.parse((await d.api('GET', '/viaduct/v1/dirty')).json)).toEqual([]);
   await expect(viaduct('objects', 'nobody')).rejects.toThrow('no container and no network nobody');
 });
 

@@ -17,7 +17,7 @@ export interface Api {
   close(): Promise<void>;
 }
 
-export function createApi(
+export const createApi = (
   engine: Engine,
   options: {
     readonly logger: Logger;
@@ -25,7 +25,7 @@ export function createApi(
     /** others than the usual ones */
     readonly limits?: Partial<Limits>;
   },
-): Api {
+): Api => {
   const closing = new AbortController();
   // Each request under way listens, and there is no limit to those: Node's warning of a leak is for fewer than eleven.
   setMaxListeners(0, closing.signal);
@@ -54,14 +54,14 @@ export function createApi(
       await Promise.all(servers.splice(0).map(closeServer));
     },
   };
-}
+};
 
 const closeServer = (server: Server): Promise<void> =>
   new Promise((resolve) => {
     server.close(() => resolve());
   });
 
-function readTls(engine: Engine): Tls | null {
+const readTls = (engine: Engine): Tls | null => {
   const { tls } = engine.config;
   if (tls === null) return null;
   return {
@@ -70,4 +70,4 @@ function readTls(engine: Engine): Tls | null {
     ...(tls.ca === '' ? {} : { ca: readFileSync(tls.ca) }),
     verify: tls.verify,
   };
-}
+};

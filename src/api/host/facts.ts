@@ -6,7 +6,7 @@ import type { HostFacts } from '../present/system.js';
 /** Go's names of Node's architectures. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', arm64: 'arm64' };
 
-export function readHostFacts(): HostFacts {
+export const readHostFacts = (): HostFacts => {
   const release = readRelease();
   return {
     name: os.hostname(),
@@ -24,22 +24,22 @@ export function readHostFacts(): HostFacts {
     appArmor: read('/sys/module/apparmor/parameters/enabled').trim() === 'Y',
     time: new Date().toISOString(),
   };
-}
+};
 
-function read(path: string): string {
+const read = (path: string): string => {
   try {
     return readFileSync(path, 'utf8');
   } catch {
     // Kernels without the facility have no such file.
     return '';
   }
-}
+};
 
-function readRelease(): ReadonlyMap<string, string> {
+const readRelease = (): ReadonlyMap<string, string> => {
   const entries = new Map<string, string>();
   for (const line of read('/etc/os-release').split('\n')) {
     const found = /^([A-Z_]+)=(?:"([^"]*)"|([^"]*))$/.exec(line);
     if (found !== null) entries.set(found[1] ?? '', found[2] ?? found[3] ?? '');
   }
   return entries;
-}
+};

@@ -10,14 +10,14 @@ const LARGEST_JSON = 16 * 1024 * 1024;
 const SLOWEST_JSON_MS = 60_000;
 
 /** The parsed body, or undefined where there is none (which is not an error). */
-export async function readJson(exchange: Exchange): Promise<unknown> {
+export const readJson = async (exchange: Exchange): Promise<unknown> => {
   const { headers } = exchange.request;
   const empty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
   checkContentType(headers['content-type'], empty);
   return empty ? undefined : parse(await readBody(exchange));
-}
+};
 
-function checkContentType(contentType: string | undefined, empty: boolean): void {
+const checkContentType = (contentType: string | undefined, empty: boolean): void => {
   if (contentType === undefined && empty) return;
   const type = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (!/^[a-z0-9!#$%&'*+.^_`|~/-]{1,127}$/.test(type)) {
@@ -30,9 +30,9 @@ function checkContentType(contentType: string | undefined, empty: boolean): void
       `unsupported Content-Type header (${(contentType ?? '').slice(0, 100)}): must be 'application/json'`,
     );
   }
-}
+};
 
-function parse(body: Buffer): unknown {
+const parse = (body: Buffer): unknown => {
   const text = body.toString('utf8').trim();
   if (text === '') throw invalid('invalid JSON: got EOF while reading request body');
   try {
@@ -45,14 +45,12 @@ function parse(body: Buffer): unknown {
     if (/after JSON/.test(message)) throw invalid('unexpected content after JSON', cause);
     throw invalid(`invalid JSON: ${message.slice(0, 200)}`, cause);
   }
-}
+};
 
-function dropPrototype(this: unknown, key: string, value: unknown): unknown {
-  return key === '__proto__' ? undefined : value;
-}
+const dropPrototype = (key: string, value: unknown): unknown => (key === '__proto__' ? undefined : value);
 
 /** The whole body. Throws invalid when it is too large or too slow. */
-async function readBody(exchange: Exchange): Promise<Buffer> {
+const readBody = async (exchange: Exchange): Promise<Buffer> => {
   const declared = Number(exchange.request.headers['content-length'] ?? 0);
   if (declared > LARGEST_JSON) throw tooLarge(exchange);
   const { upgrade } = exchange;
@@ -60,9 +58,9 @@ async function readBody(exchange: Exchange): Promise<Buffer> {
   // Node hands an upgrade's body over unparsed: the first Content-Length bytes of the socket.
   const body = upgrade.head.subarray(0, declared);
   return body.length === declared ? body : collect(exchange, upgrade.socket, declared, [body]);
-}
+};
 
-function collect(exchange: Exchange, source: Readable, wanted: number, chunks: Buffer[]): Promise<Buffer> {
+const collect = (exchange: Exchange, source: Readable, wanted: number, chunks: Buffer[]): Promise<Buffer> => {
   let size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   return new Promise<Buffer>((resolve, reject) => {
     const settle = (failure?: Error): void => {
@@ -92,9 +90,9 @@ function collect(exchange: Exchange, source: Readable, wanted: number, chunks: B
     const onClose = (): void => settle(invalid('the request body was cut off'));
     source.on('data', onData).on('end', onEnd).on('error', settle).on('close', onClose);
   });
-}
+};
 
-function tooLarge(exchange: Exchange): Error {
+const tooLarge = (exchange: Exchange): Error => {
   exchange.response.shouldKeepAlive = false;
   return invalid(`the request body is larger than ${LARGEST_JSON / 1024 / 1024} MiB`);
-}
+};

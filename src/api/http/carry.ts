@@ -32,11 +32,11 @@ const SILENCE_MS = 2000;
  * Resolves when the streams have ended, the user detached or the client is gone. What is carried may come later: the
  * client has its header already. Rejects where it never comes; the connection is then still the caller's.
  */
-export async function carry(
+export const carry = async (
   coming: Promise<Carried>,
   connection: Hijacked,
   carriage: Carriage,
-): Promise<void> {
+): Promise<void> => {
   const { output } = connection;
   // Read until the buffer is full: a connection that breaks is noticed before anything is carried.
   connection.input?.read(0);
@@ -63,15 +63,15 @@ export async function carry(
   streams.detach();
   if (carriage.gone.aborted) output.destroy();
   else connection.release();
-}
+};
 
 /** A stream that nobody asked for is read all the same: full pipes would stop the process. */
-function copy(
+const copy = (
   source: Streams['stdout'],
   wanted: boolean,
   output: Writable,
   number: StreamNumber | null,
-): Promise<void> {
+): Promise<void> => {
   if (wanted) return pump(source, output, number);
   return new Promise((resolve) => {
     source
@@ -80,9 +80,9 @@ function copy(
       .on('error', () => resolve())
       .resume();
   });
-}
+};
 
-function readInput(streams: Streams, { input }: Hijacked, carriage: Carriage, leave: () => void): void {
+const readInput = (streams: Streams, { input }: Hijacked, carriage: Carriage, leave: () => void): void => {
   const { stdin } = streams;
   if (input === null) return;
   if (stdin === null || !carriage.stdin) {
@@ -103,10 +103,10 @@ function readInput(streams: Streams, { input }: Hijacked, carriage: Carriage, le
   input.once('end', () => stdin.end());
   // Reading the request's body may have left the connection paused.
   input.resume();
-}
+};
 
 /** Resolves when nothing has been written for a while after the end of the process. */
-async function silenceAfter(exited: Promise<unknown>, output: Writable): Promise<void> {
+const silenceAfter = async (exited: Promise<unknown>, output: Writable): Promise<void> => {
   await exited;
   const socket: { readonly bytesWritten?: number } =
     'socket' in output && output.socket ? output.socket : output;
@@ -115,4 +115,4 @@ async function silenceAfter(exited: Promise<unknown>, output: Writable): Promise
     await new Promise((resolve) => setTimeout(resolve, SILENCE_MS).unref());
     now = socket.bytesWritten ?? 0;
   }
-}
+};

@@ -7,7 +7,7 @@ const DEFAULT_DETACH_KEYS: readonly number[] = [16, 17];
 const CONTROLS = '@abcdefghijklmnopqrstuvwxyz[\\]^_';
 
 /** `ctrl-p,ctrl-q`, `a`, `DEL`… as bytes; empty: the default. Throws invalid `Invalid detach keys (…) provided`. */
-export function parseDetachKeys(text: string): readonly number[] {
+export const parseDetachKeys = (text: string): readonly number[] => {
   if (text === '') return DEFAULT_DETACH_KEYS;
   if (text.length > 256) throw invalid('Invalid detach keys provided: too many');
   return text.split(',').map((key) => {
@@ -15,14 +15,14 @@ export function parseDetachKeys(text: string): readonly number[] {
     if (code === undefined) throw invalid(`Invalid detach keys (${text}) provided`);
     return code;
   });
-}
+};
 
-function keyCode(key: string): number | undefined {
+const keyCode = (key: string): number | undefined => {
   if (key.length === 1) return key.charCodeAt(0) & 0xff;
   if (key === 'DEL') return 127;
   const control = key.startsWith('ctrl-') && key.length === 6 ? CONTROLS.indexOf(key.slice(5)) : -1;
   return control < 0 ? undefined : control;
-}
+};
 
 export interface Typed {
   /** bytes to pass on */
@@ -35,7 +35,7 @@ export interface Typed {
  * A reader of what is typed. Bytes that may be the beginning of the sequence are held back until it is clear that
  * they are not.
  */
-export function detachReader(keys: readonly number[]): (chunk: Uint8Array) => Typed {
+export const detachReader = (keys: readonly number[]): ((chunk: Uint8Array) => Typed) => {
   let held = 0;
   return (chunk) => {
     const passed: number[] = [];
@@ -52,12 +52,12 @@ export function detachReader(keys: readonly number[]): (chunk: Uint8Array) => Ty
     }
     return { bytes: Buffer.from(passed), detached: false };
   };
-}
+};
 
 /** Length of the longest proper prefix of `keys` that ends the first `held` keys. */
-function longestPrefix(keys: readonly number[], held: number): number {
+const longestPrefix = (keys: readonly number[], held: number): number => {
   for (let length = held - 1; length > 0; length -= 1) {
     if (keys.slice(0, length).every((key, i) => key === keys[held - length + i])) return length;
   }
   return 0;
-}
+};

@@ -34,8 +34,8 @@ export interface Exchange {
 export type Handler = (exchange: Exchange) => void | Promise<void>;
 
 /** A parameter that the route's pattern names. Throws where pattern and handler disagree: a programming error. */
-export function param(exchange: Exchange, name: string): string {
+export const param = (exchange: Exchange, name: string): string => {
   const value = exchange.params[name];
   if (value === undefined) throw new Error(`the route has no parameter ${name}`);
   return value;
-}
+};

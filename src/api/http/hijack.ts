@@ -17,7 +17,7 @@ export interface Hijacked {
 }
 
 /** `multiplexed`: the stream carries stdout and stderr in frames (said in the content type since API 1.42). */
-export function hijack(exchange: Exchange, multiplexed: boolean): Hijacked {
+export const hijack = (exchange: Exchange, multiplexed: boolean): Hijacked => {
   const { upgrade, response } = exchange;
   if (upgrade === undefined) {
     response.useChunkedEncodingByDefault = false;
@@ -38,4 +38,4 @@ export function hijack(exchange: Exchange, multiplexed: boolean): Hijacked {
   const body = Number(exchange.request.headers['content-length'] ?? 0);
   if (upgrade.head.length > body) socket.unshift(upgrade.head.subarray(body));
   return { input: socket, output: socket, release };
-}
+};

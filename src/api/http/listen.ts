@@ -18,7 +18,7 @@ export interface Listening {
 const FIRST_PASSED_FD = 3;
 
 /** Opens every host; on a failure those already open are closed again. */
-export async function listenOn(hosts: readonly string[], options: Listening): Promise<readonly Server[]> {
+export const listenOn = async (hosts: readonly string[], options: Listening): Promise<readonly Server[]> => {
   const open: Server[] = [];
   try {
     for (const host of hosts) open.push(...(await listenOne(host, options)));
@@ -27,22 +27,22 @@ export async function listenOn(hosts: readonly string[], options: Listening): Pr
     for (const server of open) server.close();
     throw failure;
   }
-}
+};
 
-async function listenOne(host: string, options: Listening): Promise<readonly Server[]> {
+const listenOne = async (host: string, options: Listening): Promise<readonly Server[]> => {
   const [scheme, address] = split(host);
   if (scheme === 'unix') return [await listenUnix(address, options)];
   if (scheme === 'tcp') return [await listenTcp(address, options)];
   if (scheme === 'fd') return Promise.all(passed(address).map((fd) => listenPassed(fd, options)));
   throw invalid(`invalid host ${host}: use unix://, tcp:// or fd://`);
-}
+};
 
-function split(host: string): readonly [scheme: string, address: string] {
+const split = (host: string): readonly [scheme: string, address: string] => {
   const separator = host.indexOf('://');
   return separator < 0 ? ['', host] : [host.slice(0, separator), host.slice(separator + 3)];
-}
+};
 
-async function listenUnix(path: string, options: Listening): Promise<Server> {
+const listenUnix = async (path: string, options: Listening): Promise<Server> => {
   if (existsSync(path)) await removeStale(path);
   const server = options.server(false);
   // bind() happens inside listen(), before it returns: no moment in which others may connect.
@@ -54,9 +54,9 @@ async function listenUnix(path: string, options: Listening): Promise<Server> {
   const group = groupId(options.group);
   if (group !== undefined) chownSync(path, 0, group);
   return server;
-}
+};
 
-async function removeStale(path: string): Promise<void> {
+const removeStale = async (path: string): Promise<void> => {
   const answered = await new Promise<boolean>((resolve, reject) => {
     const probe = net.connect(path);
     probe.once('connect', () => {
@@ -70,10 +70,10 @@ async function removeStale(path: string): Promise<void> {
   });
   if (answered) throw conflict(`can't create unix socket ${path}: another daemon listens there`);
   unlinkSync(path);
-}
+};
 
 /** gid of a group's name (or of a number as text), from /etc/group. */
-function groupId(name: string): number | undefined {
+const groupId = (name: string): number | undefined => {
   if (/^\d{1,9}$/.test(name)) return Number(name);
   if (name === '' || !existsSync('/etc/group')) return undefined;
   for (const line of readFileSync('/etc/group', 'utf8').split('\n')) {
@@ -81,9 +81,9 @@ function groupId(name: string): number | undefined {
     if (group === name && id !== undefined) return Number(id);
   }
   return undefined;
-}
+};
 
-function listenTcp(address: string, options: Listening): Promise<Server> {
+const listenTcp = (address: string, options: Listening): Promise<Server> => {
   const found = /^(\[[0-9a-fA-F:.%]{1,60}\]|[^:/[\]]{0,255}):(\d{1,5})\/?$/.exec(address);
   if (found === null || Number(found[2]) > 65535) {
     throw invalid(`invalid bind address tcp://${address}: use tcp://address:port`);
@@ -93,9 +93,9 @@ function listenTcp(address: string, options: Listening): Promise<Server> {
   return started(server, () =>
     server.listen({ port: Number(found[2]), host: host === '' ? '0.0.0.0' : host }),
   );
-}
+};
 
-function passed(address: string): readonly number[] {
+const passed = (address: string): readonly number[] => {
   const count = Number(process.env.LISTEN_FDS ?? 0);
   if (Number(process.env.LISTEN_PID ?? 0) !== process.pid || !(count > 0)) {
     throw invalid('no sockets found via socket activation: make sure the service was started by systemd');
@@ -105,15 +105,15 @@ function passed(address: string): readonly number[] {
   const wanted = Number(address);
   if (!all.includes(wanted)) throw invalid(`failed to use fd://${address}: systemd passed no such socket`);
   return [wanted];
-}
+};
 
-function listenPassed(fd: number, options: Listening): Promise<Server> {
+const listenPassed = (fd: number, options: Listening): Promise<Server> => {
   const server = options.server(false);
   return started(server, () => server.listen({ fd }));
-}
+};
 
-function started(server: Server, listen: () => void): Promise<Server> {
-  return new Promise((resolve, reject) => {
+const started = (server: Server, listen: () => void): Promise<Server> =>
+  new Promise((resolve, reject) => {
     server.once('error', reject);
     server.once('listening', () => {
       server.off('error', reject);
@@ -121,4 +121,3 @@ function started(server: Server, listen: () => void): Promise<Server> {
     });
     listen();
   });
-}

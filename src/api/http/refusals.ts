@@ -32,7 +32,7 @@ const asBytes = (refusal: Refusal): string =>
   ].join('\r\n');
 
 /** `release`: ends a connection on which all has been said. */
-export function tellRefusals(server: Server, release: (socket: Duplex) => void): void {
+export const tellRefusals = (server: Server, release: (socket: Duplex) => void): void => {
   const answers = new WeakMap<Duplex, ServerResponse>();
   server.on('request', (request, response) => answers.set(request.socket, response));
   /** The bytes of an answer that has begun are not to be mixed with another's. */
@@ -58,4 +58,4 @@ export function tellRefusals(server: Server, release: (socket: Duplex) => void):
     response.writeHead(refusal.status, { ...headers, 'Content-Length': Buffer.byteLength(body(refusal)) });
     response.end(body(refusal));
   });
-}
+};

@@ -7,24 +7,24 @@ import type { Exchange } from './exchange.js';
 import { describeFailure, isFault } from './status.js';
 
 /** What is sent is named where it is sent, as in `sendJson<Answer<'IDResponse'>>(…)`: without a name nothing fits. */
-export function sendJson<T = never>(exchange: Exchange, status: number, value: NoInfer<T>): void {
+export const sendJson = <T = never>(exchange: Exchange, status: number, value: NoInfer<T>): void => {
   sendText(exchange, status, JSON.stringify(value));
-}
+};
 
 /** A value that is JSON already. */
-export function sendText(exchange: Exchange, status: number, json: string): void {
+export const sendText = (exchange: Exchange, status: number, json: string): void => {
   const body = Buffer.from(`${json}\n`);
   const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
   whenWritten(exchange, () => exchange.response.writeHead(status, headers).end(body));
-}
+};
 
-export function sendEmpty(exchange: Exchange, status = 204): void {
+export const sendEmpty = (exchange: Exchange, status = 204): void => {
   const headers = status === 204 || status === 304 ? {} : { 'Content-Length': 0 };
   whenWritten(exchange, () => exchange.response.writeHead(status, headers).end());
-}
+};
 
 /** What a client is told is not forgotten: the answer leaves when all that was commanded before it is on the disk. */
-function whenWritten(exchange: Exchange, send: () => void): void {
+const whenWritten = (exchange: Exchange, send: () => void): void => {
   const waiting = exchange.engine.written();
   if (waiting === undefined) send();
   else
@@ -32,21 +32,21 @@ function whenWritten(exchange: Exchange, send: () => void): void {
       .then(send, (cause: unknown) => refuse(exchange, internal('could not write to the disk', cause)))
       // A handler that failed behind its own answer has answered already.
       .catch(() => exchange.response.destroy());
-}
+};
 
-function refuse(exchange: Exchange, failure: Error): void {
+const refuse = (exchange: Exchange, failure: Error): void => {
   exchange.logger.error({ err: failure, url: exchange.request.url }, failure.message);
   const { status, message } = describeFailure(failure);
   exchange.response
     .writeHead(status, { 'Content-Type': 'application/json' })
     .end(JSON.stringify({ message }));
-}
+};
 
 const hungUp = ({ gone, request, response }: Exchange): boolean =>
   gone.aborted || response.destroyed || (request.destroyed && !request.complete);
 
 /** Sends `{"message": …}`; where the answer has begun, all that is left is to break it off. */
-export function sendFailure(exchange: Exchange, failure: unknown): void {
+export const sendFailure = (exchange: Exchange, failure: unknown): void => {
   const { status, message } = describeFailure(failure);
   if (isFault(failure)) {
     // Who hangs up breaks what was under way for it: that is the client's business, not a fault of the daemon's.
@@ -59,24 +59,24 @@ export function sendFailure(exchange: Exchange, failure: unknown): void {
   if (exchange.response.headersSent) exchange.response.destroy();
   else if (status === 304) sendEmpty(exchange, 304);
   else sendJson<Answer<'ErrorResponse'>>(exchange, status, { message });
-}
+};
 
 /** Opens a streamed answer: the client has the headers before the first byte of the body exists. */
-export function openStream(exchange: Exchange, contentType: string): void {
+export const openStream = (exchange: Exchange, contentType: string): void => {
   exchange.response.writeHead(200, { 'Content-Type': contentType });
   exchange.response.flushHeaders();
-}
+};
 
 /** Resolves when the client can take more, or is gone. */
-export async function writeChunk(exchange: Exchange, chunk: string | Uint8Array): Promise<void> {
+export const writeChunk = async (exchange: Exchange, chunk: string | Uint8Array): Promise<void> => {
   const { response, gone } = exchange;
   if (gone.aborted || response.destroyed) return;
   response.write(chunk);
   await drained(exchange);
-}
+};
 
 /** Resolves when what was written is on its way, or the client is gone; at once where little waits. */
-export async function drained({ response, gone }: Exchange): Promise<void> {
+export const drained = async ({ response, gone }: Exchange): Promise<void> => {
   if (!response.writableNeedDrain || gone.aborted) return;
   await new Promise<void>((resolve) => {
     const go = (): void => {
@@ -87,7 +87,7 @@ export async function drained({ response, gone }: Exchange): Promise<void> {
     response.once('drain', go);
     gone.addEventListener('abort', go, { once: true });
   });
-}
+};
 
 /** Bytes of one write, and of one turn of the event loop. */
 const BATCH = 64 * 1024;
@@ -96,10 +96,12 @@ const BATCH = 64 * 1024;
  * Many small pieces in few writes: those of one turn of the event loop go out together. `write` resolves when the client
  * can take more; after each full batch everybody else has had a turn, however fast the client reads.
  */
-export function batches(exchange: Exchange): {
+export const batches = (
+  exchange: Exchange,
+): {
   write(piece: Uint8Array): Promise<void>;
   end(): Promise<void>;
-} {
+} => {
   let waiting: Uint8Array[] = [];
   let length = 0;
   let timer: NodeJS.Immediate | undefined;
@@ -127,16 +129,16 @@ export function batches(exchange: Exchange): {
       await drained(exchange);
     },
   };
-}
+};
 
 /** Bytes of progress a client may lag behind before it counts as gone: lines cannot wait, and must not fill our memory. */
 const MOST_LAG = 64 * 1024 * 1024;
 
 /** Docker's progress stream: JSON lines; a failure before the first line is an ordinary error. */
-export async function sendProgress(
+export const sendProgress = async (
   exchange: Exchange,
   work: (progress: (line: Readonly<Record<string, unknown>>) => void) => Promise<void>,
-): Promise<void> {
+): Promise<void> => {
   const { response } = exchange;
   const progress = (line: Readonly<Record<string, unknown>>): void => {
     if (!response.headersSent) openStream(exchange, 'application/json');
@@ -155,4 +157,4 @@ export async function sendProgress(
   }
   if (!response.headersSent) openStream(exchange, 'application/json');
   response.end();
-}
+};

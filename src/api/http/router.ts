@@ -51,7 +51,7 @@ export interface Router {
   match(method: string, path: string): Match;
 }
 
-export function createRouter(routes: readonly Route[]): Router {
+export const createRouter = (routes: readonly Route[]): Router => {
   const literals = new Map<string, Route>();
   const patterns = new Map<string, Pattern[]>();
   for (const each of routes) {
@@ -70,9 +70,9 @@ export function createRouter(routes: readonly Route[]): Router {
       throw notFound('page not found');
     },
   };
-}
+};
 
-function compile(route: Route): Pattern {
+const compile = (route: Route): Pattern => {
   const names: string[] = [];
   const source = route.path.replace(/:([a-z]+)|[.*+?^${}()|[\]\\]/g, (text, name?: string) => {
     if (name === undefined) return `\\${text}`;
@@ -80,21 +80,21 @@ function compile(route: Route): Pattern {
     return '(.+)';
   });
   return { route, expression: new RegExp(`^${source}$`, 's'), names };
-}
+};
 
 const named = (pattern: Pattern, found: RegExpExecArray): Readonly<Record<string, string>> =>
   Object.fromEntries(pattern.names.map((name, i) => [name, found[i + 1] ?? '']));
 
-function decode(rawPath: string): string {
+const decode = (rawPath: string): string => {
   if (rawPath.length > LONGEST_PATH) throw notFound('page not found');
   try {
     return decodeURIComponent(rawPath);
   } catch (cause) {
     throw invalid('invalid URL escape in the path', cause);
   }
-}
+};
 
-function splitVersion(path: string): { version: string | undefined; path: string } {
+const splitVersion = (path: string): { version: string | undefined; path: string } => {
   const found = VERSIONED.exec(path);
   return found === null ? { version: undefined, path } : { version: found[1], path: found[2] ?? '/' };
-}
+};

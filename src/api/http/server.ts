@@ -42,7 +42,7 @@ const HEADERS_MS = 30_000;
 /** A client that does not get on with TLS is no connection yet: at most as many again, and not for long. */
 const HANDSHAKE_MS = 10_000;
 
-export function createServer(options: ServerOptions, tls: Tls | null): http.Server {
+export const createServer = (options: ServerOptions, tls: Tls | null): http.Server => {
   // Bodies may be layers of gigabytes: their time is not bounded here (JSON's is, in body.ts).
   const settings = {
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -87,14 +87,14 @@ export function createServer(options: ServerOptions, tls: Tls | null): http.Serv
     upgrade(options, server, connections, tls !== null, request, socket, head),
   );
   return server;
-}
+};
 
-async function serve(
+const serve = async (
   options: ServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
   taken?: Upgrade & { readonly match: Match },
-): Promise<void> {
+): Promise<void> => {
   const url = splitUrl(request);
   const gone = new AbortController();
   // Aborting makes an exception with its stack: only for whoever still waits for something.
@@ -138,16 +138,16 @@ async function serve(
       response.once('close', () => options.closing.removeEventListener('abort', leave));
     }
   }
-}
+};
 
-function setHeaders(options: ServerOptions, response: ServerResponse): void {
+const setHeaders = (options: ServerOptions, response: ServerResponse): void => {
   response.setHeader('Api-Version', MAX_API_VERSION);
   response.setHeader('Docker-Experimental', 'false');
   response.setHeader('Ostype', 'linux');
   response.setHeader('Server', `Viaduct/${options.release} (linux)`);
-}
+};
 
-function splitUrl(request: IncomingMessage): { path: string; query: string } {
+const splitUrl = (request: IncomingMessage): { path: string; query: string } => {
   const url = request.url ?? '/';
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
@@ -156,9 +156,9 @@ function splitUrl(request: IncomingMessage): { path: string; query: string } {
     path: path.startsWith('/') ? path : path.replace(/^[a-z]{1,8}:\/\/[^/]{0,300}/i, ''),
     query: mark < 0 ? '' : url.slice(mark + 1),
   };
-}
+};
 
-function upgrade(
+const upgrade = (
   options: ServerOptions,
   server: http.Server,
   connections: Connections,
@@ -166,7 +166,7 @@ function upgrade(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-): void {
+): void => {
   const match = hijacking(options, request);
   if (match === undefined) {
     handBack(server, encrypted, request, socket, head);
@@ -180,14 +180,14 @@ function upgrade(
   const release = (): void => connections.release(socket);
   response.once('prefinish', release);
   void serve(options, request, response, { match, socket, head, release });
-}
+};
 
 /**
  * Requests that make Node let go of the connection although they do not ask for it: it looks at `upgrade` once the headers
  * are there, and hands the socket and all that follows to whoever listens for upgrades.
  */
-function takingOver(wanted: (request: IncomingMessage) => boolean): typeof IncomingMessage {
-  return class extends IncomingMessage {
+const takingOver = (wanted: (request: IncomingMessage) => boolean): typeof IncomingMessage =>
+  class extends IncomingMessage {
     #asked: unknown = null;
     set upgrade(asked: unknown) {
       // Node's constructor sets it before there is a field to keep it in.
@@ -197,9 +197,8 @@ function takingOver(wanted: (request: IncomingMessage) => boolean): typeof Incom
       return Boolean(this.#asked) || wanted(this);
     }
   };
-}
 
-function hijacking(options: ServerOptions, request: IncomingMessage): Match | undefined {
+const hijacking = (options: ServerOptions, request: IncomingMessage): Match | undefined => {
   const { upgrade: wish, 'transfer-encoding': encoding } = request.headers;
   if (wish !== undefined && wish.toLowerCase() !== 'tcp') return undefined;
   // A chunked body cannot be told from what follows it once Node has let go of the parser.
@@ -211,18 +210,18 @@ function hijacking(options: ServerOptions, request: IncomingMessage): Match | un
     // The ordinary way answers with the error.
     return undefined;
   }
-}
+};
 
 const NOT_HANDED_BACK = ['upgrade', 'connection', 'http2-settings'];
 
 /** Puts the request back onto the connection without its wish to upgrade, and lets the server read it anew. */
-function handBack(
+const handBack = (
   server: http.Server,
   encrypted: boolean,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-): void {
+): void => {
   const lines = [`${request.method} ${request.url} HTTP/${request.httpVersion}`];
   for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
     const name = request.rawHeaders[i] ?? '';
@@ -230,4 +229,4 @@ function handBack(
   }
   socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
   server.emit(encrypted ? 'secureConnection' : 'connection', socket);
-}
+};

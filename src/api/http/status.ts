@@ -16,10 +16,10 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
 };
 
 /** Status and text of anything thrown. What nobody typed is an internal error. */
-export function describeFailure(failure: unknown): { readonly status: number; readonly message: string } {
+export const describeFailure = (failure: unknown): { readonly status: number; readonly message: string } => {
   if (failure instanceof ViaductError) return { status: STATUS[failure.kind], message: failure.message };
   return { status: STATUS.internal, message: failure instanceof Error ? failure.message : String(failure) };
-}
+};
 
 /** Is it something to look into? 501 and 503 are answers. */
 export const isFault = (failure: unknown): boolean =>

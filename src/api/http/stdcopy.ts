@@ -11,20 +11,20 @@ export type StreamNumber = typeof STDOUT | typeof STDERR | typeof SYSTEM_ERROR;
 
 const HEADER_BYTES = 8;
 
-export function frame(stream: StreamNumber, bytes: Uint8Array): Buffer {
+export const frame = (stream: StreamNumber, bytes: Uint8Array): Buffer => {
   const framed = Buffer.allocUnsafe(HEADER_BYTES + bytes.length);
   framed.writeUInt32BE(stream * 0x1000000, 0);
   framed.writeUInt32BE(bytes.length, 4);
   framed.set(bytes, HEADER_BYTES);
   return framed;
-}
+};
 
 /**
  * Copies until the source ends; a slow reader pauses the source. `null`: raw, without frames.
  * Resolves at the source's end and also when either side is gone.
  */
-export function pump(source: Readable, sink: Writable, stream: StreamNumber | null): Promise<void> {
-  return new Promise((resolve) => {
+export const pump = (source: Readable, sink: Writable, stream: StreamNumber | null): Promise<void> =>
+  new Promise((resolve) => {
     const onDrain = (): void => {
       source.resume();
     };
@@ -48,4 +48,3 @@ export function pump(source: Readable, sink: Writable, stream: StreamNumber | nu
     sink.on('close', stop);
     if (source.destroyed || source.readableEnded || sink.destroyed) stop();
   });
-}

@@ -4,11 +4,11 @@ import { pipeline } from 'node:stream/promises';
 import type { Exchange } from './exchange.js';
 
 /** Sends a tar; a failure on the way breaks the connection, so that nobody takes half of it for the whole. */
-export async function sendTar(
+export const sendTar = async (
   exchange: Exchange,
   tar: Readable,
   headers: Readonly<Record<string, string>> = {},
-): Promise<void> {
+): Promise<void> => {
   exchange.gone.addEventListener('abort', () => tar.destroy(), { once: true });
   exchange.response.writeHead(200, { ...headers, 'Content-Type': 'application/x-tar' });
   try {
@@ -17,4 +17,4 @@ export async function sendTar(
     exchange.logger.warn({ err: failure, url: exchange.request.url }, 'a stream of files was cut off');
     exchange.response.destroy();
   }
-}
+};

@@ -29,7 +29,7 @@ export interface InspectView extends ContainerView {
 }
 
 /** `GET /containers/{id}/json`; the top-level addresses of old API versions are kept for every version. */
-export function presentInspect(view: InspectView, minor: number): Answer<'ContainerInspectResponse'> {
+export const presentInspect = (view: InspectView, minor: number): Answer<'ContainerInspectResponse'> => {
   const { container, paths } = view;
   return {
     Id: container.id,
@@ -63,9 +63,9 @@ export function presentInspect(view: InspectView, minor: number): Answer<'Contai
     Config: presentConfig(container, minor),
     NetworkSettings: presentNetworkSettings(view, minor),
   };
-}
+};
 
-function presentConfig(container: Container, minor: number): Answer<'ContainerConfig'> {
+const presentConfig = (container: Container, minor: number): Answer<'ContainerConfig'> => {
   const { config, networks, hostConfig } = container;
   const mac = networks.find(({ name }) => name === hostConfig.NetworkMode)?.settings.mac ?? '';
   return {
@@ -75,9 +75,9 @@ function presentConfig(container: Container, minor: number): Answer<'ContainerCo
       config.Volumes === undefined || Object.keys(config.Volumes ?? {}).length === 0 ? null : config.Volumes,
     MacAddress: mac === '' || minor >= 52 ? undefined : mac,
   };
-}
+};
 
-function presentNetworkSettings(view: ContainerView, minor: number): Answer<'NetworkSettings'> {
+const presentNetworkSettings = (view: ContainerView, minor: number): Answer<'NetworkSettings'> => {
   const { container, sandbox } = view;
   const owner = { id: container.id, hostname: container.config.Hostname };
   const networks = Object.fromEntries(
@@ -104,7 +104,7 @@ function presentNetworkSettings(view: ContainerView, minor: number): Answer<'Net
     MacAddress: bridge?.MacAddress ?? '',
     Networks: networks,
   };
-}
+};
 
 const presentMount = (mount: MountPoint): Answer<'MountPoint'> => ({
   Type: mount.type,
@@ -120,12 +120,12 @@ const presentMount = (mount: MountPoint): Answer<'MountPoint'> => ({
 const quote = (word: string): string => (word.includes(' ') ? `'${word}'` : word);
 
 /** One row of `GET /containers/json`. `image`: the name to show; `now` in milliseconds. */
-export function presentSummary(
+export const presentSummary = (
   view: ContainerView,
   image: string,
   now: number,
   minor: number,
-): Answer<'ContainerSummary'> {
+): Answer<'ContainerSummary'> => {
   const { container } = view;
   return {
     Id: container.id,
@@ -155,4 +155,4 @@ export function presentSummary(
     },
     Mounts: container.mounts.map(presentMount),
   };
-}
+};

@@ -5,7 +5,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 /** Like Go's units.HumanDuration; milliseconds in. */
-export function humanDuration(ms: number): string {
+export const humanDuration = (ms: number): string => {
   const seconds = Math.floor(ms / SECOND);
   if (seconds < 1) return 'Less than a second';
   if (seconds === 1) return '1 second';
@@ -21,4 +21,4 @@ export function humanDuration(ms: number): string {
   if (hours < 24 * 60) return `${Math.floor(hours / 24 / 7)} weeks`;
   if (hours < 24 * 365 * 2) return `${Math.floor(hours / 24 / 30)} months`;
   return `${Math.floor(hours / 24 / 365)} years`;
-}
+};

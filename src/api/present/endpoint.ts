@@ -31,7 +31,7 @@ const nullWhereEmpty = <T extends object>(value: T): T | null =>
 type Asked = 'IPAMConfig' | 'Links' | 'Aliases' | 'DriverOpts' | 'DNSNames';
 
 /** Fields that `ps` shows, too. */
-function presentAddresses(attachment: Attachment): Omit<Answer<'EndpointSettings'>, Asked> {
+const presentAddresses = (attachment: Attachment): Omit<Answer<'EndpointSettings'>, Asked> => {
   const { endpoint, network, settings } = attachment;
   const [ipv4, length4] = split(endpoint?.ipv4);
   const [ipv6, length6] = split(endpoint?.ipv6);
@@ -58,13 +58,13 @@ function presentAddresses(attachment: Attachment): Omit<Answer<'EndpointSettings
     GlobalIPv6PrefixLen: length6,
     GwPriority: settings.gwPriority,
   };
-}
+};
 
-function presentIpam({ ipv4, ipv6, linkLocal }: EndpointSettings): Answer<'EndpointIPAMConfig'> | null {
+const presentIpam = ({ ipv4, ipv6, linkLocal }: EndpointSettings): Answer<'EndpointIPAMConfig'> | null => {
   const LinkLocalIPs = linkLocal.length === 0 ? undefined : linkLocal;
   const asked = ipv4 ?? ipv6 ?? LinkLocalIPs;
   return asked === undefined ? null : { IPv4Address: ipv4, IPv6Address: ipv6, LinkLocalIPs };
-}
+};
 
 export interface Owner {
   readonly id: string;
@@ -72,11 +72,11 @@ export interface Owner {
 }
 
 /** Before API 1.45 aliases also held the short id and the hostname. */
-export function presentEndpoint(
+export const presentEndpoint = (
   attachment: Attachment,
   owner: Owner,
   minor: number,
-): Answer<'EndpointSettings'> {
+): Answer<'EndpointSettings'> => {
   const { settings, endpoint, name } = attachment;
   const userDefined = !['bridge', 'host', 'none'].includes(name);
   const aliases =
@@ -91,7 +91,7 @@ export function presentEndpoint(
     ...presentAddresses(attachment),
     DNSNames: endpoint === undefined || endpoint.dnsNames.length === 0 ? null : endpoint.dnsNames,
   };
-}
+};
 
 export const presentEndpointSummary = (attachment: Attachment): Answer<'EndpointSettings'> => ({
   IPAMConfig: presentIpam(attachment.settings),

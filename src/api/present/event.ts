@@ -6,7 +6,7 @@ import type { Answer } from '../schema/answer.js';
  * Containers' and images' events repeat themselves in `status`, `id` and `from`. Docker leaves those out from API 1.52 on;
  * docker-compose 1.29 asks for the newest version and fails without `id`, so here every version has them.
  */
-export function presentEvent(event: EngineEvent): string {
+export const presentEvent = (event: EngineEvent): string => {
   const { type, action, actor } = event;
   const legacy = type === 'container' || type === 'image';
   const fields: Omit<Answer<'EventMessage'>, 'timeNano'> = {
@@ -21,4 +21,4 @@ export function presentEvent(event: EngineEvent): string {
   };
   // Nanoseconds do not fit a JavaScript number.
   return `${JSON.stringify(fields).slice(0, -1)},"timeNano":${event.timeNano}}\n`;
-}
+};

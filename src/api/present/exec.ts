@@ -2,7 +2,7 @@
 import type { ExecInstance } from '../../engine/contract.js';
 import type { Answer } from '../schema/answer.js';
 
-export function presentExec(exec: ExecInstance): Answer<'ExecInspectResponse'> {
+export const presentExec = (exec: ExecInstance): Answer<'ExecInspectResponse'> => {
   const { request } = exec;
   return {
     ID: exec.id,
@@ -23,4 +23,4 @@ export function presentExec(exec: ExecInstance): Answer<'ExecInspectResponse'> {
     DetachKeys: '',
     Pid: exec.pid,
   };
-}
+};

@@ -96,7 +96,7 @@ export interface HostConfigContext {
 }
 
 /** Where an empty value means the daemon's default, the default is shown. */
-export function presentHostConfig(host: HostConfig, context: HostConfigContext): Answer<'HostConfig'> {
+export const presentHostConfig = (host: HostConfig, context: HostConfigContext): Answer<'HostConfig'> => {
   const open = host.Privileged === true;
   const links = context.links?.map(({ target, alias }) => `${target}:${alias}`) ?? host.Links ?? [];
   return {
@@ -115,13 +115,13 @@ export function presentHostConfig(host: HostConfig, context: HostConfigContext):
     ReadonlyPaths: host.ReadonlyPaths ?? (open ? null : READONLY_PATHS),
     Links: presentLinks(links, context),
   };
-}
+};
 
 /** `web:db` of container `app` is shown as `/web:/app/db`. */
-function presentLinks(links: readonly string[], context: HostConfigContext): readonly string[] | null {
+const presentLinks = (links: readonly string[], context: HostConfigContext): readonly string[] | null => {
   if (links.length === 0) return null;
   return links.map((link) => {
     const [reference = '', alias = reference] = link.split(':', 2);
     return `/${context.nameOf(reference)}:/${context.name}/${alias}`;
   });
-}
+};

@@ -2,16 +2,16 @@
 import type { LogLine } from '../../runtime/contract.js';
 
 /** `details` shows the attributes of a log driver; there are none, but their place is kept as in Docker. */
-export function presentLogLine(
+export const presentLogLine = (
   line: LogLine,
   form: { readonly timestamps: boolean; readonly details: boolean },
-): Buffer {
+): Buffer => {
   const prefix = `${form.timestamps ? `${fixedNanoseconds(line.time)} ` : ''}${form.details ? ' ' : ''}`;
   return prefix === '' ? line.text : Buffer.concat([Buffer.from(prefix), line.text]);
-}
+};
 
 /** RFC 3339 with exactly nine digits, so that every line's text begins in the same column. */
-export function fixedNanoseconds(time: string): string {
+export const fixedNanoseconds = (time: string): string => {
   const found = /^(.{19})(?:\.(\d{1,9})\d*)?(.*)$/.exec(time);
   return found === null ? time : `${found[1]}.${(found[2] ?? '').padEnd(9, '0')}${found[3]}`;
-}
+};

@@ -4,30 +4,28 @@ import type { IpamConfig, Network } from '../../model/network.js';
 import type { AddressCount } from '../../model/pool.js';
 import type { Answer } from '../schema/answer.js';
 
-export function presentNetwork(network: Network): Answer<'NetworkSummary'> {
-  return {
-    Name: network.name,
-    Id: network.id,
-    Created: network.createdAt,
-    Scope: network.scope,
-    Driver: network.driver,
-    EnableIPv4: network.ipv4,
-    EnableIPv6: network.ipv6,
-    IPAM: {
-      Driver: network.ipam.driver,
-      // Nobody gave options to the daemon's own.
-      Options: network.predefined ? null : network.ipam.options,
-      Config: network.ipam.config.length === 0 ? null : network.ipam.config.map(presentIpamConfig),
-    },
-    Internal: network.internal,
-    Attachable: network.attachable,
-    Ingress: false,
-    ConfigFrom: { Network: network.configFrom },
-    ConfigOnly: network.configOnly,
-    Options: network.options,
-    Labels: network.labels,
-  };
-}
+export const presentNetwork = (network: Network): Answer<'NetworkSummary'> => ({
+  Name: network.name,
+  Id: network.id,
+  Created: network.createdAt,
+  Scope: network.scope,
+  Driver: network.driver,
+  EnableIPv4: network.ipv4,
+  EnableIPv6: network.ipv6,
+  IPAM: {
+    Driver: network.ipam.driver,
+    // Nobody gave options to the daemon's own.
+    Options: network.predefined ? null : network.ipam.options,
+    Config: network.ipam.config.length === 0 ? null : network.ipam.config.map(presentIpamConfig),
+  },
+  Internal: network.internal,
+  Attachable: network.attachable,
+  Ingress: false,
+  ConfigFrom: { Network: network.configFrom },
+  ConfigOnly: network.configOnly,
+  Options: network.options,
+  Labels: network.labels,
+});
 
 const presentIpamConfig = ({ subnet, range, gateway, auxiliary }: IpamConfig): Answer<'IPAMConfig'> => ({
   Subnet: subnet,

@@ -6,7 +6,7 @@ import type { Answer } from '../schema/answer.js';
 type HostPort = Answer<'PortBinding'>;
 
 /** `NetworkSettings.Ports`: every exposed port, with its host addresses or null. */
-export function presentPortMap(endpoints: readonly Endpoint[]): Answer<'PortMap'> {
+export const presentPortMap = (endpoints: readonly Endpoint[]): Answer<'PortMap'> => {
   const lists = new Map<number, HostPort[] | null>();
   for (const { exposed, bindings } of endpoints) {
     for (const { port, protocol } of exposed) {
@@ -26,12 +26,12 @@ export function presentPortMap(endpoints: readonly Endpoint[]): Answer<'PortMap'
   const ports: Record<string, readonly HostPort[] | null> = {};
   for (const [code, list] of lists) ports[textAt(code)] = list;
   return ports;
-}
+};
 
 type PortSummary = Answer<'PortSummary'>;
 
 /** `Ports` of `ps`. */
-export function presentPortSummaries(endpoints: readonly Endpoint[]): readonly PortSummary[] {
+export const presentPortSummaries = (endpoints: readonly Endpoint[]): readonly PortSummary[] => {
   const summaries: PortSummary[] = [];
   const published = new Set<number>();
   for (const endpoint of endpoints) {
@@ -59,4 +59,4 @@ export function presentPortSummaries(endpoints: readonly Endpoint[]): readonly P
     }
   }
   return summaries;
-}
+};

@@ -6,22 +6,20 @@ import { humanDuration } from './duration.js';
 
 const isUp = (state: ContainerState): boolean => ['running', 'paused', 'restarting'].includes(state.status);
 
-export function presentState(state: ContainerState): Answer<'ContainerState'> {
-  return {
-    Status: state.status,
-    Running: isUp(state),
-    Paused: state.status === 'paused',
-    Restarting: state.status === 'restarting',
-    OOMKilled: state.oomKilled,
-    Dead: state.status === 'dead',
-    Pid: state.pid,
-    ExitCode: state.exitCode,
-    Error: state.error,
-    StartedAt: state.startedAt,
-    FinishedAt: state.finishedAt,
-    Health: state.health && presentHealth(state.health),
-  };
-}
+export const presentState = (state: ContainerState): Answer<'ContainerState'> => ({
+  Status: state.status,
+  Running: isUp(state),
+  Paused: state.status === 'paused',
+  Restarting: state.status === 'restarting',
+  OOMKilled: state.oomKilled,
+  Dead: state.status === 'dead',
+  Pid: state.pid,
+  ExitCode: state.exitCode,
+  Error: state.error,
+  StartedAt: state.startedAt,
+  FinishedAt: state.finishedAt,
+  Health: state.health && presentHealth(state.health),
+});
 
 const presentHealth = ({ status, failingStreak, log }: Health): Answer<'Health'> => ({
   Status: status,
@@ -37,7 +35,7 @@ const presentHealth = ({ status, failingStreak, log }: Health): Answer<'Health'>
 const HEALTH = { starting: 'health: starting', healthy: 'healthy', unhealthy: 'unhealthy' } as const;
 
 /** `Up 3 minutes (healthy)`, `Exited (0) 2 hours ago`…; `now` in milliseconds since the epoch. */
-export function presentStatus(state: ContainerState, now: number): string {
+export const presentStatus = (state: ContainerState, now: number): string => {
   const since = (time: string): string => humanDuration(now - milliseconds(time));
   switch (state.status) {
     case 'created':
@@ -55,4 +53,4 @@ export function presentStatus(state: ContainerState, now: number): string {
     case 'dead':
       return 'Dead';
   }
-}
+};

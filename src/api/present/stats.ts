@@ -13,11 +13,11 @@ export interface Reading {
 const NEVER = '0001-01-01T00:00:00Z';
 
 /** `before`: the reading that went before; clients compute the processor's percentage from the two. */
-export function presentStats(
+export const presentStats = (
   container: Container,
   reading: Reading,
   before: Reading | undefined,
-): Answer<'ContainerStatsResponse'> {
+): Answer<'ContainerStatsResponse'> => {
   const { usage } = reading;
   return {
     name: `/${container.name}`,
@@ -34,20 +34,18 @@ export function presentStats(
     memory_stats: presentMemory(usage),
     networks: usage?.networks && presentInterfaces(usage.networks),
   };
-}
+};
 
-function presentCpu(usage: Usage | undefined): Answer<'ContainerCPUStats'> {
-  return {
-    cpu_usage: {
-      total_usage: usage?.cpuNanoseconds ?? 0,
-      usage_in_kernelmode: usage?.cpuSystemNanoseconds ?? 0,
-      usage_in_usermode: usage?.cpuUserNanoseconds ?? 0,
-    },
-    system_cpu_usage: usage?.hostCpuNanoseconds,
-    online_cpus: usage?.onlineCpus,
-    throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 },
-  };
-}
+const presentCpu = (usage: Usage | undefined): Answer<'ContainerCPUStats'> => ({
+  cpu_usage: {
+    total_usage: usage?.cpuNanoseconds ?? 0,
+    usage_in_kernelmode: usage?.cpuSystemNanoseconds ?? 0,
+    usage_in_usermode: usage?.cpuUserNanoseconds ?? 0,
+  },
+  system_cpu_usage: usage?.hostCpuNanoseconds,
+  online_cpus: usage?.onlineCpus,
+  throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 },
+});
 
 /** Clients subtract `inactive_file` from the usage: cache is not use. */
 const presentMemory = (usage: Usage | undefined): Answer<'ContainerMemoryStats'> =>
@@ -59,7 +57,7 @@ const presentMemory = (usage: Usage | undefined): Answer<'ContainerMemoryStats'>
         limit: usage.memoryLimitBytes,
       };
 
-function presentBlockIo(usage: Usage | undefined): Answer<'ContainerBlkioStats'> {
+const presentBlockIo = (usage: Usage | undefined): Answer<'ContainerBlkioStats'> => {
   const bytes =
     usage === undefined
       ? null
@@ -77,7 +75,7 @@ function presentBlockIo(usage: Usage | undefined): Answer<'ContainerBlkioStats'>
     io_time_recursive: null,
     sectors_recursive: null,
   };
-}
+};
 
 const presentInterfaces = (
   networks: NonNullable<Usage['networks']>,

@@ -43,44 +43,46 @@ export interface DaemonFacts {
  */
 const MOBY = '29.0.0';
 
-export function presentVersion(host: HostFacts, daemon: DaemonFacts, node: string): Answer<'SystemVersion'> {
-  return {
-    Platform: { Name: `Viaduct ${daemon.release}` },
-    Components: [
-      {
-        // The client looks for this name and prints the rest below it.
-        Name: 'Engine',
-        Version: MOBY,
-        Details: {
-          ApiVersion: MAX_API_VERSION,
-          Arch: host.architecture,
-          Experimental: 'false',
-          GoVersion: `none (Node ${node})`,
-          KernelVersion: host.kernel,
-          MinAPIVersion: MIN_API_VERSION,
-          Os: 'linux',
-        },
+export const presentVersion = (
+  host: HostFacts,
+  daemon: DaemonFacts,
+  node: string,
+): Answer<'SystemVersion'> => ({
+  Platform: { Name: `Viaduct ${daemon.release}` },
+  Components: [
+    {
+      // The client looks for this name and prints the rest below it.
+      Name: 'Engine',
+      Version: MOBY,
+      Details: {
+        ApiVersion: MAX_API_VERSION,
+        Arch: host.architecture,
+        Experimental: 'false',
+        GoVersion: `none (Node ${node})`,
+        KernelVersion: host.kernel,
+        MinAPIVersion: MIN_API_VERSION,
+        Os: 'linux',
       },
-      { Name: 'Viaduct', Version: daemon.release, Details: {} },
-      { Name: daemon.runtime.name, Version: daemon.runtime.version, Details: {} },
-    ],
-    Version: MOBY,
-    ApiVersion: MAX_API_VERSION,
-    MinAPIVersion: MIN_API_VERSION,
-    Os: 'linux',
-    Arch: host.architecture,
-    KernelVersion: host.kernel,
-    GitCommit: '',
-    GoVersion: `none (Node ${node})`,
-    BuildTime: '',
-  };
-}
+    },
+    { Name: 'Viaduct', Version: daemon.release, Details: {} },
+    { Name: daemon.runtime.name, Version: daemon.runtime.version, Details: {} },
+  ],
+  Version: MOBY,
+  ApiVersion: MAX_API_VERSION,
+  MinAPIVersion: MIN_API_VERSION,
+  Os: 'linux',
+  Arch: host.architecture,
+  KernelVersion: host.kernel,
+  GitCommit: '',
+  GoVersion: `none (Node ${node})`,
+  BuildTime: '',
+});
 
 const count = (all: readonly ContainerStatus[], ...wanted: readonly ContainerStatus[]): number =>
   all.filter((status) => wanted.includes(status)).length;
 
 /** `minor`: of the API version. */
-export function presentInfo(host: HostFacts, daemon: DaemonFacts, minor: number): Answer<'SystemInfo'> {
+export const presentInfo = (host: HostFacts, daemon: DaemonFacts, minor: number): Answer<'SystemInfo'> => {
   const { config } = daemon;
   const running = count(daemon.containers, 'running', 'restarting');
   const paused = count(daemon.containers, 'paused');
@@ -164,7 +166,7 @@ export function presentInfo(host: HostFacts, daemon: DaemonFacts, minor: number)
     CDISpecDirs: [],
     Warnings: presentWarnings(daemon, host),
   };
-}
+};
 
 const presentRegistries = (config: DaemonConfig): Answer<'RegistryServiceConfig'> => ({
   AllowNondistributableArtifactsCIDRs: null,
@@ -182,7 +184,7 @@ const presentRegistries = (config: DaemonConfig): Answer<'RegistryServiceConfig'
   Mirrors: config.registryMirrors,
 });
 
-function presentWarnings({ config, warnings }: DaemonFacts, host: HostFacts): readonly string[] {
+const presentWarnings = ({ config, warnings }: DaemonFacts, host: HostFacts): readonly string[] => {
   const open = config.hosts
     .filter((host) => host.startsWith('tcp://') && config.tls?.verify !== true)
     .map(
@@ -191,7 +193,7 @@ function presentWarnings({ config, warnings }: DaemonFacts, host: HostFacts): re
     );
   const forwarding = host.ipv4Forwarding ? [] : ['IPv4 forwarding is disabled'];
   return [...open, ...forwarding, ...warnings].map((each) => `WARNING: ${each}`);
-}
+};
 
 /** Of `/viaduct/dropped`, which Docker has not. */
 export const presentDropped = (dropped: readonly DroppedPackets[]) =>

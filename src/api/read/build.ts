@@ -16,7 +16,7 @@ const buildArgsSchema = z.record(z.string(), z.string().nullable());
 const namesSchema = z.array(z.string());
 
 /** Throws invalid, and not-implemented for what only BuildKit or a fetch of remote contexts could do. */
-function checkDoable(exchange: Exchange): void {
+const checkDoable = (exchange: Exchange): void => {
   const version = text(exchange, 'version');
   if (version === '2')
     throw notImplemented('BuildKit is not supported by this daemon: set DOCKER_BUILDKIT=0 and build again');
@@ -40,7 +40,7 @@ function checkDoable(exchange: Exchange): void {
     throw notImplemented('a cgroup parent for builds is not supported: their containers are in the daemon’s');
   if (!['', '[]', 'null'].includes(text(exchange, 'outputs')))
     throw notImplemented('outputs are not supported by the classic builder');
-}
+};
 
 const numbers = {
   Memory: 'memory',
@@ -52,7 +52,7 @@ const numbers = {
 } as const;
 
 /** The containers of RUN, with what `docker run` would take for the same. */
-function readHostConfig(exchange: Exchange): HostConfig {
+const readHostConfig = (exchange: Exchange): HostConfig => {
   const mode = text(exchange, 'networkmode');
   const limits = Object.entries(numbers).map(([field, name]) => [field, integer(exchange, name) ?? 0]);
   const decoded = decode(hostConfigSchema, {
@@ -68,16 +68,16 @@ function readHostConfig(exchange: Exchange): HostConfig {
   const { HostConfig: _host, NetworkingConfig: _networks, ...config } = decode(createSchema, {});
   validateContainer(config, host);
   return host;
-}
+};
 
 /** `X-Registry-Config`: credentials by registry. Unreadable ones count as none, as in Docker. */
-function readAuths(exchange: Exchange): Readonly<Record<string, RegistryAuth>> {
+const readAuths = (exchange: Exchange): Readonly<Record<string, RegistryAuth>> => {
   const read = z.record(z.string(), authSchema).safeParse(headerJson(exchange, 'x-registry-config'));
   return read.success ? read.data : {};
-}
+};
 
 /** Throws invalid, not-implemented. */
-export function readBuild(exchange: Exchange): BuildRequest {
+export const readBuild = (exchange: Exchange): BuildRequest => {
   checkDoable(exchange);
   const cacheFrom = jsonParameter(exchange, 'cachefrom', 'cache-from') ?? [];
   const sources = decode(namesSchema, cacheFrom);
@@ -96,4 +96,4 @@ export function readBuild(exchange: Exchange): BuildRequest {
     hostConfig: readHostConfig(exchange),
     auths: readAuths(exchange),
   };
-}
+};

@@ -22,10 +22,10 @@ export interface CreateParameters {
 type Networks = readonly { readonly network: string; readonly settings: EndpointSettings }[];
 
 /** Throws invalid, in moby's words. */
-export function readCreate(
+export const readCreate = (
   body: unknown,
   parameters: CreateParameters,
-): { readonly request: ContainerCreateRequest; readonly warnings: readonly string[] } {
+): { readonly request: ContainerCreateRequest; readonly warnings: readonly string[] } => {
   if (body === undefined) throw invalid('invalid JSON: got EOF while reading request body');
   if (!hasConfig(body)) throw invalid('config cannot be empty in order to create a container');
   const decoded = decode(createSchema, body);
@@ -48,15 +48,15 @@ export function readCreate(
     },
     warnings,
   };
-}
+};
 
-function hasConfig(body: unknown): boolean {
+const hasConfig = (body: unknown): boolean => {
   if (typeof body !== 'object' || body === null) return false;
   const known = new Set(CONFIG_FIELDS.map((name) => name.toLowerCase()));
   return Object.entries(body).some(([key, value]) => value !== null && known.has(key.toLowerCase()));
-}
+};
 
-function readConfig(body: CreateBody, minor: number): ContainerConfig {
+const readConfig = (body: CreateBody, minor: number): ContainerConfig => {
   // The MAC address of the whole container is the endpoint's (see placeMac); the rest is as sent.
   const { HostConfig: _host, NetworkingConfig: _networks, MacAddress: _mac, ...config } = body;
   const { Healthcheck: check, ExposedPorts: exposed, ...others } = config;
@@ -68,9 +68,9 @@ function readConfig(body: CreateBody, minor: number): ContainerConfig {
       ? {}
       : { Healthcheck: minor >= 44 && interval !== undefined ? check : olderCheck }),
   };
-}
+};
 
-function readHostConfig(body: CreateBody, minor: number, warnings: string[]): HostConfig {
+const readHostConfig = (body: CreateBody, minor: number, warnings: string[]): HostConfig => {
   const sent = body.HostConfig ?? decode(hostConfigSchema, {});
   if (minor >= 52) warnOfEmptyBindings(sent.PortBindings, warnings);
   checkMounts(sent.Mounts ?? [], minor);
@@ -83,9 +83,9 @@ function readHostConfig(body: CreateBody, minor: number, warnings: string[]): Ho
     PidsLimit: PidsLimit !== null && PidsLimit <= 0 ? null : PidsLimit,
     PortBindings: normalisePortBindings(PortBindings),
   };
-}
+};
 
-function warnOfEmptyBindings(bindings: Readonly<Record<string, unknown>>, warnings: string[]): void {
+const warnOfEmptyBindings = (bindings: Readonly<Record<string, unknown>>, warnings: string[]): void => {
   const empty = Object.keys(bindings).filter((port) => {
     const list = bindings[port];
     return list === null || (Array.isArray(list) && list.length === 0);
@@ -94,11 +94,11 @@ function warnOfEmptyBindings(bindings: Readonly<Record<string, unknown>>, warnin
   warnings.push(
     `Following container port(s) have an empty list of port-bindings: ${empty.join(', ')}. Such bindings will be discarded in a future version.`,
   );
-}
+};
 
 type Mounts = NonNullable<NonNullable<CreateBody['HostConfig']>['Mounts']>;
 
-function checkMounts(mounts: Mounts, minor: number): void {
+const checkMounts = (mounts: Mounts, minor: number): void => {
   for (const mount of mounts) {
     if (mount.Target === '')
       throw invalid(`invalid mount config for type "${mount.Type}": field Target must not be empty`);
@@ -113,9 +113,9 @@ function checkMounts(mounts: Mounts, minor: number): void {
       }
     }
   }
-}
+};
 
-function readEndpoints(body: CreateBody, mode: string, minor: number): Networks {
+const readEndpoints = (body: CreateBody, mode: string, minor: number): Networks => {
   const sent = Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {});
   if (minor < 44 && sent.length > 1) {
     throw invalid(
@@ -131,27 +131,27 @@ function readEndpoints(body: CreateBody, mode: string, minor: number): Networks 
     ...networks.filter(({ network }) => network === mode),
     ...networks.filter(({ network }) => network !== mode),
   ];
-}
+};
 
 const NO_REQUEST: EndpointRequest = { Links: [], Aliases: [], DriverOpts: {}, MacAddress: '', GwPriority: 0 };
 
-function olderEndpoint(request: EndpointRequest | null, minor: number): EndpointRequest {
+const olderEndpoint = (request: EndpointRequest | null, minor: number): EndpointRequest => {
   const given = request ?? NO_REQUEST;
   return {
     ...given,
     MacAddress: minor < 44 ? '' : given.MacAddress,
     GwPriority: minor < 48 ? 0 : given.GwPriority,
   };
-}
+};
 
 /** The container-wide MacAddress: the only one before 1.44, deprecated until 1.51, refused since 1.52. */
-function placeMac(
+const placeMac = (
   networks: Networks,
   mode: string,
   mac: string,
   minor: number,
   warnings: string[],
-): Networks {
+): Networks => {
   if (mac === '') return networks;
   if (minor >= 52) {
     throw invalid(
@@ -175,32 +175,32 @@ function placeMac(
     }
     return { ...settings, mac: checked };
   });
-}
+};
 
 /** Changes the settings of the main network, adding them where none were sent. Throws invalid where it is unclear. */
-function changeEndpoint(
+const changeEndpoint = (
   networks: Networks,
   mode: string,
   minor: number,
   change: (settings: EndpointSettings) => EndpointSettings,
-): Networks {
+): Networks => {
   if (networks.length === 0) return [{ network: mode, settings: change(NO_SETTINGS) }];
   const at = minor < 44 ? 0 : networks.findIndex(({ network }) => network === mode);
   if (at < 0) {
     throw invalid('HostConfig.NetworkMode must match the identity of a network in NetworkSettings.Networks');
   }
   return networks.map((each, i) => (i === at ? { ...each, settings: change(each.settings) } : each));
-}
+};
 
 const ENDPOINT_SYSCTLS = 'com.docker.network.endpoint.sysctls';
 
 /** `net.*.*.eth0.*` sysctls belong to the main network's endpoint; before 1.48 they are moved there. */
-function placeSysctls(
+const placeSysctls = (
   networks: Networks,
   host: HostConfig,
   minor: number,
   warnings: string[],
-): { readonly networks: Networks; readonly host: HostConfig } {
+): { readonly networks: Networks; readonly host: HostConfig } => {
   const found = Object.entries(host.Sysctls ?? {})
     .map(([key, value]) => ({ key, value, parts: key.split('.') }))
     .filter(({ parts }) => parts.length >= 5 && parts[0] === 'net' && parts[3]?.startsWith('eth'));
@@ -237,4 +237,4 @@ function placeSysctls(
       Sysctls: Object.fromEntries(Object.entries(host.Sysctls ?? {}).filter(([key]) => !moved.has(key))),
     },
   };
-}
+};

@@ -11,7 +11,7 @@ export const fields = <Shape extends z.ZodRawShape>(shape: Shape) => {
   return z.preprocess((value) => keepKnown(value, shape, names), z.object(shape));
 };
 
-function keepKnown(value: unknown, shape: object, names: ReadonlyMap<string, string>): unknown {
+const keepKnown = (value: unknown, shape: object, names: ReadonlyMap<string, string>): unknown => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const kept = new Map<string, unknown>();
   for (const [key, each] of Object.entries(value)) {
@@ -19,7 +19,7 @@ function keepKnown(value: unknown, shape: object, names: ReadonlyMap<string, str
     if (name !== undefined && each !== null) kept.set(name, each);
   }
   return Object.fromEntries(kept);
-}
+};
 
 export const string = z.string();
 export const boolean = z.boolean();
@@ -54,7 +54,7 @@ export const nameSet = z.custom<Readonly<Record<string, object>>>(
 );
 
 /** Throws invalid with the path of the first field that does not fit. */
-export function decode<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+export const decode = <Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> => {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
@@ -62,4 +62,4 @@ export function decode<Schema extends z.ZodType>(schema: Schema, value: unknown)
   throw invalid(
     `invalid JSON: ${path === '' ? '' : `${path.slice(0, 200)}: `}${issue?.message ?? 'unreadable'}`,
   );
-}
+};

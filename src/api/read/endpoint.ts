@@ -36,7 +36,7 @@ const checkReadable = (address: string): void => {
 };
 
 /** Throws invalid `invalid endpoint settings:\n…` with every fault. */
-export function readEndpoint(request: EndpointRequest): EndpointSettings {
+export const readEndpoint = (request: EndpointRequest): EndpointSettings => {
   const { IPv4Address = '', IPv6Address = '', LinkLocalIPs = [] } = request.IPAMConfig ?? {};
   for (const address of [IPv4Address, IPv6Address, ...LinkLocalIPs]) checkReadable(address);
   const faults: string[] = [];
@@ -59,4 +59,4 @@ export function readEndpoint(request: EndpointRequest): EndpointSettings {
     driverOptions: request.DriverOpts,
     gwPriority: request.GwPriority,
   };
-}
+};

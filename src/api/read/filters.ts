@@ -19,39 +19,39 @@ export interface Filters {
 }
 
 /** Throws invalid for text that is neither form, and for keys that are not accepted. */
-export function parseFilters(text: string, accepted: readonly string[]): Filters {
+export const parseFilters = (text: string, accepted: readonly string[]): Filters => {
   const values = text === '' ? new Map<string, readonly string[]>() : decode(text);
   for (const key of values.keys()) {
     if (!accepted.includes(key)) throw invalid(`invalid filter '${key.slice(0, 100)}'`);
   }
   return createFilters(values);
-}
+};
 
-function decode(text: string): Map<string, readonly string[]> {
+const decode = (text: string): Map<string, readonly string[]> => {
   const parsed = parse(text);
   if (parsed === null) return new Map();
   if (typeof parsed !== 'object' || Array.isArray(parsed)) throw invalid('invalid filter');
   return new Map(Object.entries(parsed).map(([key, value]) => [key, valuesOf(value)]));
-}
+};
 
-function parse(text: string): unknown {
+const parse = (text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch (cause) {
     throw invalid('invalid filter', cause);
   }
-}
+};
 
-function valuesOf(value: unknown): readonly string[] {
+const valuesOf = (value: unknown): readonly string[] => {
   if (value === null) return [];
   if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
   if (typeof value !== 'object' || Array.isArray(value)) throw invalid('invalid filter');
   // A key counts whatever its boolean says, but it must be a boolean.
   if (Object.values(value).some((each) => typeof each !== 'boolean')) throw invalid('invalid filter');
   return Object.keys(value);
-}
+};
 
-function createFilters(values: ReadonlyMap<string, readonly string[]>): Filters {
+const createFilters = (values: ReadonlyMap<string, readonly string[]>): Filters => {
   const get = (key: string): readonly string[] => values.get(key) ?? [];
   const exact = (key: string, text: string): boolean => get(key).length === 0 || get(key).includes(text);
   const compiled = new Map<string, ReturnType<typeof compilePattern>>();
@@ -75,14 +75,14 @@ function createFilters(values: ReadonlyMap<string, readonly string[]>): Filters 
       return yes;
     },
   };
-}
+};
 
-function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
+const hasLabel = (labels: Readonly<Record<string, string>>, wanted: string): boolean => {
   const equals = wanted.indexOf('=');
   const key = equals < 0 ? wanted : wanted.slice(0, equals);
   if (!Object.hasOwn(labels, key)) return false;
   return equals < 0 || labels[key] === wanted.slice(equals + 1);
-}
+};
 
 /** The two label filters of every prune. */
 export const pruneLabels = (filters: Filters, labels: Readonly<Record<string, string>>): boolean =>

@@ -2,7 +2,7 @@
 import { compilePattern } from './pattern.js';
 
 /** Undefined: not a pattern. */
-export function compileGlob(glob: string): ((text: string) => boolean) | undefined {
+export const compileGlob = (glob: string): ((text: string) => boolean) | undefined => {
   let expression = '';
   for (let i = 0; i < glob.length; i += 1) {
     const char = glob[i] ?? '';
@@ -19,6 +19,6 @@ export function compileGlob(glob: string): ((text: string) => boolean) | undefin
     } else expression += quote(char);
   }
   return compilePattern(`^${expression}$`);
-}
+};
 
 const quote = (char: string): string => (/^[\w/ -]$/.test(char) ? char : `\\${char}`);

@@ -8,11 +8,11 @@ import { milliseconds, parseUntil } from './time.js';
 export const IMAGE_FILTERS = ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until'];
 
 /** `find` answers the image that `before` and `since` name, throwing where it is none. */
-export function imageSelector(
+export const imageSelector = (
   filters: Filters,
   find: (reference: string) => Image,
   now: number,
-): (image: Image) => boolean {
+): ((image: Image) => boolean) => {
   const created = (image: Image): number => milliseconds(image.createdAt);
   const before = Math.min(...filters.get('before').map((each) => created(find(each))));
   const since = Math.max(...filters.get('since').map((each) => created(find(each))));
@@ -28,14 +28,14 @@ export function imageSelector(
     filters.labels('label', image.config.Labels) &&
     !(filters.has('label!') && filters.labels('label!', image.config.Labels)) &&
     (globs.length === 0 || globs.some((matches) => namesOf(image).some(matches)));
-}
+};
 
-function globFor(text: string): (name: string) => boolean {
+const globFor = (text: string): ((name: string) => boolean) => {
   const matches = compileGlob(text);
   if (matches === undefined)
     throw invalid(`invalid filter 'reference=${text.slice(0, 100)}': syntax error in pattern`);
   return matches;
-}
+};
 
 /** A pattern may mean the whole reference or only the repository. */
 const namesOf = (image: Image): readonly string[] =>

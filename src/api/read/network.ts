@@ -33,7 +33,7 @@ const createSchema = fields({
 });
 
 /** Throws invalid where the body does not fit; what it means is the engine's to judge. */
-export function readNetworkCreate(body: unknown, minor: number): NetworkCreateRequest {
+export const readNetworkCreate = (body: unknown, minor: number): NetworkCreateRequest => {
   const sent = decode(createSchema, body ?? {});
   return {
     name: sent.Name,
@@ -55,16 +55,14 @@ export function readNetworkCreate(body: unknown, minor: number): NetworkCreateRe
       config: (sent.IPAM?.Config ?? []).flatMap((each) => (each === null ? [] : [readIpamConfig(each)])),
     },
   };
-}
+};
 
-function readIpamConfig(sent: z.infer<typeof ipamConfigSchema>): IpamConfig {
-  return {
-    ...(sent.Subnet === '' ? {} : { subnet: sent.Subnet }),
-    ...(sent.IPRange === '' ? {} : { range: sent.IPRange }),
-    ...(sent.Gateway === '' ? {} : { gateway: sent.Gateway }),
-    ...(Object.keys(sent.AuxiliaryAddresses).length === 0 ? {} : { auxiliary: sent.AuxiliaryAddresses }),
-  };
-}
+const readIpamConfig = (sent: z.infer<typeof ipamConfigSchema>): IpamConfig => ({
+  ...(sent.Subnet === '' ? {} : { subnet: sent.Subnet }),
+  ...(sent.IPRange === '' ? {} : { range: sent.IPRange }),
+  ...(sent.Gateway === '' ? {} : { gateway: sent.Gateway }),
+  ...(Object.keys(sent.AuxiliaryAddresses).length === 0 ? {} : { auxiliary: sent.AuxiliaryAddresses }),
+});
 
 export const connectSchema = fields({
   Container: string.default(''),

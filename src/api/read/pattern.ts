@@ -11,7 +11,7 @@ const engine = () => createRequire(import.meta.url)('re2js') as typeof import('r
 const LONGEST_PATTERN = 1000;
 
 /** True where the expression matches anywhere in the text; undefined: not an expression. */
-export function compilePattern(source: string): ((text: string) => boolean) | undefined {
+export const compilePattern = (source: string): ((text: string) => boolean) | undefined => {
   if (source.length > LONGEST_PATTERN) return undefined;
   try {
     const compiled = engine().RE2JS.compile(source);
@@ -19,4 +19,4 @@ export function compilePattern(source: string): ((text: string) => boolean) | un
   } catch {
     return undefined;
   }
-}
+};

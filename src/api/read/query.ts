@@ -3,16 +3,16 @@ import { invalid } from '../../errors.js';
 import type { Exchange } from '../http/exchange.js';
 
 /** False for `0`, `no`, `false`, `none`, empty and missing; everything else is true. */
-export function flag(exchange: Exchange, name: string, missing = false): boolean {
+export const flag = (exchange: Exchange, name: string, missing = false): boolean => {
   const value = exchange.query.get(name);
   if (value === null) return missing;
   return !['', '0', 'no', 'false', 'none'].includes(value.trim().toLowerCase());
-}
+};
 
 export const text = (exchange: Exchange, name: string): string => exchange.query.get(name) ?? '';
 
 /** Undefined where missing or empty. Throws invalid for what is no whole number. */
-export function integer(exchange: Exchange, name: string): number | undefined {
+export const integer = (exchange: Exchange, name: string): number | undefined => {
   const value = text(exchange, name);
   if (value === '') return undefined;
   const number = Number(value);
@@ -20,10 +20,10 @@ export function integer(exchange: Exchange, name: string): number | undefined {
     throw invalid(`invalid value for ${name}: parsing "${value.slice(0, 40)}": invalid syntax`);
   }
   return number;
-}
+};
 
 /** A terminal's height or width: 32 bits, unsigned. */
-export function dimension(exchange: Exchange, name: string, label: string): number {
+export const dimension = (exchange: Exchange, name: string, label: string): number => {
   const value = text(exchange, name);
   if (!/^-?\d{1,18}$/.test(value)) {
     throw invalid(`invalid resize ${label} "${value.slice(0, 40)}": invalid syntax`);
@@ -33,10 +33,10 @@ export function dimension(exchange: Exchange, name: string, label: string): numb
     throw invalid(`invalid resize ${label} "${value}": value out of range`);
   }
   return number;
-}
+};
 
 /** JSON in a query parameter, as `build` carries maps. Undefined where empty. */
-export function jsonParameter(exchange: Exchange, name: string, label: string): unknown {
+export const jsonParameter = (exchange: Exchange, name: string, label: string): unknown => {
   const value = text(exchange, name);
   if (value === '') return undefined;
   try {
@@ -44,10 +44,10 @@ export function jsonParameter(exchange: Exchange, name: string, label: string): 
   } catch (cause) {
     throw invalid(`error reading ${label}: invalid JSON`, cause);
   }
-}
+};
 
 /** JSON in a header as base64 (either alphabet), as registry credentials come; undefined where it cannot be read. */
-export function headerJson(exchange: Exchange, name: string): unknown {
+export const headerJson = (exchange: Exchange, name: string): unknown => {
   const value = exchange.request.headers[name];
   if (typeof value !== 'string' || value === '') return undefined;
   try {
@@ -56,4 +56,4 @@ export function headerJson(exchange: Exchange, name: string): unknown {
     // moby ignores credentials it cannot read: a pull needs none.
     return undefined;
   }
-}
+};

@@ -6,7 +6,7 @@ import { updateSchema } from './container.js';
 import { decode } from './decode.js';
 
 /** Throws invalid. Answers only the fields that are to change. */
-export function readUpdate(body: unknown, minor: number): Partial<HostConfig> {
+export const readUpdate = (body: unknown, minor: number): Partial<HostConfig> => {
   const { RestartPolicy, PidsLimit, ...limits } = decode(updateSchema, body);
   validateResources(limits, true);
   validateRestartPolicy(RestartPolicy, false);
@@ -17,4 +17,4 @@ export function readUpdate(body: unknown, minor: number): Partial<HostConfig> {
     // 0 and -1 both mean "no limit"; before 1.40 the field meant nothing.
     ...(PidsLimit === null || minor < 40 ? {} : { PidsLimit: Math.max(PidsLimit, 0) }),
   };
-}
+};

@@ -11,31 +11,31 @@ import { joinReference } from '../validate/reference.js';
 
 const name = (exchange: Exchange): string => param(exchange, 'name');
 
-function path(exchange: Exchange): string {
+const path = (exchange: Exchange): string => {
   const value = text(exchange, 'path');
   if (value === '') throw invalid('bad parameter: path cannot be empty');
   if (value.includes('\0')) throw invalid('bad parameter: path cannot contain a zero byte');
   return value;
-}
+};
 
 const STAT_HEADER = 'X-Docker-Container-Path-Stat';
 const encodeStat = ({ name: file, size, mode, mtime, linkTarget }: PathStat): string =>
   Buffer.from(JSON.stringify({ name: file, size, mode, mtime, linkTarget })).toString('base64');
 
-async function get(exchange: Exchange): Promise<void> {
+const get = async (exchange: Exchange): Promise<void> => {
   const { stat, tar } = await exchange.engine.containers.archive(name(exchange), path(exchange));
   await sendTar(exchange, tar, { [STAT_HEADER]: encodeStat(stat) });
-}
+};
 
-async function put(exchange: Exchange): Promise<void> {
+const put = async (exchange: Exchange): Promise<void> => {
   await exchange.engine.containers.extract(name(exchange), path(exchange), exchange.request, {
     noOverwriteDirNonDir: flag(exchange, 'noOverwriteDirNonDir'),
     copyUidGid: flag(exchange, 'copyUIDGID'),
   });
   sendEmpty(exchange, 200);
-}
+};
 
-async function commit(exchange: Exchange): Promise<void> {
+const commit = async (exchange: Exchange): Promise<void> => {
   const repo = text(exchange, 'repo');
   const tag = text(exchange, 'tag');
   joinReference(repo, tag);
@@ -48,7 +48,7 @@ async function commit(exchange: Exchange): Promise<void> {
     pause: flag(exchange, 'pause', true),
   });
   sendJson<Answer<'IDResponse'>>(exchange, 201, { Id: id });
-}
+};
 
 export const ARCHIVE_ROUTES = [
   route('HEAD', '/containers/:name/archive', async (exchange) => {

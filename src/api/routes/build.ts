@@ -11,11 +11,11 @@ import type { Answer } from '../schema/answer.js';
 type Line = Parameters<Tell>[0];
 
 /** Nothing is told before the end, when it is the image's id; a failure is told with all that led to it. */
-async function buildQuietly(
+const buildQuietly = async (
   exchange: Exchange,
   request: BuildRequest,
   progress: (line: Line) => void,
-): Promise<void> {
+): Promise<void> => {
   const told: Line[] = [];
   try {
     const id = await exchange.engine.builds.build(request, (line) => void told.push(line), exchange.gone);
@@ -24,9 +24,9 @@ async function buildQuietly(
     for (const line of told) progress(line);
     throw failure;
   }
-}
+};
 
-async function build(exchange: Exchange): Promise<void> {
+const build = async (exchange: Exchange): Promise<void> => {
   const request = readBuild(exchange);
   await sendProgress(exchange, async (progress) => {
     // Machine-readable results came with API 1.30; older clients would print them.
@@ -40,7 +40,7 @@ async function build(exchange: Exchange): Promise<void> {
     };
     await exchange.engine.builds.build(request, tell, exchange.gone);
   });
-}
+};
 
 const refuse = (): never => {
   throw notImplemented('BuildKit is not supported by this daemon: set DOCKER_BUILDKIT=0 and build again');

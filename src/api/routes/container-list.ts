@@ -44,7 +44,7 @@ const STATUSES: Readonly<Record<ContainerStatus, true>> = {
 };
 const HEALTH = ['none', 'starting', 'healthy', 'unhealthy'];
 
-async function list(exchange: Exchange): Promise<void> {
+const list = async (exchange: Exchange): Promise<void> => {
   const { engine } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), FILTERS);
   checkValues(filters);
@@ -66,26 +66,25 @@ async function list(exchange: Exchange): Promise<void> {
     rows.push(presentSummary({ ...view, ...sizes }, shownImage(container, find), now, exchange.minor));
   }
   sendJson<readonly Answer<'ContainerSummary'>[]>(exchange, 200, rows);
-}
+};
 
 /** Containers go by the names that others link to them by, too. */
-function linkNamesByTarget(engine: Engine): ReadonlyMap<string, readonly string[]> {
+const linkNamesByTarget = (engine: Engine): ReadonlyMap<string, readonly string[]> => {
   const names = new Map<string, string[]>();
   for (const { name, links = [] } of engine.containers.list())
     for (const { target, alias } of links)
       names.set(target, [...(names.get(target) ?? []), `${name}/${alias}`]);
   return names;
-}
+};
 
 const isUp = (container: Container): boolean =>
   ['running', 'paused', 'restarting'].includes(container.state.status);
 
 /** The name the user gave, unless it has come to mean another image. */
-function shownImage(container: Container, find: ReturnType<Engine['images']['finder']>): string {
-  return find(container.imageName)?.id === container.imageId ? container.imageName : container.imageId;
-}
+const shownImage = (container: Container, find: ReturnType<Engine['images']['finder']>): string =>
+  find(container.imageName)?.id === container.imageId ? container.imageName : container.imageId;
 
-function checkValues(filters: Filters): void {
+const checkValues = (filters: Filters): void => {
   for (const value of filters.get('exited')) {
     if (!/^-?\d{1,9}$/.test(value))
       throw invalid(`invalid filter 'exited=${value.slice(0, 40)}': invalid syntax`);
@@ -104,10 +103,10 @@ function checkValues(filters: Filters): void {
       );
     }
   }
-}
+};
 
 /** Newest first; older than `before`, newer than `since`. Both throw not-found for a container that is none. */
-function between(engine: Engine, filters: Filters): readonly Container[] {
+const between = (engine: Engine, filters: Filters): readonly Container[] => {
   const ordered = [...engine.containers.list()].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
   const position = (reference: string): number => {
     const { id } = engine.containers.get(reference);
@@ -116,9 +115,9 @@ function between(engine: Engine, filters: Filters): readonly Container[] {
   const from = Math.max(-1, ...filters.get('before').map(position));
   const to = Math.min(ordered.length, ...filters.get('since').map(position));
   return ordered.slice(from + 1, to);
-}
+};
 
-function matcher(engine: Engine, filters: Filters): (view: ContainerView) => boolean {
+const matcher = (engine: Engine, filters: Filters): ((view: ContainerView) => boolean) => {
   const ancestors = filters.get('ancestor').map((reference) => engine.images.find(reference)?.id);
   const published = new Set(filters.get('publish').flatMap(expandPorts('publish')));
   const exposed = new Set(filters.get('expose').flatMap(expandPorts('expose')));
@@ -140,7 +139,7 @@ function matcher(engine: Engine, filters: Filters): (view: ContainerView) => boo
       matchesPorts(published, exposed, view)
     );
   };
-}
+};
 
 const expandPorts =
   (key: string) =>
@@ -150,12 +149,12 @@ const expandPorts =
     return portsOfFilter(value);
   };
 
-function matchesExit(filters: Filters, { state }: Container): boolean {
+const matchesExit = (filters: Filters, { state }: Container): boolean => {
   const codes = filters.get('exited').map(Number);
   return codes.length === 0 || (codes.includes(state.exitCode) && ['exited', 'dead'].includes(state.status));
-}
+};
 
-function matchesVolume(filters: Filters, container: Container): boolean {
+const matchesVolume = (filters: Filters, container: Container): boolean => {
   const wanted = filters.get('volume');
   return (
     wanted.length === 0 ||
@@ -165,9 +164,9 @@ function matchesVolume(filters: Filters, container: Container): boolean {
       ),
     )
   );
-}
+};
 
-function matchesNetwork(filters: Filters, view: ContainerView): boolean {
+const matchesNetwork = (filters: Filters, view: ContainerView): boolean => {
   const wanted = filters.get('network');
   return (
     wanted.length === 0 ||
@@ -175,18 +174,18 @@ function matchesNetwork(filters: Filters, view: ContainerView): boolean {
       wanted.some((value) => value === name || (value !== '' && networkId.startsWith(value))),
     )
   );
-}
+};
 
-function matchesPorts(
+const matchesPorts = (
   published: ReadonlySet<number>,
   exposed: ReadonlySet<number>,
   view: ContainerView,
-): boolean {
+): boolean => {
   if (published.size === 0 && exposed.size === 0) return true;
   return presentPortSummaries(view.endpoints).some(
     ({ Type, PublicPort = 0, PrivatePort }) =>
       published.has(codeOf(Type, PublicPort)) || exposed.has(codeOf(Type, PrivatePort)),
   );
-}
+};
 
 export const CONTAINER_LIST_ROUTES = [route('GET', '/containers/json', list)];

@@ -19,7 +19,7 @@ import type { Answer } from '../schema/answer.js';
 
 const name = (exchange: Exchange): string => param(exchange, 'name');
 
-async function attach(exchange: Exchange): Promise<void> {
+const attach = async (exchange: Exchange): Promise<void> => {
   const { containers } = exchange.engine;
   const keys = parseDetachKeys(text(exchange, 'detachKeys'));
   const container = containers.get(name(exchange));
@@ -49,7 +49,7 @@ async function attach(exchange: Exchange): Promise<void> {
       gone: exchange.gone,
     },
   );
-}
+};
 
 /**
  * Clients that read the header through a buffer (docker-py) lose what comes with it. dockerd needs a moment to find its
@@ -57,16 +57,16 @@ async function attach(exchange: Exchange): Promise<void> {
  */
 const HEADER_AHEAD_MS = 10;
 
-function checkAttachable({ id, state }: Container): void {
+const checkAttachable = ({ id, state }: Container): void => {
   if (state.status === 'paused') {
     throw conflict(`container ${id} is paused, unpause the container before attach`);
   }
   if (state.status === 'restarting') {
     throw conflict(`container ${id} is restarting, wait until the container is running`);
   }
-}
+};
 
-async function logs(exchange: Exchange): Promise<void> {
+const logs = async (exchange: Exchange): Promise<void> => {
   const stdout = flag(exchange, 'stdout');
   const stderr = flag(exchange, 'stderr');
   if (!stdout && !stderr) throw invalid("must specify at least one of 'stdout' or 'stderr'");
@@ -100,14 +100,14 @@ async function logs(exchange: Exchange): Promise<void> {
   }
   await out.end();
   exchange.response.end();
-}
+};
 
 /** `all`, empty and what is no number: every line. */
 const readTail = (value: string): number => (/^\d{1,9}$/.test(value) ? Number(value) : -1);
 
 const CONDITIONS = ['not-running', 'next-exit', 'removed'] as const;
 
-async function wait(exchange: Exchange): Promise<void> {
+const wait = async (exchange: Exchange): Promise<void> => {
   // Before 1.30 there were no conditions, and the headers came with the end.
   const asked = exchange.minor < 30 ? '' : text(exchange, 'condition');
   const condition = CONDITIONS.find((each) => each === (asked || 'not-running'));
@@ -126,7 +126,7 @@ async function wait(exchange: Exchange): Promise<void> {
   };
   if (exchange.minor < 30) sendJson<Answer<'ContainerWaitResponse'>>(exchange, 200, body);
   else exchange.response.end(`${JSON.stringify(body)}\n`);
-}
+};
 
 /** Ends the wait of a client that is gone. */
 const left = ({ gone }: Exchange): Promise<{ exitCode: number; error: string }> =>
@@ -138,7 +138,7 @@ const left = ({ gone }: Exchange): Promise<{ exitCode: number; error: string }> 
 
 const SAMPLE_MS = 1000;
 
-async function stats(exchange: Exchange): Promise<void> {
+const stats = async (exchange: Exchange): Promise<void> => {
   const { containers } = exchange.engine;
   const container = containers.get(name(exchange));
   const stream = flag(exchange, 'stream', true);
@@ -161,7 +161,7 @@ async function stats(exchange: Exchange): Promise<void> {
     await pause(exchange, SAMPLE_MS);
   }
   exchange.response.end();
-}
+};
 
 const read = (usage: Usage | undefined): Reading => ({
   time: new Date().toISOString(),
@@ -179,11 +179,11 @@ const pause = ({ gone }: Exchange, ms: number): Promise<void> =>
     }
   });
 
-function resize(exchange: Exchange): void {
+const resize = (exchange: Exchange): void => {
   const size = { rows: dimension(exchange, 'h', 'height'), columns: dimension(exchange, 'w', 'width') };
   exchange.engine.containers.resize(name(exchange), size);
   sendEmpty(exchange, 200);
-}
+};
 
 export const CONTAINER_STREAM_ROUTES = [
   hijackingRoute('POST', '/containers/:name/attach', attach),

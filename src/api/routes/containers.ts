@@ -17,7 +17,7 @@ import { sizesOf, viewInspect } from './views.js';
 
 const name = (exchange: Exchange): string => param(exchange, 'name');
 
-async function create(exchange: Exchange): Promise<void> {
+const create = async (exchange: Exchange): Promise<void> => {
   const { request, warnings } = readCreate(await readJson(exchange), {
     name: text(exchange, 'name'),
     platform: text(exchange, 'platform'),
@@ -28,17 +28,17 @@ async function create(exchange: Exchange): Promise<void> {
     Id: created.id,
     Warnings: [...created.warnings, ...warnings],
   });
-}
+};
 
-async function inspect(exchange: Exchange): Promise<void> {
+const inspect = async (exchange: Exchange): Promise<void> => {
   const { engine } = exchange;
   const { id } = engine.containers.get(name(exchange));
   const sizes = flag(exchange, 'size') ? await sizesOf(engine, engine.containers.get(id)) : undefined;
   const view = viewInspect(engine, engine.containers.get(id), sizes);
   sendJson<Answer<'ContainerInspectResponse'>>(exchange, 200, presentInspect(view, exchange.minor));
-}
+};
 
-async function start(exchange: Exchange): Promise<void> {
+const start = async (exchange: Exchange): Promise<void> => {
   const { headers } = exchange.request;
   // A body that says something (seven characters at least) was once a HostConfig.
   if (Number(headers['content-length'] ?? 0) > 7 || headers['transfer-encoding'] !== undefined) {
@@ -49,22 +49,22 @@ async function start(exchange: Exchange): Promise<void> {
   if (text(exchange, 'checkpoint') !== '') throw invalid('checkpoints are not supported');
   await exchange.engine.containers.start(name(exchange));
   sendEmpty(exchange);
-}
+};
 
 const signalOf = (exchange: Exchange): string | undefined =>
   exchange.minor >= 42 ? text(exchange, 'signal') || undefined : undefined;
 
-async function stop(exchange: Exchange): Promise<void> {
+const stop = async (exchange: Exchange): Promise<void> => {
   await exchange.engine.containers.stop(name(exchange), integer(exchange, 't'), signalOf(exchange));
   sendEmpty(exchange);
-}
+};
 
-async function restart(exchange: Exchange): Promise<void> {
+const restart = async (exchange: Exchange): Promise<void> => {
   await exchange.engine.containers.restart(name(exchange), integer(exchange, 't'), signalOf(exchange));
   sendEmpty(exchange);
-}
+};
 
-async function kill(exchange: Exchange): Promise<void> {
+const kill = async (exchange: Exchange): Promise<void> => {
   try {
     await exchange.engine.containers.kill(name(exchange), text(exchange, 'signal') || 'SIGKILL');
   } catch (failure) {
@@ -75,24 +75,24 @@ async function kill(exchange: Exchange): Promise<void> {
     });
   }
   sendEmpty(exchange);
-}
+};
 
-async function remove(exchange: Exchange): Promise<void> {
+const remove = async (exchange: Exchange): Promise<void> => {
   await exchange.engine.containers.remove(name(exchange), {
     force: flag(exchange, 'force'),
     volumes: flag(exchange, 'v'),
     link: flag(exchange, 'link'),
   });
   sendEmpty(exchange);
-}
+};
 
-async function update(exchange: Exchange): Promise<void> {
+const update = async (exchange: Exchange): Promise<void> => {
   const limits = readUpdate((await readJson(exchange)) ?? {}, exchange.minor);
   const warnings = await exchange.engine.containers.update(name(exchange), limits);
   sendJson<Answer<'ContainerUpdateResponse'>>(exchange, 200, { Warnings: warnings });
-}
+};
 
-async function top(exchange: Exchange): Promise<void> {
+const top = async (exchange: Exchange): Promise<void> => {
   const { containers } = exchange.engine;
   const container = containers.get(name(exchange));
   if (container.state.status !== 'running' && container.state.status !== 'paused') {
@@ -100,9 +100,9 @@ async function top(exchange: Exchange): Promise<void> {
   }
   const { titles, processes } = await containers.top(container.id, text(exchange, 'ps_args') || '-ef');
   sendJson<Answer<'ContainerTopResponse'>>(exchange, 200, { Titles: titles, Processes: processes });
-}
+};
 
-async function prune(exchange: Exchange): Promise<void> {
+const prune = async (exchange: Exchange): Promise<void> => {
   const filters = parseFilters(text(exchange, 'filters'), ['label', 'label!', 'until']);
   const until = readUntil(filters);
   const { deleted, bytes } = await exchange.engine.containers.prune(
@@ -113,7 +113,7 @@ async function prune(exchange: Exchange): Promise<void> {
     ContainersDeleted: deleted.length === 0 ? null : deleted,
     SpaceReclaimed: bytes,
   });
-}
+};
 
 export const CONTAINER_ROUTES = [
   route('POST', '/containers/create', create),

@@ -18,7 +18,7 @@ interface Part<Item> {
 }
 
 /** The fields of ContainersDiskUsage, ImagesDiskUsage and their like. */
-function total<Item>(parts: readonly Part<Item>[]) {
+const total = <Item>(parts: readonly Part<Item>[]) => {
   const sum = (some: readonly Part<Item>[]): number => some.reduce((bytes, part) => bytes + part.size, 0);
   return {
     ActiveCount: parts.filter((part) => part.active).length,
@@ -27,11 +27,11 @@ function total<Item>(parts: readonly Part<Item>[]) {
     Reclaimable: sum(parts.filter((part) => !part.active)),
     Items: parts.map((part) => part.item),
   };
-}
+};
 
 type Usage<Item> = ReturnType<typeof total<Item>>;
 
-async function containers(engine: Engine, minor: number): Promise<Usage<Answer<'ContainerSummary'>>> {
+const containers = async (engine: Engine, minor: number): Promise<Usage<Answer<'ContainerSummary'>>> => {
   const now = Date.now();
   const parts: Part<Answer<'ContainerSummary'>>[] = [];
   for (const container of engine.containers.list()) {
@@ -43,10 +43,10 @@ async function containers(engine: Engine, minor: number): Promise<Usage<Answer<'
     });
   }
   return total(parts);
-}
+};
 
-function images(engine: Engine, minor: number): Usage<Answer<'ImageSummary'>> {
-  return total(
+const images = (engine: Engine, minor: number): Usage<Answer<'ImageSummary'>> =>
+  total(
     engine.images.list().map((image) => {
       const users = engine.containers.list().filter((container) => container.imageId === image.id).length;
       return {
@@ -56,9 +56,8 @@ function images(engine: Engine, minor: number): Usage<Answer<'ImageSummary'>> {
       };
     }),
   );
-}
 
-async function volumes(engine: Engine): Promise<Usage<Answer<'Volume'>>> {
+const volumes = async (engine: Engine): Promise<Usage<Answer<'Volume'>>> => {
   const parts: Part<Answer<'Volume'>>[] = [];
   for (const { name } of engine.volumes.list()) {
     const volume = engine.volumes.list().find((each) => each.name === name);
@@ -69,11 +68,11 @@ async function volumes(engine: Engine): Promise<Usage<Answer<'Volume'>>> {
     parts.push({ size, active: users > 0, item });
   }
   return total(parts);
-}
+};
 
 const TYPES = ['container', 'image', 'volume', 'build-cache'];
 
-async function diskUsage(exchange: Exchange): Promise<void> {
+const diskUsage = async (exchange: Exchange): Promise<void> => {
   const { engine, minor, query } = exchange;
   const asked = minor >= 42 && query.has('type') ? query.getAll('type') : TYPES;
   for (const type of asked) {
@@ -110,6 +109,6 @@ async function diskUsage(exchange: Exchange): Promise<void> {
     ...(verbose ? {} : legacy),
     ...(minor < 52 ? {} : current),
   });
-}
+};
 
 export const DISK_USAGE_ROUTES = [route('GET', '/system/df', diskUsage)];

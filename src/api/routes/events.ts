@@ -34,7 +34,7 @@ const LONGEST_TIMER = 0x7fffffff;
 /** bytes a client may lag behind before it is dropped: events must not fill our memory */
 const MOST_LAG = 8 * 1024 * 1024;
 
-function events(exchange: Exchange): void {
+const events = (exchange: Exchange): void => {
   const since = unixNanoseconds(text(exchange, 'since'), 'since');
   const until = unixNanoseconds(text(exchange, 'until'), 'until');
   if (until !== 0n && until < since) {
@@ -67,9 +67,9 @@ function events(exchange: Exchange): void {
   const timer =
     remaining === undefined ? undefined : setTimeout(end, Math.min(Math.max(remaining, 0), LONGEST_TIMER));
   exchange.gone.addEventListener('abort', end, { once: true });
-}
+};
 
-function includes(filters: Filters, event: EngineEvent): boolean {
+const includes = (filters: Filters, event: EngineEvent): boolean => {
   const { id, attributes } = event.actor;
   return (
     matchesAction(filters, event.action) &&
@@ -79,22 +79,22 @@ function includes(filters: Filters, event: EngineEvent): boolean {
     matchesImage(filters, event) &&
     filters.labels('label', attributes)
   );
-}
+};
 
 /** `exec_create`, `exec_start` and `health_status` are followed by a colon and more. */
-function matchesAction(filters: Filters, action: string): boolean {
+const matchesAction = (filters: Filters, action: string): boolean => {
   const open = filters
     .get('event')
     .some((each) => ['health_status', 'exec_create', 'exec_start'].includes(each));
   return open ? filters.prefix('event', action) : filters.exact('event', action);
-}
+};
 
-function matchesImage(filters: Filters, { type, actor }: EngineEvent): boolean {
+const matchesImage = (filters: Filters, { type, actor }: EngineEvent): boolean => {
   const name = actor.attributes[type === 'image' ? 'name' : 'image'] ?? '';
   return [actor.id, name, withoutTag(actor.id), withoutTag(name)].some((each) =>
     filters.exact('image', each),
   );
-}
+};
 
 const withoutTag = (image: string): string =>
   image.startsWith('sha256:') ? image : image.replace(/(?:@[^@]{1,200}|:[\w.-]{1,128})$/, '');

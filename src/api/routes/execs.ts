@@ -41,12 +41,12 @@ const startSchema = fields({
 const id = (exchange: Exchange): string => param(exchange, 'id');
 
 /** Docker sends height and width; before 1.42 the field meant nothing. */
-function readSize(exchange: Exchange, size: readonly number[] | undefined): { size?: TerminalSize } {
+const readSize = (exchange: Exchange, size: readonly number[] | undefined): { size?: TerminalSize } => {
   const [rows = 0, columns = 0] = size ?? [];
   return exchange.minor < 42 || rows <= 0 || columns <= 0 ? {} : { size: { rows, columns } };
-}
+};
 
-async function create(exchange: Exchange): Promise<void> {
+const create = async (exchange: Exchange): Promise<void> => {
   const sent = decode(createSchema, (await readJson(exchange)) ?? {});
   if (sent.Cmd.length === 0) throw invalid('No exec command specified');
   if (sent.DetachKeys !== '') parseDetachKeys(sent.DetachKeys);
@@ -64,9 +64,9 @@ async function create(exchange: Exchange): Promise<void> {
     ...(sent.Tty ? readSize(exchange, sent.ConsoleSize) : {}),
   });
   sendJson<Answer<'IDResponse'>>(exchange, 201, { Id: made });
-}
+};
 
-async function start(exchange: Exchange): Promise<void> {
+const start = async (exchange: Exchange): Promise<void> => {
   const sent = decode(startSchema, (await readJson(exchange)) ?? {});
   const { execs } = exchange.engine;
   const exec = execs.get(id(exchange));
@@ -94,19 +94,19 @@ async function start(exchange: Exchange): Promise<void> {
     detachKeys: exec.request.tty ? parseDetachKeys(exec.request.detachKeys ?? '') : null,
     gone: exchange.gone,
   }).catch((failure: unknown) => tell(exchange, connection, failure, sent.Tty));
-}
+};
 
 /**
  * A command that cannot be run is told in the stream, as in Docker: clients then read the exit code (126, 127) from
  * `inspect`. What is wrong with the request itself was an ordinary error before.
  */
-function tell(exchange: Exchange, { output, release }: Hijacked, failure: unknown, tty: boolean): void {
+const tell = (exchange: Exchange, { output, release }: Hijacked, failure: unknown, tty: boolean): void => {
   const { message } = describeFailure(failure);
   if (isFault(failure)) exchange.logger.error({ err: failure, url: exchange.request.url }, message);
   const line = Buffer.from(`${message}\r\n`);
   output.write(tty ? line : frame(STDOUT, line));
   release();
-}
+};
 
 export const EXEC_ROUTES = [
   route('POST', '/containers/:name/exec', create),

@@ -29,7 +29,7 @@ const usersOf =
 const selector = ({ engine }: Exchange, filters: Filters): ((image: Image) => boolean) =>
   imageSelector(filters, (reference) => engine.images.get(reference), Date.now());
 
-function list(exchange: Exchange): void {
+const list = (exchange: Exchange): void => {
   const { engine, minor } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), IMAGE_FILTERS);
   const usedBy = usersOf(engine);
@@ -40,15 +40,15 @@ function list(exchange: Exchange): void {
     200,
     images.map((image) => presentImageSummary(image, usedBy(image.id).length, minor)),
   );
-}
+};
 
 /** Unreadable credentials count as none, as in Docker: most pulls need none. */
-function readAuth(exchange: Exchange): RegistryAuth | undefined {
+const readAuth = (exchange: Exchange): RegistryAuth | undefined => {
   const read = authSchema.safeParse(headerJson(exchange, 'x-registry-auth'));
   return read.success ? read.data : undefined;
-}
+};
 
-async function create(exchange: Exchange): Promise<void> {
+const create = async (exchange: Exchange): Promise<void> => {
   const image = text(exchange, 'fromImage').replace(/:$/, '');
   if (image === '') return importImage(exchange);
   const reference = joinReference(image, text(exchange, 'tag'));
@@ -56,9 +56,9 @@ async function create(exchange: Exchange): Promise<void> {
   await sendProgress(exchange, (progress) =>
     exchange.engine.images.pull(reference, readAuth(exchange), progress, exchange.gone),
   );
-}
+};
 
-async function importImage(exchange: Exchange): Promise<void> {
+const importImage = async (exchange: Exchange): Promise<void> => {
   const source = text(exchange, 'fromSrc');
   if (source !== '-') {
     throw notImplemented(
@@ -78,23 +78,23 @@ async function importImage(exchange: Exchange): Promise<void> {
     );
     progress({ status: id });
   });
-}
+};
 
-async function push(exchange: Exchange): Promise<void> {
+const push = async (exchange: Exchange): Promise<void> => {
   const reference = joinReference(name(exchange), text(exchange, 'tag'));
   await sendProgress(exchange, (progress) =>
     exchange.engine.images.push(reference, readAuth(exchange), progress, exchange.gone),
   );
-}
+};
 
-async function save(exchange: Exchange, names: readonly string[]): Promise<void> {
+const save = async (exchange: Exchange, names: readonly string[]): Promise<void> => {
   if (names.length === 0) throw invalid('no image names given');
   // A name that is none is an ordinary error only before the stream begins.
   for (const each of names) exchange.engine.images.get(each);
   await sendTar(exchange, exchange.engine.images.save(names));
-}
+};
 
-async function tag(exchange: Exchange): Promise<void> {
+const tag = async (exchange: Exchange): Promise<void> => {
   const target = joinReference(text(exchange, 'repo'), text(exchange, 'tag'));
   if (target === '') throw invalid('invalid reference format: a repository is needed');
   const { name: repository, digest } = parseReference(target);
@@ -104,9 +104,9 @@ async function tag(exchange: Exchange): Promise<void> {
   }
   await exchange.engine.images.tag(exchange.engine.images.get(name(exchange)).id, target);
   sendEmpty(exchange, 201);
-}
+};
 
-async function remove(exchange: Exchange): Promise<void> {
+const remove = async (exchange: Exchange): Promise<void> => {
   if (name(exchange).trim() === '') throw invalid('image name cannot be blank');
   const removed = await exchange.engine.images.remove(
     name(exchange),
@@ -115,7 +115,7 @@ async function remove(exchange: Exchange): Promise<void> {
     runs(exchange.engine),
   );
   sendJson<readonly Answer<'ImageDeleteResponseItem'>[]>(exchange, 200, removed);
-}
+};
 
 const runs =
   (engine: Engine) =>
@@ -124,7 +124,7 @@ const runs =
     return status === 'running' || status === 'paused' || status === 'restarting';
   };
 
-async function prune(exchange: Exchange): Promise<void> {
+const prune = async (exchange: Exchange): Promise<void> => {
   const { engine } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), ['dangling', 'label', 'label!', 'until']);
   const all = filters.boolean('dangling') === false;
@@ -137,15 +137,15 @@ async function prune(exchange: Exchange): Promise<void> {
     ImagesDeleted: deleted.length === 0 ? null : deleted,
     SpaceReclaimed: bytes,
   });
-}
+};
 
 /** With filters by label or age: the selected ones, one after the other. */
-async function pruneSelected(
+const pruneSelected = async (
   exchange: Exchange,
   filters: Filters,
   all: boolean,
   used: ReadonlySet<string>,
-): Promise<{ deleted: readonly { Untagged?: string; Deleted?: string }[]; bytes: number }> {
+): Promise<{ deleted: readonly { Untagged?: string; Deleted?: string }[]; bytes: number }> => {
   const { images } = exchange.engine;
   const deleted: { Untagged?: string; Deleted?: string }[] = [];
   let bytes = 0;
@@ -164,7 +164,7 @@ async function pruneSelected(
     bytes += image.size;
   }
   return { deleted, bytes };
-}
+};
 
 const without = (filters: Filters, key: string): Filters => ({
   ...filters,

@@ -19,7 +19,7 @@ import type { Answer } from '../schema/answer.js';
 const LIST_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'];
 const PRUNE_FILTERS = ['label', 'label!', 'until'];
 
-function list(exchange: Exchange): void {
+const list = (exchange: Exchange): void => {
   const { engine, minor } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), LIST_FILTERS);
   const dangling = readDangling(filters);
@@ -34,16 +34,16 @@ function list(exchange: Exchange): void {
       ? presentNetworkInspect(network, engine.networks.endpoints(network))
       : { ...presentNetwork(network), Containers: minor < 52 ? {} : undefined };
   sendJson<readonly Answer<'NetworkSummary'>[]>(exchange, 200, networks.map(present));
-}
+};
 
-function readDangling(filters: Filters): boolean | undefined {
+const readDangling = (filters: Filters): boolean | undefined => {
   const values = filters.get('dangling');
   if (values.length === 0) return undefined;
   if (values.length > 1) throw invalid('got more than one value for filter key "dangling"');
   if (['1', 'true'].includes(values[0] ?? '')) return true;
   if (['0', 'false'].includes(values[0] ?? '')) return false;
   throw invalid(`invalid value for filter 'dangling', must be "true" (or "1"), or "false" (or "0")`);
-}
+};
 
 const isPredefined = (network: Network): boolean =>
   network.predefined || PREDEFINED_NETWORKS.some((name) => name === network.name);
@@ -51,12 +51,12 @@ const isPredefined = (network: Network): boolean =>
 const isDangling = (engine: Engine, network: Network): boolean =>
   !isPredefined(network) && engine.networks.endpoints(network).length === 0;
 
-function selected(
+const selected = (
   engine: Engine,
   network: Network,
   filters: Filters,
   dangling: boolean | undefined,
-): boolean {
+): boolean => {
   const type = isPredefined(network) ? 'builtin' : 'custom';
   return (
     filters.exact('driver', network.driver) &&
@@ -67,9 +67,9 @@ function selected(
     filters.exact('type', type) &&
     (dangling === undefined || isDangling(engine, network) === dangling)
   );
-}
+};
 
-function inspect(exchange: Exchange): void {
+const inspect = (exchange: Exchange): void => {
   const verbose = text(exchange, 'verbose');
   if (!['', '0', '1', 't', 'f', 'true', 'false'].includes(verbose.toLowerCase())) {
     throw invalid(`invalid value for verbose: ${verbose.slice(0, 40)}`);
@@ -87,15 +87,15 @@ function inspect(exchange: Exchange): void {
       ),
     ),
   );
-}
+};
 
-async function create(exchange: Exchange): Promise<void> {
+const create = async (exchange: Exchange): Promise<void> => {
   const request = readNetworkCreate(await readJson(exchange), exchange.minor);
   const { id, warning } = await exchange.engine.networks.create(request);
   sendJson<Answer<'NetworkCreateResponse'>>(exchange, 201, { Id: id, Warning: warning });
-}
+};
 
-async function connect(exchange: Exchange): Promise<void> {
+const connect = async (exchange: Exchange): Promise<void> => {
   const { Container, EndpointConfig } = decode(connectSchema, (await readJson(exchange)) ?? {});
   // A MAC address for the interface of a running container came only after API 1.52; moby ignores it before. (Clients
   // send back what they read of another container.) One that does not run keeps it for its start.
@@ -106,15 +106,15 @@ async function connect(exchange: Exchange): Promise<void> {
       : readEndpoint(runs ? { ...EndpointConfig, MacAddress: '' } : EndpointConfig);
   await exchange.engine.networks.connect(param(exchange, 'id'), Container, settings);
   sendEmpty(exchange, 200);
-}
+};
 
-async function disconnect(exchange: Exchange): Promise<void> {
+const disconnect = async (exchange: Exchange): Promise<void> => {
   const { Container, Force } = decode(disconnectSchema, (await readJson(exchange)) ?? {});
   await exchange.engine.networks.disconnect(param(exchange, 'id'), Container, Force);
   sendEmpty(exchange, 200);
-}
+};
 
-async function prune(exchange: Exchange): Promise<void> {
+const prune = async (exchange: Exchange): Promise<void> => {
   const { engine } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), PRUNE_FILTERS);
   const until = readUntil(filters);
@@ -127,14 +127,14 @@ async function prune(exchange: Exchange): Promise<void> {
   sendJson<Answer<'NetworkPruneResponse'>>(exchange, 200, {
     NetworksDeleted: removed.length === 0 ? null : removed,
   });
-}
+};
 
 /** Milliseconds since the epoch; infinite where the filter is missing. */
-export function readUntil(filters: Filters): number {
+export const readUntil = (filters: Filters): number => {
   const values = filters.get('until');
   if (values.length > 1) throw invalid('more than one until filter specified');
   return values[0] === undefined ? Number.POSITIVE_INFINITY : parseUntil(values[0], Date.now());
-}
+};
 
 export const NETWORK_ROUTES = [
   route('GET', '/networks', list),

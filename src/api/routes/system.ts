@@ -7,7 +7,7 @@ import { route } from '../http/router.js';
 import { type DaemonFacts, presentDropped, presentInfo, presentVersion } from '../present/system.js';
 import type { Answer } from '../schema/answer.js';
 
-function ping(exchange: Exchange): void {
+const ping = (exchange: Exchange): void => {
   const { response, request } = exchange;
   response.setHeader('Builder-Version', '1');
   response.setHeader('Swarm', 'inactive');
@@ -17,9 +17,9 @@ function ping(exchange: Exchange): void {
   const body = request.method === 'HEAD' ? '' : 'OK';
   response.setHeader('Content-Length', body.length);
   response.end(body);
-}
+};
 
-function daemonFacts(exchange: Exchange): DaemonFacts {
+const daemonFacts = (exchange: Exchange): DaemonFacts => {
   const { engine } = exchange;
   return {
     id: engine.id,
@@ -32,7 +32,7 @@ function daemonFacts(exchange: Exchange): DaemonFacts {
     eventListeners: 0,
     warnings: engine.warnings(),
   };
-}
+};
 
 export const SYSTEM_ROUTES = [
   route('GET', '/_ping', ping),

@@ -9,7 +9,7 @@ import type { Attachment } from '../present/endpoint.js';
 /** Networks without ports of their own. */
 const PORTLESS = ['host', 'null'];
 
-export function viewContainer(engine: Engine, container: Container, sizes?: Sizes): ContainerView {
+export const viewContainer = (engine: Engine, container: Container, sizes?: Sizes): ContainerView => {
   const endpoints = engine.containers.endpoints(container);
   const attachments = container.networks.map((entry): Attachment => {
     const network = engine.networks.find(entry.networkId) ?? engine.networks.find(entry.name);
@@ -29,27 +29,25 @@ export function viewContainer(engine: Engine, container: Container, sizes?: Size
     ...(sandbox === undefined ? {} : { sandbox }),
     ...(sizes ? { sizes } : {}),
   };
-}
+};
 
-function hasPorts(attachments: readonly Attachment[], endpoint: Endpoint): boolean {
+const hasPorts = (attachments: readonly Attachment[], endpoint: Endpoint): boolean => {
   const network: Network | undefined = attachments.find((each) => each.endpoint === endpoint)?.network;
   return network === undefined || !PORTLESS.includes(network.driver);
-}
+};
 
 type Sizes = NonNullable<ContainerView['sizes']>;
 
 /** Every file that the container has written is looked at. */
-export async function sizesOf(engine: Engine, container: Container): Promise<Sizes> {
+export const sizesOf = async (engine: Engine, container: Container): Promise<Sizes> => {
   const rw = await engine.images.writtenBytes(container.id);
   return { rw, rootFs: rw + (engine.images.find(container.imageId)?.size ?? 0) };
-}
+};
 
-export function viewInspect(engine: Engine, container: Container, sizes?: Sizes): InspectView {
-  return {
-    ...viewContainer(engine, container, sizes),
-    paths: engine.containers.paths(container),
-    execIds: engine.execs.ofContainer(container.id),
-    runtime: engine.runtime.name,
-    nameOf: (reference) => engine.containers.find(reference)?.name ?? reference,
-  };
-}
+export const viewInspect = (engine: Engine, container: Container, sizes?: Sizes): InspectView => ({
+  ...viewContainer(engine, container, sizes),
+  paths: engine.containers.paths(container),
+  execIds: engine.execs.ofContainer(container.id),
+  runtime: engine.runtime.name,
+  nameOf: (reference) => engine.containers.find(reference)?.name ?? reference,
+});

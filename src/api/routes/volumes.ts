@@ -17,7 +17,7 @@ const createSchema = fields({
   Labels: stringMap.default({}),
 });
 
-function list(exchange: Exchange): void {
+const list = (exchange: Exchange): void => {
   const { volumes } = exchange.engine;
   const filters = parseFilters(text(exchange, 'filters'), ['dangling', 'driver', 'label', 'name']);
   const dangling = filters.boolean('dangling');
@@ -34,9 +34,9 @@ function list(exchange: Exchange): void {
     Volumes: selected.map((volume) => presentVolume(volume)),
     Warnings: null,
   });
-}
+};
 
-async function create(exchange: Exchange): Promise<void> {
+const create = async (exchange: Exchange): Promise<void> => {
   const sent = decode(createSchema, (await readJson(exchange)) ?? {});
   const volume = exchange.engine.volumes.create({
     name: sent.Name,
@@ -45,9 +45,9 @@ async function create(exchange: Exchange): Promise<void> {
     labels: sent.Labels,
   });
   sendJson<Answer<'Volume'>>(exchange, 201, presentVolume(volume));
-}
+};
 
-async function prune(exchange: Exchange): Promise<void> {
+const prune = async (exchange: Exchange): Promise<void> => {
   const { volumes } = exchange.engine;
   const filters = parseFilters(text(exchange, 'filters'), ['all', 'label', 'label!']);
   // Until 1.41 every unused volume went, since then only those without a name of their own.
@@ -61,7 +61,7 @@ async function prune(exchange: Exchange): Promise<void> {
       pruneLabels(filters, volume.labels),
   );
   sendJson<Answer<'VolumePruneResponse'>>(exchange, 200, { VolumesDeleted: deleted, SpaceReclaimed: bytes });
-}
+};
 
 const name = (exchange: Exchange): string => param(exchange, 'name');
 

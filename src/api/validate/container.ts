@@ -12,7 +12,7 @@ const LONGEST_HOSTNAME = 64;
 const SHORTEST_DURATION = 1_000_000;
 
 /** Throws invalid for the first thing that cannot be. */
-export function validateContainer(config: ContainerConfig, host: HostConfig): void {
+export const validateContainer = (config: ContainerConfig, host: HostConfig): void => {
   validateNetworkMode(config, host);
   validateConfig(config);
   validateRestartPolicy(host.RestartPolicy, host.AutoRemove);
@@ -23,9 +23,9 @@ export function validateContainer(config: ContainerConfig, host: HostConfig): vo
     if (isIP(address) === 0)
       throw invalid(`invalid DNS server: ${address.slice(0, 100)} is not an IP address`);
   }
-}
+};
 
-function validateConfig(config: ContainerConfig): void {
+const validateConfig = (config: ContainerConfig): void => {
   if (config.Hostname.length > LONGEST_HOSTNAME) {
     throw invalid(
       `hostname "${config.Hostname.slice(0, 300)}" is too long (maximum ${LONGEST_HOSTNAME} bytes)`,
@@ -47,9 +47,9 @@ function validateConfig(config: ContainerConfig): void {
     }
   }
   if (config.Healthcheck !== undefined) validateHealthcheck(config.Healthcheck);
-}
+};
 
-function validateHealthcheck(check: Healthcheck): void {
+const validateHealthcheck = (check: Healthcheck): void => {
   for (const name of ['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const) {
     const duration = check[name] ?? 0;
     if (duration !== 0 && duration < SHORTEST_DURATION) {
@@ -57,9 +57,9 @@ function validateHealthcheck(check: Healthcheck): void {
     }
   }
   if ((check.Retries ?? 0) < 0) throw invalid('Retries in Healthcheck cannot be negative');
-}
+};
 
-function validateModes(host: HostConfig): void {
+const validateModes = (host: HostConfig): void => {
   const checks: readonly (readonly [string, string | undefined, readonly string[]])[] = [
     ['IPC mode', host.IpcMode, ['none', 'private', 'host', 'shareable', 'container:']],
     ['PID mode', host.PidMode, ['host', 'container:']],
@@ -77,10 +77,10 @@ function validateModes(host: HostConfig): void {
   if (score < -1000 || score > 1000) {
     throw invalid(`Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
   }
-}
+};
 
 /** `name:address`, also `name=address` and `name:host-gateway`. */
-function validateExtraHost(entry: string): void {
+const validateExtraHost = (entry: string): void => {
   const separator = entry.search(/[:=]/);
   const address = entry.slice(separator + 1).replace(/^\[(.*)\]$/, '$1');
   if (separator <= 0 || address === '') {
@@ -89,4 +89,4 @@ function validateExtraHost(entry: string): void {
   if (address !== 'host-gateway' && isIP(address) === 0) {
     throw invalid(`invalid IP address in add-host: "${address.slice(0, 200)}"`);
   }
-}
+};

@@ -3,9 +3,8 @@ import { invalid } from '../../errors.js';
 import type { ContainerConfig, HostConfig } from '../../model/container.js';
 
 /** The container of `container:<name|id>`; undefined for other modes. */
-export function joinedContainer(mode: string): string | undefined {
-  return mode.startsWith('container:') ? mode.slice('container:'.length) : undefined;
-}
+export const joinedContainer = (mode: string): string | undefined =>
+  mode.startsWith('container:') ? mode.slice('container:'.length) : undefined;
 
 const CLASSIC_MODES = ['default', 'bridge', 'host', 'none'];
 
@@ -16,7 +15,7 @@ const any = (value: readonly unknown[] | object | null | undefined): boolean =>
   value !== null && value !== undefined && Object.keys(value).length > 0;
 
 /** Throws invalid `conflicting options: …`. */
-export function validateNetworkMode(config: ContainerConfig, host: HostConfig): void {
+export const validateNetworkMode = (config: ContainerConfig, host: HostConfig): void => {
   if (host.NetworkMode === 'container' || joinedContainer(host.NetworkMode) !== undefined) {
     validateContainerMode(config, host);
   }
@@ -28,9 +27,9 @@ export function validateNetworkMode(config: ContainerConfig, host: HostConfig): 
       "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
     );
   }
-}
+};
 
-function validateContainerMode(config: ContainerConfig, host: HostConfig): void {
+const validateContainerMode = (config: ContainerConfig, host: HostConfig): void => {
   const conflicts: readonly (readonly [boolean, string])[] = [
     [
       !joinedContainer(host.NetworkMode),
@@ -50,4 +49,4 @@ function validateContainerMode(config: ContainerConfig, host: HostConfig): void 
     [any(config.ExposedPorts), 'conflicting options: port exposing and the container type network mode'],
   ];
   for (const [applies, message] of conflicts) if (applies) throw invalid(message);
-}
+};

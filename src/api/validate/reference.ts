@@ -18,7 +18,7 @@ export interface Reference {
 }
 
 /** Throws invalid `invalid reference format…`. */
-export function parseReference(text: string): Reference {
+export const parseReference = (text: string): Reference => {
   if (text.length > LONGEST_NAME + 300)
     throw invalid('invalid reference format: repository name must not be more than 255 characters');
   const at = text.indexOf('@');
@@ -31,9 +31,9 @@ export function parseReference(text: string): Reference {
   if ((colon >= 0 && !TAG.test(tag)) || (at >= 0 && !DIGEST.test(digest)))
     throw invalid('invalid reference format');
   return { name, tag, digest };
-}
+};
 
-function checkName(name: string): void {
+const checkName = (name: string): void => {
   if (name.length > LONGEST_NAME) {
     throw invalid('invalid reference format: repository name must not be more than 255 characters');
   }
@@ -52,17 +52,17 @@ function checkName(name: string): void {
         : 'invalid reference format',
     );
   }
-}
+};
 
 /** A name and, in a parameter of its own, a tag or digest. Empty name: empty. Throws invalid. */
-export function joinReference(name: string, tag: string): string {
+export const joinReference = (name: string, tag: string): string => {
   if (name === '') return '';
   const joined = tag === '' ? name : `${withoutTag(name)}${DIGEST.test(tag) ? '@' : ':'}${tag}`;
   parseReference(joined);
   return joined;
-}
+};
 
-function withoutTag(name: string): string {
+const withoutTag = (name: string): string => {
   const colon = name.indexOf(':', name.lastIndexOf('/') + 1);
   return colon < 0 ? name : name.slice(0, colon);
-}
+};

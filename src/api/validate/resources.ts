@@ -12,16 +12,16 @@ type Limits = Partial<HostConfig>;
 const PROCESSORS = cpus().length;
 
 /** Throws invalid. `update`: limits of a container that exists, where swap may be given alone. */
-export function validateResources(limits: Limits, update = false, processors = PROCESSORS): void {
+export const validateResources = (limits: Limits, update = false, processors = PROCESSORS): void => {
   validateMemory(limits, update);
   validateProcessor(limits, processors);
   const weight = limits.BlkioWeight ?? 0;
   if (weight !== 0 && (weight < 10 || weight > 1000)) {
     throw invalid('Range of blkio weight is from 10 to 1000');
   }
-}
+};
 
-function validateMemory(limits: Limits, update: boolean): void {
+const validateMemory = (limits: Limits, update: boolean): void => {
   const memory = limits.Memory ?? 0;
   const swap = limits.MemorySwap ?? 0;
   const reservation = limits.MemoryReservation ?? 0;
@@ -38,9 +38,9 @@ function validateMemory(limits: Limits, update: boolean): void {
   if (memory > 0 && reservation > memory) {
     throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage');
   }
-}
+};
 
-function validateProcessor(limits: Limits, processors: number): void {
+const validateProcessor = (limits: Limits, processors: number): void => {
   const nano = limits.NanoCpus ?? 0;
   const period = limits.CpuPeriod ?? 0;
   const quota = limits.CpuQuota ?? 0;
@@ -61,4 +61,4 @@ function validateProcessor(limits: Limits, processors: number): void {
     throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
   }
   if (quota > 0 && quota < 1000) throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
-}
+};

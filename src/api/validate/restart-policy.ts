@@ -3,7 +3,7 @@ import { invalid } from '../../errors.js';
 import type { HostConfig } from '../../model/container.js';
 
 /** Throws invalid `invalid restart policy: …`. */
-export function validateRestartPolicy(policy: HostConfig['RestartPolicy'], autoRemove: boolean): void {
+export const validateRestartPolicy = (policy: HostConfig['RestartPolicy'], autoRemove: boolean): void => {
   const { Name: name, MaximumRetryCount: count } = policy;
   if (autoRemove && name !== '' && name !== 'no') {
     throw invalid("can't create 'AutoRemove' container with restart policy");
@@ -26,4 +26,4 @@ export function validateRestartPolicy(policy: HostConfig['RestartPolicy'], autoR
         `invalid restart policy: unknown policy '${name.slice(0, 100)}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
       );
   }
-}
+};

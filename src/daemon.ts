@@ -22,6 +22,7 @@ import { createKernel } from './kernel/index.js';
 import { createLeaving } from './kernel/leaving.js';
 import { sweepNamespaceFiles } from './kernel/netns.js';
 import { createNftables, foreignDrops, Keeper, sandboxRedirect } from './kernel/nftables/index.js';
+import { createRemoteMounts } from './kernel/remote-mount.js';
 import { rootIsMountPoint } from './kernel/root-mount.js';
 import type { Logger } from './log.js';
 import { createOvs } from './ovs/index.js';
@@ -131,6 +132,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     volumes: createVolumes({
       erase: leaving.remove,
       addressOf: addressOfHost,
+      remote: createRemoteMounts(),
       dataRoot: config.dataRoot,
       publish: events.publish,
       warn: (message) => log.warn({}, message),

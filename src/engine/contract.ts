@@ -180,7 +180,7 @@ export interface VolumeCommands {
   }): Volume;
   list(): readonly Volume[];
   get(name: string): Volume;
-  remove(name: string, force: boolean): void;
+  remove(name: string, force: boolean): Promise<void>;
   usedBy(name: string): readonly ContainerId[];
   size(name: string): Promise<number>;
   prune(selected: (volume: Volume) => boolean): Promise<{ deleted: readonly string[]; bytes: number }>;

@@ -16,13 +16,13 @@ import type { View } from './view.js';
 
 export interface EngineVolumes extends VolumeCommands {
   /**
-   * Asks what is to be asked before the volume can be mounted (an address of its device's host). Before each `mount`.
-   * `givenUp`: nobody waits for it any more.
+   * Mounts a device of the network, which may take as long as its server does. Before each `mount`. `givenUp`: nobody waits for it
+   * any more.
    */
   ready(name: string, givenUp?: AbortSignal): Promise<void>;
   /** Mounts the volume's device where it has one; answers its directory. */
   mount(name: string): string;
-  /** Not mounted, or no such volume: well. */
+  /** Not mounted, or no such volume: well. A device of the network goes in its own time. */
   unmount(name: string): void;
 }
 

@@ -567,7 +567,7 @@ export function createFakeEngine(
         if (volume === undefined) throw notFound(`get ${name}: no such volume`);
         return volume;
       },
-      remove(name, force) {
+      async remove(name, force) {
         if (!force) engine.volumes.get(name);
         volumes.delete(name);
       },

@@ -26,6 +26,7 @@ const open = (users: Record<string, string[]> = {}) => {
   const warnings: string[] = [];
   const volumes = createVolumes({
     addressOf: async () => '192.0.2.1',
+    remote: { mount: async () => {}, unmount: async () => {} },
     dataRoot,
     usedBy: (name) => (users[name] ?? []) as ContainerId[],
     publish: (event) => void events.push(event),
@@ -115,22 +116,24 @@ describe('over a restart', () => {
 });
 
 describe('remove', () => {
-  test('deletes the data and says so', () => {
+  test('deletes the data and says so', async () => {
     const { volumes, events } = open();
     writeFileSync(join(volumes.create(plain('data')).mountpoint, 'file'), 'x');
-    volumes.remove('data', false);
+    await volumes.remove('data', false);
     expect(readdirSync(join(dataRoot, 'volumes'))).toEqual([]);
     expect(events.map(({ action }) => action)).toEqual(['create', 'destroy']);
     expect(() => volumes.get('data')).toThrow('get data: no such volume');
   });
-  test('refuses while a container has it, and what is not there unless forced', () => {
+  test('refuses while a container has it, and what is not there unless forced', async () => {
     const { volumes } = open({ data: ['c1', 'c2'] });
     volumes.create(plain('data'));
-    expect(() => volumes.remove('data', true)).toThrow(
+    await expect(volumes.remove('data', true)).rejects.toThrow(
       expect.objectContaining({ kind: 'conflict', message: 'remove data: volume is in use - [c1, c2]' }),
     );
-    expect(() => volumes.remove('none', false)).toThrow(expect.objectContaining({ kind: 'not-found' }));
-    expect(() => volumes.remove('none', true)).not.toThrow();
+    await expect(volumes.remove('none', false)).rejects.toThrow(
+      expect.objectContaining({ kind: 'not-found' }),
+    );
+    await volumes.remove('none', true);
   });
 });
 

@@ -75,8 +75,8 @@ export const VOLUME_ROUTES = [
   route('PUT', '/volumes/:name', () => {
     throw unavailable('volume update only valid for cluster volumes, but swarm is unavailable');
   }),
-  route('DELETE', '/volumes/:name', (exchange) => {
-    exchange.engine.volumes.remove(name(exchange), flag(exchange, 'force'));
+  route('DELETE', '/volumes/:name', async (exchange) => {
+    await exchange.engine.volumes.remove(name(exchange), flag(exchange, 'force'));
     sendEmpty(exchange);
   }),
 ];

@@ -215,7 +215,8 @@ const withoutLeftovers = <T>(parts: Designing, work: () => T): T => {
   try {
     return work();
   } catch (error) {
-    for (const { name } of parts.volumes.list()) if (!known.has(name)) parts.volumes.remove(name, true);
+    for (const { name } of parts.volumes.list())
+      if (!known.has(name)) parts.volumes.remove(name, true).catch(() => {}); // the caller is told of the mount
     throw error;
   }
 };

@@ -11,11 +11,11 @@ type Removing = View &
   Writing &
   Pick<Outside, 'images' | 'runtime' | 'volumes' | 'mountUsers' | 'plugins' | 'networkLocks'>;
 
-const removeAnonymousVolumes = ({ volumes }: Removing, { mounts }: Container): void => {
+const removeAnonymousVolumes = async ({ volumes }: Removing, { mounts }: Container): Promise<void> => {
   for (const mount of mounts) {
     if (mount.type !== 'volume') continue;
     const volume = volumes.list().find((v) => v.name === mount.name);
-    if (volume?.anonymous && volumes.usedBy(mount.name).length === 0) volumes.remove(mount.name, false);
+    if (volume?.anonymous && volumes.usedBy(mount.name).length === 0) await volumes.remove(mount.name, false);
   }
 };
 
@@ -31,5 +31,5 @@ export const erase = async (parts: Removing, container: Container, volumes: bool
   removeEtc(parts, id);
   end(parts, id, () => null);
   failpoint('container-removed');
-  if (volumes) removeAnonymousVolumes(parts, container);
+  if (volumes) await removeAnonymousVolumes(parts, container);
 };

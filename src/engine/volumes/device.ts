@@ -70,7 +70,11 @@ export type FindAddress = (host: string, signal?: AbortSignal) => Promise<string
 
 export const isRemote = ({ type = '' }: DeviceOptions): boolean => type === 'cifs' || type.startsWith('nfs');
 
-const failure = ({ device = '', o = '' }: DeviceOptions, directory: string, cause: unknown): ViaductError => {
+export const mountFailure = (
+  { device = '', o = '' }: DeviceOptions,
+  directory: string,
+  cause: unknown,
+): ViaductError => {
   const shown = o.replace(/password=[^,]*/g, 'password=********');
   const reason = cause instanceof Error ? cause.message : String(cause);
   return refused(
@@ -78,6 +82,16 @@ const failure = ({ device = '', o = '' }: DeviceOptions, directory: string, caus
     cause,
   );
 };
+
+/** Mounts and unmounts what has to ask a server, while the daemon goes on (`kernel/remote-mount.ts`). */
+export interface RemoteMounts {
+  mount(
+    directory: string,
+    device: { readonly type: string; readonly device: string; readonly options: string },
+    signal?: AbortSignal,
+  ): Promise<void>;
+  unmount(directory: string): Promise<void>;
+}
 
 /** The kernel's NFS and CIFS take addresses, people write names. Before anything is mounted. */
 export const withAddress = async (
@@ -93,10 +107,25 @@ export const withAddress = async (
   try {
     return { ...options, o: (await Promise.all(words)).join(',') };
   } catch (cause) {
-    throw failure(options, directory, cause);
+    throw mountFailure(options, directory, cause);
   }
 };
 
+export const mountRemote = async (
+  remote: RemoteMounts,
+  directory: string,
+  options: DeviceOptions,
+  signal?: AbortSignal,
+): Promise<void> => {
+  const { type = '', device = '', o = '' } = options;
+  try {
+    await remote.mount(directory, { type, device, options: o }, signal);
+  } catch (cause) {
+    throw mountFailure(options, directory, cause);
+  }
+};
+
+/** Only where no server has to answer: the whole daemon waits for the file system. */
 export const mountDevice = (directory: string, options: DeviceOptions): void => {
   const { type = '', device = '', o = '' } = options;
   try {
@@ -109,7 +138,7 @@ export const mountDevice = (directory: string, options: DeviceOptions): void => 
     }
   } catch (cause) {
     if (isMounted(directory)) unmountDevice(directory);
-    throw failure(options, directory, cause);
+    throw mountFailure(options, directory, cause);
   }
 };
 

@@ -15,15 +15,18 @@ import { bytesBelow } from '../../files/size.js';
 import type { Volume } from '../../model/volume.js';
 import type { Events } from '../events.js';
 import { freshId } from '../fresh.js';
+import { Locks } from '../locks.js';
 import type { EngineVolumes } from '../parts.js';
 import {
   checkMountOptions,
-  type DeviceOptions,
   type FindAddress,
   isMounted,
   isRemote,
   mountDevice,
+  mountFailure,
+  mountRemote,
   mountsBelow,
+  type RemoteMounts,
   unmountDevice,
   withAddress,
 } from './device.js';
@@ -45,11 +48,21 @@ export interface VolumesOptions {
   readonly warn?: (message: string) => void;
   /** of a host that is named in a device's options */
   readonly addressOf: FindAddress;
+  readonly remote: RemoteMounts;
   /** Takes a directory that has left its name from the disk, in its own time. Default: at once. */
   readonly erase?: (directory: string) => void;
 }
 
 const eraseNow = (directory: string): void => rmSync(directory, { recursive: true, force: true });
+
+/** Rejects at once when `signal` aborts; `work` then ends in its own time. */
+const unlessAborted = (work: Promise<void>, signal: AbortSignal, reason: () => Error): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const left = () => reject(reason());
+    if (signal.aborted) left();
+    signal.addEventListener('abort', left, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', left));
+  });
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 const LONGEST_NAME = 255; // NAME_MAX, include/uapi/linux/limits.h
@@ -107,6 +120,7 @@ export const createVolumes = ({
   usedBy,
   publish,
   addressOf,
+  remote,
   warn = () => {},
   erase = eraseNow,
 }: VolumesOptions): EngineVolumes => {
@@ -182,25 +196,40 @@ export const createVolumes = ({
     }
   };
 
-  const remove: EngineVolumes['remove'] = (name, force) => {
+  const checkUnused = (name: string): void => {
+    const users = usedBy(name);
+    if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
+  };
+
+  const remove: EngineVolumes['remove'] = async (name, force) => {
     const volume = volumes.get(name);
     if (!volume && force) return;
     if (!volume) throw notFound(`get ${name}: no such volume`);
-    const users = usedBy(name);
-    if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
+    checkUnused(name);
+    if (isRemote(volume.options)) {
+      await detach(volume);
+      if (volumes.get(name) !== volume) return; // somebody else has removed it meanwhile
+      checkUnused(name);
+    }
     discard(volume);
     event('destroy', volume);
   };
 
+  /** Devices of the network are mounted and unmounted one after the other, a volume's. */
+  const turns = new Locks();
+  const detach = ({ name, mountpoint }: Volume): Promise<void> =>
+    turns.run(name, async () => {
+      if (isMounted(mountpoint)) await remote.unmount(mountpoint);
+    });
+
   /** Out of sight by one rename, then deleted: a crash in between leaves nothing that looks like a volume. */
   const discard = (volume: Volume): void => {
-    if (isMounted(volume.mountpoint)) unmountDevice(volume.mountpoint);
+    if (!isRemote(volume.options) && isMounted(volume.mountpoint)) unmountDevice(volume.mountpoint);
     if (mountsBelow(directoryOf(volume.name)).length > 0)
       throw refused(`remove ${volume.name}: volume has active mounts`);
     const doomed = join(root, `${REMOVING}${freshId<string>().slice(0, 12)}`);
     renameSync(directoryOf(volume.name), doomed);
     volumes.delete(volume.name);
-    found.delete(volume.name);
     erase(doomed);
   };
 
@@ -235,19 +264,33 @@ export const createVolumes = ({
     return { deleted, bytes };
   };
 
-  /** options with the addresses that `ready` found, by volume */
-  const found = new Map<string, DeviceOptions>();
-  const ready: EngineVolumes['ready'] = async (name, givenUp) => {
+  const ready: EngineVolumes['ready'] = (name, givenUp) => {
     const { options, mountpoint } = get(name);
-    if (isRemote(options) && !isMounted(mountpoint))
-      found.set(name, await withAddress(mountpoint, options, addressOf, givenUp));
+    if (!isRemote(options)) return Promise.resolve();
+    const mounting = turns.run(name, async () => {
+      get(name);
+      if (isMounted(mountpoint) || givenUp?.aborted) return;
+      const addressed = await withAddress(mountpoint, options, addressOf, givenUp);
+      await mountRemote(remote, mountpoint, addressed, givenUp);
+    });
+    const left = () => mountFailure(options, mountpoint, internal('context canceled'));
+    return givenUp ? unlessAborted(mounting, givenUp, left) : mounting;
   };
 
   const mount: EngineVolumes['mount'] = (name) => {
     const { options, mountpoint } = get(name);
-    if (options.type !== undefined && !isMounted(mountpoint))
-      mountDevice(mountpoint, found.get(name) ?? options);
+    if (options.type === undefined || isMounted(mountpoint)) return mountpoint;
+    if (isRemote(options)) throw mountFailure(options, mountpoint, 'it is not mounted any more');
+    mountDevice(mountpoint, options);
     return mountpoint;
+  };
+
+  const unmount: EngineVolumes['unmount'] = (name) => {
+    const volume = volumes.get(name);
+    if (volume?.options.type === undefined || !isMounted(volume.mountpoint)) return;
+    if (isRemote(volume.options))
+      detach(volume).catch((error: unknown) => warn(`volume ${name} stays mounted: ${String(error)}`));
+    else unmountDevice(volume.mountpoint);
   };
 
   load();
@@ -261,10 +304,6 @@ export const createVolumes = ({
     prune,
     ready,
     mount,
-    unmount: (name) => {
-      const volume = volumes.get(name);
-      if (volume?.options.type !== undefined && isMounted(volume.mountpoint))
-        unmountDevice(volume.mountpoint);
-    },
+    unmount,
   };
 };

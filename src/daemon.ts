@@ -12,18 +12,18 @@ import { createNames } from './engine/containers/names.js';
 import { createEvents } from './engine/events.js';
 import { createHostFacts, hasIpv6, hasOvsModule, hostAddress } from './engine/host-facts.js';
 import { loadModel, Model, type RunningEngine, startEngine } from './engine/index.js';
-import { movedLinks } from './engine/plugins/part.js';
+import { movedLinks } from './engine/plugins/owed-calls.js';
 import { createVolumes } from './engine/volumes/index.js';
 import { apiElements, relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
 import { addressOfHost } from './kernel/host-address.js';
 import { hostHolds, hostLink } from './kernel/host-link.js';
 import { createKernel } from './kernel/index.js';
-import { createLeaving } from './kernel/leaving.js';
 import { sweepNamespaceFiles } from './kernel/netns.js';
 import { createNftables, foreignDrops, Keeper, sandboxRedirect } from './kernel/nftables/index.js';
 import { createRemoteMounts } from './kernel/remote-mount.js';
 import { rootIsMountPoint } from './kernel/root-mount.js';
+import { createTrash } from './kernel/trash.js';
 import type { Logger } from './log.js';
 import { createOvs } from './ovs/index.js';
 import { createPlugins } from './plugins/index.js';
@@ -77,7 +77,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
       opened.restored,
       'the record was taken from its copy: what changed after that moment is not known',
     );
-  const leaving = createLeaving();
+  const trash = createTrash();
   const host = hostView(config);
   const model = new Model();
   loadModel(model, store);
@@ -130,7 +130,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     images,
     runtime,
     volumes: createVolumes({
-      erase: leaving.remove,
+      erase: trash.remove,
       addressOf: addressOfHost,
       remote: createRemoteMounts(),
       dataRoot: config.dataRoot,
@@ -159,7 +159,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     async close() {
       await api.close();
       await engine.close();
-      await Promise.all([runtime.close(), images.close(), leaving.close()]);
+      await Promise.all([runtime.close(), images.close(), trash.close()]);
       resolver.close();
       ports.close();
       await kernel.close();

@@ -10,7 +10,7 @@ import { ipvlan } from './ipvlan.js';
 import { macvlan } from './macvlan.js';
 import { nullDriver } from './null.js';
 import { ovs } from './ovs/index.js';
-import { remote } from './remote.js';
+import { remote } from './plugin.js';
 
 export const DRIVERS: ReadonlyMap<string, Driver> = new Map(
   [bridge, host, ipvlan, macvlan, nullDriver, ovs].map((driver) => [driver.name, driver]),

@@ -1,5 +1,5 @@
 /** Decisions made real: records, disk and kernel first, all or nothing; then whoever is to be told is. */
-import { etcJoined, etcLeft, etcUnlinked, followLinks } from './containers/etc.js';
+import { etcJoined, etcLeft, etcUnlinked, followLinks } from './containers/etc-files.js';
 import type { Decision, EtcChange } from './decision.js';
 import type { Writing } from './parts.js';
 import type { View } from './view.js';

@@ -1,7 +1,7 @@
 /** Facts of the host, looked up in /proc and /etc when they are needed and kept for a tenth of a second. */
 import { existsSync, readFileSync } from 'node:fs';
 import { networkInterfaces, release } from 'node:os';
-import { hostResolvConf } from '../dns/etc.js';
+import { hostResolvConf } from '../dns/etc-files.js';
 import { hostSubnets, type Subnets } from '../ipam/subnets.js';
 import type { HostFacts } from './view.js';
 

@@ -9,7 +9,7 @@ import { existsSync, linkSync, mkdirSync, renameSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { internal } from '../errors.js';
-import type { Leaving } from '../kernel/leaving.js';
+import type { Trash } from '../kernel/trash.js';
 import type { Image } from '../model/image.js';
 import { configText, idOfText, layerFile, layersOf, storeLayers } from './assemble.js';
 import { type BuildCache, cacheKey } from './build-cache.js';
@@ -58,7 +58,7 @@ interface Room {
   readonly catalogue: () => Catalogue;
   readonly cache: BuildCache;
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
-  readonly leaving: Leaving;
+  readonly trash: Trash;
   readonly signal: AbortSignal;
 }
 
@@ -104,7 +104,7 @@ const inherited = ({ architecture, os, variant }: StoredConfig): StoredConfig =>
   ...(variant ? { variant } : {}),
 });
 
-export const openDrafts = ({ storage, catalogue, cache, inTurn, leaving, signal }: Room): OpenDrafts => {
+export const openDrafts = ({ storage, catalogue, cache, inTurn, trash, signal }: Room): OpenDrafts => {
   const directory = freshScratch(storage);
   const drafts = new Map<string, Draft>();
   const held = new Set<string>();
@@ -274,7 +274,7 @@ export const openDrafts = ({ storage, catalogue, cache, inTurn, leaving, signal 
       const id = STEP_PREFIX + randomBytes(8).toString('hex');
       return { id, root: mountWritable(storage, id, baseOf(need(image))) };
     },
-    discard: (id) => discardWritable(storage, id, leaving),
+    discard: (id) => discardWritable(storage, id, trash),
     async child(parent, step, written) {
       const draft = need(parent);
       const { upper = '' } = written ? writableOf(storage, written.containerId) : {};

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalid, notFound } from '../errors.js';
 import { bytesBelow } from '../files/size.js';
-import { createLeaving, type Leaving } from '../kernel/leaving.js';
+import { createTrash, type Trash } from '../kernel/trash.js';
 import { openBuildCache } from './build-cache.js';
 import { type Catalogue, catalogueOf, type Entry, storedConfig } from './catalogue.js';
 import { changesIn } from './changes.js';
@@ -50,9 +50,9 @@ const queue = (): (<T>(work: () => Promise<T>) => Promise<T>) => {
 };
 
 /** Mounts of builds' steps that a crash cut off. */
-const removeSteps = (storage: Storage, leaving: Leaving): void => {
+const removeSteps = (storage: Storage, trash: Trash): void => {
   for (const name of readdirSync(storage.writable))
-    if (name.startsWith(STEP_PREFIX)) discardWritable(storage, name, leaving);
+    if (name.startsWith(STEP_PREFIX)) discardWritable(storage, name, trash);
 };
 
 /** Working containers of builds that a crash or an abort cut off; each holds a layer. */
@@ -83,7 +83,7 @@ const BUILD = 'build-under-way';
 export const createImages = (options: ImagesOptions): Images => {
   const storage = openStorage(options.dataRoot, options.execRoot, options);
   const catalogue = catalogueOf(storage);
-  const leaving = createLeaving();
+  const trash = createTrash();
   const inTurn = queue();
   const cache = openBuildCache(storage.buildCache);
   const builds = new Set<OpenDrafts>();
@@ -104,9 +104,9 @@ export const createImages = (options: ImagesOptions): Images => {
     [...builds].some((build) => build.holds(imageId)) ? [...usedBy(imageId), BUILD] : usedBy(imageId);
   return {
     open: async () => {
-      emptyScratch(storage, leaving);
-      leaving.sweep(storage.writable);
-      removeSteps(storage, leaving);
+      emptyScratch(storage, trash);
+      trash.sweep(storage.writable);
+      removeSteps(storage, trash);
       await removeBuildLeftovers(storage);
       catalogue();
     },
@@ -136,7 +136,7 @@ export const createImages = (options: ImagesOptions): Images => {
       return inTurn(() => pruneImages(storage, catalogue, all, new Set([...used, ...held])));
     },
     drafts(signal) {
-      const opened = openDrafts({ storage, catalogue, cache, inTurn, leaving, signal });
+      const opened = openDrafts({ storage, catalogue, cache, inTurn, trash, signal });
       builds.add(opened);
       const close = async () => {
         builds.delete(opened);
@@ -156,12 +156,12 @@ export const createImages = (options: ImagesOptions): Images => {
     },
     mount: (containerId, imageId) => mountWritable(storage, containerId, standsOn(imageId)),
     unmount: (containerId) => unmountWritable(storage, containerId),
-    discard: (containerId) => discardWritable(storage, containerId, leaving),
+    discard: (containerId) => discardWritable(storage, containerId, trash),
     changes: async (containerId) => {
       const { upper } = writableOf(storage, containerId);
       return existsSync(upper) ? changesIn(upper, layerDirectories(storage, baseOf(containerId))) : [];
     },
     writtenBytes: async (containerId) => (await bytesBelow(writableOf(storage, containerId).upper)) ?? 0,
-    close: leaving.close,
+    close: trash.close,
   };
 };

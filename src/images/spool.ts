@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Leaving } from '../kernel/leaving.js';
+import type { Trash } from '../kernel/trash.js';
 import type { Storage } from './storage.js';
 
 /** Runs `work` with a fresh directory, removed afterwards whatever happens. */
@@ -29,8 +29,8 @@ export const spool = (from: Readable, file: string): Promise<void> =>
   pipeline(from, createWriteStream(file, { mode: 0o600 }));
 
 /** What an earlier daemon left, a whole build's files perhaps, goes in the background. */
-export const emptyScratch = (storage: Storage, leaving: Leaving): void => {
-  leaving.sweep(dirname(storage.temporary));
-  leaving.remove(storage.temporary);
+export const emptyScratch = (storage: Storage, trash: Trash): void => {
+  trash.sweep(dirname(storage.temporary));
+  trash.remove(storage.temporary);
   mkdirSync(storage.temporary, { mode: 0o711 });
 };

@@ -9,7 +9,7 @@ import { join, relative, resolve } from 'node:path';
 import { EINVAL, ENOENT } from '../errno.js';
 import { internal, invalid, KernelError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
-import type { Leaving } from '../kernel/leaving.js';
+import type { Trash } from '../kernel/trash.js';
 import type { Storage } from './storage.js';
 
 /** Where a container's layer is. */
@@ -175,10 +175,10 @@ export const unmountWritable = (storage: Storage, containerId: string): void => 
 };
 
 /** Gone from its name at once, from the disk a little later. */
-export const discardWritable = (storage: Storage, containerId: string, leaving: Leaving): void => {
+export const discardWritable = (storage: Storage, containerId: string, trash: Trash): void => {
   unmountWritable(storage, containerId);
   const { directory, root } = writableOf(storage, containerId);
   // never recursively: were it still mounted, that would be the container's files
   if (existsSync(root)) rmdirSync(root);
-  leaving.remove(directory);
+  trash.remove(directory);
 };

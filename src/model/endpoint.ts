@@ -38,26 +38,26 @@ export interface Endpoint {
   /** the third-party IPAM driver's pools that its addresses are from; a replay may give a pool another name */
   readonly poolIds?: { readonly ipv4?: string; readonly ipv6?: string };
   /** present where the network's driver is a plugin */
-  readonly remote?: RemoteEndpoint;
+  readonly remote?: PluginEndpoint;
   /** made by us because no other endpoint of the sandbox leads out (docker_gwbridge); not among `Container.endpointIds` */
   readonly gateway?: true;
 }
 
 /** What a third-party network driver answered for an endpoint. */
-export interface RemoteEndpoint {
+export interface PluginEndpoint {
   /** the link on the host that is moved into the sandbox as `ifname`; absent: the driver makes none */
   readonly source?: string;
   /** bare addresses; absent: no default route of the family leads through it */
   readonly gateway4?: string;
   readonly gateway6?: string;
-  readonly routes: readonly RemoteRoute[];
+  readonly routes: readonly PluginRoute[];
   /** it was told that it carries the container's published ports */
   readonly external: boolean;
   /** `DisableGatewayService`: its container is to get no gateway endpoint for its sake */
   readonly disableGateway?: true;
 }
 
-interface RemoteRoute {
+interface PluginRoute {
   /** CIDR without host bits */
   readonly destination: string;
   /** bare address; absent: on-link */

@@ -1,6 +1,6 @@
 /** What the parts of the runtime share: places, machine, cgroups, exits, and the records of running containers. */
 import { conflict } from '../errors.js';
-import type { Leaving } from '../kernel/leaving.js';
+import type { Trash } from '../kernel/trash.js';
 import type { Logger } from '../log.js';
 import type { Cgroups } from './cgroups.js';
 import type { Exits } from './exits.js';
@@ -28,7 +28,7 @@ export interface Context {
   readonly records: Records;
   readonly logger: Pick<Logger, 'warn'>;
   readonly migration: MigrationWarmer;
-  readonly leaving: Leaving;
+  readonly trash: Trash;
 }
 
 export interface Records {
@@ -42,7 +42,7 @@ export interface Records {
   idOf(pid: number): string | undefined;
 }
 
-export const recordsOf = (layout: Layout, leaving: Leaving): Records => {
+export const recordsOf = (layout: Layout, trash: Trash): Records => {
   const known = new Map<string, ContainerRecord>();
   const get = (id: string): ContainerRecord | undefined => {
     const record = known.get(id) ?? readRecord(layout, id);
@@ -62,7 +62,7 @@ export const recordsOf = (layout: Layout, leaving: Leaving): Records => {
     },
     remove: (id) => {
       known.delete(id);
-      leaving.remove(layout.bundle(id));
+      trash.remove(layout.bundle(id));
     },
     idOf: (pid) => [...known].find(([, record]) => record.process.pid === pid)?.[0],
   };

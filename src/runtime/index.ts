@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { archivePath, archiveRoot } from '../files/archive.js';
 import { extractTar } from '../files/extract.js';
 import { statPath } from '../files/path-stat.js';
-import { createLeaving, type Leaving } from '../kernel/leaving.js';
 import { isAlive } from '../kernel/processes.js';
+import { createTrash, type Trash } from '../kernel/trash.js';
 import { AttachHub } from './attach.js';
 import { usageOf } from './cgroup-usage.js';
 import { cgroupsOf } from './cgroups.js';
@@ -39,12 +39,12 @@ export interface RuntimeOptions {
 const silent: Context['logger'] = { warn: () => {} };
 
 /** With what a crash of a former daemon left. */
-const leavingOf = (stateDir: string, layout: Layout): Leaving => {
-  const leaving = createLeaving();
-  leaving.sweep(stateDir);
-  leaving.sweep(layout.states);
-  leaving.sweep(dirname(layout.logs('any')));
-  return leaving;
+const trashOf = (stateDir: string, layout: Layout): Trash => {
+  const trash = createTrash();
+  trash.sweep(stateDir);
+  trash.sweep(layout.states);
+  trash.sweep(dirname(layout.logs('any')));
+  return trash;
 };
 
 const contextOf = async (options: RuntimeOptions): Promise<Context> => {
@@ -52,8 +52,8 @@ const contextOf = async (options: RuntimeOptions): Promise<Context> => {
   makeLayout(layout);
   const machine = await inspectMachine(options.runtime);
   const cgroups = cgroupsOf(machine.facts.cgroup.version);
-  const leaving = leavingOf(options.stateDir, layout);
-  const records = recordsOf(layout, leaving);
+  const trash = trashOf(options.stateDir, layout);
+  const records = recordsOf(layout, trash);
   const isGone = (id: string): boolean => {
     const record = records.get(id);
     return !record || !(isAlive(record.process) || isAlive(record.conmon));
@@ -71,7 +71,7 @@ const contextOf = async (options: RuntimeOptions): Promise<Context> => {
     seccomp,
     logger: options.logger ?? silent,
     migration: migrationWarmer(cgroups.version),
-    leaving,
+    trash,
   };
 };
 
@@ -119,7 +119,7 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
       context?.exits.close();
       context?.migration.close();
       context?.cgroups.removeEmpty();
-      await context?.leaving.close();
+      await context?.trash.close();
     },
     get name() {
       return need().machine.runtime.name;

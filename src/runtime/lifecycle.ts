@@ -221,7 +221,7 @@ export const remove = async (id: string, context: Context): Promise<void> => {
   };
   if (!(await until(emptied))) throw internal(`container ${id}: its cgroup could not be removed`);
   releaseSharedMemory(layout, id);
-  context.leaving.remove(join(layout.states, id));
+  context.trash.remove(join(layout.states, id));
   records.remove(id);
   failpoint('runtime-removed');
 };
@@ -290,5 +290,5 @@ export const forget = (id: string, context: Context): void => {
   releaseSharedMemory(context.layout, id);
   context.records.remove(id);
   context.exits.clear(id);
-  context.leaving.remove(context.layout.logs(id));
+  context.trash.remove(context.layout.logs(id));
 };

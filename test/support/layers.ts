@@ -99,7 +99,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'kernel/file-calls',
       'files',
       'dns/files',
-      'dns/etc',
+      'dns/etc-files',
     ],
     because: 'the engine receives kernel and runtime by injection, so it runs on the fake kernel in tests',
   },
@@ -144,11 +144,11 @@ const DECIDING = {
     ...[
       'engine/decision',
       'engine/view',
-      'engine/plugins/part',
+      'engine/plugins/owed-calls',
       'engine/containers/create',
       'engine/containers/decide',
     ],
-    ...['engine/containers/healthcheck', 'engine/containers/signals', 'engine/containers/words'],
+    ...['engine/containers/healthcheck', 'engine/containers/signals', 'engine/containers/name-words'],
   ]),
   acting: new Set(['engine/attach/index', 'engine/attach/ask-plugins', 'engine/networks/index']),
   /** records and rules, and of the world only the types of what is seen of it */

@@ -10,7 +10,7 @@ import {
   userModified,
   writeInPlace,
   writeResolvConf,
-} from '../../src/dns/etc.js';
+} from '../../src/dns/etc-files.js';
 import {
   dnsOverrides,
   extraRecords,

@@ -7,7 +7,7 @@ import {
   restartDelay,
   restartsAfterExit,
   restartsWithDaemon,
-} from '../../src/engine/containers/restart.js';
+} from '../../src/engine/containers/restart-policy.js';
 import { signalNumber } from '../../src/engine/containers/signals.js';
 import { Waiters } from '../../src/engine/containers/waiters.js';
 import { Locks } from '../../src/engine/locks.js';

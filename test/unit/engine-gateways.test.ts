@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Driver } from '../../src/drivers/contract.js';
 import { DRIVERS, remote } from '../../src/drivers/index.js';
 import { gateways, type Member, needsGateway } from '../../src/engine/attach/gateways.js';
-import type { Endpoint, RemoteEndpoint } from '../../src/model/endpoint.js';
+import type { Endpoint, PluginEndpoint } from '../../src/model/endpoint.js';
 import type { Network } from '../../src/model/network.js';
 import { aNetwork, anEndpoint } from '../support/views.js';
 
@@ -17,7 +17,7 @@ const member = (
   network: aNetwork({ driver: driver.name, ...changes.network }),
   endpoint: anEndpoint(changes.endpoint),
 });
-const plugin = (more: Partial<RemoteEndpoint> = {}, network: Partial<Omit<Network, 'id'>> = {}): Member =>
+const plugin = (more: Partial<PluginEndpoint> = {}, network: Partial<Omit<Network, 'id'>> = {}): Member =>
   member(remote, {
     network: { driver: 'fake', ...network },
     endpoint: { ipv6: 'fd00:1::2/64', remote: { source: 'tap0', routes: [], external: false, ...more } },

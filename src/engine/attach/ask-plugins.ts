@@ -1,20 +1,20 @@
 /**
  * An endpoint's allocation where plugins have a part in its network: addresses, the driver's answers and the link's name are
- * asked for one after the other. What comes out is plain data, from which `drivers/remote.ts` derives the rest.
+ * asked for one after the other. What comes out is plain data, from which `drivers/plugin.ts` derives the rest.
  */
 import { randomBytes } from 'node:crypto';
 import { internal, invalid, ViaductError } from '../../errors.js';
 import { isOwnIpam } from '../../ipam/own.js';
 import { bare } from '../../model/address.js';
 import type { Container } from '../../model/container.js';
-import type { RemoteEndpoint } from '../../model/endpoint.js';
+import type { PluginEndpoint } from '../../model/endpoint.js';
 import type { Family, Network } from '../../model/network.js';
 import type { OwedCall } from '../../model/owed.js';
 import { poolHolding } from '../../model/pool.js';
 import type { Joined } from '../../plugins/contract.js';
 import type { Outside } from '../parts.js';
 import { endpointOptions, sandboxOptions } from '../plugins/options.js';
-import { networkCall, releaseAddress } from '../plugins/part.js';
+import { networkCall, releaseAddress } from '../plugins/owed-calls.js';
 import type { View } from '../view.js';
 import { allocateOwn, isTaken } from './allocate.js';
 import type { Allocation, EndpointDesign } from './design.js';
@@ -74,7 +74,7 @@ const pluginAddresses = async (parts: Asking, design: EndpointDesign, owe: Owe):
 const remoteRecord = (
   { source, gateway4, gateway6, routes, disableGateway }: Joined,
   has: Allocation,
-): RemoteEndpoint => ({
+): PluginEndpoint => ({
   ...(source ? { source } : {}),
   ...(gateway4 && has.ipv4 ? { gateway4 } : {}),
   ...(gateway6 && has.ipv6 ? { gateway6 } : {}),

@@ -5,7 +5,7 @@ import type { SandboxId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
 import { drop, put } from '../commit/tables.js';
 import { type Decision, type Fresh, toldOfNetwork } from '../decision.js';
-import { usesPlugins } from '../plugins/part.js';
+import { usesPlugins } from '../plugins/owed-calls.js';
 import type { View } from '../view.js';
 import { allocateOwn } from './allocate.js';
 import {

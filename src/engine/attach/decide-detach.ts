@@ -5,7 +5,7 @@ import type { Endpoint, Sandbox } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';
 import { type Change, drop, put } from '../commit/tables.js';
 import { type Decision, type Fresh, toldOfNetwork } from '../decision.js';
-import { owedForEndpoint } from '../plugins/part.js';
+import { owedForEndpoint } from '../plugins/owed-calls.js';
 import type { View } from '../view.js';
 import { decideMembers } from './members.js';
 import { membersOf, usesHost } from './standing.js';

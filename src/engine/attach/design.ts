@@ -6,7 +6,7 @@ import { conflict, invalid } from '../../errors.js';
 import { macFromAddress } from '../../ipam/mac.js';
 import { bare } from '../../model/address.js';
 import type { Container, EndpointSettings } from '../../model/container.js';
-import type { Endpoint, LinkedPort, RemoteEndpoint, Sandbox, SandboxDns } from '../../model/endpoint.js';
+import type { Endpoint, LinkedPort, PluginEndpoint, Sandbox, SandboxDns } from '../../model/endpoint.js';
 import { type EndpointId, type SandboxId, shortId } from '../../model/ids.js';
 import { macFromText } from '../../model/mac.js';
 import type { Network } from '../../model/network.js';
@@ -73,7 +73,7 @@ export interface Allocation extends Pick<Endpoint, 'ipv4' | 'ipv6' | 'poolIds'> 
   /** absent: the user's, or what goes with the addresses */
   readonly mac?: string;
   /** what a third-party driver answered, and what it wants the interface's name to begin with */
-  readonly remote?: RemoteEndpoint;
+  readonly remote?: PluginEndpoint;
   readonly prefix?: string;
 }
 

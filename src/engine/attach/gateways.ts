@@ -4,7 +4,7 @@
  */
 import type { Driver } from '../../drivers/contract.js';
 import { bare } from '../../model/address.js';
-import type { Endpoint, RemoteEndpoint } from '../../model/endpoint.js';
+import type { Endpoint, PluginEndpoint } from '../../model/endpoint.js';
 import type { EndpointId } from '../../model/ids.js';
 import type { Family, Network } from '../../model/network.js';
 import type { PortBinding } from '../../model/port.js';
@@ -30,7 +30,7 @@ const leadsOut = ({ network, driver, endpoint }: Member, family: Family): boolea
 const DEFAULT: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
 /** A plugin says by each endpoint whether it leads out: by a gateway, or by a default route among its static ones. */
-const leadsRemotely = ({ gateway4, gateway6, routes }: RemoteEndpoint, family: Family): boolean =>
+const leadsRemotely = ({ gateway4, gateway6, routes }: PluginEndpoint, family: Family): boolean =>
   (family === 4 ? gateway4 : gateway6) !== undefined ||
   routes.some(({ destination }) => destination === DEFAULT[family]);
 

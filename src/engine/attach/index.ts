@@ -11,7 +11,7 @@ import { fresh } from '../fresh.js';
 import type { Outside, Writing } from '../parts.js';
 import { asking } from '../plugins/asking.js';
 import { announceGateways } from '../plugins/external.js';
-import { usesPlugins } from '../plugins/part.js';
+import { usesPlugins } from '../plugins/owed-calls.js';
 import type { View } from '../view.js';
 import { askPlugins } from './ask-plugins.js';
 import {

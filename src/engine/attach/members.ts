@@ -13,7 +13,7 @@ import type { NetworkCreateRequest } from '../contract.js';
 import { type Decision, type Fresh, idFor } from '../decision.js';
 import { decideCreation } from '../networks/decide.js';
 import { designOwn } from '../networks/design.js';
-import { usesPlugins } from '../plugins/part.js';
+import { usesPlugins } from '../plugins/owed-calls.js';
 import type { View } from '../view.js';
 import { allocateOwn } from './allocate.js';
 import { designEndpoint, endpointOf } from './design.js';

@@ -14,7 +14,7 @@ import type { Store } from '../../store/store.js';
 import type { Lifecycle } from '../containers/lifecycle.js';
 import { inOrder } from '../containers/order.js';
 import { amendState } from '../containers/record.js';
-import { restartsWithDaemon } from '../containers/restart.js';
+import { restartsWithDaemon } from '../containers/restart-policy.js';
 import { type Found, settle } from '../containers/transitions.js';
 import { timestamp } from '../fresh.js';
 import type { Outside, Writing } from '../parts.js';

@@ -15,7 +15,7 @@ import type { View } from '../view.js';
 import { interfaceCounters } from './counters.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
 import { decideRename, decideUnlinking } from './decide.js';
-import { pathsOf } from './etc.js';
+import { pathsOf } from './etc-files.js';
 import { createFileCommands, hasFilesToPrepare, prepareFiles } from './files.js';
 import type { Lifecycle } from './lifecycle.js';
 import { designMounts } from './mount-points.js';

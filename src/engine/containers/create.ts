@@ -10,8 +10,8 @@ import type { ContainerCreateRequest } from '../contract.js';
 import { type Fresh, idFor } from '../decision.js';
 import type { View } from '../view.js';
 import { mergeHealth } from './healthcheck.js';
+import { ADJECTIVES, NOUNS } from './name-words.js';
 import { signalNumber } from './signals.js';
-import { ADJECTIVES, NOUNS } from './words.js';
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 

@@ -9,7 +9,7 @@ import type { Container, MountPoint } from '../../model/container.js';
 import type { ContainerCommands, ContainerCreateRequest } from '../contract.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
-import { etcMounted } from './etc.js';
+import { etcMounted } from './etc-files.js';
 import { fillVolumes, readyVolumes, sourceOf, useMounts } from './mounts.js';
 import { containerEvent } from './state.js';
 

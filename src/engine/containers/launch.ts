@@ -12,7 +12,7 @@ import { linkTargets, namespaceOwner, usesHost } from '../attach/standing.js';
 import { startSysctls } from '../attach/sysctls.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
-import { writeEtc } from './etc.js';
+import { writeEtc } from './etc-files.js';
 import { mountVolumes, useMounts, withSubpaths } from './mounts.js';
 
 type Launching = View &

@@ -10,14 +10,14 @@ import { end } from '../attach/index.js';
 import { timestamp } from '../fresh.js';
 import { Locks } from '../locks.js';
 import type { Parts } from '../parts.js';
-import { followLinks } from './etc.js';
+import { followLinks } from './etc-files.js';
 import { HealthMonitor } from './health.js';
 import { launch } from './launch.js';
 import { releaseMounts } from './mounts.js';
 import { amend, amendState } from './record.js';
 import { erase } from './removal.js';
-import { mayPass, restartsAfterExit } from './restart.js';
-import { Restarts } from './restarts.js';
+import { mayPass, restartsAfterExit } from './restart-policy.js';
+import { RestartTimers } from './restart-timers.js';
 import { signalNumber } from './signals.js';
 import { containerEvent, isRunning } from './state.js';
 import { endsWithin, killAtOnce, SIGKILL, type StopOptions, stopSignal, terminate } from './termination.js';
@@ -38,7 +38,7 @@ export class Lifecycle {
   readonly waiters = new Waiters();
   readonly attachments = new Attachments();
   readonly #locks = new Locks();
-  readonly #restarts = new Restarts();
+  readonly #restarts = new RestartTimers();
   readonly #health: HealthMonitor;
   readonly #staying = new Set<string>();
   /** starts under way, and how they are given up */

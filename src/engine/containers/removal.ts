@@ -4,7 +4,7 @@ import type { Container } from '../../model/container.js';
 import { end } from '../attach/index.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
-import { removeEtc } from './etc.js';
+import { removeEtc } from './etc-files.js';
 import { releaseMounts } from './mounts.js';
 
 type Removing = View &

@@ -3,7 +3,7 @@ import { forbidden } from '../../errors.js';
 import type { Network } from '../../model/network.js';
 import { drop, put } from '../commit/tables.js';
 import { type Decision, toldOfNetwork } from '../decision.js';
-import { owedForNetwork } from '../plugins/part.js';
+import { owedForNetwork } from '../plugins/owed-calls.js';
 import type { View } from '../view.js';
 
 /** What plugins hold for it is its own from then on. */

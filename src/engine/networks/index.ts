@@ -7,7 +7,7 @@ import type { NetworkCommands, NetworkCreateRequest } from '../contract.js';
 import { fresh } from '../fresh.js';
 import type { Outside, Writing } from '../parts.js';
 import { checkPluginsThere, createWithPlugins } from '../plugins/networks.js';
-import { usesPlugins } from '../plugins/part.js';
+import { usesPlugins } from '../plugins/owed-calls.js';
 import type { View } from '../view.js';
 import { checkUnused, decideCreation, decideRemoval, inUse } from './decide.js';
 import { design, type Naming, naming } from './design.js';

@@ -4,19 +4,19 @@
  * and leave. The record says so first: a daemon killed in between revokes once too often, never once too little.
  */
 import { ViaductError } from '../../errors.js';
-import type { Endpoint, RemoteEndpoint } from '../../model/endpoint.js';
+import type { Endpoint, PluginEndpoint } from '../../model/endpoint.js';
 import { put } from '../commit/tables.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { sandboxOptions } from './options.js';
-import { networkCall } from './part.js';
+import { networkCall } from './owed-calls.js';
 
 type Announcing = Pick<View, 'model'> & Pick<Writing, 'ledger' | 'log'> & Pick<Outside, 'plugins'>;
 
 const note = (parts: Announcing, { id }: Endpoint, external: boolean): void => {
   const current = parts.model.endpoints.get(id);
   if (!current?.remote) return;
-  const remote: RemoteEndpoint = { ...current.remote, external };
+  const remote: PluginEndpoint = { ...current.remote, external };
   parts.ledger.commit([put('endpoint', { ...current, remote })]);
 };
 

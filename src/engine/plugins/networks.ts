@@ -17,7 +17,7 @@ import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { asking } from './asking.js';
 import { networkOptions } from './options.js';
-import { networkCall, owedForNetwork } from './part.js';
+import { networkCall, owedForNetwork } from './owed-calls.js';
 import { requestPools } from './pools.js';
 
 type Asking = View & Writing & Pick<Outside, 'plugins'>;

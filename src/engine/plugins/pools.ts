@@ -12,7 +12,7 @@ import {
 import type { Family, IpamConfig, Pool } from '../../model/network.js';
 import type { OwedCall } from '../../model/owed.js';
 import type { IpamPlugin, RequestedPool } from '../../plugins/contract.js';
-import { releaseAddress, releasePool } from './part.js';
+import { releaseAddress, releasePool } from './owed-calls.js';
 
 /** `RequestAddressType`: the address is to be the gateway's. */
 export const FOR_GATEWAY = { RequestAddressType: 'com.docker.network.gateway' } as const;

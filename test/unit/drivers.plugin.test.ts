@@ -2,22 +2,22 @@
 import { describe, expect, it } from 'vitest';
 import { remote } from '../../src/drivers/index.js';
 import { gateways } from '../../src/engine/attach/gateways.js';
-import type { RemoteEndpoint } from '../../src/model/endpoint.js';
+import type { PluginEndpoint } from '../../src/model/endpoint.js';
 import { build } from '../../src/plan/diff.js';
 import { print } from '../../src/plan/print.js';
 import { aNetwork, anEndpoint, aSandbox, aView } from '../support/views.js';
 
-const answered = (more: Partial<RemoteEndpoint> = {}): RemoteEndpoint => ({
+const answered = (more: Partial<PluginEndpoint> = {}): PluginEndpoint => ({
   source: 'tap0',
   routes: [],
   external: false,
   ...more,
 });
-const endpointOf = (answer: RemoteEndpoint, more = {}) =>
+const endpointOf = (answer: PluginEndpoint, more = {}) =>
   anEndpoint({ hostIfname: '', remote: answer, ...more });
-const plan = (answer: RemoteEndpoint, more = {}): string =>
+const plan = (answer: PluginEndpoint, more = {}): string =>
   print(build(remote.endpoint(aView({ endpoint: endpointOf(answer, more) }))));
-const routes = (answer: RemoteEndpoint, more = {}): readonly string[] =>
+const routes = (answer: PluginEndpoint, more = {}): readonly string[] =>
   plan(answer, more)
     .split('\n')
     .filter((line) => line.includes('route add'))
@@ -51,7 +51,7 @@ describe('the remote driver', () => {
     expect(print(build(remote.endpoint(view)))).not.toContain('default');
   });
   it('D9 leads out only where the plugin named a gateway, and never from an internal network', () => {
-    const chosen = (answer: RemoteEndpoint, internal = false) => {
+    const chosen = (answer: PluginEndpoint, internal = false) => {
       const endpoint = endpointOf(answer, { ipv6: 'fd00:1::2/64' });
       const member = { endpoint, network: aNetwork({ internal, ipv6: true }), driver: remote };
       const { gateway4, gateway6 } = gateways([member]);

@@ -1,5 +1,5 @@
 /**
- * Directories that are no longer needed: gone from their name at once (one rename), from the disk a little later, those
+ * The trash: directories that are no longer needed. They are gone from their name at once (one rename), from the disk a little later, those
  * of a moment by one `rm`. Removed file by file each would hold up everybody for milliseconds, on a thread of Node's hardly
  * less. Invariants: one `rm` at a time; what it leaves, or a crash, the next start sweeps away; after `close` resolves
  * nothing is under way.
@@ -14,7 +14,7 @@ const LULL = 100;
 /** Paths of one `rm`: far below the 2 MiB that its arguments may have. */
 const MOST = 1_000;
 
-export interface Leaving {
+export interface Trash {
   /** Takes the directory (or file) from its name; well where there is none. Throws where it cannot be renamed. */
   remove(directory: string): void;
   /** Removes what a former daemon left in the directory. */
@@ -44,7 +44,7 @@ const removeAll = async (paths: readonly string[], started: (child: Child) => vo
   }
 };
 
-export const createLeaving = (): Leaving => {
+export const createTrash = (): Trash => {
   const waiting: string[] = [];
   let timer: NodeJS.Timeout | undefined;
   let removing: Promise<void> | undefined;

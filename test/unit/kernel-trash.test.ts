@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createLeaving } from '../../src/kernel/leaving.js';
+import { createTrash } from '../../src/kernel/trash.js';
 
 let base: string;
 beforeEach(() => {
@@ -19,44 +19,44 @@ const make = (name: string): string => {
 };
 
 test('the name is free at once, and may be taken and left again before the files are gone', async () => {
-  const leaving = createLeaving();
+  const trash = createTrash();
   for (let i = 0; i < 3; i += 1) {
-    leaving.remove(make('web'));
+    trash.remove(make('web'));
     expect(existsSync(join(base, 'web'))).toBe(false);
   }
   expect(readdirSync(base)).toHaveLength(3);
-  await leaving.close();
+  await trash.close();
   expect(readdirSync(base)).toEqual([]);
 });
 
 test('files go by themselves, a name that is not there is well, and what stays is not touched', async () => {
-  const leaving = createLeaving();
+  const trash = createTrash();
   make('stays');
-  leaving.remove(join(base, 'never'));
-  leaving.remove(make('-rf'));
+  trash.remove(join(base, 'never'));
+  trash.remove(make('-rf'));
   await vi.waitFor(() => expect(readdirSync(base)).toEqual(['stays']), 5_000);
-  await leaving.close();
+  await trash.close();
   expect(readdirSync(join(base, 'stays/inner'))).toEqual(['file']);
 });
 
 test('what left while others were being removed is gone after the end, too', async () => {
-  const leaving = createLeaving();
-  await leaving.close(); // nothing to wait for
-  leaving.remove(make('first'));
-  const closed = leaving.close();
-  leaving.remove(make('second'));
+  const trash = createTrash();
+  await trash.close(); // nothing to wait for
+  trash.remove(make('first'));
+  const closed = trash.close();
+  trash.remove(make('second'));
   await closed;
-  await leaving.close();
+  await trash.close();
   expect(readdirSync(base)).toEqual([]);
 });
 
 test('leftovers of a crash are swept away by the next, and nothing beside them', async () => {
-  const crashed = createLeaving();
+  const crashed = createTrash();
   vi.useFakeTimers(); // its time to remove never comes
   crashed.remove(make('web'));
   vi.useRealTimers();
   make('gone-by-name-only');
-  const next = createLeaving();
+  const next = createTrash();
   next.sweep(base);
   next.sweep(join(base, 'never'));
   await next.close();

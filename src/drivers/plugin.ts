@@ -3,7 +3,7 @@
  * and give it addresses and routes, all from what the plugin answered when the endpoint was made. Pure.
  */
 import { formatPrefix, masked, parsePrefix } from '../model/address.js';
-import type { Endpoint, RemoteEndpoint } from '../model/endpoint.js';
+import type { Endpoint, PluginEndpoint } from '../model/endpoint.js';
 import type { MovedLink, RouteObject } from '../plan/objects.js';
 import type { Driver, EndpointView } from './contract.js';
 import { sandboxEnd } from './sandbox-end.js';
@@ -26,7 +26,7 @@ const DEFAULTS: readonly string[] = ['0.0.0.0/0', '::/0'];
 
 /** A default route among the static ones is the way out, too: a gateway, or on-link where no next hop is named. */
 const routerOf =
-  ({ gateway4, gateway6, routes }: RemoteEndpoint) =>
+  ({ gateway4, gateway6, routes }: PluginEndpoint) =>
   (family: 4 | 6): string | undefined => {
     const gateway = family === 4 ? gateway4 : gateway6;
     const route = routes.find(({ destination }) => destination === DEFAULTS[family === 4 ? 0 : 1]);
@@ -43,7 +43,7 @@ const isConnected = ({ ipv4, ipv6 }: Endpoint, { destination, via }: { destinati
 
 const staticRoutes = (
   { sandbox, endpoint }: EndpointView,
-  { routes }: RemoteEndpoint,
+  { routes }: PluginEndpoint,
 ): readonly RouteObject[] =>
   routes
     .filter((route) => !DEFAULTS.includes(route.destination) && !isConnected(endpoint, route))

@@ -1,7 +1,7 @@
 /** Containers that wait to be started again: a timer each, the next delay longer than the last. */
-import { restartDelay } from './restart.js';
+import { restartDelay } from './restart-policy.js';
 
-export class Restarts {
+export class RestartTimers {
   readonly #pending = new Map<string, { delay: number; timer: NodeJS.Timeout }>();
 
   /** Calls `start` when the delay for a run of `ranMs` milliseconds is over. */

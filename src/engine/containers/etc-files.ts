@@ -11,7 +11,7 @@ import {
   updateHosts,
   writeInPlace,
   writeResolvConf,
-} from '../../dns/etc.js';
+} from '../../dns/etc-files.js';
 import {
   dnsOverrides,
   extraRecords,

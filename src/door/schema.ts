@@ -39,6 +39,18 @@ export const dirty = z.array(
 );
 export type Dirty = z.infer<typeof dirty>;
 
+/** `GET /viaduct/v1/plan`: the steps by which the kernel would be brought to the records now; none where all is as it should be. */
+export const plan = z.array(
+  z.object({
+    op: z.enum(['create', 'replace', 'delete']),
+    /** as the command that does it */
+    text: z.string(),
+    /** null: nobody's, so it goes */
+    owner: owner.nullable(),
+  }),
+);
+export type PendingSteps = z.infer<typeof plan>;
+
 /** `GET /viaduct/v1/topology`: networks, containers that have a sandbox, and what joins them. */
 export const topology = z.object({
   networks: z.array(

@@ -4,7 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { DaemonConfig } from '../config/contract.js';
-import type { Dirty, Objects, Topology } from '../door/schema.js';
+import type { Dirty, Objects, PendingSteps, Topology } from '../door/schema.js';
 import type { Images } from '../images/contract.js';
 import type { Container, ContainerConfig, EndpointSettings, HostConfig } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
@@ -202,6 +202,8 @@ export interface Seeing {
   objectsOfNetwork(reference: string): Promise<Objects>;
   topology(): Topology;
   dirty(): Dirty;
+  /** What a repair of everything would do now. Looks at all of ours in the kernel. */
+  plan(): PendingSteps;
 }
 
 export interface Engine {

@@ -1,5 +1,5 @@
 /** What the daemon keeps in the kernel and for whom, for people to read. Nothing here changes anything. */
-import type { Objects, Topology } from '../door/schema.js';
+import type { Objects, PendingSteps, Topology } from '../door/schema.js';
 import type { Driver, HostView } from '../drivers/contract.js';
 import { createPace } from '../files/pace.js';
 import type { Kernel } from '../kernel/contract.js';
@@ -7,6 +7,7 @@ import type { Container } from '../model/container.js';
 import type { Endpoint } from '../model/endpoint.js';
 import type { Network } from '../model/network.js';
 import { type KernelObject, kindOf, type Slice } from '../plan/objects.js';
+import { printStep } from '../plan/print.js';
 import type { Derive } from './commit/derive.js';
 import type { Dirty } from './commit/dirty.js';
 import type { ReadModel } from './commit/model.js';
@@ -17,7 +18,7 @@ export interface SeeingParts {
   readonly model: ReadModel;
   readonly kernel: Pick<Kernel, 'present' | 'reachable'>;
   readonly derive: Derive;
-  readonly dirty: Pick<Dirty, 'list'>;
+  readonly dirty: Pick<Dirty, 'list' | 'outstanding'>;
   readonly host: HostView;
   readonly drivers: ReadonlyMap<string, Driver>;
 }
@@ -103,6 +104,13 @@ const seeTopology = (parts: SeeingParts): Topology => {
   };
 };
 
+const seePlan = ({ model, dirty }: SeeingParts): PendingSteps =>
+  dirty.outstanding().map((step) => ({
+    op: step.op,
+    text: printStep(step),
+    owner: step.slice ? ownerOf(model, step.slice) : null,
+  }));
+
 export const createSeeing = (parts: SeeingParts): Seeing => ({
   objectsOfContainer: (reference) =>
     seeObjects(parts, slicesOfContainer(parts, parts.model.getContainer(reference))),
@@ -110,4 +118,5 @@ export const createSeeing = (parts: SeeingParts): Seeing => ({
     seeObjects(parts, slicesOfNetwork(parts, parts.model.getNetwork(reference))),
   topology: () => seeTopology(parts),
   dirty: () => parts.dirty.list(),
+  plan: () => seePlan(parts),
 });

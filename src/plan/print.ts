@@ -2,13 +2,18 @@
 import { kindOf, sliceKey } from './objects.js';
 import type { Plan, Step } from './plan.js';
 
-const printStep = (step: Step): string => {
-  const { op, object, slice } = step;
-  const kind = kindOf(object);
-  const command = kind.print(op, object, op === 'replace' ? step.before : undefined);
-  const notes = [kind.note?.(object), slice && sliceKey(slice)].filter((note) => note !== undefined);
+/** The command that a person would type. */
+export const printStep = (step: Step): string =>
+  kindOf(step.object).print(step.op, step.object, step.op === 'replace' ? step.before : undefined);
+
+const withNotes = (step: Step): string => {
+  const { object, slice } = step;
+  const command = printStep(step);
+  const notes = [kindOf(object).note?.(object), slice && sliceKey(slice)].filter(
+    (note) => note !== undefined,
+  );
   return notes.length > 0 ? `${command}  # ${notes.join('; ')}` : command;
 };
 
 /** One line a step, ending in a line end; empty for an empty plan. */
-export const print = (plan: Plan): string => plan.map((step) => `${printStep(step)}\n`).join('');
+export const print = (plan: Plan): string => plan.map((step) => `${withNotes(step)}\n`).join('');

@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { dirty, objects, topology } from '../../src/door/schema.js';
+import { dirty, objects, plan, topology } from '../../src/door/schema.js';
 import { CLIENTS, ROOT } from '../support/daemon.js';
 import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
 import { attempt, run, until } from '../support/run.js';
@@ -197,6 +197,7 @@ test('O1 viaduct status, ports, addresses', async () => {
     gateway: { ipv4: true },
     ports: [{ address: '0.0.0.0', port: 8080, containerPort: 80, count: 3 }, { address: '::' }],
   });
+  expect(plan.parse((await d.api('GET', '/viaduct/v1/plan')).json)).toEqual([]);
   expect(dirty.parse((await d.api('GET', '/viaduct/v1/dirty')).json)).toEqual([]);
   await expect(viaduct('objects', 'nobody')).rejects.toThrow('no container and no network nobody');
 });

@@ -281,6 +281,7 @@ export function createFakeEngine(
       },
       objectsOfNetwork: async () => [],
       topology: () => ({ networks: [], containers: [], endpoints: [] }),
+      plan: () => [],
       dirty: () => [],
     },
     networkDrivers: () => ['bridge', 'host', 'null'],

@@ -216,3 +216,20 @@ describe('dirty slices', () => {
     expect(there(world).size).toBe(before.size);
   });
 });
+
+it('what a repair of everything would do is told, by whom it is for, and not done', () => {
+  const world = running();
+  const { kernel, dirty, watch, published } = world;
+  watch.close();
+  expect(dirty.outstanding()).toEqual([]);
+  const [element] = published;
+  if (!element) throw new Error('nothing is published');
+  kernel.meddle('delete', element);
+  kernel.meddle('create', STRAY_VETH);
+  const now = there(world);
+  expect(dirty.outstanding()).toEqual([
+    { op: 'delete', object: STRAY_VETH },
+    { op: 'create', object: element, slice: { kind: 'endpoint', id: endpoint.id } },
+  ]);
+  expect(there(world)).toEqual(now);
+});

@@ -1,5 +1,5 @@
 /** `/viaduct/v1/…`: what Docker has no words for, to be read. `src/door/schema.ts` describes the answers. */
-import type { Dirty, Objects, Topology } from '../../door/schema.js';
+import type { Dirty, Objects, PendingSteps, Topology } from '../../door/schema.js';
 import { invalid } from '../../errors.js';
 import type { Exchange } from '../http/exchange.js';
 import { sendJson } from '../http/reply.js';
@@ -24,6 +24,9 @@ export const SEEING_ROUTES = [
   route('GET', '/viaduct/v1/objects', objects),
   route('GET', '/viaduct/v1/topology', (exchange) => {
     sendJson<Topology>(exchange, 200, exchange.engine.seeing.topology());
+  }),
+  route('GET', '/viaduct/v1/plan', (exchange) => {
+    sendJson<PendingSteps>(exchange, 200, exchange.engine.seeing.plan());
   }),
   route('GET', '/viaduct/v1/dirty', (exchange) => {
     sendJson<Dirty>(exchange, 200, exchange.engine.seeing.dirty());

@@ -104,31 +104,69 @@ const bringEach = (kernel: Kernel, pieces: readonly Piece[]): Outcome => {
   );
 };
 
+/** What the records want of the slices, beside what is observed. */
+interface Comparison {
+  /** what can be brought about */
+  readonly whole: readonly Piece[];
+  /** what hangs on a link that only a plugin can make again */
+  readonly lacking: readonly Piece[];
+  readonly strays: readonly KernelObject[];
+  /** slices without a record: they have nothing but strays */
+  readonly gone: readonly Slice[];
+}
+
+const compare = (
+  { kernel, model, derive }: Converging,
+  slices: readonly Slice[],
+  observed: readonly KernelObject[],
+  isStray: (o: KernelObject) => boolean,
+): Comparison => {
+  const all = allSlices(model).map((slice): Piece => ({ slice, objects: derive(model, slice) }));
+  const wanted = keysOf(objectsOf(all));
+  const concerned = new Set(slices.map(sliceKey));
+  const [whole, lacking]: [Piece[], Piece[]] = [[], []];
+  for (const piece of all)
+    if (concerned.delete(sliceKey(piece.slice)))
+      (lacksLink(piece.objects, observed) ? lacking : whole).push(reachable(kernel, piece));
+  return {
+    whole,
+    lacking,
+    strays: observed.filter((o) => isStray(o) && !wanted.has(objectKey(o))),
+    gone: slices.filter((slice) => concerned.has(sliceKey(slice))),
+  };
+};
+
+/** The steps that `converge` of every slice would take, where none is refused. */
+export const outstanding = (
+  parts: Converging,
+  observed: readonly KernelObject[],
+  isStray: (o: KernelObject) => boolean,
+): Plan => {
+  const { whole, lacking, strays } = compare(parts, allSlices(parts.model), observed, isStray);
+  const pieces = [...whole, ...lacking];
+  const owners = new Map(pieces.flatMap(({ slice, objects }) => objects.map((o) => [o, slice] as const)));
+  const wanted = objectsOf(pieces);
+  const before = [...stateOf(parts.kernel, observed, wanted), ...strays];
+  return diff(before, wanted, (o) => owners.get(o));
+};
+
 /**
  * Brings the slices to what the records want. What is `observed` beside them stays, but for what no record wants and
  * `isStray`: that goes, in the same plan. What lives in a service that does not answer stays as it is, with all else of its
  * slice, until the service is back. What hangs on a link that only a plugin can make again is apart: nobody else suffers for it.
  */
 export const converge = (
-  { kernel, model, derive }: Converging,
+  parts: Converging,
   slices: readonly Slice[],
   observed: readonly KernelObject[],
   isStray: (o: KernelObject) => boolean,
 ): Outcome => {
-  const all = allSlices(model).map((slice): Piece => ({ slice, objects: derive(model, slice) }));
-  const wanted = keysOf(objectsOf(all));
-  const strays = observed.filter((o) => isStray(o) && !wanted.has(objectKey(o)));
-  const concerned = new Set(slices.map(sliceKey));
-  const [whole, lacking]: [Piece[], Piece[]] = [[], []];
-  for (const piece of all)
-    if (concerned.delete(sliceKey(piece.slice)))
-      (lacksLink(piece.objects, observed) ? lacking : whole).push(reachable(kernel, piece));
+  const { kernel } = parts;
+  const { whole, lacking, strays, gone } = compare(parts, slices, observed, isStray);
   const objects = objectsOf(whole);
   const brought = attempt([HOST_SLICE], () =>
     apply(kernel, [...stateOf(kernel, observed, objects), ...strays], objects),
   );
-  // Slices without a record have nothing but strays.
-  const gone = slices.filter((slice) => concerned.has(sliceKey(slice)));
   return sum([
     ...(brought.refusals.length === 0
       ? [brought]

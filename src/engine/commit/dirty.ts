@@ -8,7 +8,7 @@ import type { Logger } from '../../log.js';
 import { isMarked } from '../../plan/depend.js';
 import { HOST_SLICE, type KernelObject, objectKey, type Slice, sliceKey } from '../../plan/objects.js';
 import type { Plan } from '../../plan/plan.js';
-import { type Converging, converge, type Outcome, type Refusal } from './converge.js';
+import { type Converging, converge, type Outcome, outstanding, type Refusal } from './converge.js';
 import { allSlices } from './derive.js';
 import { ownerOf } from './owner.js';
 
@@ -58,10 +58,17 @@ export class Dirty {
 
   /** Answers how many steps it took; 0 when all was as it should be. */
   bring(slices: readonly Slice[]): number {
-    // What lies on a link beside what we put there is whoever's put it there.
-    const isStray = (o: KernelObject): boolean => isMarked(o) || this.#left.has(objectKey(o));
-    return this.#bring(slices, () => this.parts.kernel.observe(), isStray);
+    return this.#bring(slices, () => this.parts.kernel.observe(), this.#isStray);
   }
+
+  /** What would be done now, if all slices were brought: nothing where all is as it should be. */
+  outstanding(): Plan {
+    const isStray = this.parts.leaveOthers() ? () => false : this.#isStray;
+    return outstanding(this.parts, this.parts.kernel.observe(), isStray);
+  }
+
+  /** What lies on a link beside what we put there is whoever's put it there. */
+  readonly #isStray = (o: KernelObject): boolean => isMarked(o) || this.#left.has(objectKey(o));
 
   close(): void {
     this.#closed = true;

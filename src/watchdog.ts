@@ -8,7 +8,7 @@
  *   waited  it slept in a system call: for a disk, a lock of the kernel's, a process that was to start
  *   queued  it could have run, but others had the processors: no fault of ours, and not counted
  *
- * What it waits for waits for a processor as well, and on a busy machine mostly for that; so of `waited` a fifth is counted.
+ * What it waits for waits for a processor as well, and on a busy machine mostly for that; so of `waited` a twentieth is counted.
  * Meanwhile a worker looks at the beats. When they stop, it asks the main thread through the inspector to note its stack.
  * V8 does that between two functions of JavaScript, so of a long system call one sees who made it.
  *
@@ -24,7 +24,7 @@ export const STOOD = 'the event loop stood';
 /** milliseconds between two beats; by so much a stand can be longer than it is told */
 const BEAT = 10;
 /** Of so many milliseconds waited one is counted. */
-const WAITING = 5;
+const WAITING = 20;
 /** frames of a stack */
 const FRAMES = 40;
 /** The worker knows the function that notes the stack by this name. */

@@ -143,7 +143,7 @@ describe('A K5: both files of the record damaged', () => {
     const pid = Number(await inspect('{{.State.Pid}}', 'web'));
     await d.kill9();
     await loseAll();
-    await d.host(`rm ${d.execRoot}/containers/*/kept`);
+    await d.host(`rm -f ${d.execRoot}/containers/*/kept`);
     const said = d.log().length;
     await d.start();
     const kill = `end it with \`kill ${pid}\``;

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { isMounted } from '../../src/engine/volumes/device.js';
 import { copyUp, createVolumes, type VolumesOptions } from '../../src/engine/volumes/index.js';
 import * as ffi from '../../src/kernel/ffi.js';
@@ -109,7 +109,7 @@ describe('A K10: the host of a device is asked for while the daemon goes on', ()
     await volumes.ready('quick');
     expect(isMounted(volumes.mount('quick'))).toBe(true);
     volumes.unmount('quick');
-    expect(asked?.host).toBe('files.example');
+    await vi.waitFor(() => expect(asked?.host).toBe('files.example'));
     asked?.answer('192.0.2.7');
     // The system's own `mount` says what its kernel lacks.
     await expect(ready).rejects.toThrow(

@@ -25,7 +25,9 @@ export const knownStands = (stands: Readonly<Record<string, RegExp>>): void =>
 
 /** Ten thousand published ports are one record, one plan and one batch. */
 export const knowManyPorts = (): void =>
-  knownStands({ 'ten thousand ports in one command (ADR 20)': /Bindings|readHostConfig|closeFirst|Ports/ });
+  knownStands({
+    'ten thousand ports in one command (ADR 20)': /Bindings|readHostConfig|closeFirst|Ports|PortMap/,
+  });
 
 const isKnown = ({ stacks }: Stand): boolean => known.some((where) => where.test(stacks.join('\n')));
 

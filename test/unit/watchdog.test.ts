@@ -12,7 +12,7 @@ interface Told {
 
 const told: Told[] = [];
 const tell = (details: object, message: string): void => void told.push({ ...(details as Told), message });
-watchLoop(40, { debug() {}, info() {}, warn() {}, error: tell });
+watchLoop(10, { debug() {}, info() {}, warn() {}, error: tell });
 
 const spentOnAProcessor = (): number => process.cpuUsage().user / 1000;
 const holdTheLoop = (): void => {

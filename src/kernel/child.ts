@@ -33,7 +33,7 @@ export interface Child {
 const spawn = async (request: ChildRequest, fds: readonly (number | null)[]): Promise<number> => {
   const { path, args, cwd, env = [] } = request;
   try {
-    return await ffi.posixSpawnLater({ path, argv: [path, ...args], env: [PATH, ...env], cwd, fds });
+    return ffi.posixSpawn({ path, argv: [path, ...args], env: [PATH, ...env], cwd, fds });
   } catch (cause) {
     throw internal(
       `starting ${path} failed: ${cause instanceof Error ? cause.message : String(cause)}`,

@@ -324,62 +324,34 @@ const spawned = (errno: number, path: string): void => {
   if (errno !== 0) throw new SystemError('posix_spawn', errno, path);
 };
 
-/** posix_spawn's arguments; what is allocated for them is freed by `free`. */
-const spawnArguments = ({ path, argv, env, cwd, fds }: SpawnRequest) => {
+/**
+ * A child process without copying our page tables: posix_spawn(3) shares them until exec, so a start costs under a
+ * millisecond where fork copies for 3–15 ms with a grown heap. Not in a thread: until it has its program the child has all our
+ * descriptors, and what is closed here meanwhile (a published port) would still be open there. It leads a session of its own,
+ * so that it can be ended with all that it started. Answers the pid; the caller reaps it with `waitpid`.
+ */
+export const posixSpawn = ({ path, argv, env, cwd, fds }: SpawnRequest): number => {
   const actions = Buffer.alloc(SPAWN_ACTIONS);
   const attributes = Buffer.alloc(SPAWN_ATTRIBUTES);
   const signals = Buffer.alloc(SIGNAL_SET);
   c.spawnActionsInit(actions);
-  // A source below the number of targets could be overwritten before it is copied; node's own are far above.
-  fds.forEach((fd, target) => {
-    if (fd === null) c.spawnOpen(actions, target, '/dev/null', O_RDWR, 0);
-    else c.spawnDup2(actions, fd, target);
-  });
-  c.spawnChdir(actions, cwd);
-  c.spawnAttributesInit(attributes);
-  c.spawnSetMask(attributes, signals);
-  c.sigfillset(signals);
-  c.spawnSetDefault(attributes, signals);
-  c.spawnSetFlags(attributes, POSIX_SPAWN.SETSIGDEF | POSIX_SPAWN.SETSIGMASK | POSIX_SPAWN.SETSID);
-  const pid = [0];
-  return {
-    pid,
-    call: [pid, path, actions, attributes, [...argv, null], [...env, null]] as const,
-    free: (): void => c.spawnActionsDestroy(actions),
-  };
-};
-
-/**
- * A child process without copying our page tables: posix_spawn(3) shares them until exec, so a start costs under a
- * millisecond where fork copies for 3–15 ms with a grown heap. It leads a session of its own, so that it can be ended with
- * all that it started. Answers the pid; the caller reaps it with `waitpid`.
- */
-export const posixSpawn = (request: SpawnRequest): number => {
-  const { pid, call, free } = spawnArguments(request);
   try {
-    spawned(c.posix_spawn(...call), request.path);
-    return pid[0] ?? 0;
-  } finally {
-    free();
-  }
-};
-
-/**
- * The same in one of libuv's threads: it returns when the child has reached its program, which on a busy machine waits for a
- * processor meanwhile (50–200 ms were seen). The descriptors stay open until then.
- */
-export const posixSpawnLater = async (request: SpawnRequest): Promise<number> => {
-  const { pid, call, free } = spawnArguments(request);
-  try {
-    const errno = await new Promise<number>((resolve, reject) => {
-      c.posix_spawn.async(...call, (error: unknown, result: number) =>
-        error ? reject(error) : resolve(result),
-      );
+    // A source below the number of targets could be overwritten before it is copied; node's own are far above.
+    fds.forEach((fd, target) => {
+      if (fd === null) c.spawnOpen(actions, target, '/dev/null', O_RDWR, 0);
+      else c.spawnDup2(actions, fd, target);
     });
-    spawned(errno, request.path);
+    c.spawnChdir(actions, cwd);
+    c.spawnAttributesInit(attributes);
+    c.spawnSetMask(attributes, signals);
+    c.sigfillset(signals);
+    c.spawnSetDefault(attributes, signals);
+    c.spawnSetFlags(attributes, POSIX_SPAWN.SETSIGDEF | POSIX_SPAWN.SETSIGMASK | POSIX_SPAWN.SETSID);
+    const pid = [0];
+    spawned(c.posix_spawn(pid, path, actions, attributes, [...argv, null], [...env, null]), path);
     return pid[0] ?? 0;
   } finally {
-    free();
+    c.spawnActionsDestroy(actions);
   }
 };
 

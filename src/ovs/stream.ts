@@ -2,7 +2,7 @@
  * A blocking connection to a unix socket that never waits beyond its deadline. Plans are carried out synchronously (ADR
  * 2), so Open vSwitch is spoken to as the kernel is.
  */
-import { EAGAIN } from '../errno.js';
+import { EAGAIN, EINTR } from '../errno.js';
 import { unavailable, type ViaductError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 
@@ -51,6 +51,17 @@ const timeval = (ms: number): Buffer => {
   return out;
 };
 
+/** A signal (a child of ours ends) breaks off calls that have a limit of time, and says nothing of Open vSwitch. */
+const unbroken = <T>(call: () => T): T => {
+  for (;;) {
+    try {
+      return call();
+    } catch (error) {
+      if (!(error instanceof ffi.SystemError) || error.errno !== EINTR) throw error;
+    }
+  }
+};
+
 export class Stream {
   readonly #fd: number;
   readonly #buffer = Buffer.alloc(1 << 16);
@@ -62,8 +73,10 @@ export class Stream {
   ) {
     this.#fd = ffi.socket(ffi.AF.UNIX, ffi.SOCK.STREAM);
     try {
-      this.#limit(ffi.SO.SNDTIMEO);
-      ffi.connect(this.#fd, unixAddress(path));
+      unbroken(() => {
+        this.#limit(ffi.SO.SNDTIMEO);
+        ffi.connect(this.#fd, unixAddress(path));
+      });
     } catch (error) {
       ffi.close(this.#fd);
       throw this.#silent(error, 'absent');
@@ -73,8 +86,10 @@ export class Stream {
   write(data: Buffer): void {
     for (let rest = data; rest.length > 0; ) {
       try {
-        this.#limit(ffi.SO.SNDTIMEO);
-        rest = rest.subarray(ffi.send(this.#fd, rest, MSG_NOSIGNAL));
+        rest = unbroken(() => {
+          this.#limit(ffi.SO.SNDTIMEO);
+          return rest.subarray(ffi.send(this.#fd, rest, MSG_NOSIGNAL));
+        });
       } catch (error) {
         throw this.#silent(error, 'broken');
       }
@@ -84,8 +99,10 @@ export class Stream {
   /** The next bytes, at least one. */
   read(): Buffer {
     try {
-      this.#limit(ffi.SO.RCVTIMEO);
-      const n = ffi.recv(this.#fd, this.#buffer);
+      const n = unbroken(() => {
+        this.#limit(ffi.SO.RCVTIMEO);
+        return ffi.recv(this.#fd, this.#buffer);
+      });
       if (n < 0) throw new OvsSilent(this.path, 'late');
       if (n === 0) throw new OvsSilent(this.path, 'broken');
       return Buffer.from(this.#buffer.subarray(0, n));

@@ -202,8 +202,19 @@ let ears: Ears | undefined;
 
 /** Hears from when it returns on until it is closed, in the network namespace in which it was called. */
 export const listen = (listening: Listening): EventSocket => {
-  const { protocol, groups, only = [], everywhere } = listening;
-  const fd = ffi.socket(ffi.AF.NETLINK, ffi.SOCK.RAW | ffi.SOCK.NONBLOCK, protocol);
+  const fd = ffi.socket(ffi.AF.NETLINK, ffi.SOCK.RAW | ffi.SOCK.NONBLOCK, listening.protocol);
+  try {
+    prepare(fd, listening);
+  } catch (error) {
+    ffi.close(fd);
+    throw error;
+  }
+  ears ??= new Ears();
+  ears.add(fd, listening);
+  return { dropped: () => dropped(fd), close: () => ears?.remove(fd) };
+};
+
+const prepare = (fd: number, { groups, only = [], everywhere }: Listening): void => {
   ffi.setsockoptInt(fd, ffi.SOL.SOCKET, ffi.SO.RCVBUFFORCE, RECEIVE_BUFFER);
   ffi.setsockoptInt(fd, ffi.SOL.NETLINK, OPTION.NO_ENOBUFS, 1);
   if (everywhere) ffi.setsockoptInt(fd, ffi.SOL.NETLINK, OPTION.LISTEN_ALL_NSID, 1);
@@ -211,9 +222,6 @@ export const listen = (listening: Listening): EventSocket => {
   // Without a port of its own the kernel takes it for the one that caused what is told; a bind later would leave the groups.
   ffi.bind(fd, ANY_PORT);
   for (const group of groups) ffi.setsockoptInt(fd, ffi.SOL.NETLINK, OPTION.ADD_MEMBERSHIP, group);
-  ears ??= new Ears();
-  ears.add(fd, listening);
-  return { dropped: () => dropped(fd), close: () => ears?.remove(fd) };
 };
 
 /** The last word of `SO_MEMINFO` (`SK_MEMINFO_DROPS`). */

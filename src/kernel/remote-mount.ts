@@ -4,7 +4,8 @@
  * kernel as we would, without the file system's own helper. Options are in a file, because others may read a command line
  * and passwords are among them. Invariants: every wait ends; what was given up is not mounted.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { isMounted } from './mount-table.js';
 import { ChildError, runProgram } from './program.js';
 
 /** Milliseconds. A server that is there answers in seconds; the kernel asks on for minutes, NFS for ever. */
@@ -23,14 +24,6 @@ const tableLine = (directory: string, { type, device, options }: RemoteDevice): 
     field.replace(/[\s\\#]/g, (sign) => `\\${sign.charCodeAt(0).toString(8).padStart(3, '0')}`),
   );
   return `${fields.join(' ')}\n`;
-};
-
-/** mountinfo(5) has such signs in the same form. */
-const isMounted = (directory: string): boolean => {
-  const [, written] = tableLine(directory, { type: '', device: '', options: '' }).split(' ');
-  return readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .some((line) => line.split(' ')[4] === written);
 };
 
 /** What a program said first, without its own name and the directory. */

@@ -14,10 +14,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { isMounted } from '../../src/engine/volumes/device.js';
 import { copyUp, createVolumes, type VolumesOptions } from '../../src/engine/volumes/index.js';
 import * as ffi from '../../src/kernel/ffi.js';
 import { addressOfHost } from '../../src/kernel/host-address.js';
+import { isMounted } from '../../src/kernel/mount-table.js';
 import { createRemoteMounts } from '../../src/kernel/remote-mount.js';
 import { until } from '../support/run.js';
 

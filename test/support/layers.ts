@@ -97,6 +97,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       ...INJECTED,
       'kernel/ffi',
       'kernel/file-calls',
+      'kernel/mount-table',
       'files',
       'dns/files',
       'dns/etc-files',

@@ -1,8 +1,8 @@
 /** The local driver's `type`, `device` and `o`: a file system mounted on the volume's directory while it is used. */
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { refused, type ViaductError } from '../../errors.js';
 import * as ffi from '../../kernel/ffi.js';
+import { isMounted } from '../../kernel/mount-table.js';
 
 export type DeviceOptions = Readonly<Record<string, string>>;
 
@@ -143,18 +143,3 @@ export const mountDevice = (directory: string, options: DeviceOptions): void => 
 };
 
 export const unmountDevice = (directory: string): void => ffi.umount(directory);
-
-/** Mount points of our mount namespace; the kernel writes blanks and backslashes as octal (`\040`). */
-const mountPoints = (): readonly string[] =>
-  readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .flatMap((line) => line.split(' ')[4] ?? [])
-    .map((path) =>
-      path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
-    );
-
-export const isMounted = (directory: string): boolean => mountPoints().includes(directory);
-
-/** Mount points at a directory or anywhere below it. */
-export const mountsBelow = (directory: string): readonly string[] =>
-  mountPoints().filter((path) => path === directory || path.startsWith(`${directory}/`));

@@ -12,6 +12,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync
 import { join } from 'node:path';
 import { conflict, internal, invalid, notFound, refused, ViaductError } from '../../errors.js';
 import { bytesBelow } from '../../files/size.js';
+import { isMounted, mountsBelow } from '../../kernel/mount-table.js';
 import type { Volume } from '../../model/volume.js';
 import type { Events } from '../events.js';
 import { freshId } from '../fresh.js';
@@ -20,12 +21,10 @@ import type { EngineVolumes } from '../parts.js';
 import {
   checkMountOptions,
   type FindAddress,
-  isMounted,
   isRemote,
   mountDevice,
   mountFailure,
   mountRemote,
-  mountsBelow,
   type RemoteMounts,
   unmountDevice,
   withAddress,

@@ -104,6 +104,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     ],
     because: 'the engine receives kernel and runtime by injection, so it runs on the fake kernel in tests',
   },
+  cluster: {
+    may: ['model', 'errors', 'errno', 'log', 'failpoints', 'ipam', 'kernel'],
+    because:
+      'a swarm stands on programs and keys of its own; what runs on a node is asked of the engine by injection',
+  },
   api: {
     may: [
       'model',
@@ -202,6 +207,21 @@ const deciding = ({ from, to }: Import): string | undefined => {
     : `${from} imports ${to}, but it decides: what it needs of the world is in its view`;
 };
 
+/** What the controllers of a cluster may see: records, and nothing by which anything could be done. */
+const CONTROLLERS = 'cluster/control/';
+const controlling = ({ from, to }: Import): string | undefined => {
+  if (!from.startsWith(CONTROLLERS)) return undefined;
+  const file = withoutEnding(to);
+  const allowed = isFile(to)
+    ? file.startsWith(CONTROLLERS) ||
+      file === 'cluster/rpc' ||
+      ['model', 'errors', 'ipam'].includes(roomOf(to))
+    : PURE_BUILTINS.has(to);
+  return allowed
+    ? undefined
+    : `${from} imports ${to}, but a controller is a function of the cluster’s records`;
+};
+
 /** `drivers/bridge.ts` and `drivers/bridge/…` are both the driver `bridge`. */
 const driverOf = (path: string): string => (path.split('/')[1] ?? '').replace(/\.ts$/, '');
 
@@ -227,9 +247,10 @@ const acrossDrivers = ({ from, to }: Import, drivers: ReadonlySet<string>): stri
 export const brokenRules = (imports: readonly Import[]): readonly string[] => {
   const drivers = driversIn(imports);
   return imports.flatMap((each) =>
-    [layerBroken(each), ffiBroken(each), impure(each), deciding(each), acrossDrivers(each, drivers)].filter(
-      (x) => x !== undefined,
-    ),
+    [
+      ...[layerBroken(each), ffiBroken(each), impure(each), deciding(each), controlling(each)],
+      acrossDrivers(each, drivers),
+    ].filter((x) => x !== undefined),
   );
 };
 

@@ -57,6 +57,8 @@ describe('each rule can fail', () => {
     ['engine/networks/x.ts', "import type { Writing } from '../parts.js'", 'it decides'],
     ['engine/networks/x.ts', "import type { Kernel } from '../../kernel/contract.js'", 'it decides'],
     ['engine/decision.ts', "import { readFileSync } from 'node:fs'", 'it decides'],
+    ['cluster/control/x.ts', "import '../etcd/client.js'", 'a function of the cluster’s records'],
+    ['cluster/control/x.ts', "import { readFileSync } from 'node:fs'", 'a function of the cluster’s records'],
     ['attic/x.ts', "import '../model/ids.js'", 'no rule'],
   ])('%s: %s', (path, text, reason) => {
     expect(broken([path, text])).toEqual([expect.stringContaining(reason)]);

@@ -1,0 +1,119 @@
+/**
+ * What a service needs of the cluster before its tasks can run: its published ports and an address of its own on each of its
+ * networks. Done again whenever its spec changes; what it has and still wants it keeps.
+ */
+import { bare } from '../../../model/address.js';
+import type { SwarmNetwork } from '../../../model/swarm/cluster.js';
+import type { EndpointSpec, NetworkAddresses } from '../../../model/swarm/endpoint.js';
+import { keyOf } from '../../../model/swarm/records.js';
+import type { Service, TaskSpec } from '../../../model/swarm/service.js';
+import { type Draft, type Edit, LARGEST_UNIT } from '../draft.js';
+import type { ClusterState } from '../state.js';
+import { allocateAddresses } from './addresses.js';
+import { choosePorts } from './ports.js';
+
+export const isAllocated = ({ endpoint, specVersion }: Service): boolean =>
+  endpoint?.spec === specVersion && endpoint.err === '';
+
+const ingressOf = (state: ClusterState): SwarmNetwork | undefined => {
+  for (const network of state.all('network').values()) if (network.ingress) return network;
+  return undefined;
+};
+
+export const needsIngress = (endpoint: EndpointSpec | undefined): boolean =>
+  endpoint?.ports.some(({ mode }) => mode === 'ingress') === true;
+
+/** The ingress network where a port is published by all nodes, then those that are named; or why not all are there. */
+export const networksOf = (
+  state: ClusterState,
+  task: TaskSpec,
+  endpoint: EndpointSpec | undefined,
+): readonly SwarmNetwork[] | string => {
+  const networks: SwarmNetwork[] = [];
+  if (needsIngress(endpoint)) {
+    const ingress = ingressOf(state);
+    if (!ingress) return 'ingress network is missing';
+    networks.push(ingress);
+  }
+  for (const { target } of task.networks) {
+    const network = state.get('network', target);
+    if (!network) return `network ${target} not found`;
+    if (!networks.includes(network)) networks.push(network);
+  }
+  return networks;
+};
+
+interface Addresses {
+  readonly virtualIps: readonly NetworkAddresses[];
+  readonly edits: readonly Edit[];
+  readonly err: string;
+}
+
+const virtualIps = (draft: Draft, service: Service): Addresses => {
+  const { state } = draft;
+  const { task, endpoint } = service.spec;
+  const networks = networksOf(state, task, endpoint);
+  if (typeof networks === 'string')
+    return { virtualIps: service.endpoint?.virtualIps ?? [], edits: [], err: networks };
+  const kept: NetworkAddresses[] = [];
+  const edits: Edit[] = [];
+  let err = '';
+  for (const network of networks) {
+    if (network.network.pools.length === 0 || (endpoint?.mode === 'dnsrr' && !network.ingress)) continue;
+    const had = service.endpoint?.virtualIps.find(({ networkId }) => networkId === network.id);
+    const found = had
+      ? { addresses: had, edits: [] }
+      : allocateAddresses(draft, network, keyOf('service', service.id));
+    if (typeof found === 'string') err ||= found;
+    else {
+      kept.push(found.addresses);
+      edits.push(...found.edits);
+    }
+  }
+  return { virtualIps: kept, edits: [...edits, ...givenBack(state, service, kept)], err };
+};
+
+/** Addresses that it has on networks that it is no longer on. */
+const givenBack = (
+  state: ClusterState,
+  service: Service,
+  kept: readonly NetworkAddresses[],
+): readonly Edit[] => {
+  const ids = new Set(
+    kept.flatMap(({ networkId, addresses }) => addresses.map((a) => `${networkId}/${bare(a)}`)),
+  );
+  const edits: Edit[] = [];
+  for (const key of state.owned(keyOf('service', service.id))) {
+    const id = key.slice('ip/'.length);
+    const record = key.startsWith('ip/') && !ids.has(id) ? state.get('ip', id) : undefined;
+    if (record) edits.push(['ip', record, 'remove']);
+  }
+  return edits;
+};
+
+/** All that is to be had now, in one transaction with the service; what does not fit into one is for another pass. */
+export const allocateService = (draft: Draft, service: Service): void => {
+  const addresses = virtualIps(draft, service);
+  const ports = choosePorts(draft, service);
+  const all = [...addresses.edits, ...ports.edits];
+  const edits = all.slice(0, LARGEST_UNIT - 1);
+  const taken = new Set(edits.flatMap(([kind, record]) => (kind === 'port' ? [record.id] : [])));
+  const have = ports.ports.filter(
+    ({ mode, protocol, publishedPort }) =>
+      mode === 'host' ||
+      taken.has(`${protocol}/${publishedPort}`) ||
+      draft.state.get('port', `${protocol}/${publishedPort}`) !== undefined,
+  );
+  const whole = edits.length === all.length;
+  const err = addresses.err || ports.err;
+  const endpoint = {
+    spec: whole ? service.specVersion : 0,
+    ports: have,
+    virtualIps: addresses.virtualIps,
+    err,
+  };
+  const former = service.endpoint;
+  const news = edits.length > 0 || former?.spec !== endpoint.spec || former.err !== endpoint.err;
+  if (news) draft.unit(['service', { ...service, endpoint }], ...edits);
+  if (!whole) draft.postpone();
+};

@@ -1,0 +1,139 @@
+/** Networks of a cluster: subnets and a VXLAN number are chosen and taken in the transaction that makes the record. */
+
+import { ViaductError } from '../../../errors.js';
+import { formatPrefix, masked, prefixOf } from '../../../ipam/address.js';
+import { resolvePools } from '../../../ipam/pools.js';
+import type { Network } from '../../../model/network.js';
+import type { SubnetList, SwarmNetwork } from '../../../model/swarm/cluster.js';
+import { unwritten } from '../../../model/swarm/kept.js';
+import { keyOf } from '../../../model/swarm/records.js';
+import { rpcError } from '../../rpc.js';
+import type { Edit, Unit } from '../draft.js';
+import type { ClusterState } from '../state.js';
+import { type CommandView, unitOf } from './view.js';
+
+/** As swarmkit's: lower ones are for people who number by hand. */
+const [FIRST_VNI, LAST_VNI] = [4096, 0xffffff];
+
+export interface NetworkWish {
+  /** without what is decided here: id, pools */
+  readonly network: Omit<Network, 'id' | 'pools' | 'createdAt' | 'scope'>;
+  readonly ingress: boolean;
+  /** 0: to be chosen; undefined: its driver has none */
+  readonly vni: number | undefined;
+}
+
+const chooseVni = (state: ClusterState, wanted: number): number => {
+  if (wanted !== 0) {
+    if (state.get('vni', String(wanted)))
+      throw rpcError('InvalidArgument', `VXLAN number ${wanted} is in use by another network`);
+    return wanted;
+  }
+  let vni = FIRST_VNI;
+  while (state.get('vni', String(vni))) vni += 1;
+  if (vni > LAST_VNI) throw rpcError('Internal', 'all VXLAN numbers are in use');
+  return vni;
+};
+
+const poolsFor = ({ state }: CommandView, id: string, { network }: NetworkWish) => {
+  const cluster = state.get('cluster', '');
+  const defaults = (cluster?.addressPools ?? []).map((base) => ({
+    base: formatPrefix(masked(prefixOf(base))),
+    size: cluster?.subnetSize ?? 24,
+  }));
+  try {
+    return resolvePools(
+      { ipv4: network.ipv4, ipv6: network.ipv6, config: network.ipam.config },
+      {
+        networkId: id,
+        defaultPools: defaults,
+        taken: state.taken.subnets,
+        hostRoutes: state.routes,
+        seed: cluster?.id ?? '',
+      },
+    );
+  } catch (error) {
+    if (error instanceof ViaductError) throw rpcError('InvalidArgument', error.message, error);
+    throw error;
+  }
+};
+
+const checkNew = (state: ClusterState, { network, ingress }: NetworkWish): void => {
+  if (state.get('name', `network/${network.name}`))
+    throw rpcError('AlreadyExists', `network ${network.name} already exists`);
+  for (const other of ingress ? state.all('network').values() : [])
+    if (other.ingress) throw rpcError('AlreadyExists', `ingress network (${other.id}) is already present`);
+};
+
+/** The list with a network's subnets, or without them. */
+const listed = (
+  { state, now }: CommandView,
+  change: (taken: SubnetList['taken']) => SubnetList['taken'],
+): Edit => {
+  const list: SubnetList = state.get('subnets', '') ?? { ...unwritten(now), id: '', taken: [] };
+  return ['subnets', { ...list, taken: change(list.taken) }];
+};
+
+export const createNetwork = (
+  view: CommandView,
+  wish: NetworkWish,
+): { readonly id: string; readonly unit: Unit } => {
+  const { state, now, newId } = view;
+  checkNew(state, wish);
+  const id = newId();
+  const pools = wish.network.ipam.driver === 'null' ? [] : poolsFor(view, id, wish);
+  const vni = wish.vni === undefined ? 0 : chooseVni(state, wish.vni);
+  const network: SwarmNetwork = {
+    ...unwritten(now),
+    id,
+    network: {
+      ...wish.network,
+      id: id as Network['id'], // the brand is given here
+      scope: 'swarm',
+      createdAt: new Date(now).toISOString().replace(/Z$/, '000000Z'),
+      pools,
+    },
+    ingress: wish.ingress,
+    vni,
+    updatedAt: now,
+  };
+  const owner = keyOf('network', id);
+  const edits: Edit[] = [
+    ['network', network],
+    ['name', { ...unwritten(now), id: `network/${wish.network.name}`, owner }],
+    listed(view, (taken) => [...taken, ...pools.map(({ subnet }) => ({ networkId: id, subnet }))]),
+    ...(vni === 0 ? [] : [['vni', { ...unwritten(now), id: String(vni), owner }] as const]),
+  ];
+  return { id, unit: unitOf(view, edits) };
+};
+
+/** Who needs the network, so that it must stay. */
+const userOf = (state: ClusterState, id: string): string | undefined => {
+  for (const service of state.all('service').values())
+    if (service.spec.task.networks.some(({ target }) => target === id)) return `service ${service.id}`;
+  for (const task of state.all('task').values())
+    if (
+      task.networks.some(({ networkId }) => networkId === id) &&
+      state.owned(keyOf('task', task.id)).size > 0
+    )
+      return `task ${task.id}`;
+  for (const attachment of state.all('attach').values())
+    if (attachment.networkId === id) return `task ${attachment.id}`;
+  return undefined;
+};
+
+export const removeNetwork = (view: CommandView, id: string): Unit => {
+  const { state } = view;
+  const network = state.get('network', id);
+  if (!network) throw rpcError('NotFound', `network ${id} not found`);
+  const user = userOf(state, id);
+  if (user !== undefined) throw rpcError('FailedPrecondition', `network ${id} is in use by ${user}`);
+  const name = state.get('name', `network/${network.network.name}`);
+  const vni = state.get('vni', String(network.vni));
+  return unitOf(view, [
+    ['network', network, 'remove'],
+    ...(name ? [['name', name, 'remove'] as const] : []),
+    ...(vni ? [['vni', vni, 'remove'] as const] : []),
+    listed(view, (taken) => taken.filter(({ networkId }) => networkId !== id)),
+  ]);
+};

@@ -1,0 +1,41 @@
+/** New tasks, and the words that are said to those that are there. */
+
+import { unwritten } from '../../model/swarm/kept.js';
+import type { Service } from '../../model/swarm/service.js';
+import type { DesiredState, Task } from '../../model/swarm/task.js';
+import type { Draft, Edit } from './draft.js';
+
+export interface Making {
+  readonly slot: number;
+  /** empty: the scheduler chooses */
+  readonly nodeId: string;
+  readonly desired: DesiredState;
+  readonly delay?: number;
+  readonly updating?: true;
+}
+
+/** By the service's spec as it is now. */
+export const makeTask = (
+  { now, newId }: Draft,
+  service: Service,
+  { slot, nodeId, desired, delay = 0, updating }: Making,
+): Task => ({
+  ...unwritten(now),
+  id: newId(),
+  serviceId: service.id,
+  spec: service.specVersion,
+  slot,
+  nodeId,
+  desired,
+  status: { state: 'new', message: 'created', err: '', at: now },
+  networks: [],
+  ...(service.job ? { iteration: service.job.iteration } : {}),
+  ...(updating ? { updating } : {}),
+  delay,
+  createdAt: now,
+});
+
+/** What is asked of tasks of the service that are to run. */
+export const toRun = ({ job }: Service): DesiredState => (job ? 'complete' : 'running');
+
+export const wish = (task: Task, desired: DesiredState): Edit => ['task', { ...task, desired }];

@@ -1,0 +1,41 @@
+/**
+ * Simulated clusters by the thousand: `npm run sim -- --runs 10000`, one alone with its story by `npm run sim -- --seed 17`.
+ */
+import { parseArgs } from 'node:util';
+import { Broken, World } from './world.js';
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '1' },
+    steps: { type: 'string', default: '40' },
+    seed: { type: 'string' },
+  },
+});
+
+const once = (seed: number): Broken | undefined => {
+  try {
+    new World(seed).run(Number(values.steps));
+    return undefined;
+  } catch (error) {
+    if (error instanceof Broken) return error;
+    throw error;
+  }
+};
+
+const first = Number(values.seed ?? values.from);
+const runs = values.seed === undefined ? Number(values.runs) : 1;
+const failed: number[] = [];
+for (let seed = first; seed < first + runs; seed += 1) {
+  const broken = once(seed);
+  if (!broken) continue;
+  failed.push(seed);
+  if (values.seed !== undefined) console.log(broken.trace.join('\n'));
+  console.log(broken.message);
+}
+console.log(
+  failed.length === 0
+    ? `${runs} runs: everything held`
+    : `${failed.length} of ${runs} runs failed: ${failed.join(' ')}`,
+);
+process.exitCode = failed.length === 0 ? 0 : 1;

@@ -80,7 +80,8 @@ class Reader {
   map(length: number, depth: number): Record<string, unknown> {
     const out: Record<string, unknown> = Object.create(null);
     for (let i = 0; i < length; i += 1) {
-      const name = String(this.value(depth + 1));
+      const name = this.value(depth + 1);
+      if (typeof name !== 'string') throw internal('Serf’s RPC: a map whose names are not texts');
       out[name] = this.value(depth + 1);
     }
     return out;

@@ -203,8 +203,10 @@ describe('three members behind their doors', () => {
     expect(statSync(copy).size).toBeGreaterThan(16_000);
     expect(statSync(copy).mode & 0o777).toBe(0o600);
     await second.process().stop();
-    await first.process().stop();
-    await first.start({ kind: 'force-new' });
+    await first.forceNew();
+    expect(
+      statSync(join(`${first.settings.dataDirectory}.before`, 'member', 'snap', 'db')).size,
+    ).toBeGreaterThan(0);
     await until('it writes', () => first.client.put('d', '4').catch(() => undefined), 20_000);
     expect((await first.client.members()).map(({ name }) => name)).toEqual(['m1']);
     expect(await get(first, 'a')).toBe('1');

@@ -10,7 +10,7 @@ import type { Door, DoorTls } from '../../src/cluster/door/contract.js';
 import { openDoor } from '../../src/cluster/door/mux.js';
 import { createEtcdClient, type EtcdClient } from '../../src/cluster/etcd/client.js';
 import type { Beginning, EtcdProcess, EtcdSettings } from '../../src/cluster/etcd/contract.js';
-import { peerUrl, startEtcd } from '../../src/cluster/etcd/process.js';
+import { forceNewCluster, peerUrl, startEtcd } from '../../src/cluster/etcd/process.js';
 import { findPrograms } from '../../src/cluster/programs.js';
 
 const DAY = 86_400_000;
@@ -23,6 +23,7 @@ export interface TestMember {
   readonly tls: DoorTls;
   process(): EtcdProcess;
   start(begin: Beginning): Promise<void>;
+  forceNew(): Promise<void>;
 }
 
 export interface TestMembers {
@@ -100,6 +101,9 @@ export const createMembers = (): TestMembers => {
       process: () => running as EtcdProcess, // started above
       start: async (again) => {
         running = await startEtcd(program, settings, again);
+      },
+      forceNew: async () => {
+        running = await forceNewCluster(program, running, settings);
       },
     };
   };

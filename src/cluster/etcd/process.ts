@@ -3,7 +3,8 @@
  * directory of root's; its peer side one that only the door leads to. Invariant: its flags are a pure function of the settings and
  * of its version.
  */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { constants, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { cp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,6 +25,7 @@ const QUOTA = 2 * 1024 ** 3;
  */
 const HEARTBEAT_MS = 300;
 const ELECTION_MS = 3_000;
+const KEPT_CHANGES = 10_000;
 /** An empty store answers at once, one of gigabytes after reading it. */
 const START_MS = 60_000;
 const STOP_MS = 10_000;
@@ -89,6 +91,8 @@ export const etcdArguments = (
     `--heartbeat-interval=${HEARTBEAT_MS}`,
     `--election-timeout=${ELECTION_MS}`,
     `--quota-backend-bytes=${quota}`,
+    // Changes kept in memory for members that were away: a tenth of etcd's own number.
+    `--snapshot-count=${KEPT_CHANGES}`,
     '--auto-compaction-mode=periodic',
     '--auto-compaction-retention=5m',
     '--logger=zap',
@@ -131,6 +135,11 @@ export const adoptEtcd = (settings: Pick<EtcdSettings, 'runDirectory'>): EtcdPro
   return program && processOf(program, settings.runDirectory);
 };
 
+const requireMember = (dataDirectory: string): void => {
+  if (!existsSync(join(dataDirectory, 'member', 'wal')))
+    throw unavailable(`the swarm's data is gone from ${dataDirectory}: leave the swarm and join it again`);
+};
+
 /**
  * Starts the member; resolves when it answers, or where it runs and finds no quorum yet: until it has found one it answers
  * nobody. `program`: path of etcd. Throws unavailable, with its last words, where it ends or is silent.
@@ -141,8 +150,7 @@ export const startEtcd = async (
   begin: Beginning,
 ): Promise<EtcdProcess> => {
   const { runDirectory, dataDirectory, logFile } = settings;
-  if (begin.kind === 'again' && !existsSync(join(dataDirectory, 'member', 'wal')))
-    throw unavailable(`the swarm's data is gone from ${dataDirectory}: leave the swarm and join it again`);
+  if (begin.kind === 'again' || begin.kind === 'force-new') requireMember(dataDirectory);
   for (const directory of [runDirectory, dataDirectory])
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   const version = await versionOf(program);
@@ -214,4 +222,22 @@ export const restartEtcd = async (
 ): Promise<EtcdProcess> => {
   await running.stop();
   return startEtcd(program, settings, { kind: 'again' });
+};
+
+/**
+ * The only survivor becomes a cluster of one, which others may join. What it had lies in `DIRECTORY.before` from then on: etcd has
+ * spoiled members this way. Resolves when it answers.
+ */
+export const forceNewCluster = async (
+  program: string,
+  running: EtcdProcess | undefined,
+  settings: EtcdSettings,
+): Promise<EtcdProcess> => {
+  const { dataDirectory } = settings;
+  requireMember(dataDirectory);
+  await running?.stop();
+  const copy = `${dataDirectory}.before`;
+  await rm(copy, { recursive: true, force: true });
+  await cp(dataDirectory, copy, { recursive: true, mode: constants.COPYFILE_FICLONE });
+  return startEtcd(program, settings, { kind: 'force-new' });
 };

@@ -2,8 +2,8 @@
 # Invariants: services that were running stay as they are; services that come with a package of ours are not started,
 # neither now (policy-rc.d) nor at the next boot (disabled).
 
-# What the daemon calls, and the programs from which the test images are made.
-run_packages='nftables conmon crun skopeo buildah containers-storage iproute2 busybox-static nginx-light curl iputils-ping ca-certificates'
+# What the daemon calls (etcd and Serf only where there is a swarm), and the programs from which the test images are made.
+run_packages='nftables conmon crun skopeo buildah containers-storage iproute2 busybox-static nginx-light curl iputils-ping ca-certificates etcd-server serf'
 # What the tests and the benchmark use besides: Debian's own docker as client and as the benchmark's peer, Compose, probes.
 test_packages='docker.io docker-compose runc iptables conntrack socat netcat-openbsd tcpdump procps openvswitch-switch iperf3'
 # A third-party plugin for Docker by others, run unmodified, and the network it drives. Not in the VM lane's guest.
@@ -49,33 +49,27 @@ with_quiet_services() {
   return $status
 }
 
-# A service that a package brought must not come up at the next boot and take our socket or port 80.
+# The services of packages, which must not come up at the next boot and take our socket, port 80, or etcd's ports.
+services='docker.io docker.service docker.socket containerd.service
+nginx-light nginx.service
+openvswitch-switch openvswitch-switch.service
+ovn-central ovn-central.service
+ovn-host ovn-host.service
+etcd-server etcd.service
+serf serf.service'
+
+# keep_off PACKAGES: those of packages that were not there before; whoever had one already wants it.
 keep_off() {
   command -v systemctl >/dev/null || return 0
-  for unit in docker.service docker.socket containerd.service nginx.service openvswitch-switch.service \
-    ovn-central.service ovn-host.service; do
+  printf '%s\n' "$services" | while read -r package units; do
     case " $1 " in
-      *" docker.io "*) ;;
-      *) case "$unit" in docker* | containerd*) continue ;; esac ;;
+      *" $package "*) for unit in $units; do systemctl disable "$unit" >/dev/null 2>&1 || true; done ;;
     esac
-    case " $1 " in
-      *" openvswitch-switch "*) ;;
-      *) [ "$unit" = openvswitch-switch.service ] && continue ;;
-    esac
-    case " $1 " in
-      *" ovn-central "*) ;;
-      *) case "$unit" in ovn-*) continue ;; esac ;;
-    esac
-    case " $1 " in
-      *" nginx-light "*) ;;
-      *) [ "$unit" = nginx.service ] && continue ;;
-    esac
-    systemctl disable "$unit" >/dev/null 2>&1 || true
   done
 }
 
 apt_install() {
-  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o Dpkg::Progress-Fancy=0 "$@"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o Dpkg::Progress-Fancy=0 -o DPkg::Lock::Timeout=120 "$@"
 }
 
 # install_packages PACKAGE…: nothing to do in milliseconds when all are there.

@@ -184,8 +184,11 @@ export const createEtcdClient = (settings: ClientSettings): EtcdClient => {
       throw new EtcdError({ kind: 'no-lease' }, `etcd: the lease ${id} has ended`);
     },
     revokeLease: async (id) => void (await ask('lease/revoke', { ID: id }, wire.anything)),
-    compact: async (revision) =>
-      void (await ask('kv/compaction', { revision: String(revision) }, wire.anything)),
+    compact: async (revision) => {
+      // `physical`: answered when it is done, so that `defragment` finds what was freed.
+      const body = { revision: String(revision), physical: true };
+      await ask('kv/compaction', body, wire.anything, { slow: true });
+    },
 
     status,
     members,
@@ -213,10 +216,9 @@ export const createEtcdClient = (settings: ClientSettings): EtcdClient => {
       void (await ask('maintenance/defragment', {}, wire.anything, { slow: true, leaderless: true })),
     snapshot: (file) => saveSnapshot(transports[preferred] as Transport, file, limits), // there is at least one
     disarm: async () => {
-      const { alarms } = await status();
-      // Of all members: 0.
-      for (const alarm of alarms.map((each) => (each === 'no-space' ? 'NOSPACE' : 'CORRUPT')))
-        await ask('maintenance/alarm', { action: 'DEACTIVATE', memberID: '0', alarm }, wire.anything);
+      const { alarms } = await ask('maintenance/alarm', { action: 'GET' }, wire.alarmList);
+      for (const { memberID, alarm } of alarms)
+        await ask('maintenance/alarm', { action: 'DEACTIVATE', memberID, alarm }, wire.anything);
     },
     close: () => {
       for (const transport of transports) transport.close();

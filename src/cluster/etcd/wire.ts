@@ -204,6 +204,10 @@ export const statusAnswer = z.object({
   isLearner: z.boolean().default(false),
 });
 
+export const alarmList = z.object({
+  alarms: z.array(z.object({ memberID: memberId, alarm: z.string() })).default([]),
+});
+
 /** One line of a snapshot. */
 export const snapshotLine = z.object({
   error: z.unknown().optional(),

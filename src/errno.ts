@@ -1,4 +1,4 @@
-/** Error numbers of the system, by their names, for the files that ask a system call what it refused. */
+/** What the system refused: its error numbers by their names, and whether an error is one of them, whoever threw it. */
 import { constants } from 'node:os';
 
 export const {
@@ -7,19 +7,45 @@ export const {
   EADDRNOTAVAIL,
   EAGAIN,
   EBUSY,
+  ECONNRESET,
   EEXIST,
   EINPROGRESS,
   EINTR,
   EINVAL,
   EIO,
+  EISDIR,
+  ELOOP,
   EMSGSIZE,
   ENAMETOOLONG,
   ENETDOWN,
   ENOBUFS,
   ENODEV,
   ENOENT,
+  ENOTDIR,
+  ENOTEMPTY,
   EOPNOTSUPP,
+  EPERM,
   EPROTO,
+  EROFS,
   ESRCH,
   EWOULDBLOCK,
 } = constants.errno;
+/** To be sent again (Linux's `include/linux/errno.h`); nf_tables answers it where the ruleset changed meanwhile. */
+export const ERESTART = 85;
+
+/** Of Node's own file calls (which have it negative), of system calls and of netlink; 0: something else failed. */
+export const errnoOf = (error: unknown): number =>
+  error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? Math.abs(error.errno) : 0;
+
+export const failedWith = (error: unknown, ...errnos: readonly number[]): boolean =>
+  errnos.includes(errnoOf(error));
+
+/** What `work` answers; undefined where there is no such thing (ENOENT), or the system refuses it with one of `also`. */
+export const ifThere = <T>(work: () => T, ...also: readonly number[]): T | undefined => {
+  try {
+    return work();
+  } catch (error) {
+    if (failedWith(error, ENOENT, ...also)) return undefined;
+    throw error;
+  }
+};

@@ -72,6 +72,15 @@ export const withUndoErrors = (error: unknown, refusals: readonly unknown[]): un
   return new Error(error.message, { cause });
 };
 
+/** The failure in other words, its class kept; what nobody typed stays as it is. */
+export const reworded = (error: unknown, words: (message: string) => string): unknown =>
+  error instanceof ViaductError
+    ? new ViaductError(error.kind, words(error.message), { cause: error })
+    : error;
+
+/** Its message; of what is no Error, what it is as a text. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 const error =
   (kind: ErrorKind) =>
   (message: string, cause?: unknown): ViaductError =>

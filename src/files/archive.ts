@@ -9,7 +9,7 @@ import type { FileView, PathStat } from './contract.js';
 import { createPace } from './pace.js';
 import { type Archived, entryOf, inChunks, type Links, packed } from './pack.js';
 import { askedPath, describe, pathError, resolveAsked } from './path-stat.js';
-import { type OpenView, openView, type Spot } from './view.js';
+import { type OpenView, openView, plainView, type Spot } from './view.js';
 import { walk } from './walk.js';
 
 async function* archived(found: Archived, name: string, links: Links): AsyncGenerator<Buffer> {
@@ -63,7 +63,7 @@ export const archivePath = (
 
 /** Everything in the root, named from there (`bin/sh`), without mounts. */
 export const archiveRoot = (root: string): Readable => {
-  const view = openView({ name: '', root, readOnly: true, mounts: [] });
+  const view = openView(plainView(root));
   try {
     const { spot, stat } = resolveAsked(view, askedPath('/'));
     return streamOf(tree(view, { ...spot, stat }, undefined), view, spot);

@@ -1,6 +1,6 @@
 /** Extended attributes of an inode, by its descriptor. */
 
-import * as ffi from '../kernel/ffi.js';
+import { EOPNOTSUPP, EPERM, failedWith } from '../errno.js';
 import * as call from '../kernel/file-calls.js';
 
 export type Attributes = ReadonlyMap<string, Buffer>;
@@ -22,14 +22,14 @@ export const readAttributes = (fd: number, wanted: (name: string) => boolean): A
 };
 
 /** A file system without such attributes, or a user who may not set them: the file goes without, as in Docker. */
-const WITHOUT = ['EOPNOTSUPP', 'ENOTSUP', 'EPERM'];
+const WITHOUT = [EOPNOTSUPP, EPERM];
 
 export const writeAttributes = (fd: number, attributes: Attributes): void => {
   for (const [name, value] of attributes) {
     try {
       call.setAttribute(fd, name, value);
     } catch (error) {
-      if (!(error instanceof ffi.SystemError && WITHOUT.includes(error.code))) throw error;
+      if (!failedWith(error, ...WITHOUT)) throw error;
     }
   }
 };

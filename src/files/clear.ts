@@ -1,8 +1,13 @@
-/** What stands where a new entry is to be. */
+/**
+ * Clears the way for a new file or directory: what stands in its place is removed, or kept where both are
+ * directories.
+ */
+
 import { invalid } from '../errors.js';
+import { statAt } from '../kernel/file-calls.js';
 import type { Pace } from './pace.js';
 import { removeAt } from './remove.js';
-import { statChild, toText } from './view.js';
+import { toText } from './view.js';
 
 export interface ClearOptions {
   readonly noOverwriteDirNonDir: boolean;
@@ -18,7 +23,7 @@ export const clearWay = async (
   options: ClearOptions,
   pace: Pace,
 ): Promise<boolean> => {
-  const there = statChild(directory, name);
+  const there = statAt(directory, name);
   if (!there) return false;
   const isDirectory = there.isDirectory();
   if (isDirectory && becomesDirectory) return true;

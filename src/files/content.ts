@@ -1,7 +1,7 @@
 /** Bytes of regular files, read and written through descriptors: large ones in libuv's threads, small ones at once. */
 import { closeSync, copyFile, constants as fs, openSync, read, readSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { descriptorPath } from '../kernel/file-calls.js';
+import { closing, descriptorPath } from '../kernel/file-calls.js';
 
 const [readLater, writeLater, copyLater] = [promisify(read), promisify(write), promisify(copyFile)];
 
@@ -17,14 +17,11 @@ const reopen = (handle: number): number => openSync(descriptorPath(handle), fs.O
 /** The same of a small file (`isSmall`), at once. */
 export const readSmall = (handle: number, size: number): Buffer => {
   const bytes = Buffer.alloc(size);
-  const fd = reopen(handle);
-  try {
+  closing(reopen(handle), (fd) => {
     for (let at = 0, got = -1; at < size && got !== 0; at += got)
       got = readSync(fd, bytes, at, size - at, at);
-    return bytes;
-  } finally {
-    closeSync(fd);
-  }
+  });
+  return bytes;
 };
 
 /** Exactly `size` bytes: cut where it grew, zeros where it shrank meanwhile. */

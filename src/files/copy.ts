@@ -7,7 +7,7 @@ import { clearWay } from './clear.js';
 import { copyContent } from './content.js';
 import { createPace, type Pace } from './pace.js';
 import { dress, type EntryAttributes, type EntryType, type NewEntry, placeEntry } from './place.js';
-import { type OpenView, resolveDirectory, type Spot, viewOf } from './view.js';
+import { type OpenView, type Spot, viewOf, withDirectory } from './view.js';
 import { type Found, walk } from './walk.js';
 
 export interface CopyOptions {
@@ -96,22 +96,13 @@ const linkKey = ({ stat }: Found): string | undefined =>
 
 const linkTo = (target: number, first: string, directory: number, name: string): void => {
   const slash = first.lastIndexOf('/');
-  const parent = resolveDirectory(viewOf(target), first.slice(0, Math.max(0, slash)));
-  try {
-    call.makeLink(parent.fd, first.slice(slash + 1), directory, name);
-  } finally {
-    closeSync(parent.fd);
-  }
+  withDirectory(viewOf(target), first.slice(0, Math.max(0, slash)), (parent) =>
+    call.makeLink(parent.fd, first.slice(slash + 1), directory, name),
+  );
 };
 
 const leave = (levels: Level[], depth: number): void => {
-  for (const { fd, dress: finish } of levels.splice(depth).toReversed()) {
-    try {
-      finish(fd);
-    } finally {
-      closeSync(fd);
-    }
-  }
+  for (const { fd, dress: finish } of levels.splice(depth).toReversed()) call.closing(fd, finish);
 };
 
 /** A directory gets its owner and mode when it is made, its time when it is full. */

@@ -2,7 +2,7 @@
  * A tar stream laid out below a directory of a container. Every entry is placed through a descriptor of its own parent,
  * found inside the view: neither the archive's names nor links in the container, nor both together, reach outside.
  */
-import { closeSync, fstatSync, utimesSync } from 'node:fs';
+import { fstatSync, utimesSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { internal, invalid } from '../errors.js';
@@ -21,9 +21,10 @@ import {
   type OpenView,
   refuseReadOnly,
   resolve,
-  resolveDirectory,
   type Spot,
   toText,
+  withDirectory,
+  withSpot,
   withView,
 } from './view.js';
 
@@ -48,27 +49,20 @@ const newEntry = (entry: TarEntry, type: EntryType, { owner }: ExtractOptions): 
   target: entry.linkname,
 });
 
-/** The archive's own directory: its time and mode are the archive's too, as in Docker. */
 const hardLink = ({ view, base }: Place, entry: TarEntry, parent: Spot, name: string): void => {
   const target = cleanName(entry.linkname);
-  const from = resolveDirectory(view, `${base}/${posix.dirname(target)}`);
-  try {
-    call.makeLink(from.fd, posix.basename(target), parent.fd, name);
-  } finally {
-    closeSync(from.fd);
-  }
+  withDirectory(view, `${base}/${posix.dirname(target)}`, (from) =>
+    call.makeLink(from.fd, posix.basename(target), parent.fd, name),
+  );
 };
 
+/** The archive's own directory: its time and mode are the archive's too, as in Docker. */
 const dressDirectory = (place: Place, parent: Spot, name: string, entry: TarEntry): void => {
   const mount = place.view.mounts.get(`${parent.path}/${name}`);
   const fd = mount
     ? resolve(place.view, `${parent.path}/${name}`, { follow: false }).fd
     : call.openDirectory(parent.fd, name);
-  try {
-    dress(fd, newEntry(entry, 'directory', place.options), false);
-  } finally {
-    closeSync(fd);
-  }
+  call.closing(fd, () => dress(fd, newEntry(entry, 'directory', place.options), false));
 };
 
 const placeIn = async (
@@ -99,13 +93,11 @@ const placeEach = async (place: Place, entry: TarEntry, data: AsyncIterable<Buff
   const name = cleanName(entry.name);
   if (name === '') return;
   // Held open while the file's data arrive: nothing that happens to the path meanwhile matters.
-  const parent = resolveDirectory(place.view, `${place.base}/${posix.dirname(name)}`, { make: true });
-  try {
+  const into = async (parent: Spot): Promise<void> => {
     refuseReadOnly(place.view, parent);
     await placeIn(place, parent, posix.basename(name), entry, data);
-  } finally {
-    closeSync(parent.fd);
-  }
+  };
+  await withDirectory(place.view, `${place.base}/${posix.dirname(name)}`, into, { make: true });
   if (place.pace.due()) await place.pace.rest();
 };
 
@@ -113,12 +105,8 @@ const placeEach = async (place: Place, entry: TarEntry, data: AsyncIterable<Buff
 const setTimes = async ({ view, times, pace }: Place): Promise<void> => {
   for (const [path, time] of times) {
     try {
-      const { fd } = resolveDirectory(view, path, { follow: false });
-      try {
-        utimesSync(call.descriptorPath(fd), time, time);
-      } finally {
-        closeSync(fd);
-      }
+      const set = ({ fd }: Spot): void => utimesSync(call.descriptorPath(fd), time, time);
+      withDirectory(view, path, set, { follow: false });
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
     }
@@ -133,15 +121,13 @@ const READ_ONLY = {
 
 /** Where to extract to. Throws invalid where that is no directory, or not to be written. */
 const baseOf = (view: OpenView, path: string): string => {
-  const spot = resolve(view, fromText(path));
-  try {
+  const check = (spot: Spot): string => {
     if (!fstatSync(spot.fd).isDirectory()) throw invalid('extraction point is not a directory');
     if (spot.mount?.readOnly) throw invalid(READ_ONLY.mount);
     if (!spot.mount && view.readOnly) throw invalid(READ_ONLY.root);
     return spot.path;
-  } finally {
-    closeSync(spot.fd);
-  }
+  };
+  return withSpot(view, fromText(path), check);
 };
 
 /** Throws not-found where `path` is absent, invalid where it is no directory or the stream is no archive. */

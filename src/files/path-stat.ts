@@ -1,11 +1,13 @@
 /** What `docker cp` wants to know of a path in a container before it copies. */
+
 import { closeSync, constants as fs, fstatSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';
+import { ENOTDIR } from '../errno.js';
 import { internal, invalid, notFound } from '../errors.js';
 import { SystemError } from '../kernel/ffi.js';
 import * as call from '../kernel/file-calls.js';
 import type { FileView, PathStat } from './contract.js';
-import { fromText, type OpenView, openView, resolve, type Spot, toText } from './view.js';
+import { fromText, type OpenView, resolve, type Spot, toText, withSpot, withView } from './view.js';
 
 /** Go's os.FileMode bits (`io/fs`), by the file type bits of stat(2). */
 const GO_TYPES: Readonly<Record<number, number>> = {
@@ -82,15 +84,13 @@ export const resolveAsked = (
   const stat = fstatSync(spot.fd);
   if (!asked.behindLink || stat.isDirectory()) return { spot, stat };
   closeSync(spot.fd);
-  throw new SystemError('resolve', 20, toText(asked.path));
+  throw new SystemError('resolve', ENOTDIR, toText(asked.path));
 };
 
 /** Where a link leads, as an absolute path in the container; one that leads nowhere as it is written. */
 const targetOf = (view: OpenView, asked: AskedPath, spot: Spot): string => {
   try {
-    const found = resolve(view, asked.path);
-    closeSync(found.fd);
-    return toText(found.path || '/');
+    return withSpot(view, asked.path, ({ path }) => toText(path || '/'));
   } catch {
     return toText(posix.resolve('/', posix.dirname(spot.path), call.linkTarget(spot.fd)));
   }
@@ -111,17 +111,12 @@ export const describe = (
 /** Throws not-found. */
 export const statPath = (fileView: FileView, path: string): PathStat => {
   const asked = askedPath(path);
-  const view = openView(fileView);
   try {
-    const found = resolveAsked(view, asked);
-    try {
-      return describe(view, asked, found);
-    } finally {
-      closeSync(found.spot.fd);
-    }
+    return withView(fileView, (view) => {
+      const found = resolveAsked(view, asked);
+      return call.closing(found.spot.fd, () => describe(view, asked, found));
+    });
   } catch (error) {
     throw pathError(fileView, path, error);
-  } finally {
-    closeSync(view.root);
   }
 };

@@ -78,10 +78,8 @@ export const placeEntry = async (
 ): Promise<void> => {
   if (entry.type !== 'file') makeOther(directory, name, entry);
   const fd = entry.type === 'file' ? call.createFile(directory, name) : openMade(directory, name, entry.type);
-  try {
+  await call.closing(fd, async () => {
     if (entry.type === 'file') await write(fd);
     dress(fd, entry, entry.type === 'symlink');
-  } finally {
-    closeSync(fd);
-  }
+  });
 };

@@ -1,24 +1,20 @@
 /** Removal of a whole tree through descriptors: no link is followed, and no mount entered. */
-import { closeSync } from 'node:fs';
+import { EISDIR, ENAMETOOLONG, ENOENT, ENOTEMPTY, failedWith } from '../errno.js';
 import * as ffi from '../kernel/ffi.js';
 import * as call from '../kernel/file-calls.js';
 import type { Pace } from './pace.js';
 import { MOST_LEVELS, namesIn } from './walk.js';
 
-const [ENOENT, EISDIR, ENAMETOOLONG, ENOTEMPTY] = [2, 21, 36, 39];
 /** Times a directory into which somebody goes on writing is emptied. */
 const ROUNDS = 16;
-
-const withCode = (error: unknown, ...codes: readonly number[]): boolean =>
-  error instanceof ffi.SystemError && codes.includes(error.errno);
 
 /** False: it is a directory. What is gone already is well. */
 const unlinked = (parent: number, name: string): boolean => {
   try {
     call.unlink(parent, name);
   } catch (error) {
-    if (withCode(error, EISDIR)) return false;
-    if (!withCode(error, ENOENT)) throw error;
+    if (failedWith(error, EISDIR)) return false;
+    if (!failedWith(error, ENOENT)) throw error;
   }
   return true;
 };
@@ -37,16 +33,11 @@ const directoryRemoved = async (
   depth: number,
 ): Promise<boolean> => {
   try {
-    const directory = call.openUnmounted(parent, name);
-    try {
-      await empty(directory, pace, depth);
-    } finally {
-      closeSync(directory);
-    }
+    await call.closing(call.openUnmounted(parent, name), (directory) => empty(directory, pace, depth));
     call.removeDirectory(parent, name);
   } catch (error) {
-    if (withCode(error, ENOTEMPTY)) return false;
-    if (!withCode(error, ENOENT)) throw error;
+    if (failedWith(error, ENOTEMPTY)) return false;
+    if (!failedWith(error, ENOENT)) throw error;
   }
   return true;
 };

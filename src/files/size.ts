@@ -1,6 +1,8 @@
 /** What a tree takes, while others may write in it. */
-import { closeSync, constants as fs } from 'node:fs';
+
+import { constants as fs } from 'node:fs';
 import * as ffi from '../kernel/ffi.js';
+import { closing } from '../kernel/file-calls.js';
 import { createPace } from './pace.js';
 import { viewOf } from './view.js';
 import { walk } from './walk.js';
@@ -25,12 +27,7 @@ const sum = async (root: number): Promise<number> => {
  */
 export const bytesBelow = async (directory: string): Promise<number | undefined> => {
   try {
-    const root = ffi.open(directory, ffi.O.PATH | fs.O_DIRECTORY);
-    try {
-      return await sum(root);
-    } finally {
-      closeSync(root);
-    }
+    return await closing(ffi.open(directory, ffi.O.PATH | fs.O_DIRECTORY), sum);
   } catch (error) {
     if (error instanceof ffi.SystemError) return undefined;
     throw error;

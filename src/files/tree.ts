@@ -2,12 +2,13 @@
  * Trees of files as a build reads and copies them: its context, images, the roots of its steps. Links are followed within
  * their own root, wherever they point; what is no regular file is never opened.
  */
+
 import { createHash } from 'node:crypto';
 import { chownSync, closeSync, fstatSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
+import { ENOTDIR, ifThere } from '../errno.js';
 import { invalid } from '../errors.js';
-import { SystemError } from '../kernel/ffi.js';
 import * as call from '../kernel/file-calls.js';
 import { readContent } from './content.js';
 import { copyAttributes, copyContents, copyFile } from './copy.js';
@@ -15,7 +16,17 @@ import { decompressed } from './decompress.js';
 import { createPace } from './pace.js';
 import { removeAt } from './remove.js';
 import { readTar } from './tar/read.js';
-import { fromText, type OpenView, openView, resolve, resolveDirectory, type Spot, toText } from './view.js';
+import {
+  fromText,
+  type OpenView,
+  plainView,
+  resolve,
+  resolveDirectory,
+  type Spot,
+  toText,
+  withSpot,
+  withView,
+} from './view.js';
 import { walk } from './walk.js';
 
 /** A path below a directory of the host. */
@@ -35,38 +46,18 @@ interface Opened extends Spot {
   readonly stat: Stats;
 }
 
-const rootView = (root: string): OpenView => openView({ name: '', root, readOnly: false, mounts: [] });
-
-const withPlace = async <T>({ root, path }: Place, work: (opened: Opened) => T | Promise<T>): Promise<T> => {
-  const view = rootView(root);
-  try {
-    const spot = resolve(view, fromText(path));
-    try {
-      return await work({ ...spot, view, stat: fstatSync(spot.fd) });
-    } finally {
-      closeSync(spot.fd);
-    }
-  } finally {
-    closeSync(view.root);
-  }
-};
-
-const isAbsent = (error: unknown): boolean =>
-  error instanceof SystemError && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+const withPlace = <T>({ root, path }: Place, work: (opened: Opened) => T): T =>
+  withView(plainView(root), (view) =>
+    withSpot(view, fromText(path), (spot) => work({ ...spot, view, stat: fstatSync(spot.fd) })),
+  );
 
 export type Kind = 'file' | 'directory' | 'other';
 
 const kindOf = (stat: Stats): Kind => (stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other');
 
 /** Undefined where the path leads nowhere. */
-export const kindAt = async (place: Place): Promise<Kind | undefined> => {
-  try {
-    return await withPlace(place, ({ stat }) => kindOf(stat));
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
-};
+export const kindAt = (place: Place): Kind | undefined =>
+  ifThere(() => withPlace(place, ({ stat }) => kindOf(stat)), ENOTDIR);
 
 const bytesOf = async (fd: number, size: number): Promise<Buffer> => {
   const chunks: Buffer[] = [];
@@ -79,7 +70,7 @@ const LONGEST_TEXT = 1 << 20;
 
 /** Text of a regular file; undefined where there is none. Throws invalid where it is too long. */
 export const textAt = async (place: Place): Promise<string | undefined> => {
-  if ((await kindAt(place)) !== 'file') return undefined;
+  if (kindAt(place) !== 'file') return undefined;
   return withPlace(place, async ({ fd, stat }) => {
     if (stat.size > LONGEST_TEXT) throw invalid(`${place.path} has more than ${LONGEST_TEXT} bytes`);
     return (await bytesOf(fd, stat.size)).toString('utf8');
@@ -87,18 +78,13 @@ export const textAt = async (place: Place): Promise<string | undefined> => {
 };
 
 async function* contentAt(place: Place): AsyncGenerator<Buffer> {
-  const view = rootView(place.root);
+  const { fd } = withView(plainView(place.root), (view) => resolve(view, fromText(place.path)));
   try {
-    const { fd } = resolve(view, fromText(place.path));
-    try {
-      const stat = fstatSync(fd);
-      if (!stat.isFile()) throw invalid(`${place.path} is not a regular file`);
-      yield* readContent(fd, stat.size);
-    } finally {
-      closeSync(fd);
-    }
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw invalid(`${place.path} is not a regular file`);
+    yield* readContent(fd, stat.size);
   } finally {
-    closeSync(view.root);
+    closeSync(fd);
   }
 }
 
@@ -177,36 +163,19 @@ const openMade = (view: OpenView, path: string, owner: Owner | undefined): Spot 
     const there = resolvedKind(view, part);
     if (there !== undefined) continue;
     const { fd } = resolve(view, part, { make: true });
-    if (owner) chownSync(call.descriptorPath(fd), owner.uid, owner.gid);
-    closeSync(fd);
+    call.closing(fd, () => owner && chownSync(call.descriptorPath(fd), owner.uid, owner.gid));
   }
   return resolveDirectory(view, path);
 };
 
-const resolvedKind = (view: OpenView, path: string): Kind | undefined => {
-  try {
-    const { fd } = resolve(view, path);
-    try {
-      return kindOf(fstatSync(fd));
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
-};
+const resolvedKind = (view: OpenView, path: string): Kind | undefined =>
+  ifThere(() => withSpot(view, path, ({ fd }) => kindOf(fstatSync(fd))), ENOTDIR);
 
 /** Those that are missing (mode 0755). Throws invalid where something else is in the way. */
 export const makeDirectories = async ({ root, path }: Place): Promise<void> => {
-  const kind = await kindAt({ root, path });
+  const kind = kindAt({ root, path });
   if (kind !== undefined && kind !== 'directory') throw invalid(`Cannot mkdir: ${path} is not a directory`);
-  const view = rootView(root);
-  try {
-    closeSync(openMade(view, fromText(path), undefined).fd);
-  } finally {
-    closeSync(view.root);
-  }
+  withView(plainView(root), (view) => closeSync(openMade(view, fromText(path), undefined).fd));
 };
 
 const copyTree = async (
@@ -218,13 +187,10 @@ const copyTree = async (
   if (there !== undefined && there !== 'directory')
     throw invalid(`cannot copy to non-directory: ${toText(to.path)}`);
   const options = owner ? { owner } : {};
-  const target = openMade(to.view, to.path, owner);
-  try {
-    await copyContents(from.view, from, target.fd, options);
-    if (there === undefined) copyAttributes(from, target.fd, options);
-  } finally {
-    closeSync(target.fd);
-  }
+  await call.closing(openMade(to.view, to.path, owner).fd, async (target) => {
+    await copyContents(from.view, from, target, options);
+    if (there === undefined) copyAttributes(from, target, options);
+  });
 };
 
 /** A link at the destination's end is followed where it leads to something; else the file takes its place. */
@@ -233,9 +199,10 @@ const fileTarget = (view: OpenView, path: string, name: string): { parent: strin
   if (there === 'directory' || path.endsWith('/')) return { parent: path, name };
   if (there === undefined)
     return { parent: posix.dirname(posix.resolve('/', path)), name: posix.basename(path) };
-  const spot = resolve(view, path);
-  closeSync(spot.fd);
-  return { parent: posix.dirname(spot.path || '/'), name: posix.basename(spot.path) };
+  return withSpot(view, path, (spot) => ({
+    parent: posix.dirname(spot.path || '/'),
+    name: posix.basename(spot.path),
+  }));
 };
 
 const copyOne = async (
@@ -245,12 +212,9 @@ const copyOne = async (
   owner: Owner | undefined,
 ): Promise<void> => {
   const target = fileTarget(to.view, to.path, name);
-  const parent = openMade(to.view, target.parent, owner);
-  try {
-    await copyFile(from, parent.fd, target.name, owner ? { owner } : {});
-  } finally {
-    closeSync(parent.fd);
-  }
+  await call.closing(openMade(to.view, target.parent, owner).fd, (parent) =>
+    copyFile(from, parent, target.name, owner ? { owner } : {}),
+  );
 };
 
 /**
@@ -258,12 +222,11 @@ const copyOne = async (
  * SystemError where the source is missing, invalid where the destination cannot be.
  */
 export const copyPlace = (from: Place, to: Place, owner: Owner | undefined): Promise<void> =>
-  withPlace(from, async (source) => {
-    const target = { view: rootView(to.root), path: fromText(to.path) };
-    try {
-      if (source.stat.isDirectory()) await copyTree(source, target, owner);
-      else await copyOne(source, posix.basename(fromText(from.path)), target, owner);
-    } finally {
-      closeSync(target.view.root);
-    }
-  });
+  withPlace(from, (source) =>
+    withView(plainView(to.root), (view) => {
+      const target = { view, path: fromText(to.path) };
+      return source.stat.isDirectory()
+        ? copyTree(source, target, owner)
+        : copyOne(source, posix.basename(fromText(from.path)), target, owner);
+    }),
+  );

@@ -6,9 +6,12 @@
  *
  * Paths in this room are byte strings (see kernel/file-calls.ts); `fromText` makes one of what a user wrote.
  */
-import { closeSync, constants as fs, fstatSync, type Stats } from 'node:fs';
+
+import { closeSync, constants as fs, fstatSync } from 'node:fs';
+import { EEXIST, ELOOP, ENOTDIR, EROFS, failedWith, ifThere } from '../errno.js';
 import * as ffi from '../kernel/ffi.js';
 import * as call from '../kernel/file-calls.js';
+import { closing } from '../kernel/file-calls.js';
 import type { FileMount, FileView } from './contract.js';
 
 export const fromText = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
@@ -56,14 +59,13 @@ export const viewOf = (root: number): OpenView => ({
   mountsIn: new Map(),
 });
 
+/** A directory of the host as a root of its own, with nothing mounted in it. */
+export const plainView = (root: string): FileView => ({ name: '', root, readOnly: false, mounts: [] });
+
 /** Opens the view for `work`, and closes it when that is done. */
-export const withView = async <T>(view: FileView, work: (open: OpenView) => Promise<T>): Promise<T> => {
+export const withView = <T>(view: FileView, work: (open: OpenView) => T): T => {
   const open = openView(view);
-  try {
-    return await work(open);
-  } finally {
-    closeSync(open.root);
-  }
+  return closing(open.root, () => work(open));
 };
 
 const isReadOnly = (view: OpenView, mount: FileMount | undefined): boolean =>
@@ -71,13 +73,9 @@ const isReadOnly = (view: OpenView, mount: FileMount | undefined): boolean =>
 
 /** The source of a mount. A subpath is followed in the volume as in a root of its own. */
 const openSource = (mount: FileMount): number => {
-  const source = ffi.open(mount.source, ffi.O.PATH);
-  if (!mount.subpath) return source;
-  try {
-    return resolve(viewOf(source), fromText(mount.subpath)).fd;
-  } finally {
-    closeSync(source);
-  }
+  const { source, subpath } = mount;
+  const opened = ffi.open(source, ffi.O.PATH);
+  return subpath ? closing(opened, (fd) => resolve(viewOf(fd), fromText(subpath)).fd) : opened;
 };
 
 /** What `name` is in the directory, not followed: a mount where one belongs, else what the disk has. */
@@ -92,7 +90,6 @@ export const openChild = (view: OpenView, parent: Spot, name: string): Spot => {
 const components = (path: string): readonly string[] =>
   path.split('/').filter((part) => part !== '' && part !== '.');
 
-const [ENOENT, EEXIST, ENOTDIR, EROFS, ELOOP] = [2, 17, 20, 30, 40];
 const MOST_LINKS = 40; // MAXSYMLINKS, include/linux/namei.h
 
 /** EROFS of a view, where a mount or the root is not to be written: in no kernel's words. */
@@ -108,16 +105,13 @@ interface Following {
 }
 
 const openOrMake = (view: OpenView, parent: Spot, name: string, make: boolean): Spot => {
-  try {
-    return openChild(view, parent, name);
-  } catch (error) {
-    if (!make || !(error instanceof ffi.SystemError && error.errno === ENOENT)) throw error;
-  }
+  const found = make ? ifThere(() => openChild(view, parent, name)) : openChild(view, parent, name);
+  if (found) return found;
   refuseReadOnly(view, parent);
   try {
     call.makeDirectory(parent.fd, name, 0o755);
   } catch (error) {
-    if (!(error instanceof ffi.SystemError && error.errno === EEXIST)) throw error;
+    if (!failedWith(error, EEXIST)) throw error;
   }
   return openChild(view, parent, name);
 };
@@ -135,12 +129,7 @@ const back = (way: Way, to: number): void => {
 
 /** `link` is the handle of a symbolic link: what it says is put in front of what is left. */
 const followLink = (way: Way, link: Spot): void => {
-  let target: string;
-  try {
-    target = call.linkTarget(link.fd);
-  } finally {
-    closeSync(link.fd);
-  }
+  const target = closing(link.fd, call.linkTarget);
   way.links += 1;
   if (way.links > MOST_LINKS) throw new ffi.SystemError('resolve', ELOOP, toText(link.path));
   if (target.startsWith('/')) back(way, 0);
@@ -183,18 +172,19 @@ export const resolveDirectory = (view: OpenView, path: string, options: Followin
   throw new ffi.SystemError('resolve', ENOTDIR, toText(path));
 };
 
-/** What `name` is in the directory at this moment, not followed; undefined: nothing. */
-export const statChild = (directory: number, name: string): Stats | undefined => {
-  let fd: number;
-  try {
-    fd = call.openHandle(directory, name);
-  } catch (error) {
-    if (error instanceof ffi.SystemError && error.errno === ENOENT) return undefined;
-    throw error;
-  }
-  try {
-    return fstatSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+/** As `resolve` for `work`, and closed when that is done. */
+export const withSpot = <T>(
+  view: OpenView,
+  path: string,
+  work: (spot: Spot) => T,
+  options: Following = {},
+): T => {
+  const spot = resolve(view, path, options);
+  return closing(spot.fd, () => work(spot));
+};
+
+/** As `withSpot`, of a directory. */
+export const withDirectory: typeof withSpot = (view, path, work, options) => {
+  const spot = resolveDirectory(view, path, options);
+  return closing(spot.fd, () => work(spot));
 };

@@ -1,5 +1,7 @@
 /** A tree in the order of a walk: directories before what is in them, links never followed, mounts of the view entered. */
+
 import { closeSync, fstatSync, opendirSync, type Stats } from 'node:fs';
+import { ENAMETOOLONG, ifThere } from '../errno.js';
 import * as ffi from '../kernel/ffi.js';
 import { descriptorPath } from '../kernel/file-calls.js';
 import type { Pace } from './pace.js';
@@ -17,7 +19,6 @@ export interface Found extends Spot {
 
 /** A tree this deep is no honest one, and each level holds a descriptor open. */
 export const MOST_LEVELS = 1_000;
-const [ENOENT, ENAMETOOLONG] = [2, 36];
 
 /** Names in an open directory. A directory of a million names is read in slices too. */
 export async function* namesIn(directory: number, pace: Pace): AsyncGenerator<string> {
@@ -39,16 +40,6 @@ async function* namesOf(view: OpenView, spot: Spot, pace: Pace): AsyncGenerator<
   for await (const name of namesIn(spot.fd, pace)) if (!mounted.includes(name)) yield name;
 }
 
-/** Undefined: it went meanwhile. */
-const openFound = (view: OpenView, parent: Spot, name: string): Spot | undefined => {
-  try {
-    return openChild(view, parent, name);
-  } catch (error) {
-    if (error instanceof ffi.SystemError && error.errno === ENOENT) return undefined;
-    throw error;
-  }
-};
-
 const tooDeep = (depth: number): void => {
   if (depth > MOST_LEVELS) throw new ffi.SystemError('walk', ENAMETOOLONG, `more than ${MOST_LEVELS} levels`);
 };
@@ -62,8 +53,8 @@ async function* below(
 ): AsyncGenerator<Found> {
   tooDeep(depth);
   for await (const name of namesOf(view, parent, pace)) {
-    const spot = openFound(view, parent, name);
-    if (!spot) continue;
+    const spot = ifThere(() => openChild(view, parent, name));
+    if (!spot) continue; // it went meanwhile
     try {
       const found: Found = {
         ...spot,

@@ -3,9 +3,11 @@
  * the image it led to. Invariant: a file promises nothing. Whoever reads one looks whether the layers it names are in the
  * storage; so an image that is removed takes what was built on it out of the cache.
  */
+
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFile, textIfThere } from '../small-files.js';
 import type { BuildStep } from './contract.js';
 
 /** Keys sorted, so that two ways of arriving at a configuration are one. */
@@ -46,18 +48,8 @@ export const openBuildCache = (directory: string): BuildCache => {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const at = (name: string) => join(directory, name);
   return {
-    read(key) {
-      try {
-        return readFileSync(at(key), 'utf8');
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-        throw error;
-      }
-    },
-    write(key, text) {
-      writeFileSync(at(`${key}.new`), text);
-      renameSync(at(`${key}.new`), at(key));
-    },
+    read: (key) => textIfThere(at(key)),
+    write: (key, text) => replaceFile(at(key), text),
     trim() {
       const names = readdirSync(directory);
       if (names.length <= MOST) return;

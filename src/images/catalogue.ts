@@ -3,11 +3,15 @@
  * straight from containers-storage's files (0.1 ms an image, once, since an image is named by its digest), so that listing,
  * looking up and mounting start no process. Invariant: an entry's id is the digest of its configuration, as Docker's.
  */
+
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { ifThere } from '../errno.js';
 import type { Image } from '../model/image.js';
+import { textIfThere } from '../small-files.js';
 import { imageOf, type StoredConfig } from './config.js';
+import { type Digests, readDigests } from './digests.js';
 import type { Storage } from './storage.js';
 
 /** An image with what mounting and saving need. */
@@ -56,21 +60,12 @@ interface StoredLayer {
   readonly 'diff-size'?: number;
 }
 
-/** `registry/name@sha256:…` → image id; ours, since containers-storage does not tell pulled digests from computed ones. */
-export type Digests = Readonly<Record<string, string>>;
-
 /** Names under this prefix keep an image that lost its last name while a container needs its layers. */
 export const KEPT = 'viaduct.invalid/kept';
 
-const readJson = <T>(path: string, absent: T): T => {
-  try {
-    // the store's own format; each field is checked where it is used
-    return JSON.parse(readFileSync(path, 'utf8')) as T;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return absent;
-    throw error;
-  }
-};
+/** The store's own format; each field is checked where it is used. */
+const readList = <T>(storage: Storage, file: string): readonly T[] =>
+  JSON.parse(textIfThere(join(storage.graph, file)) ?? '[]') as T[];
 
 /** File of a big-data item: plain where the key needs no escaping, else `=` and base64. */
 const bigDataFile = (key: string): string =>
@@ -102,16 +97,12 @@ interface Text {
 }
 
 /** Undefined for a manifest list or schema 1 (nothing to run), and while another process is still writing the image. */
-const readText = (storage: Storage, storeId: string): Text | undefined => {
-  try {
+const readText = (storage: Storage, storeId: string): Text | undefined =>
+  ifThere(() => {
     const manifest = JSON.parse(bigData(storage, storeId, 'manifest')) as { config?: { digest?: string } };
     const id = manifest.config?.digest;
     return id === undefined ? undefined : { id, config: bigData(storage, storeId, id) };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-};
+  });
 
 type Texts = ReadonlyMap<string, Text>;
 
@@ -150,7 +141,8 @@ const historyKeys = ({ image }: Entry): readonly string[] => {
   return keys;
 };
 
-const isPrefix = (short: readonly string[], long: readonly string[]): boolean =>
+/** Does the longer list begin with the shorter one? */
+export const isPrefix = (short: readonly string[], long: readonly string[]): boolean =>
   short.length <= long.length && short.every((item, index) => item === long[index]);
 
 /** Answers for each entry the others that its history and layers begin with. */
@@ -165,10 +157,10 @@ const descent = (entries: readonly Entry[]): ReadonlyMap<Entry, readonly Entry[]
 };
 
 const read = (storage: Storage, known: Texts): { readonly catalogue: Catalogue; readonly texts: Texts } => {
-  const images = readJson<StoredImage[]>(join(storage.graph, 'overlay-images/images.json'), []);
-  const stored = readJson<StoredLayer[]>(join(storage.graph, 'overlay-layers/layers.json'), []);
+  const images = readList<StoredImage>(storage, 'overlay-images/images.json');
+  const stored = readList<StoredLayer>(storage, 'overlay-layers/layers.json');
   const layers = new Map(stored.map((layer) => [layer.id, layer]));
-  const digests = readJson<Digests>(storage.digests, {});
+  const digests = readDigests(storage);
   const texts = new Map<string, Text>();
   for (const { id } of images) {
     const text = known.get(id) ?? readText(storage, id);

@@ -1,4 +1,6 @@
-/** Images by skopeo and buildah over one containers-storage; layers are mounted and built by us. */
+/**
+ * The interface of the images: by skopeo and buildah over one containers-storage; layers are mounted and built by us.
+ */
 import type { Readable } from 'node:stream';
 import type { Image, ImageConfig } from '../model/image.js';
 

@@ -13,7 +13,7 @@ import type { Trash } from '../kernel/trash.js';
 import type { Image } from '../model/image.js';
 import { configText, idOfText, layerFile, layersOf, storeLayers } from './assemble.js';
 import { type BuildCache, cacheKey } from './build-cache.js';
-import { type Catalogue, type Entry, storedConfig } from './catalogue.js';
+import { type Catalogue, type Entry, isPrefix, storedConfig } from './catalogue.js';
 import { imageOf, type StoredConfig, type StoredHistory } from './config.js';
 import type { BuildStep, Drafts } from './contract.js';
 import { ARCHITECTURE } from './import.js';
@@ -78,9 +78,6 @@ const allLayers = ({ storedLayers, fresh }: Draft): readonly Layer[] => [
   ...storedLayers,
   ...fresh.map(({ digest, size }) => ({ digest, size })),
 ];
-
-const isPrefix = (short: readonly string[], long: readonly string[]): boolean =>
-  short.length <= long.length && short.every((item, index) => item === long[index]);
 
 /** An image of the storage whose lowest layers are these. */
 const holderOf = (catalogue: Catalogue, diffIds: readonly string[]): Entry | undefined =>

@@ -73,6 +73,15 @@ export const parseReference = (text: string): Reference => {
   return { name, tag: tag ?? '', digest: digest ?? '' };
 };
 
+/** A name and, in a parameter of its own, a tag or digest, as one text; empty without a name. Throws invalid. */
+export const joinReference = (name: string, tag: string): string => {
+  if (name === '') return '';
+  const untagged = name.includes('@') ? name : cut(name).path;
+  const joined = tag === '' ? name : `${untagged}${DIGEST.test(tag) ? '@' : ':'}${tag}`;
+  parseReference(joined);
+  return joined;
+};
+
 /** With `latest` where neither tag nor digest was given. */
 export const withDefaultTag = (reference: Reference): Reference =>
   reference.tag || reference.digest ? reference : { ...reference, tag: 'latest' };

@@ -6,7 +6,7 @@
 
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { EINVAL, ENOENT } from '../errno.js';
+import { EINVAL, ifThere } from '../errno.js';
 import { internal, invalid, KernelError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { Trash } from '../kernel/trash.js';
@@ -166,12 +166,7 @@ export const mountWritable = (storage: Storage, containerId: string, entry: Base
 
 /** Not mounted, or never made: well. */
 export const unmountWritable = (storage: Storage, containerId: string): void => {
-  try {
-    ffi.umount(writableOf(storage, containerId).root);
-  } catch (error) {
-    if (!(error instanceof ffi.SystemError && (error.errno === EINVAL || error.errno === ENOENT)))
-      throw error;
-  }
+  ifThere(() => ffi.umount(writableOf(storage, containerId).root), EINVAL);
 };
 
 /** Gone from its name at once, from the disk a little later. */

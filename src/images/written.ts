@@ -1,12 +1,12 @@
 /**
- * What a container wrote: its upper layer, gone through by descriptors beside the layers below it, so that a container that
- * exchanges its directories for links meanwhile leads nowhere else. overlayfs marks a deletion by a character device 0/0 and
- * a replaced directory by the attribute `trusted.overlay.opaque` (Documentation/filesystems/overlayfs.rst). Redirects do not
- * occur: roots are mounted with them off.
+ * The files that a container wrote: its upper layer, gone through by descriptors beside the layers below it, so that
+ * a container that exchanges its directories for links meanwhile leads nowhere else. overlayfs marks a deletion by a
+ * character device 0/0 and a replaced directory by the attribute `trusted.overlay.opaque`
+ * (Documentation/filesystems/overlayfs.rst). Redirects do not occur: roots are mounted with them off.
  */
 
 import { closeSync, constants as fs, fstatSync, type Stats } from 'node:fs';
-import { ENAMETOOLONG } from '../errno.js';
+import { ENAMETOOLONG, ifThere } from '../errno.js';
 import type { Pace } from '../files/pace.js';
 import { sortedNames } from '../files/sorted.js';
 import { MOST_LEVELS, namesIn } from '../files/walk.js';
@@ -86,16 +86,6 @@ const descend = (lower: Lower, name: string): Lower => {
   }
 };
 
-/** Undefined: it went meanwhile. */
-const openFound = (directory: number, name: string): number | undefined => {
-  try {
-    return call.openHandle(directory, name);
-  } catch (error) {
-    if (error instanceof ffi.SystemError && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-};
-
 /** A directory on the way down, and what is left of its names. */
 interface Step extends Level {
   readonly parent: string;
@@ -110,8 +100,8 @@ const stepInto = async (level: Level, parent: string, depth: number, pace: Pace)
 };
 
 const openWritten = ({ upper, lower, parent }: Step, name: string): Written | undefined => {
-  const fd = openFound(upper, name);
-  if (fd === undefined) return undefined;
+  const fd = ifThere(() => call.openHandle(upper, name));
+  if (fd === undefined) return undefined; // it went meanwhile
   try {
     const stat = fstatSync(fd);
     const written = { fd, stat, name, parent, path: parent + name, lower };

@@ -2,10 +2,12 @@
  * What a daemon has to itself for its life: its data root, its exec root, its network namespace. Each is an exclusive lock
  * (flock) on a descriptor that stays open and that no child inherits, so it ends with the daemon however that ends.
  */
+
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { unavailable } from '../errors.js';
+import { textOrNone } from '../small-files.js';
 import * as ffi from './ffi.js';
 
 /** A daemon that was killed may be dying still; one that lives will not go by itself. */
@@ -22,23 +24,6 @@ interface Holder {
   readonly uid: number;
 }
 
-const commandOf = (pid: number): string => {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-  } catch {
-    return '';
-  }
-};
-
-const uidOf = (pid: number): number => {
-  try {
-    const [, uid] = /^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
-    return Number(uid ?? 0);
-  } catch {
-    return 0;
-  }
-};
-
 /** `1: FLOCK  ADVISORY  WRITE <pid> <major>:<minor>:<inode> 0 EOF` of /proc/locks; processes of other pid namespaces are not in it. */
 const LOCK = /FLOCK +ADVISORY +\w+ +(\d+) +[0-9a-f]+:[0-9a-f]+:(\d+) /;
 
@@ -48,7 +33,11 @@ const holderOf = (fd: number): Holder | undefined => {
   for (const line of readFileSync('/proc/locks', 'latin1').split('\n')) {
     const [, pid, inode] = LOCK.exec(line) ?? [];
     if (Number(inode) === ino)
-      return { pid: Number(pid), command: commandOf(Number(pid)), uid: uidOf(Number(pid)) };
+      return {
+        pid: Number(pid),
+        command: textOrNone(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim(),
+        uid: Number(/^Uid:\t(\d+)/m.exec(textOrNone(`/proc/${pid}/status`))?.[1] ?? 0),
+      };
   }
   return undefined;
 };

@@ -1,4 +1,7 @@
-/** What the engine asks of the kernel. `kernel/` implements it on Linux, `test/support/fake-kernel.ts` in memory. */
+/**
+ * The kernel layer's interface: what the engine asks of it. `kernel/` implements it on Linux,
+ * `test/support/fake-kernel.ts` in memory.
+ */
 import type { Service } from '../plan/kinds/kind.js';
 import type { KernelObject, Netns, SysctlObject } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';

@@ -3,7 +3,7 @@
  * nor has a slash, so no call here can walk; a symbolic link at the end is never followed. Names are byte strings (one
  * character a byte, Latin-1): file names on Linux are bytes, and not all are UTF-8.
  */
-import { constants, lstatSync, type Stats } from 'node:fs';
+import { closeSync, constants, lstatSync, type Stats } from 'node:fs';
 import * as ffi from './ffi.js';
 
 const c = {
@@ -25,6 +25,18 @@ const { O_DIRECTORY, O_NOFOLLOW, O_WRONLY, O_CREAT, O_EXCL } = constants;
 
 /** Where the kernel shows a descriptor as a path: leads to the very inode, whatever became of its name. */
 export const descriptorPath = (fd: number): string => `/proc/self/fd/${fd}`;
+
+/** Closes the descriptor when `work`, which may be asynchronous, is done, however that ends. */
+export const closing = <T>(fd: number, work: (fd: number) => T): T => {
+  let later = false;
+  try {
+    const result = work(fd);
+    later = result instanceof Promise;
+    return later ? ((result as Promise<unknown>).finally(() => closeSync(fd)) as T) : result;
+  } finally {
+    if (!later) closeSync(fd);
+  }
+};
 
 const bytes = (text: string): Buffer => Buffer.from(`${text}\0`, 'latin1');
 

@@ -1,6 +1,8 @@
 /** Looks at single objects: is this one there, in exactly this state? Cheap; used for idempotence and for repair. */
-import { ENOENT } from '../errno.js';
-import { KernelError } from '../errors.js';
+
+import { ifThere } from '../errno.js';
+import { bare } from '../model/address.js';
+import { addressText } from '../model/address-bytes.js';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../plan/objects.js';
 import type { NetlinkSocket } from './netlink.js';
 import { namespaceIdentity } from './netns.js';
@@ -16,8 +18,7 @@ import {
 } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE } from './rtnetlink/numbers.js';
 import { type DumpedRoute, dumpRoutes, isConnected, parseRoute } from './rtnetlink/route.js';
-import { Session } from './session.js';
-import { addressText } from './sockaddr.js';
+import { type Session, withSession } from './session.js';
 
 /** The canonical text of an address with or without prefix length. */
 const canonical = (address: string): string => {
@@ -27,14 +28,7 @@ const canonical = (address: string): string => {
 };
 
 /** False where the namespace itself is gone. */
-const inLivingNamespace = (look: () => boolean): boolean => {
-  try {
-    return look();
-  } catch (error) {
-    if (error instanceof KernelError && error.errno === ENOENT) return false;
-    throw error;
-  }
-};
+const inLivingNamespace = (look: () => boolean): boolean => ifThere(look) ?? false;
 
 /** Runs `look` with the index of the object's link; false where there is none. */
 const onLink = (
@@ -67,14 +61,8 @@ export const addressPresent = (session: Session, o: AddressObject): boolean =>
   });
 
 /** Routes of the main table. A namespace that never had one has no table either (ENOENT). */
-export const routesIn = (socket: NetlinkSocket, family: number): readonly DumpedRoute[] => {
-  try {
-    return socket.dump(dumpRoutes(family), 'route dump').map(parseRoute);
-  } catch (error) {
-    if (error instanceof KernelError && error.errno === ENOENT) return [];
-    throw error;
-  }
-};
+export const routesIn = (socket: NetlinkSocket, family: number): readonly DumpedRoute[] =>
+  ifThere(() => socket.dump(dumpRoutes(family), 'route dump').map(parseRoute)) ?? [];
 
 const sameRoute = (o: RouteObject, found: DumpedRoute): boolean =>
   found.plain &&
@@ -140,12 +128,9 @@ export const withoutLocal = (session: Session, names: readonly string[]): readon
 /** Bare addresses in the network namespace in which a process stands; none of our own. */
 export const processAddresses = (pid: number): readonly string[] => {
   const ns = `/proc/${pid}/ns/net`;
-  const session = new Session();
-  try {
+  return withSession((session) => {
     if (namespaceIdentity(ns) === namespaceIdentity('/proc/self/ns/net')) return [];
     const found = session.socket(ns).dump(dumpAddresses(), `address dump of process ${pid}`);
-    return found.map((reply) => parseAddress(reply).address.split('/', 1)[0] ?? '');
-  } finally {
-    session.close();
-  }
+    return found.map((reply) => bare(parseAddress(reply).address));
+  });
 };

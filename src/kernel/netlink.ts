@@ -3,7 +3,7 @@
  * inside `send`, so all its answers wait in the receive queue when `send` returns: a socket never sleeps, and an answer
  * that is missing then will not come. A socket stays in the namespace it was opened in.
  */
-import { EINTR, EIO, EMSGSIZE, ENOBUFS, EPROTO } from '../errno.js';
+import { EINTR, EIO, EMSGSIZE, ENOBUFS, EPROTO, failedWith } from '../errno.js';
 import { KernelError } from '../errors.js';
 import * as ffi from './ffi.js';
 import {
@@ -184,7 +184,7 @@ export class NetlinkSocket {
         if (ffi.recv(this.fd, receiveBuffer, ffi.MSG.DONTWAIT) < 0) return;
       } catch (error) {
         // That answers were lost is told once, and no answer is wanted.
-        if (!(error instanceof ffi.SystemError && error.errno === ENOBUFS)) throw error;
+        if (!failedWith(error, ENOBUFS)) throw error;
       }
     throw new KernelError(EPROTO, 'netlink take over', 'answers without end');
   }

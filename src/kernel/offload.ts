@@ -3,9 +3,11 @@
  * inside the kernel, with checksums that somebody else was to fill in and segments beyond the MTU: containers' own
  * interfaces must finish their packets themselves.
  */
+
 import { KernelError } from '../errors.js';
 import type { OffloadObject } from '../plan/objects.js';
 import * as ffi from './ffi.js';
+import { closing } from './file-calls.js';
 import { inNamespace } from './netns.js';
 
 /** `include/uapi/linux/sockios.h`, `ethtool.h` */
@@ -21,14 +23,9 @@ const ask = ({ ns, link }: OffloadObject, command: number, value: number): numbe
   const ifreq = Buffer.alloc(128);
   ifreq.write(link.slice(0, IFNAMSIZ - 1), 0);
   ifreq.writeBigUInt64LE(ffi.addressOf(data), IFNAMSIZ);
-  inNamespace(ns, () => {
-    const fd = ffi.socket(ffi.AF.INET, ffi.SOCK.DGRAM);
-    try {
-      ffi.ioctl(fd, SIOCETHTOOL, ifreq);
-    } finally {
-      ffi.close(fd);
-    }
-  });
+  inNamespace(ns, () =>
+    closing(ffi.socket(ffi.AF.INET, ffi.SOCK.DGRAM), (fd) => ffi.ioctl(fd, SIOCETHTOOL, ifreq)),
+  );
   return data.readUInt32LE(4);
 };
 

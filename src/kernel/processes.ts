@@ -3,7 +3,9 @@
  * signal that the daemon sends goes through `signal` here, to a process that was found to be the one meant; never to pid 0
  * or a negative one, which kill(2) takes for whole groups, our own among them (test/unit/signals.test.ts holds that).
  */
+
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { ESRCH, failedWith } from '../errno.js';
 import * as ffi from './ffi.js';
 
 export interface ProcessIdentity {
@@ -81,7 +83,7 @@ export const signal = (process: ProcessIdentity, number: number): boolean => {
     ffi.pidfdSendSignal(pidfd, number);
     return true;
   } catch (error) {
-    if (error instanceof ffi.SystemError && error.code === 'ESRCH') return false;
+    if (failedWith(error, ESRCH)) return false;
     throw error;
   } finally {
     ffi.close(pidfd);

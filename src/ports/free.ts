@@ -2,9 +2,10 @@
  * Choosing a host port that nobody holds, for `-P` and ranges such as `-p 8000-8010:80`. Serial, as moby's allocator:
  * on from the port chosen last, so that a port just freed rests and a run of choices before any binding differ.
  */
-import { readFileSync } from 'node:fs';
+
 import { internal } from '../errors.js';
 import type { Protocol } from '../model/port.js';
+import { textOrNone } from '../small-files.js';
 import { isFree, type Place, placeOf, refusal } from './hold.js';
 
 export type PortRange = readonly [from: number, to: number];
@@ -12,13 +13,7 @@ export type PortRange = readonly [from: number, to: number];
 /** The kernel's default, where its setting cannot be read. */
 export const DEFAULT_EPHEMERAL: PortRange = [32768, 60999];
 
-const setting = (name: string): string => {
-  try {
-    return readFileSync(`/proc/sys/net/ipv4/${name}`, 'utf8').trim();
-  } catch {
-    return '';
-  }
-};
+const setting = (name: string): string => textOrNone(`/proc/sys/net/ipv4/${name}`).trim();
 
 /** `32768\t60999` */
 export const parseRange = (text: string): PortRange => {

@@ -5,7 +5,7 @@
  */
 
 import { isIPv6 } from 'node:net';
-import { EADDRINUSE } from '../errno.js';
+import { EADDRINUSE, failedWith } from '../errno.js';
 import { internal, PortError, type ViaductError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import { sockaddr } from '../kernel/sockaddr.js';
@@ -68,7 +68,7 @@ const opened = (place: Place, prepare: (fd: number) => void): number => {
   }
 };
 
-const isInUse = (error: unknown): boolean => error instanceof ffi.SystemError && error.errno === EADDRINUSE;
+const isInUse = (error: unknown): boolean => failedWith(error, EADDRINUSE);
 
 /**
  * Answers the descriptor. `heard`: a UDP socket whose datagrams will be read. Throws SystemError.

@@ -2,12 +2,13 @@
  * Host ports: really bound for as long as they are published, without a process, a server or an object for each. A range
  * of any size is one typed array of descriptors. Invariant: a range is held whole or not at all.
  */
+
 import type { Socket } from 'node:net';
 import { isIPv6 } from 'node:net';
 import { PortError } from '../errors.js';
 import type { LocalObjects } from '../kernel/contract.js';
 import type { SocketAddress } from '../kernel/sockaddr.js';
-import { addressBytes, addressText } from '../kernel/sockaddr.js';
+import { canonicalAddress } from '../model/address-bytes.js';
 import type { Protocol } from '../model/port.js';
 import { type HostPortObject, objectKey } from '../plan/objects.js';
 import { type Block, createBlocks, PAIRED_FROM } from './blocks.js';
@@ -49,11 +50,6 @@ interface Spot {
 /** Addresses remembered: more than a host has. */
 const SPOTS = 1024;
 
-const canonical = (address: string): string => {
-  const bytes = addressBytes(address);
-  return bytes === undefined ? address : addressText(bytes);
-};
-
 /** moby's words for a port that another container or the API has. */
 const refuseOurs = (held: Holder, object: HostPortObject): never => {
   const port = Math.max(held.object.port, object.port);
@@ -87,7 +83,7 @@ const createSpots = () => {
     const found = known.get(key);
     if (found !== undefined) return found;
     const bare = text.split('%', 1)[0] ?? '';
-    const spot = { place: placeOf(protocol, text), address: canonical(bare) };
+    const spot = { place: placeOf(protocol, text), address: canonicalAddress(bare) };
     // the number of a zone's interface changes when that is made anew
     if (bare === text && known.size < SPOTS) known.set(key, spot);
     return spot;
@@ -124,7 +120,7 @@ export const createPorts = (
   for (const { address, port } of own) {
     const reach = {
       protocol: 'tcp',
-      address: canonical(address),
+      address: canonicalAddress(address),
       v6: isIPv6(address),
       port,
       count: 1,

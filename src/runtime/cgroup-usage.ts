@@ -1,7 +1,8 @@
 /** A reading of a container's cgroup in the units of Docker's stats. */
-import { readFileSync } from 'node:fs';
+
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { textOrNone } from '../small-files.js';
 import type { Cgroups } from './cgroups.js';
 import type { Usage } from './contract.js';
 import { interfacesOf } from './network-usage.js';
@@ -9,13 +10,7 @@ import { interfacesOf } from './network-usage.js';
 /** nanoseconds of one clock tick (USER_HZ is 100 on every architecture we serve) */
 const TICK = 10_000_000;
 
-const read = (directory: string, file: string): string => {
-  try {
-    return readFileSync(join(directory, file), 'latin1');
-  } catch {
-    return '';
-  }
-};
+const read = (directory: string, file: string): string => textOrNone(join(directory, file));
 
 const number = (text: string): number => {
   const value = Number(text.trim());

@@ -1,7 +1,10 @@
 /** A container's cgroups, v1 (one directory a controller) or v2 (one directory): members, freezing, removal, OOM. */
-import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+
+import { existsSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { ENOENT, failedWith } from '../errno.js';
+import { textOrNone } from '../small-files.js';
 import { cgroupPathOf } from './spec/config.js';
 
 const MOUNT = '/sys/fs/cgroup';
@@ -22,14 +25,6 @@ export interface Cgroups {
   removeEmpty(): void;
 }
 
-const read = (path: string): string => {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
-};
-
 const subdirectories = (directory: string): readonly string[] => {
   try {
     return readdirSync(directory, { withFileTypes: true })
@@ -41,7 +36,7 @@ const subdirectories = (directory: string): readonly string[] => {
 };
 
 const membersOf = (directory: string): readonly number[] => [
-  ...read(join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number),
+  ...textOrNone(join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number),
   ...subdirectories(directory).flatMap(membersOf),
 ];
 
@@ -53,7 +48,7 @@ const removeTree = async (directory: string): Promise<boolean> => {
     await rmdir(directory);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    return failedWith(error, ENOENT);
   }
 };
 
@@ -78,13 +73,13 @@ export const cgroupsOf = (version: 1 | 2): Cgroups => {
     },
     isFrozen: (id) =>
       version === 2
-        ? read(join(directory(id, ''), 'cgroup.freeze')).trim() === '1'
-        : /FR(EEZING|OZEN)/.test(read(join(directory(id, 'freezer'), 'freezer.state'))),
+        ? textOrNone(join(directory(id, ''), 'cgroup.freeze')).trim() === '1'
+        : /FR(EEZING|OZEN)/.test(textOrNone(join(directory(id, 'freezer'), 'freezer.state'))),
     oomKills: (id) => {
       const text =
         version === 2
-          ? read(join(directory(id, ''), 'memory.events'))
-          : read(join(directory(id, 'memory'), 'memory.oom_control'));
+          ? textOrNone(join(directory(id, ''), 'memory.events'))
+          : textOrNone(join(directory(id, 'memory'), 'memory.oom_control'));
       return Number(/^oom_kill (\d+)/m.exec(text)?.[1] ?? 0);
     },
     remove: async (id) =>

@@ -7,9 +7,11 @@
  * and our next reading too (ECONNRESET), and Node then closes the descriptor, although output is still queued in the
  * kernel. So input and output are two sockets to Node, and a third descriptor fetches what is left.
  */
+
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
+import { ECONNRESET, failedWith } from '../errno.js';
 import * as ffi from '../kernel/ffi.js';
 
 export interface Connection {
@@ -79,7 +81,7 @@ const receive = (fd: number): Buffer => {
       return buffer.subarray(0, Math.max(0, ffi.recv(fd, buffer, ffi.MSG.DONTWAIT)));
     } catch (error) {
       // The kernel tells of the reset before it hands out what was queued, and forgets it by telling.
-      if (!(error instanceof ffi.SystemError && error.code === 'ECONNRESET')) return buffer.subarray(0, 0);
+      if (!failedWith(error, ECONNRESET)) return buffer.subarray(0, 0);
     }
   }
 };

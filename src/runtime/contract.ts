@@ -1,4 +1,7 @@
-/** Containers by conmon + crun. The runtime knows processes, mounts and streams, not networks nor Docker's API. */
+/**
+ * The container runtime's interface: containers by conmon + crun. The runtime knows processes, mounts and streams,
+ * not networks nor Docker's API.
+ */
 import type { Readable } from 'node:stream';
 import type { ExtractOptions, FileView, PathStat } from '../files/contract.js';
 import type { Container } from '../model/container.js';

@@ -1,4 +1,5 @@
 /** Further processes in a running container, by `crun exec`: with pipes, or with a terminal of their own. */
+
 import { randomBytes } from 'node:crypto';
 import { closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -9,6 +10,7 @@ import { startChild } from '../kernel/child.js';
 import * as ffi from '../kernel/ffi.js';
 import { identify, isAlive } from '../kernel/processes.js';
 import type { Container } from '../model/container.js';
+import { textOrNone } from '../small-files.js';
 import type { Context } from './context.js';
 import type { ExecRequest, RunningExec, Streams } from './contract.js';
 import { missingDirectory, missingExecutable } from './executable.js';
@@ -58,14 +60,6 @@ const writeFiles = (bundle: string, process: OciProcess): Files => {
   };
 };
 
-const readPid = (path: string): number => {
-  try {
-    return Number(readFileSync(path, 'latin1').trim());
-  } catch {
-    return 0;
-  }
-};
-
 /** Our end of a pipe. A command that ends without reading its input, or a pipe that breaks, is no error: it closes. */
 const ownEnd = (fd: number, way: { readonly readable: boolean; readonly writable: boolean }): Socket =>
   new Socket({ fd, ...way }).on('error', () => {});
@@ -106,7 +100,7 @@ const start = async (
   });
   let pid = 0;
   const look = (): number => {
-    pid ||= readPid(files.pid);
+    pid ||= Number(textOrNone(files.pid));
     return pid;
   };
   // Its number counts while it is in the container: later it may be a stranger's.

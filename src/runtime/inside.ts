@@ -2,9 +2,9 @@
  * Paths inside a container's root, opened with openat2(RESOLVE_IN_ROOT): symbolic links, `..` and races with the
  * container's own processes never lead out of it, nor through /proc's magic links.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import * as ffi from '../kernel/ffi.js';
-import { descriptorPath } from '../kernel/file-calls.js';
+import { closing, descriptorPath } from '../kernel/file-calls.js';
 
 const RULES = ffi.RESOLVE.IN_ROOT | ffi.RESOLVE.NO_MAGICLINKS;
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
@@ -18,21 +18,13 @@ export const withInside = <T>(
   options: { readonly follow?: boolean; readonly directory?: boolean; readonly flags?: number },
   work: (fd: number) => T,
 ): T => {
-  const top = ffi.open(root, ffi.O.PATH | O_DIRECTORY);
-  try {
-    const flags =
-      (options.flags ?? ffi.O.PATH) |
-      (options.follow === false ? O_NOFOLLOW : 0) |
-      (options.directory ? O_DIRECTORY : 0);
-    const fd = ffi.openat2(top, path === '' ? '/' : path, flags, RULES);
-    try {
-      return work(fd);
-    } finally {
-      closeSync(fd);
-    }
-  } finally {
-    closeSync(top);
-  }
+  const flags =
+    (options.flags ?? ffi.O.PATH) |
+    (options.follow === false ? O_NOFOLLOW : 0) |
+    (options.directory ? O_DIRECTORY : 0);
+  return closing(ffi.open(root, ffi.O.PATH | O_DIRECTORY), (top) =>
+    closing(ffi.openat2(top, path === '' ? '/' : path, flags, RULES), work),
+  );
 };
 
 /** Text of a small regular file; empty where it is absent, no file, or over `limit` bytes. */
@@ -51,10 +43,7 @@ export const readInside = (root: string, path: string, limit = 1 << 20): string 
 
 const readAll = (handle: number, size: number): string => {
   const buffer = Buffer.alloc(size);
-  const fd = openSync(descriptorPath(handle), 'r');
-  try {
-    return buffer.toString('utf8', 0, readSync(fd, buffer, 0, size, 0));
-  } finally {
-    closeSync(fd);
-  }
+  return closing(openSync(descriptorPath(handle), 'r'), (fd) =>
+    buffer.toString('utf8', 0, readSync(fd, buffer, 0, size, 0)),
+  );
 };

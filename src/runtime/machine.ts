@@ -1,9 +1,11 @@
 /** What this machine has: the programs we delegate to, its cgroups, capabilities and kernel. Looked up once at start. */
+
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { arch, release } from 'node:os';
 import { join } from 'node:path';
 import { unavailable } from '../errors.js';
 import { ANSWER_LIMIT, runProgram } from '../kernel/program.js';
+import { textOrNone } from '../small-files.js';
 import { capabilitiesOfMask } from './spec/capabilities.js';
 import type { HostFacts } from './spec/config.js';
 
@@ -33,14 +35,6 @@ const findProgram = (name: string): string | undefined =>
     }
   });
 
-const read = (path: string): string => {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-};
-
 /** An ELF file without an interpreter segment (PT_INTERP, 3) runs in any root file system. */
 const isStatic = (path: string): boolean => {
   const elf = readFileSync(path);
@@ -61,7 +55,7 @@ const cgroupFeatures = (): HostFacts['cgroup'] => {
     return {
       version: 2,
       swap: existsSync('/proc/swaps') && existsSync('/sys/fs/cgroup/cgroup.controllers'),
-      blkioWeight: /\bio\b/.test(read('/sys/fs/cgroup/cgroup.controllers')),
+      blkioWeight: /\bio\b/.test(textOrNone('/sys/fs/cgroup/cgroup.controllers')),
     };
   return {
     version: 1,
@@ -77,7 +71,7 @@ const thermalPaths = (): readonly string[] =>
     .filter((path) => existsSync(path));
 
 const hostFacts = (): HostFacts => {
-  const mask = /^CapBnd:\s*([0-9a-f]+)/m.exec(read('/proc/self/status'))?.[1] ?? '0';
+  const mask = /^CapBnd:\s*([0-9a-f]+)/m.exec(textOrNone('/proc/self/status'))?.[1] ?? '0';
   const [major = 0, minor = 0] = release().split(/[.-]/).map(Number);
   return {
     cgroup: cgroupFeatures(),
@@ -108,7 +102,7 @@ export const inspectMachine = async (preferred?: 'crun' | 'runc'): Promise<Machi
     conmon,
     ...(busybox ? { busybox } : {}),
     init: findInit(),
-    hideUnified: crun !== undefined && read('/sys/fs/cgroup/unified/cgroup.controllers').trim() !== '',
+    hideUnified: crun !== undefined && textOrNone('/sys/fs/cgroup/unified/cgroup.controllers').trim() !== '',
     facts: hostFacts(),
   };
 };

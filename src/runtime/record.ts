@@ -1,7 +1,9 @@
 /** What must be known of a running container after the daemon itself was restarted; kept as JSON in its bundle. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { replaceFile, textOrNone } from '../small-files.js';
 import type { Layout } from './layout.js';
 
 const identity = z.object({ pid: z.number().int(), startTime: z.string() });
@@ -20,29 +22,18 @@ export type ContainerRecord = z.infer<typeof schema>;
 
 const pathOf = (layout: Layout, id: string): string => join(layout.bundle(id), 'viaduct.json');
 
-/** It holds the whole text or the former one, also where the daemon is killed here. */
-const replace = (path: string, text: string): void => {
-  writeFileSync(`${path}.new`, text, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
-};
-
 export const writeRecord = (layout: Layout, id: string, record: ContainerRecord): void =>
-  replace(pathOf(layout, id), JSON.stringify(record));
+  replaceFile(pathOf(layout, id), JSON.stringify(record));
 
 /** What the engine keeps beside a bundle. */
 const keptPath = (layout: Layout, id: string): string => join(layout.bundle(id), 'kept');
 
 export const keepText = (layout: Layout, id: string, text: string): void => {
-  if (existsSync(layout.bundle(id))) replace(keptPath(layout, id), text);
+  if (existsSync(layout.bundle(id))) replaceFile(keptPath(layout, id), text);
 };
 
-export const keptText = (layout: Layout, id: string): string | undefined => {
-  try {
-    return readFileSync(keptPath(layout, id), 'utf8');
-  } catch {
-    return undefined;
-  }
-};
+export const keptText = (layout: Layout, id: string): string | undefined =>
+  textOrNone(keptPath(layout, id)) || undefined;
 
 /** Undefined where there is none or it is damaged. */
 export const readRecord = (layout: Layout, id: string): ContainerRecord | undefined => {

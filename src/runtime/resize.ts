@@ -1,8 +1,10 @@
 /** The size of a container's terminal, told to conmon through its control pipe. */
-import { closeSync, openSync, writeSync } from 'node:fs';
+
+import { openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { conflict } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
+import { closing } from '../kernel/file-calls.js';
 import type { TerminalSize } from './contract.js';
 
 /** conmon refuses more, and would ignore the message */
@@ -18,9 +20,5 @@ export const resizeContainer = (id: string, bundle: string, size: TerminalSize):
   } catch (cause) {
     throw conflict(`Container ${id} is not running`, cause);
   }
-  try {
-    writeSync(fd, `${RESIZE} ${rows} ${columns}\n`);
-  } finally {
-    closeSync(fd);
-  }
+  closing(fd, () => writeSync(fd, `${RESIZE} ${rows} ${columns}\n`));
 };

@@ -2,9 +2,11 @@
  * Compiled seccomp filters: compiling costs the runtime 20 ms a start, so crun's `seccomp.bpf` of the first container
  * with a profile is kept and handed back to the next ones by annotation. Keyed by profile and runtime version.
  */
+
 import { createHash } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFile } from '../small-files.js';
 import type { Layout } from './layout.js';
 import type { OciSeccomp } from './spec/oci.js';
 
@@ -61,9 +63,7 @@ export const seccompCache = (layout: Layout, runtime: { name: string; version: s
       try {
         const text = readFileSync(join(layout.states, id, 'seccomp.bpf')).toString('base64');
         if (text === '') return;
-        const path = join(layout.filters, name);
-        writeFileSync(`${path}.new`, text, { mode: 0o600 });
-        renameSync(`${path}.new`, path);
+        replaceFile(join(layout.filters, name), text);
         compiled.set(name, text);
       } catch {
         // A version that keeps no file: the profile is compiled anew each time.

@@ -1,4 +1,5 @@
 /** The terminal of an exec: crun sends its master side over a socket (`--console-socket`); we read, write, resize it. */
+
 import { randomBytes } from 'node:crypto';
 import { closeSync, readSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { ReadStream } from 'node:tty';
+import { EAGAIN, failedWith } from '../errno.js';
 import { internal } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { TerminalSize } from './contract.js';
@@ -39,7 +41,7 @@ const receive = async (socket: Socket): Promise<number> => {
       if (master < 0) throw internal('the OCI runtime sent no terminal');
       return master;
     } catch (error) {
-      if (!(error instanceof ffi.SystemError && error.code === 'EAGAIN')) throw error;
+      if (!failedWith(error, EAGAIN)) throw error;
       await sleep(1);
     }
   }

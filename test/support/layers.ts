@@ -23,37 +23,43 @@ const INJECTED = [
 export const LAYERS: Readonly<Record<string, Layer>> = {
   model: { may: [], because: 'the model is plain data that everything else agrees on' },
   errors: { may: [], because: 'kinds of failure belong to no layer' },
+  defined: { may: [], because: 'objects without what they do not say belong to no layer' },
+  'small-files': { may: ['errno'], because: 'reading and replacing a small file belongs to no layer' },
+  'go-fields': { may: [], because: 'how Go reads JSON belongs to no layer' },
   errno: { may: [], because: 'the system’s error numbers belong to no layer' },
   failpoints: { may: [], because: 'places at which a test ends the daemon belong to no layer' },
   'last-resort': { may: ['log'], because: 'what nobody caught belongs to no layer' },
   watchdog: { may: ['log'], because: 'who holds the loop is nobody’s in particular' },
   log: { may: [], because: 'the shape of a log belongs to no layer' },
   door: { may: [], because: 'what is answered to people who look is described once, for both ends' },
-  ipam: { may: ['model', 'errors'], because: 'allocation is pure, so it can be property-tested' },
+  ipam: { may: ['model', 'errors', 'defined'], because: 'allocation is pure, so it can be property-tested' },
   plan: { may: ['model', 'errors'], because: 'a plan is data; who carries it out is not its business' },
   firewall: {
-    may: ['model', 'errors', 'plan'],
+    may: ['model', 'errors', 'defined', 'plan'],
     because: 'the firewall is a pure function to plan’s elements',
   },
   drivers: {
-    may: ['model', 'errors', 'plan', 'firewall', 'ipam'],
+    may: ['model', 'errors', 'defined', 'plan', 'firewall', 'ipam'],
     because: 'a driver is a total, pure function from the model to kernel objects',
   },
   plugins: {
-    may: ['model', 'errors', 'ipam', 'drivers/options'],
+    may: ['model', 'errors', 'defined', 'go-fields', 'ipam', 'drivers/options'],
     because: 'the plugin protocol knows what may be said, not what is made of it',
   },
-  config: { may: ['model', 'errors', 'ipam'], because: 'settings are checked before anything else exists' },
+  config: {
+    may: ['model', 'errors', 'small-files', 'defined', 'ipam'],
+    because: 'settings are checked before anything else exists',
+  },
   store: {
-    may: ['model', 'errors', 'failpoints'],
+    may: ['model', 'errors', 'small-files', 'defined', 'failpoints'],
     because: 'durable intent knows the model and the disk, nothing between',
   },
   kernel: {
-    may: ['model', 'errors', 'errno', 'failpoints', 'plan', 'firewall'],
+    may: ['model', 'errors', 'small-files', 'defined', 'errno', 'failpoints', 'plan', 'firewall'],
     because: 'the kernel layer carries out plans and decides nothing',
   },
   ovs: {
-    may: ['errors', 'errno', 'plan', 'kernel'],
+    may: ['model', 'errors', 'defined', 'errno', 'plan', 'kernel'],
     because: 'Open vSwitch is a back end of the kernel layer, which itself knows none by name',
   },
   files: {
@@ -61,29 +67,31 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'files by descriptor are below everybody who has files to move',
   },
   ports: {
-    may: ['model', 'errors', 'errno', 'plan', 'kernel'],
+    may: ['model', 'errors', 'small-files', 'defined', 'errno', 'plan', 'kernel'],
     because: 'holding ports is an effect like the kernel’s',
   },
   runtime: {
-    may: ['model', 'errors', 'errno', 'log', 'failpoints', 'kernel', 'files'],
+    may: ['model', 'errors', 'small-files', 'defined', 'errno', 'log', 'failpoints', 'kernel', 'files'],
     because: 'the runtime knows processes and mounts, not networks',
   },
   builder: {
-    may: ['model', 'errors'],
+    may: ['model', 'errors', 'defined'],
     because: 'what a Dockerfile says is text and data; who carries it out is not its business',
   },
   images: {
-    may: ['model', 'errors', 'errno', 'kernel', 'files', 'builder'],
+    may: ['model', 'errors', 'small-files', 'defined', 'errno', 'kernel', 'files', 'builder'],
     because: 'images know layers and mounts, not containers',
   },
   dns: {
-    may: ['model', 'errors', 'errno', 'plan', 'kernel', 'engine/contract'],
+    may: ['model', 'errors', 'small-files', 'defined', 'errno', 'plan', 'kernel', 'engine/contract'],
     because: 'the resolver reads snapshots through an interface that the engine implements',
   },
   engine: {
     may: [
       'model',
       'errors',
+      'small-files',
+      'defined',
       'errno',
       'log',
       'failpoints',
@@ -99,7 +107,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'kernel/file-calls',
       'kernel/mount-table',
       'files',
-      'dns/files',
+      'dns/hosts',
+      'dns/resolv-conf',
       'dns/etc-files',
     ],
     because: 'the engine receives kernel and runtime by injection, so it runs on the fake kernel in tests',
@@ -113,11 +122,15 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: [
       'model',
       'errors',
+      'small-files',
+      'defined',
+      'go-fields',
       'log',
       'door',
       'engine/contract',
       'engine/build/contract',
       'images/contract',
+      'images/reference',
       'runtime/contract',
       'config/contract',
     ],
@@ -130,7 +143,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 };
 
 /** Rooms that must stay pure may use these builtins, which neither do I/O nor read clocks. */
-const PURE_ROOMS = new Set(['model', 'errors', 'ipam', 'plan', 'firewall', 'drivers', 'builder']);
+const PURE_ROOMS = new Set(['model', 'errors', 'defined', 'ipam', 'plan', 'firewall', 'drivers', 'builder']);
 const PURE_BUILTINS = new Set([
   'node:net',
   'node:crypto',
@@ -159,8 +172,15 @@ const DECIDING = {
   acting: new Set(['engine/attach/index', 'engine/attach/ask-plugins', 'engine/networks/index']),
   /** records and rules, and of the world only the types of what is seen of it */
   may: new Set([
-    ...['model', 'errors', 'ipam', 'plan', 'drivers'],
-    ...['dns/files', 'config/contract', 'engine/contract', 'engine/commit/model', 'engine/commit/tables'],
+    ...['model', 'errors', 'defined', 'ipam', 'plan', 'drivers'],
+    ...[
+      'dns/hosts',
+      'dns/resolv-conf',
+      'config/contract',
+      'engine/contract',
+      'engine/commit/model',
+      'engine/commit/tables',
+    ],
   ]),
 } as const;
 

@@ -3,36 +3,26 @@
  * volume that has anything in it; nothing outside the container's root is read, nor outside the volume written, whatever
  * links the image has and whatever another container that has the volume already does meanwhile.
  */
-import { closeSync, constants as fs, fstatSync, readdirSync } from 'node:fs';
+
+import { constants as fs, fstatSync, readdirSync } from 'node:fs';
+import { ELOOP, ENOTDIR, ifThere } from '../../errno.js';
 import { copyAttributes, copyContents } from '../../files/copy.js';
-import { fromText, openView, resolve, type Spot } from '../../files/view.js';
+import {
+  fromText,
+  type OpenView,
+  plainView,
+  resolveDirectory,
+  type Spot,
+  withView,
+} from '../../files/view.js';
 import * as ffi from '../../kernel/ffi.js';
+import { closing } from '../../kernel/file-calls.js';
 
-type Root = ReturnType<typeof openView>;
-
-/** Undefined: it is not there, or no directory. */
-const directoryIn = (root: Root, path: string): Spot | undefined => {
-  try {
-    const spot = resolve(root, fromText(path));
-    if (fstatSync(spot.fd).isDirectory()) return spot;
-    closeSync(spot.fd);
-    return undefined;
-  } catch (error) {
-    if (error instanceof ffi.SystemError && ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code))
-      return undefined;
-    throw error;
-  }
-};
-
-const fill = async (root: Root, from: Spot, volume: string): Promise<void> => {
-  const into = ffi.open(volume, ffi.O.PATH | fs.O_DIRECTORY);
-  try {
+const fill = (root: OpenView, from: Spot, volume: string): Promise<void> =>
+  closing(ffi.open(volume, ffi.O.PATH | fs.O_DIRECTORY), async (into) => {
     await copyContents(root, from, into);
     copyAttributes({ fd: from.fd, stat: fstatSync(from.fd) }, into);
-  } finally {
-    closeSync(into);
-  }
-};
+  });
 
 /** Volumes that are being filled: of two containers that get a new one at once, one fills it. */
 const underWay = new Map<string, Promise<void>>();
@@ -51,16 +41,9 @@ export const copyUp = async (rootfs: string, path: string, volume: string): Prom
 
 const copyInto = async (rootfs: string, path: string, volume: string): Promise<void> => {
   if (readdirSync(volume).length > 0) return;
-  const root = openView({ name: '', root: rootfs, readOnly: true, mounts: [] });
-  try {
-    const from = directoryIn(root, path);
-    if (!from) return;
-    try {
-      await fill(root, from, volume);
-    } finally {
-      closeSync(from.fd);
-    }
-  } finally {
-    closeSync(root.root);
-  }
+  await withView(plainView(rootfs), async (root) => {
+    // nothing, where the image has no such directory
+    const from = ifThere(() => resolveDirectory(root, fromText(path)), ENOTDIR, ELOOP);
+    if (from) await closing(from.fd, () => fill(root, from, volume));
+  });
 };

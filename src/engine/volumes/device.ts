@@ -1,6 +1,6 @@
 /** The local driver's `type`, `device` and `o`: a file system mounted on the volume's directory while it is used. */
 import { isIP } from 'node:net';
-import { refused, type ViaductError } from '../../errors.js';
+import { messageOf, refused, type ViaductError } from '../../errors.js';
 import * as ffi from '../../kernel/ffi.js';
 import { isMounted } from '../../kernel/mount-table.js';
 
@@ -76,9 +76,8 @@ export const mountFailure = (
   cause: unknown,
 ): ViaductError => {
   const shown = o.replace(/password=[^,]*/g, 'password=********');
-  const reason = cause instanceof Error ? cause.message : String(cause);
   return refused(
-    `failed to mount local volume: mount ${device}:${directory}, data: ${shown}: ${reason}`,
+    `failed to mount local volume: mount ${device}:${directory}, data: ${shown}: ${messageOf(cause)}`,
     cause,
   );
 };

@@ -1,15 +1,10 @@
 /** Replacing a small file so that a crash at any moment leaves the old text or the new one, whole. */
-import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 
-const sync = (path: string): void => {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-};
+import { fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { closing } from '../../kernel/file-calls.js';
+
+const sync = (path: string): void => closing(openSync(path, 'r'), fsyncSync);
 
 export const writeDurably = (path: string, text: string): void => {
   const draft = `${path}.new`;

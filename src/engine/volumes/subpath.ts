@@ -4,19 +4,12 @@
  *
  *   <exec root>/subpaths/<container>.<n>    there while the container is being made
  */
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  readdirSync,
-  rmdirSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+
+import { existsSync, fstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { EINVAL, failedWith } from '../../errno.js';
 import { invalid, refused } from '../../errors.js';
-import { fromText, openView, resolve } from '../../files/view.js';
+import { fromText, plainView, type Spot, withSpot, withView } from '../../files/view.js';
 import * as ffi from '../../kernel/ffi.js';
 import { descriptorPath } from '../../kernel/file-calls.js';
 
@@ -32,7 +25,7 @@ const removePoint = (path: string): void => {
   try {
     ffi.umount(path);
   } catch (error) {
-    if (!(error instanceof ffi.SystemError && error.code === 'EINVAL')) throw error;
+    if (!failedWith(error, EINVAL)) throw error;
   }
   try {
     rmdirSync(path);
@@ -55,23 +48,18 @@ export const bindSubpath = (
 ): BoundSubpath => {
   const parent = join(execRoot, 'subpaths');
   const path = join(parent, name);
-  const view = openView({ name: '', root: volume, readOnly: true, mounts: [] });
+  const bind = ({ fd }: Spot): void => {
+    mkdirSync(parent, { recursive: true, mode: 0o700 });
+    if (existsSync(path)) removePoint(path);
+    if (fstatSync(fd).isDirectory()) mkdirSync(path);
+    else writeFileSync(path, '');
+    ffi.mount(descriptorPath(fd), path, '', ffi.MS.BIND | ffi.MS.REC, '');
+    ffi.mount('', path, '', ffi.MS.REC | ffi.MS.PRIVATE, '');
+  };
   try {
-    const spot = resolve(view, fromText(subpath));
-    try {
-      mkdirSync(parent, { recursive: true, mode: 0o700 });
-      if (existsSync(path)) removePoint(path);
-      if (fstatSync(spot.fd).isDirectory()) mkdirSync(path);
-      else writeFileSync(path, '');
-      ffi.mount(descriptorPath(spot.fd), path, '', ffi.MS.BIND | ffi.MS.REC, '');
-      ffi.mount('', path, '', ffi.MS.REC | ffi.MS.PRIVATE, '');
-    } finally {
-      closeSync(spot.fd);
-    }
+    withView(plainView(volume), (view) => withSpot(view, fromText(subpath), bind));
   } catch (error) {
     throw refusal(subpath, error);
-  } finally {
-    closeSync(view.root);
   }
   return { path, release: () => removePoint(path) };
 };

@@ -1,8 +1,8 @@
 /**
- * What the kernel keeps of namespaces and interfaces. Neighbouring address, route, neighbour and FDB steps of a namespace
- * go in one datagram, neighbouring sysctls in one visit; every other step is a call.
+ * The back end for namespaces and interfaces, spoken to by rtnetlink. Neighbouring address, route, neighbour and FDB
+ * steps of a namespace go in one datagram, neighbouring sysctls in one visit; every other step is a call.
  */
-import { EADDRNOTAVAIL, EEXIST, ENODEV, ENOENT, ESRCH } from '../../errno.js';
+import { EADDRNOTAVAIL, EEXIST, ENODEV, ENOENT, ESRCH, failedWith } from '../../errno.js';
 import { KernelError } from '../../errors.js';
 import {
   type KernelObject,
@@ -61,8 +61,7 @@ const isThere = (session: Session, ns: Netns, steps: readonly NetlinkStep[]): bo
     session.socket(ns);
     return true;
   } catch (error) {
-    if (error instanceof KernelError && error.errno === ENOENT && steps.every((s) => s.op === 'delete'))
-      return false;
+    if (failedWith(error, ENOENT) && steps.every((s) => s.op === 'delete')) return false;
     throw error;
   }
 };

@@ -1,4 +1,7 @@
-/** Bridges. Invariant: a user's own bridge is raised but never made, changed or deleted. */
+/**
+ * Linux bridges: made, changed, deleted and looked at. Invariant: a user's own bridge is raised but never made,
+ * changed or deleted.
+ */
 import { conflict } from '../../errors.js';
 import type { BridgeLink } from '../../plan/objects.js';
 import { changeLink, type DumpedLink, OWN_GROUP } from '../rtnetlink/link.js';

@@ -1,6 +1,5 @@
 /** Makes, changes, deletes and recognises links: a row for each type. A type without a row does not compile. */
-import { ENOENT } from '../../errno.js';
-import { KernelError } from '../../errors.js';
+import { ifThere } from '../../errno.js';
 import { isMade } from '../../plan/depend.js';
 import type { LinkObject, LinkOf, LinkType } from '../../plan/objects.js';
 import { GROUP } from '../reaper.js';
@@ -48,13 +47,8 @@ export const replaceLink = (context: LinkContext, o: LinkObject, before: LinkObj
 
 /** undefined where the namespace itself is gone, too. */
 const livingLink = (look: Look, o: LinkObject): DumpedLink | undefined => {
-  try {
-    const found = look.link(o.ns, o.name);
-    return found?.group === GROUP ? undefined : found;
-  } catch (error) {
-    if (error instanceof KernelError && error.errno === ENOENT) return undefined;
-    throw error;
-  }
+  const found = ifThere(() => look.link(o.ns, o.name));
+  return found?.group === GROUP ? undefined : found;
 };
 
 /** A link that is gone, or dying already, is success. */
@@ -68,16 +62,10 @@ export const deleteLink = (context: LinkContext, o: LinkObject): void => {
   rowOf(o).delete(context, o, found);
 };
 
-/** Is the link there, in exactly this state? */
+/** Is the link there, in exactly this state? Not where the namespace of its other end is gone. */
 export const linkPresent = (session: Session, o: LinkObject): boolean => {
-  try {
-    const found = livingLink(session, o);
-    return found !== undefined && rowOf(o).present(session, o, found);
-  } catch (error) {
-    // The namespace of its other end is gone.
-    if (error instanceof KernelError && error.errno === ENOENT) return false;
-    throw error;
-  }
+  const found = livingLink(session, o);
+  return found !== undefined && (ifThere(() => rowOf(o).present(session, o, found)) ?? false);
 };
 
 /** Is a link of this name and type there, in whichever state? */

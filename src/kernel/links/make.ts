@@ -1,12 +1,10 @@
 /** Sends the request that makes a link, and raises or lowers links. */
+import { EEXIST } from '../../errno.js';
 import { KernelError } from '../../errors.js';
 import type { LinkObject, Netns } from '../../plan/objects.js';
 import { changeLink } from '../rtnetlink/link.js';
 import type { Session } from '../session.js';
 import type { LinkContext } from './contract.js';
-
-export const EEXIST = 17;
-export const ENODEV = 19;
 
 /** Names can be held by one dying link at each end, and each can die between our look and our request. */
 const ATTEMPTS = 6;

@@ -2,13 +2,14 @@
  * Links that others made on the host (plugins): moved into a sandbox, and back under their own name. Invariants: they are
  * never made nor deleted; one that carries another alias than ours for it is somebody else's and stays where it is.
  */
+import { EEXIST, ENODEV } from '../../errno.js';
 import { KernelError } from '../../errors.js';
 import type { MovedLink } from '../../plan/objects.js';
 import { announce } from '../announce.js';
 import { changeLink, type DumpedLink, getLink, moveLink, parseLink } from '../rtnetlink/link.js';
 import type { Session } from '../session.js';
 import type { LinkContext, LinkRow, Sight } from './contract.js';
-import { EEXIST, ENODEV, raise } from './make.js';
+import { raise } from './make.js';
 
 /** IFLA_IFALIAS of a link while it is in a sandbox. */
 const aliasOf = (source: string): string => `viaduct:${source}`;

@@ -1,5 +1,5 @@
 /**
- * Interfaces of the host that others lie on: 802.1q sub-interfaces and dummies. Invariant: one that somebody else made
+ * Interfaces that macvlan and ipvlan lie on: 802.1q sub-interfaces and dummies. Invariant: one that somebody else made
  * (it has not our link group) is used as it is, and never changed nor deleted.
  */
 import { ENETDOWN } from '../../errno.js';

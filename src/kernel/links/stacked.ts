@@ -5,7 +5,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { EBUSY, EINVAL } from '../../errno.js';
+import { EBUSY, EEXIST, EINVAL } from '../../errno.js';
 import { invalid, KernelError } from '../../errors.js';
 import type { IpvlanLink, MacvlanLink } from '../../plan/objects.js';
 import { deleteAddress, dumpAddresses, parseAddress } from '../rtnetlink/address.js';
@@ -15,7 +15,7 @@ import { numberNamespace } from '../rtnetlink/nsid.js';
 import type { Look, Session } from '../session.js';
 import { common, type LinkContext, type LinkRow, type Sight } from './contract.js';
 import { explainRefusal, parentOf } from './lower.js';
-import { EEXIST, make, raise } from './make.js';
+import { make, raise } from './make.js';
 
 type Stacked = MacvlanLink | IpvlanLink;
 

@@ -1,4 +1,7 @@
-/** Veth pairs. Invariant: nothing passes before both ends are raised together, whatever a container does to its own. */
+/**
+ * Veth pairs: made, moved, raised and looked at. Invariant: nothing passes before both ends are raised together,
+ * whatever a container does to its own.
+ */
 import { existsSync } from 'node:fs';
 import { conflict } from '../../errors.js';
 import type { VethLink } from '../../plan/objects.js';

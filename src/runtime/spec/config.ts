@@ -1,4 +1,5 @@
 /** A container's OCI `config.json` as a pure function of what was asked and of facts looked up beforehand. */
+import { MASKED_PATHS, READONLY_PATHS } from '../../model/container.js';
 import type { ExecRequest, StartRequest } from '../contract.js';
 import { containerCapabilities, processCapabilities } from './capabilities.js';
 import { deviceRules, type RequestedDevice } from './devices.js';
@@ -29,11 +30,6 @@ export interface StartFacts extends Omit<MountFacts, 'kernel'> {
   readonly user: ResolvedUser;
   readonly devices: readonly RequestedDevice[];
 }
-
-const MASKED =
-  `/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug
-/proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware`.split(/\s+/);
-const READONLY = '/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger'.split(' ');
 
 export const cgroupPathOf = (id: string): string => `/viaduct/${id}`;
 
@@ -92,8 +88,8 @@ const systemPaths = (request: StartRequest, host: HostFacts) => {
     hostConfig.Privileged === true ||
     parseSecurityOptions(hostConfig.SecurityOpt ?? []).systemPathsUnconfined;
   return {
-    maskedPaths: hostConfig.MaskedPaths ?? (open ? [] : [...MASKED, ...host.maskedPaths]),
-    readonlyPaths: hostConfig.ReadonlyPaths ?? (open ? [] : READONLY),
+    maskedPaths: hostConfig.MaskedPaths ?? (open ? [] : [...MASKED_PATHS, ...host.maskedPaths]),
+    readonlyPaths: hostConfig.ReadonlyPaths ?? (open ? [] : READONLY_PATHS),
   };
 };
 

@@ -1,6 +1,6 @@
 /** Seccomp profiles in Docker's form (conditions on capability, architecture, kernel), resolved to the OCI form. */
 import type * as z from 'zod';
-import { invalid } from '../../errors.js';
+import { invalid, messageOf } from '../../errors.js';
 import type { OciSeccomp, OciSeccompRule } from './oci.js';
 import { DEFAULT_SECCOMP } from './seccomp-default.js';
 import { profileSchema } from './seccomp-profile.js';
@@ -52,7 +52,7 @@ const parsed = (text: string): Profile => {
   try {
     return profileSchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw invalid(`opening seccomp profile failed: ${cause instanceof Error ? cause.message : cause}`, cause);
+    throw invalid(`opening seccomp profile failed: ${messageOf(cause)}`, cause);
   }
 };
 

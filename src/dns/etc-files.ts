@@ -1,11 +1,11 @@
 /**
- * The files themselves: written in place, because containers see them through bind mounts of their inodes. Invariants:
- * a file keeps its inode; a resolv.conf that differs from what we last wrote is the user's and is left alone; a file
- * that a container blew up is not read.
+ * The /etc files of containers on disk: written in place, because containers see them through bind mounts of their
+ * inodes. Invariants: a file keeps its inode; a resolv.conf that differs from what we last wrote is the user's and is
+ * left alone; a file that a container blew up is not read.
  */
+
 import { createHash } from 'node:crypto';
 import {
-  closeSync,
   constants,
   existsSync,
   fstatSync,
@@ -19,16 +19,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import {
-  EMPTY_RESOLV_CONF,
-  type HostsRecord,
-  parseResolvConf,
-  type ResolvConf,
-  type ResolvConfMode,
-  withAddress,
-  withoutRecords,
-  withRecords,
-} from './files.js';
+import { closing } from '../kernel/file-calls.js';
+import { type HostsRecord, withAddress, withoutRecords, withRecords } from './hosts.js';
+import { EMPTY_RESOLV_CONF, parseResolvConf, type ResolvConf, type ResolvConfMode } from './resolv-conf.js';
 
 /** Bytes; larger files are not ours to understand. */
 const MAX_FILE = 1 << 20;
@@ -38,14 +31,11 @@ const { O_CREAT, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 /** Overwrites the file's content, never its inode. New bytes first, then the cut: a crash leaves no empty file. */
 export const writeInPlace = (path: string, text: string): void => {
   mkdirSync(dirname(path), { recursive: true });
-  const fd = openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW, MODE);
-  try {
-    const bytes = Buffer.from(text);
+  const bytes = Buffer.from(text);
+  closing(openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW, MODE), (fd) => {
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
     ftruncateSync(fd, bytes.length);
-  } finally {
-    closeSync(fd);
-  }
+  });
 };
 
 /** undefined: not there, no regular file, or larger than 1 MiB. */
@@ -56,14 +46,12 @@ const readBounded = (path: string): string | undefined => {
   } catch {
     return undefined;
   }
-  try {
-    const { size } = fstatSync(fd);
-    if (size > MAX_FILE || !fstatSync(fd).isFile()) return undefined;
-    const bytes = Buffer.alloc(size);
-    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, size, 0));
-  } finally {
-    closeSync(fd);
-  }
+  return closing(fd, () => {
+    const stat = fstatSync(fd);
+    if (stat.size > MAX_FILE || !stat.isFile()) return undefined;
+    const bytes = Buffer.alloc(stat.size);
+    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, stat.size, 0));
+  });
 };
 
 const edit = (path: string, change: (text: string) => string): boolean => {

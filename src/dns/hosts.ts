@@ -1,9 +1,10 @@
 /**
  * The texts of /etc/hosts and /etc/hostname, line by line as Docker writes them (moby: daemon/libnetwork/etchosts). Pure.
  */
+
 import { isIPv4, isIPv6 } from 'node:net';
 import { internal, invalid } from '../errors.js';
-import { addressBytes, addressText } from '../kernel/sockaddr.js';
+import { canonicalAddress } from '../model/address-bytes.js';
 
 /** One line of /etc/hosts. */
 export interface HostsRecord {
@@ -98,17 +99,14 @@ export const hostsText = (request: HostsRequest): string => {
 export const withRecords = (text: string, records: readonly HostsRecord[]): string =>
   `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${records.map(hostsLine).join('')}`;
 
-const canonical = (address: string): string => {
-  const bytes = addressBytes(address);
-  return bytes === undefined ? address : addressText(bytes);
-};
-
 /** Disconnect: lines that still are exactly the records go; what a user changed stays. */
 export const withoutRecords = (text: string, records: readonly HostsRecord[]): string => {
-  const gone = new Set(records.map((r) => `${canonical(r.address)}\t${oneLine(r.names)}`));
+  const gone = new Set(records.map((r) => `${canonicalAddress(r.address)}\t${oneLine(r.names)}`));
   const kept = text.split('\n').filter((line) => {
     const tab = line.indexOf('\t');
-    return tab < 0 ? line !== '' : !gone.has(`${canonical(line.slice(0, tab).trim())}${line.slice(tab)}`);
+    return tab < 0
+      ? line !== ''
+      : !gone.has(`${canonicalAddress(line.slice(0, tab).trim())}${line.slice(tab)}`);
   });
   return kept.map((line) => `${line}\n`).join('');
 };

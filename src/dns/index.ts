@@ -2,10 +2,12 @@
  * The embedded resolver: 127.0.0.11 in every sandbox, served by this one process. Sockets are opened inside the
  * sandbox's namespace on hidden ports; a redirect leads port 53 to them, so the container's own servers keep theirs.
  */
-import { EADDRINUSE } from '../errno.js';
+
+import { EADDRINUSE, failedWith } from '../errno.js';
 import type { LocalObjects } from '../kernel/contract.js';
 import * as ffi from '../kernel/ffi.js';
 import { inNamespace } from '../kernel/netns.js';
+import type { SandboxRedirect } from '../kernel/nftables/sandbox.js';
 import { parseSockaddr, sockaddr } from '../kernel/sockaddr.js';
 import type { ResolverObject } from '../plan/objects.js';
 import { answer, writeEmpty } from './answer.js';
@@ -21,24 +23,12 @@ const BACKLOG = 128;
 const ANY_PORTS = { udp: 0, tcp: 0 } as const;
 const MAX_TCP_ANSWER = 65535;
 
-export interface HiddenPorts {
-  readonly udp: number;
-  readonly tcp: number;
-}
-
-/** What leads 127.0.0.11:53 inside a namespace to hidden ports. */
-interface Redirect {
-  /** where it leads now: to a former daemon's ports; undefined: nowhere */
-  readonly led: HiddenPorts | undefined;
-  /** Leads it there, in place of what led it elsewhere before. */
-  lead(ports: HiddenPorts): void;
-  close(): void;
-}
+export type HiddenPorts = Parameters<SandboxRedirect['lead']>[0];
 
 export interface ResolverOptions {
   readonly names: Names;
   /** The redirect inside the namespace; closed when it leads to us. */
-  readonly redirect: (ns: string) => Redirect;
+  readonly redirect: (ns: string) => SandboxRedirect;
   /** port of the upstream servers, 53; others for tests */
   readonly upstreamPort?: number;
   readonly limits?: ForwardLimits;
@@ -100,13 +90,13 @@ const openDoors = (ns: string, led: HiddenPorts | undefined): Doors =>
     try {
       return openBoth(led ?? ANY_PORTS);
     } catch (error) {
-      if (!(led && error instanceof ffi.SystemError && error.errno === EADDRINUSE)) throw error;
+      if (!led || !failedWith(error, EADDRINUSE)) throw error;
       return openBoth(ANY_PORTS);
     }
   });
 
 /** Open doors to which the redirect leads. */
-const led = (redirect: Redirect, ns: string): Doors => {
+const led = (redirect: SandboxRedirect, ns: string): Doors => {
   try {
     const doors = openDoors(ns, redirect.led);
     try {

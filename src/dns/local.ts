@@ -2,7 +2,7 @@
  * What the resolver knows by itself: names, addresses and services of the sandbox's networks. Pure look-ups; undefined
  * means that others must be asked.
  */
-import { addressBytes } from '../kernel/sockaddr.js';
+import { addressBytes } from '../model/address-bytes.js';
 import type { Names } from './contract.js';
 import { type AnswerRecord, CLASS, nameBytes, type Query, setU16, TYPE } from './message.js';
 import { reversedAddress } from './reverse.js';

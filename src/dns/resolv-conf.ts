@@ -1,9 +1,10 @@
 /**
- * /etc/resolv.conf: the host's read, a container's written, line by line as Docker does (moby:
+ * The text of /etc/resolv.conf: the host's read, a container's written, line by line as Docker does (moby:
  * daemon/libnetwork/internal/resolvconf). Pure.
  */
+
 import { isIPv4 } from 'node:net';
-import { addressBytes, addressText } from '../kernel/sockaddr.js';
+import { addressBytes, addressText } from '../model/address-bytes.js';
 import type { SandboxDns } from '../model/endpoint.js';
 
 const RESOLVER = '127.0.0.11';

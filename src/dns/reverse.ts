@@ -1,5 +1,5 @@
 /** Names of the reverse trees (`in-addr.arpa`, `ip6.arpa`) to addresses. Pure. */
-import { addressText } from '../kernel/sockaddr.js';
+import { addressText } from '../model/address-bytes.js';
 
 const IPV4_TREE = '.in-addr.arpa';
 const IPV6_TREE = '.ip6.arpa';

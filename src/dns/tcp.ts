@@ -1,7 +1,7 @@
 /**
- * The resolver's TCP door in one sandbox. Bounded: connections per sandbox (the one that was silent longest gives way),
- * questions under way per connection, bytes waiting, idle time, and work: all sandboxes share a part of every turn of the
- * event loop, and in a sandbox all its connections share that sandbox's (safety 9).
+ * The resolver's TCP listener in one sandbox. Bounded: connections per sandbox (the one that was silent longest gives
+ * way), questions under way per connection, bytes waiting, idle time, and work: all sandboxes share a part of every
+ * turn of the event loop, and in a sandbox all its connections share that sandbox's (safety 9).
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import * as ffi from '../kernel/ffi.js';

@@ -1,6 +1,6 @@
 /**
- * The resolver's UDP door in one sandbox. A flood is answered as long as the turn of the event loop lasts no more than
- * a few milliseconds, then dropped: other sandboxes and the API get their turn.
+ * The resolver's UDP socket in one sandbox. A flood is answered as long as the turn of the event loop lasts no more
+ * than a few milliseconds, then dropped: other sandboxes and the API get their turn.
  */
 import { createSocket } from 'node:dgram';
 import * as ffi from '../kernel/ffi.js';

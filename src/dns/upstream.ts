@@ -7,7 +7,7 @@
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { isIPv6, Socket } from 'node:net';
-import { EINPROGRESS } from '../errno.js';
+import { EINPROGRESS, failedWith } from '../errno.js';
 import * as ffi from '../kernel/ffi.js';
 import { inNamespace } from '../kernel/netns.js';
 import { sockaddr } from '../kernel/sockaddr.js';
@@ -45,7 +45,7 @@ const connected = (upstream: Upstream, type: number): number =>
     try {
       ffi.connect(fd, to);
     } catch (error) {
-      if (!(error instanceof ffi.SystemError && error.errno === EINPROGRESS)) {
+      if (!failedWith(error, EINPROGRESS)) {
         ffi.close(fd);
         throw error;
       }

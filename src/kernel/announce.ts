@@ -4,13 +4,14 @@
  * table. Without it peers send to the old MAC for up to 47 s. Sending from inside the sandbox would be lost: its port
  * forwards only a moment after it came up. Best effort: nobody's attach fails for it.
  */
+import { addressBytes } from '../model/address-bytes.js';
 import type { Netns } from '../plan/objects.js';
 import * as ffi from './ffi.js';
+import { closing } from './file-calls.js';
 import { inNamespace } from './netns.js';
 import { macOf } from './rtnetlink/inet.js';
 import { getNeighbour, parseNeighbour, refreshNeighbour } from './rtnetlink/neighbour.js';
 import type { Session } from './session.js';
-import { addressBytes } from './sockaddr.js';
 
 const AF_PACKET = 17;
 const ETHERTYPE = { ARP: 0x0806, IPV6: 0x86dd } as const;
@@ -104,12 +105,10 @@ const withPacketSocket = (ns: Netns, work: (fd: number) => void): void => {
     work(hostPacketSocket);
     return;
   }
-  const fd = inNamespace(ns, () => ffi.socket(AF_PACKET, ffi.SOCK.RAW));
-  try {
-    work(fd);
-  } finally {
-    ffi.close(fd);
-  }
+  closing(
+    inNamespace(ns, () => ffi.socket(AF_PACKET, ffi.SOCK.RAW)),
+    work,
+  );
 };
 
 /** A bridge that is down or full of traffic drops the frame: the peers' own time-out remains. */

@@ -5,7 +5,7 @@
  */
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { internal } from '../errors.js';
+import { internal, messageOf } from '../errors.js';
 import * as ffi from './ffi.js';
 import { identify, type ProcessIdentity, SIGKILL, signalFamily } from './processes.js';
 
@@ -35,10 +35,7 @@ const spawn = async (request: ChildRequest, fds: readonly (number | null)[]): Pr
   try {
     return ffi.posixSpawn({ path, argv: [path, ...args], env: [PATH, ...env], cwd, fds });
   } catch (cause) {
-    throw internal(
-      `starting ${path} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
-      cause,
-    );
+    throw internal(`starting ${path} failed: ${messageOf(cause)}`, cause);
   }
 };
 

@@ -2,8 +2,10 @@
  * Forgets tracked connections (ctnetlink, `include/uapi/linux/netfilter/nfnetlink_conntrack.h`). A UDP flow keeps the
  * translation it began with for as long as packets come, so after a port was published anew its old flows must go.
  */
+
 import { ENOENT } from '../errno.js';
 import { KernelError } from '../errors.js';
+import { addressText } from '../model/address-bytes.js';
 import type { Protocol } from '../model/port.js';
 import { AF } from './ffi.js';
 import {
@@ -19,7 +21,6 @@ import {
   parseAttributes,
   withSocket,
 } from './netlink.js';
-import { addressText } from './sockaddr.js';
 
 const CT = { GET: (1 << 8) | 1, DELETE: (1 << 8) | 2 } as const;
 const CTA = { TUPLE_ORIG: 1, ID: 12, ZONE: 18, FILTER: 25 } as const;

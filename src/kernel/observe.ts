@@ -2,8 +2,10 @@
  * Reads from the kernel what carries our mark: bridges by name, `veth` and eleven digits, other links by their group, the
  * namespaces in our directory, and what is on those links. Foreign links and what is on them are never reported. Nothing is remembered.
  */
+
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { defined } from '../defined.js';
 import { interfaceKey, interfacesOf } from '../plan/depend.js';
 import type {
   AddressObject,
@@ -113,8 +115,7 @@ const routesOf = ({ ns, links }: OwnPlace, routes: readonly DumpedRoute[]): read
   routes.flatMap(({ index, plain, protocol, family, destination, via, metric }) => {
     const link = links.get(index);
     if (!link || !plain || protocol !== RTPROT.BOOT) return [];
-    const optional = { ...(via === undefined ? {} : { via }), ...(metric === undefined ? {} : { metric }) };
-    return [{ kind: 'route' as const, ns, family, destination, link: link.name, ...optional }];
+    return [{ kind: 'route', ns, family, destination, link: link.name, ...defined({ via, metric }) }];
   });
 
 const neighboursOf = ({ ns, socket, links }: OwnPlace): readonly NeighbourObject[] =>

@@ -4,16 +4,13 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { EACCES, EINVAL, ENOENT } from '../errno.js';
+import { EACCES, EINVAL, errnoOf, failedWith, ifThere } from '../errno.js';
 import { KernelError } from '../errors.js';
 import type { Netns } from '../plan/objects.js';
 import { inNamespace } from './netns.js';
 
 /** `net/ipv4/conf/eth0/arp_notify`: plain segments, so that no value from outside leaves /proc/sys. */
 const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[^/\0]+(?:\/[^/\0]+)+$/;
-
-const errnoOf = (error: unknown): number =>
-  error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? Math.abs(error.errno) : 0;
 
 const at = <T extends string | undefined>(
   ns: Netns,
@@ -35,17 +32,11 @@ const at = <T extends string | undefined>(
   }
 };
 
+const read = (file: string): string => readFileSync(file, 'utf8').trim().replace(/\s+/g, ' ');
+
 /** Without the closing newline; several values are apart by one space. undefined: there is no such sysctl. */
-export const readSysctl = (ns: Netns, path: string): string | undefined => {
-  try {
-    return at(ns, path, `sysctl read ${path}`, (file) =>
-      readFileSync(file, 'utf8').trim().replace(/\s+/g, ' '),
-    );
-  } catch (error) {
-    if (error instanceof KernelError && error.errno === ENOENT) return undefined;
-    throw error;
-  }
-};
+export const readSysctl = (ns: Netns, path: string): string | undefined =>
+  ifThere(() => at(ns, path, `sysctl read ${path}`, read));
 
 export const writeSysctl = (ns: Netns, path: string, value: string): void => {
   at(ns, path, `sysctl write ${path}=${value}`, (file) => {
@@ -59,9 +50,9 @@ export const exchangeSysctl = (ns: Netns, path: string, value: string): string |
   at(ns, path, `sysctl write ${path}=${value}`, (file) => {
     let former: string | undefined;
     try {
-      former = readFileSync(file, 'utf8').trim().replace(/\s+/g, ' ');
+      former = read(file);
     } catch (error) {
-      if (errnoOf(error) !== EACCES) throw error; // write-only ones have no value to go back to
+      if (!failedWith(error, EACCES)) throw error; // write-only ones have no value to go back to
     }
     if (former !== value.trim()) writeFileSync(file, value);
     return former;

@@ -2,7 +2,8 @@
  * OpenFlow 1.3 matches (7.2.3, OXM) as text fields and back. Pure. Fields are called as `ovs-ofctl` calls them; an order
  * by field number satisfies every prerequisite.
  */
-import { addressBytes, addressText } from '../kernel/sockaddr.js';
+import { macText, prefixMask } from '../kernel/rtnetlink/inet.js';
+import { addressBytes, addressText } from '../model/address-bytes.js';
 
 type Kind = 'port' | 'mac' | 'hex' | 'number' | 'address';
 
@@ -83,12 +84,6 @@ const valueBytes = ({ kind, size, name }: Field, text: string, ports: PortNumber
   return out;
 };
 
-const prefixMask = (bits: number, size: number): Buffer => {
-  const out = Buffer.alloc(size);
-  for (let i = 0; i < size; i += 1) out[i] = (0xff00 >> Math.min(8, Math.max(0, bits - 8 * i))) & 0xff;
-  return out;
-};
-
 /** `value`, `address/prefix`, `value/mask` */
 const encodeField = (f: Field, text: string, ports: PortNumbers): Buffer => {
   const cut = text.indexOf('/');
@@ -99,7 +94,7 @@ const encodeField = (f: Field, text: string, ports: PortNumbers): Buffer => {
     cut < 0
       ? Buffer.alloc(0)
       : f.kind === 'address'
-        ? prefixMask(Number(rest), f.size)
+        ? prefixMask(f.size, Number(rest))
         : valueBytes(f, rest, ports);
   const header = Buffer.alloc(4);
   header.writeUInt16BE(BASIC, 0);
@@ -125,7 +120,6 @@ export const encodeMatch = (match: Readonly<Record<string, string>>, ports: Port
   return Buffer.concat([header, ...body, Buffer.alloc(-length & 7)]);
 };
 
-const macText = (bytes: Buffer): string => (bytes.toString('hex').match(/../g) ?? []).join(':');
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
 const valueText = ({ kind, size }: Field, bytes: Buffer, ports: PortNumbers): string => {

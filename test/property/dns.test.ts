@@ -1,12 +1,14 @@
 /** The resolver's codec against any bytes, and against an independent codec. */
+
 import * as packet from 'dns-packet';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { answer } from '../../src/dns/answer.js';
 import type { Names } from '../../src/dns/contract.js';
-import { parseResolvConf, resolvConfText, withoutRecords, withRecords } from '../../src/dns/files.js';
+import { withoutRecords, withRecords } from '../../src/dns/hosts.js';
 import { isReply, nameBytes, parseQuery } from '../../src/dns/message.js';
-import { addressBytes, addressText } from '../../src/kernel/sockaddr.js';
+import { parseResolvConf, resolvConfText } from '../../src/dns/resolv-conf.js';
+import { addressBytes, addressText } from '../../src/model/address-bytes.js';
 
 const everything: Names = {
   dns: () => undefined,

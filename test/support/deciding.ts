@@ -1,5 +1,5 @@
 /** An engine's records, disk and kernel in memory, and the view of them that decisions read: no root, no clock, no plugin. */
-import { EMPTY_RESOLV_CONF } from '../../src/dns/files.js';
+import { EMPTY_RESOLV_CONF } from '../../src/dns/resolv-conf.js';
 import { DRIVERS } from '../../src/drivers/index.js';
 import type { Model } from '../../src/engine/commit/model.js';
 import { TABLES, type Table } from '../../src/engine/commit/tables.js';

@@ -1,7 +1,8 @@
 /** Raw Ethernet frames: built, sent and watched for. What a container with NET_RAW can do, tests must do too. */
+
 import * as ffi from '../../src/kernel/ffi.js';
 import { inNamespace } from '../../src/kernel/netns.js';
-import { addressBytes } from '../../src/kernel/sockaddr.js';
+import { addressBytes } from '../../src/model/address-bytes.js';
 
 const AF_PACKET = 17;
 /** ETH_P_ALL in network order. */

@@ -1,4 +1,5 @@
 /** nfnetlink bytes: what libnftnl would send, values of every type, ranges. */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ViaductError } from '../../src/errors.js';
@@ -7,7 +8,7 @@ import { decodeElements, elementMessages, getMessage } from '../../src/kernel/nf
 import { batch } from '../../src/kernel/nftables/messages.js';
 import { getRange, putRange } from '../../src/kernel/nftables/ranges.js';
 import { getValue, putValue, TYPES } from '../../src/kernel/nftables/values.js';
-import { addressText } from '../../src/kernel/sockaddr.js';
+import { addressText } from '../../src/model/address-bytes.js';
 import type { ElementObject } from '../../src/plan/objects.js';
 import { SAMPLES } from '../support/elements.js';
 

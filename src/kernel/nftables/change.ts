@@ -1,10 +1,9 @@
 /** Adding and deleting elements in one transaction, so that both are harmless where they are done already. */
-import { KernelError } from '../../errors.js';
+import { EBUSY, EEXIST, ENOENT, failedWith } from '../../errno.js';
 import type { ElementObject } from '../../plan/objects.js';
 import { objectKey } from '../../plan/objects.js';
 import type { NetlinkSocket } from '../netlink.js';
 import type { ElementChange } from '../nftables.contract.js';
-import { ERRNO } from './constants.js';
 import { changeMessages, dumpContents } from './contents.js';
 import { sameElement } from './elements.js';
 import { batch } from './messages.js';
@@ -56,8 +55,6 @@ const remaining = (
         ];
   });
 
-const REPAIRABLE: readonly number[] = [ERRNO.ENOENT, ERRNO.EEXIST, ERRNO.EBUSY];
-
 /** In order, all or nothing. Only where the kernel refuses is it asked what is there: 10 µs an element otherwise. */
 export const changeElements = (
   socket: NetlinkSocket,
@@ -67,7 +64,7 @@ export const changeElements = (
   try {
     send(socket, tied, changes);
   } catch (error) {
-    if (!(error instanceof KernelError) || !REPAIRABLE.includes(error.errno)) throw error;
+    if (!failedWith(error, ENOENT, EEXIST, EBUSY)) throw error;
     send(socket, tied, remaining(readSets(socket, changes), changes));
   }
 };

@@ -1,5 +1,4 @@
 /** Numbers of nfnetlink and nf_tables that we use, named as in `include/uapi/linux/netfilter/nf_tables.h` and `nfnetlink.h`. */
-import { constants } from 'node:os';
 
 export const NFNL_SUBSYS_NFTABLES = 10;
 export const NFNL_MSG_BATCH = { BEGIN: 0x10, END: 0x11 } as const;
@@ -124,6 +123,3 @@ export const UDATA = {
   SET_DATABYTEORDER: 1,
   SET_COMMENT: 7,
 } as const;
-
-/** With one that Node's list does not have. */
-export const ERRNO = { ...constants.errno, ERESTART: 85 } as const;

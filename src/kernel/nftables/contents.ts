@@ -1,4 +1,5 @@
 /** What our tables hold, elements of sets and maps or chains of ports alike: as messages, and as it is in the kernel. */
+import { ifThere } from '../../errno.js';
 import { asGuard } from '../../firewall/elements.js';
 import type { HostTable } from '../../firewall/language.js';
 import { setOf } from '../../firewall/ruleset.js';
@@ -6,7 +7,7 @@ import type { ElementObject } from '../../plan/objects.js';
 import type { NetlinkSocket } from '../netlink.js';
 import type { ElementChange } from '../nftables.contract.js';
 import { decodeElements, type ElementMessage, elementMessages, getMessage, sameElement } from './elements.js';
-import { dumpSet, unlessAbsent } from './observed.js';
+import { dumpSet } from './observed.js';
 import { addPortMessages, deletePortMessage, dumpPorts, getPort, isPortChain } from './ports.js';
 
 const portMessages = (change: ElementChange): ElementMessage<ElementChange>[] => {
@@ -59,4 +60,4 @@ const find = (socket: NetlinkSocket, element: ElementObject): readonly ElementOb
 
 /** With the same data. */
 export const isThere = (socket: NetlinkSocket, element: ElementObject): boolean =>
-  (unlessAbsent(() => find(socket, element)) ?? []).some((found) => sameElement(found, element));
+  (ifThere(() => find(socket, element)) ?? []).some((found) => sameElement(found, element));

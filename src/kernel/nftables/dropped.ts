@@ -1,11 +1,11 @@
 /** What the sender guard dropped, by port: the sets that its rules fill and count in (`firewall/guard.ts`). */
+import { ifThere } from '../../errno.js';
 import { DROPPED, GUARD } from '../../firewall/guard.js';
 import { attrText, listAttributes, type NetlinkSocket, parseAttributes } from '../netlink.js';
 import type { DroppedAtPort } from '../nftables.contract.js';
 import * as n from './constants.js';
 import { dumpMessage } from './elements.js';
 import { NFT_HEADER } from './messages.js';
-import { unlessAbsent } from './observed.js';
 
 const NOTHING = Buffer.alloc(0);
 const inside = (attributes: Buffer | undefined, ...path: readonly number[]): Buffer | undefined =>
@@ -27,7 +27,7 @@ const packetsOf = (element: Buffer): number =>
 export const dropped = (socket: NetlinkSocket): readonly DroppedAtPort[] =>
   Object.entries(DROPPED).flatMap(([set, reason]) => {
     const request = dumpMessage(GUARD.family, set);
-    const messages = unlessAbsent(() => socket.dump(request, `nftables dump ${set}`)) ?? [];
+    const messages = ifThere(() => socket.dump(request, `nftables dump ${set}`)) ?? [];
     return messages
       .flatMap(elementsOf)
       .map((element) => ({ port: portOf(element), reason, packets: packetsOf(element) }));

@@ -2,10 +2,11 @@
  * Loads the static tables: makes them, adopts those of a former daemon, or replaces those of another version with all
  * their elements. A replacement is one transaction, so packets meet the old rules or the new ones, never none.
  */
-import { KernelError, unavailable } from '../../errors.js';
+import { EINVAL, EOPNOTSUPP, ERESTART, failedWith } from '../../errno.js';
+import { unavailable } from '../../errors.js';
 import type { HostTable, Table } from '../../firewall/language.js';
 import type { NetlinkSocket } from '../netlink.js';
-import { ERRNO, NFT_TABLE_F } from './constants.js';
+import { NFT_TABLE_F } from './constants.js';
 import { changeMessages } from './contents.js';
 import { batch } from './messages.js';
 import { carriedElements, type ObservedTable, observeTable, readGeneration } from './observed.js';
@@ -16,9 +17,6 @@ const OWNED = NFT_TABLE_F.OWNER | NFT_TABLE_F.PERSIST;
 const UNOWNED = 0;
 /** Others' transactions between our reading and our writing; behind these many the last one goes unchecked. */
 const GENERATION_ATTEMPTS = 4;
-
-const failedWith = (error: unknown, ...errnos: readonly number[]): boolean =>
-  error instanceof KernelError && errnos.includes(error.errno);
 
 /**
  * Makes this socket the owner of a table that a dead process left (the kernel then clears `owner`, `persist` stays), and
@@ -57,7 +55,7 @@ const replace = (socket: NetlinkSocket, table: HostTable, flags: number, attempt
       `nftables load table ${table.family}`,
     );
   } catch (error) {
-    if (generation === undefined || !failedWith(error, ERRNO.ERESTART)) throw error;
+    if (generation === undefined || !failedWith(error, ERESTART)) throw error;
     replace(socket, table, flags, attempt + 1);
   }
 };
@@ -77,7 +75,7 @@ export const loadTable = (socket: NetlinkSocket, table: HostTable): boolean => {
     loadWith(socket, table, OWNED);
     return true;
   } catch (error) {
-    if (!failedWith(error, ERRNO.EINVAL, ERRNO.EOPNOTSUPP)) throw error;
+    if (!failedWith(error, EINVAL, EOPNOTSUPP)) throw error;
     loadWith(socket, table, UNOWNED);
     return false;
   }

@@ -1,4 +1,5 @@
 /** What is in the kernel of our tables: whether they are there, whose they are, and which of their sets are still as declared. */
+import { ENOENT, ifThere } from '../../errno.js';
 import { KernelError } from '../../errors.js';
 import type { HostTable, PortChains, SetDeclaration, Table } from '../../firewall/language.js';
 import type { ElementObject } from '../../plan/objects.js';
@@ -18,16 +19,6 @@ export interface ObservedTable {
   readonly comment: string;
 }
 
-/** undefined where the kernel answers ENOENT: no such table, set or element. */
-export const unlessAbsent = <T>(work: () => T): T | undefined => {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof KernelError && error.errno === n.ERRNO.ENOENT) return undefined;
-    throw error;
-  }
-};
-
 const u32 = (attribute: Buffer | undefined): number => attribute?.readUInt32BE(0) ?? 0;
 
 /** Userdata is tag, length, value; the comment is the first of a table. */
@@ -45,7 +36,7 @@ export const observeTables = (
   const outcomes = socket.attempt(tables.map(getTableMessage), 'nftables get tables', replies);
   const answers = replies.values();
   return outcomes.map(({ errno, acknowledgement }) => {
-    if (errno === n.ERRNO.ENOENT) return undefined;
+    if (errno === ENOENT) return undefined;
     const reply: Buffer | undefined = errno ? undefined : answers.next().value;
     if (!reply) throw new KernelError(errno, 'nftables get tables', acknowledgement);
     const parts = parseAttributes(reply.subarray(NFT_HEADER));
@@ -61,8 +52,7 @@ export const observeTable = (socket: NetlinkSocket, table: Table): ObservedTable
   observeTables(socket, [table])[0];
 
 export const isChainThere = (socket: NetlinkSocket, table: Table, name: string): boolean =>
-  unlessAbsent(() => socket.request([getChainMessage(table, name)], `nftables get chain ${name}`)) !==
-  undefined;
+  ifThere(() => socket.request([getChainMessage(table, name)], `nftables get chain ${name}`)) !== undefined;
 
 /** Number of the ruleset's generation: every transaction of anybody in the namespace raises it. */
 export const readGeneration = (socket: NetlinkSocket): number => {
@@ -74,7 +64,7 @@ export const dumpSet = <F extends Table['family']>(socket: NetlinkSocket, family
   decodeElements(
     family,
     set,
-    unlessAbsent(() => socket.dump(dumpMessage(family, set), `nftables dump ${family} ${set}`)) ?? [],
+    ifThere(() => socket.dump(dumpMessage(family, set), `nftables dump ${family} ${set}`)) ?? [],
   );
 
 /** The kernel's set has the types that we would give it, so its elements mean what ours mean. */
@@ -86,7 +76,7 @@ const asDeclared = (socket: NetlinkSocket, table: Table, set: SetDeclaration): b
     attrStr(n.NFTA_SET.TABLE, table.name),
     attrStr(n.NFTA_SET.NAME, set.name),
   );
-  const [reply] = unlessAbsent(() => socket.request([message], `nftables get set ${set.name}`)) ?? [];
+  const [reply] = ifThere(() => socket.request([message], `nftables get set ${set.name}`)) ?? [];
   if (!reply) return false;
   const parts = parseAttributes(reply.subarray(NFT_HEADER));
   const verdict = set.data?.[0] === 'verdict';

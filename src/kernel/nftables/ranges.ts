@@ -2,19 +2,18 @@
  * Fields of interval sets: `a`, `a-b`, and for addresses the prefix `a/n`. Canonical is the shortest of these that says
  * it: one value, then a prefix, then a range.
  */
+
 import { internal } from '../../errors.js';
 import type { DataType } from '../../firewall/language.js';
+import { prefixMask, subnetOf } from '../rtnetlink/inet.js';
 import { getValue, putValue, TYPES } from './values.js';
 
 const isAddress = (type: DataType): boolean => type === 'ipv4_addr' || type === 'ipv6_addr';
 
-/** Sets (`one`) or clears the bits behind the prefix. */
-const fillHost = (out: Buffer, at: number, length: number, prefix: number, one: boolean): void => {
-  for (let bit = prefix; bit < 8 * length; bit++) {
-    const byte = at + (bit >> 3);
-    const mask = 0x80 >> (bit & 7);
-    out[byte] = one ? (out[byte] ?? 0) | mask : (out[byte] ?? 0) & ~mask;
-  }
+/** The last address of the prefix that the address lies in. */
+const lastOf = (bytes: Buffer, prefix: number): Buffer => {
+  const mask = prefixMask(bytes.length, prefix);
+  return Buffer.from(bytes.map((byte, i) => byte | ~(mask[i] ?? 0)));
 };
 
 const prefixLength = (text: string, length: number): number => {
@@ -34,10 +33,9 @@ export const putRange = (type: DataType, text: string, out: Buffer, from: number
   else out.copy(out, to, from, from + length);
   if (slash > 0) {
     const prefix = prefixLength(text.slice(slash + 1), length);
-    fillHost(out, to, length, prefix, false);
-    if (out.compare(out, from, from + length, to, to + length) !== 0)
-      throw internal(`host bits in ${JSON.stringify(text)}`);
-    fillHost(out, to, length, prefix, true);
+    const first = out.subarray(from, from + length);
+    if (!subnetOf(first, prefix).equals(first)) throw internal(`host bits in ${JSON.stringify(text)}`);
+    lastOf(first, prefix).copy(out, to);
   }
   if (out.compare(out, to, to + length, from, from + length) > 0)
     throw internal(`empty range ${JSON.stringify(text)}`);
@@ -45,13 +43,8 @@ export const putRange = (type: DataType, text: string, out: Buffer, from: number
 
 /** The prefix length whose first and last addresses these are; undefined where none has them. */
 const asPrefix = (first: Buffer, last: Buffer): number | undefined => {
-  for (let prefix = 0; prefix < 8 * first.length; prefix++) {
-    const low = Buffer.from(first);
-    const high = Buffer.from(first);
-    fillHost(low, 0, low.length, prefix, false);
-    fillHost(high, 0, high.length, prefix, true);
-    if (low.equals(first) && high.equals(last)) return prefix;
-  }
+  for (let prefix = 0; prefix < 8 * first.length; prefix++)
+    if (subnetOf(first, prefix).equals(first) && lastOf(first, prefix).equals(last)) return prefix;
   return undefined;
 };
 

@@ -3,8 +3,9 @@
 import { internal } from '../../errors.js';
 import type { Field, Rule, SetDeclaration, Statement } from '../../firewall/language.js';
 import { FIELDS } from '../../firewall/language.js';
+import { addressBytes } from '../../model/address-bytes.js';
 import { attr, attrStr, attrU32be, nested } from '../netlink.js';
-import { addressBytes } from '../sockaddr.js';
+import { prefixMask } from '../rtnetlink/inet.js';
 import * as n from './constants.js';
 import { valueData, verdictData } from './data.js';
 import {
@@ -50,12 +51,6 @@ const maskBy = (mask: Buffer): Buffer =>
     valueData(n.NFTA_BITWISE.MASK, mask),
     valueData(n.NFTA_BITWISE.XOR, Buffer.alloc(mask.length)),
   );
-
-const prefixMask = (length: number, prefix: number): Buffer => {
-  const mask = Buffer.alloc(length);
-  for (let bit = 0; bit < prefix; bit++) mask[bit >> 3] = (mask[bit >> 3] ?? 0) | (0x80 >> (bit & 7));
-  return mask;
-};
 
 /** A prefix of whole bytes needs no mask: only those are loaded, as nft itself does it. */
 const matchPrefix = (field: Field, op: '==' | '!=', address: Uint8Array, prefix: number): Buffer[] =>

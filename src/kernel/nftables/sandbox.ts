@@ -2,12 +2,13 @@
  * The redirect of 127.0.0.11:53 in a sandbox's namespace: where it leads, and leading it elsewhere in one transaction of
  * its own tables.
  */
+import { ifThere } from '../../errno.js';
 import type { Table } from '../../firewall/language.js';
 import { type ResolverPorts, SANDBOX, sandboxElements } from '../../firewall/sandbox.js';
 import { NETLINK, NetlinkSocket } from '../netlink.js';
 import { elementMessages, flushMessage, getMessage } from './elements.js';
 import { batch } from './messages.js';
-import { dumpSet, observeTables, unlessAbsent } from './observed.js';
+import { dumpSet, observeTables } from './observed.js';
 import { createTableMessages, deleteTableMessage, tableComment } from './tables.js';
 
 const UNOWNED = 0;
@@ -55,7 +56,7 @@ const mapped = (socket: NetlinkSocket): ResolverPorts => {
 const ledTo = (socket: NetlinkSocket): ResolverPorts | undefined => {
   const ports = mapped(socket);
   const hidden = sandboxElements(ports).filter(({ set }) => set === 'hidden');
-  const known = unlessAbsent(() => socket.request(hidden.map(getMessage), 'nftables get hidden ports'));
+  const known = ifThere(() => socket.request(hidden.map(getMessage), 'nftables get hidden ports'));
   return known && ports;
 };
 

@@ -2,38 +2,11 @@
  * Texts of nft's data types to bytes and back, strictly: what has no single meaning throws. Invariant: for the types of
  * elements, decoding what was encoded from a canonical text answers that text.
  */
+
 import { internal } from '../../errors.js';
 import type { DataType } from '../../firewall/language.js';
-import { addressBytes, addressText } from '../sockaddr.js';
-
-interface Type {
-  /** bytes in a register or key, before padding to four */
-  readonly length: number;
-  /** libnftables' number of the type, for `nft list` only (`include/datatype.h`) */
-  readonly number: number;
-  /** numbers are in the host's byte order, not the network's */
-  readonly host?: boolean;
-}
-
-export const TYPES: Readonly<Record<DataType, Type>> = {
-  verdict: { length: 16, number: 1 },
-  nf_proto: { length: 1, number: 2 },
-  ipv4_addr: { length: 4, number: 7 },
-  ipv6_addr: { length: 16, number: 8 },
-  ether_addr: { length: 6, number: 9 },
-  ether_type: { length: 2, number: 10 },
-  inet_proto: { length: 1, number: 12 },
-  inet_service: { length: 2, number: 13 },
-  tcp_flag: { length: 1, number: 15 },
-  iface_index: { length: 4, number: 20, host: true },
-  mark: { length: 4, number: 19, host: true },
-  ct_state: { length: 4, number: 26, host: true },
-  ct_status: { length: 4, number: 28, host: true },
-  icmpv6_type: { length: 1, number: 29 },
-  fib_addrtype: { length: 4, number: 38, host: true },
-  ifname: { length: 16, number: 41, host: true },
-  bytes: { length: 0, number: 4 },
-};
+import { addressBytes, addressText } from '../../model/address-bytes.js';
+import { macText } from '../rtnetlink/inet.js';
 
 /** `include/uapi/linux/if_ether.h`, `in.h`, `nf_conntrack_common.h`, `rtnetlink.h`, `tcp.h`, RFC 4443 and 4861. */
 const NAMES: Partial<Record<DataType, Readonly<Record<string, number>>>> = {
@@ -58,10 +31,10 @@ const NUMERIC = new Set<DataType>(['inet_proto', 'ether_type']);
 
 const bad = (type: DataType, text: string) => internal(`not a ${type}: ${JSON.stringify(text.slice(0, 64))}`);
 
-/** Decimal without leading zeros, up to `most`. */
-const decimal = (type: DataType, text: string, most: number): number => {
+/** Decimal without leading zeros, as far as the type has room. */
+const decimal = (type: DataType, text: string): number => {
   const value = /^(0|[1-9]\d{0,9})$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value <= most)) throw bad(type, text);
+  if (!(value < 2 ** (8 * TYPES[type].length))) throw bad(type, text);
   return value;
 };
 
@@ -70,7 +43,7 @@ const named = (type: DataType, text: string): number => {
   const value = names && Object.hasOwn(names, text) ? names[text] : undefined;
   if (value !== undefined) return value;
   if (!NUMERIC.has(type)) throw bad(type, text);
-  return decimal(type, text, 2 ** (8 * TYPES[type].length) - 1);
+  return decimal(type, text);
 };
 
 /** Names joined by `,` are bits of one value; one alone, as each published port has, is not split. */
@@ -91,52 +64,102 @@ const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 /** IFNAMSIZ with its NUL, `include/uapi/linux/if.h`. */
 const IFNAMSIZ = 16;
 
-const putName = (text: string, out: Buffer, at: number): void => {
-  if (text === '' || text.includes('\0') || Buffer.byteLength(text) >= IFNAMSIZ) throw bad('ifname', text);
-  out.fill(0, at, at + IFNAMSIZ);
-  out.write(text, at);
+/** How a text becomes bytes, `TYPES[type].length` of them at `at`, and back. */
+interface Codec {
+  put(type: DataType, text: string, out: Buffer, at: number): void;
+  get(type: DataType, from: Buffer, at: number): string;
+}
+
+const ofNumber = (
+  numberOf: (type: DataType, text: string) => number,
+  textOf: (type: DataType, value: number) => string,
+): Codec => ({
+  put: (type, text, out, at) => {
+    const { host, length } = TYPES[type];
+    out[host ? 'writeUIntLE' : 'writeUIntBE'](numberOf(type, text), at, length);
+  },
+  get: (type, from, at) => {
+    const { host, length } = TYPES[type];
+    return textOf(type, from[host ? 'readUIntLE' : 'readUIntBE'](at, length));
+  },
+});
+
+const nameOf = (type: DataType, value: number): string =>
+  Object.entries(NAMES[type] ?? {}).find(([, number]) => number === value)?.[0] ?? String(value);
+
+const NUMBER = ofNumber(decimal, (_, value) => String(value));
+const NAME = ofNumber(named, nameOf);
+const NAMES_OF_BITS = ofNumber(bits, nameOf);
+
+const INTERFACE: Codec = {
+  put: (type, text, out, at) => {
+    if (text === '' || text.includes('\0') || Buffer.byteLength(text) >= IFNAMSIZ) throw bad(type, text);
+    out.fill(0, at, at + IFNAMSIZ);
+    out.write(text, at);
+  },
+  get: (_, from, at) => from.toString('utf8', at, at + IFNAMSIZ).replace(/\0.*$/s, ''),
+};
+
+const HARDWARE: Codec = {
+  put: (type, text, out, at) => {
+    if (!MAC.test(text)) throw bad(type, text);
+    out.write(text.replaceAll(':', ''), at, 'hex');
+  },
+  get: (type, from, at) => macText(from.subarray(at, at + TYPES[type].length)),
+};
+
+const ADDRESS: Codec = {
+  put: (type, text, out, at) => void out.set(address(type, text), at),
+  get: (type, from, at) => addressText(from.subarray(at, at + TYPES[type].length)),
+};
+
+/** What no element has as a text. */
+const UNSAID: Codec = {
+  put: (type, text) => {
+    throw bad(type, text);
+  },
+  get: (type) => {
+    throw bad(type, 'data');
+  },
+};
+
+interface Type {
+  /** bytes in a register or key, before padding to four */
+  readonly length: number;
+  /** libnftables' number of the type, for `nft list` only (`include/datatype.h`) */
+  readonly number: number;
+  /** numbers are in the host's byte order, not the network's */
+  readonly host?: boolean;
+  readonly as: Codec;
+}
+
+export const TYPES: Readonly<Record<DataType, Type>> = {
+  verdict: { length: 16, number: 1, as: UNSAID },
+  nf_proto: { length: 1, number: 2, as: NAMES_OF_BITS },
+  ipv4_addr: { length: 4, number: 7, as: ADDRESS },
+  ipv6_addr: { length: 16, number: 8, as: ADDRESS },
+  ether_addr: { length: 6, number: 9, as: HARDWARE },
+  ether_type: { length: 2, number: 10, as: NAME },
+  inet_proto: { length: 1, number: 12, as: NAMES_OF_BITS },
+  inet_service: { length: 2, number: 13, as: NUMBER },
+  tcp_flag: { length: 1, number: 15, as: NAMES_OF_BITS },
+  iface_index: { length: 4, number: 20, host: true, as: NUMBER },
+  mark: { length: 4, number: 19, host: true, as: NUMBER },
+  ct_state: { length: 4, number: 26, host: true, as: NAMES_OF_BITS },
+  ct_status: { length: 4, number: 28, host: true, as: NAMES_OF_BITS },
+  icmpv6_type: { length: 1, number: 29, as: NAMES_OF_BITS },
+  fib_addrtype: { length: 4, number: 38, host: true, as: NAMES_OF_BITS },
+  ifname: { length: 16, number: 41, host: true, as: INTERFACE },
+  bytes: { length: 0, number: 4, as: UNSAID },
 };
 
 /** Writes `text` at `at` (`TYPES[type].length` bytes). Throws ViaductError internal where it is none of the type. */
-export const putValue = (type: DataType, text: string, out: Buffer, at: number): void => {
-  switch (type) {
-    case 'ifname':
-      putName(text, out, at);
-      return;
-    case 'ether_addr':
-      if (!MAC.test(text)) throw bad(type, text);
-      out.write(text.replaceAll(':', ''), at, 'hex');
-      return;
-    case 'ipv4_addr':
-    case 'ipv6_addr':
-      out.set(address(type, text), at);
-      return;
-    case 'inet_service':
-      out.writeUInt16BE(decimal(type, text, 0xffff), at);
-      return;
-    case 'ether_type':
-      out.writeUInt16BE(named(type, text), at);
-      return;
-    case 'nf_proto':
-    case 'inet_proto':
-    case 'icmpv6_type':
-    case 'tcp_flag':
-      out.writeUInt8(bits(type, text), at);
-      return;
-    case 'mark':
-    case 'iface_index':
-      out.writeUInt32LE(decimal(type, text, 0xffffffff), at);
-      return;
-    case 'ct_state':
-    case 'ct_status':
-    case 'fib_addrtype':
-      out.writeUInt32LE(bits(type, text), at);
-      return;
-    case 'bytes':
-    case 'verdict':
-      throw bad(type, text);
-  }
-};
+export const putValue = (type: DataType, text: string, out: Buffer, at: number): void =>
+  TYPES[type].as.put(type, text, out, at);
+
+/** The canonical text of what `putValue` wrote. */
+export const getValue = (type: DataType, from: Buffer, at: number): string =>
+  TYPES[type].as.get(type, from, at);
 
 /** The bytes of a constant in a rule; `bytes` are written in hexadecimal, `0x1fff`. */
 export const valueBytes = (type: DataType, text: string): Buffer => {
@@ -147,40 +170,4 @@ export const valueBytes = (type: DataType, text: string): Buffer => {
   const out = Buffer.alloc(TYPES[type].length);
   putValue(type, text, out, 0);
   return out;
-};
-
-const nameOf = (type: DataType, value: number): string =>
-  Object.entries(NAMES[type] ?? {}).find(([, number]) => number === value)?.[0] ?? String(value);
-
-/** The canonical text of what `putValue` wrote. */
-export const getValue = (type: DataType, from: Buffer, at: number): string => {
-  const { length } = TYPES[type];
-  switch (type) {
-    case 'ifname':
-      return from.toString('utf8', at, at + length).replace(/\0.*$/s, '');
-    case 'ether_addr':
-      return from.toString('hex', at, at + length).replace(/..(?=.)/g, '$&:');
-    case 'ipv4_addr':
-    case 'ipv6_addr':
-      return addressText(from.subarray(at, at + length));
-    case 'inet_service':
-      return String(from.readUInt16BE(at));
-    case 'ether_type':
-      return nameOf(type, from.readUInt16BE(at));
-    case 'nf_proto':
-    case 'inet_proto':
-    case 'icmpv6_type':
-    case 'tcp_flag':
-      return nameOf(type, from.readUInt8(at));
-    case 'mark':
-    case 'iface_index':
-      return String(from.readUInt32LE(at));
-    case 'ct_state':
-    case 'ct_status':
-    case 'fib_addrtype':
-      return nameOf(type, from.readUInt32LE(at));
-    case 'bytes':
-    case 'verdict':
-      throw bad(type, 'data');
-  }
 };

@@ -1,8 +1,9 @@
 /** Texts of addresses, prefixes and MACs to bytes; throws KernelError EINVAL where a text is none. */
+
 import { EINVAL } from '../../errno.js';
 import { KernelError } from '../../errors.js';
+import { addressBytes, addressText } from '../../model/address-bytes.js';
 import { AF } from '../ffi.js';
-import { addressBytes, addressText } from '../sockaddr.js';
 
 export interface Prefix {
   readonly family: number;
@@ -28,9 +29,15 @@ export const prefixOf = (text: string): Prefix => {
   return { family: familyOf(bytes), bytes, length: n };
 };
 
+/** `size` bytes of which the first `length` bits are set. */
+export const prefixMask = (size: number, length: number): Buffer =>
+  Buffer.from(Array.from({ length: size }, (_, i) => 0xff00 >> Math.min(8, Math.max(0, length - i * 8))));
+
 /** The address with all bits behind `length` zero. */
-export const subnetOf = (bytes: Buffer, length: number): Buffer =>
-  Buffer.from(bytes.map((byte, i) => byte & (0xff00 >> Math.min(8, Math.max(0, length - i * 8)))));
+export const subnetOf = (bytes: Buffer, length: number): Buffer => {
+  const mask = prefixMask(bytes.length, length);
+  return Buffer.from(bytes.map((byte, i) => byte & (mask[i] ?? 0)));
+};
 
 export const familyOf = (bytes: Buffer): number => (bytes.length === 4 ? AF.INET : AF.INET6);
 export const prefixText = (bytes: Buffer, length: number): string => `${addressText(bytes)}/${length}`;

@@ -1,7 +1,7 @@
 /** Neighbours (ARP, ND) and FDB entries as rtnetlink messages: to the kernel both are neighbour messages. Pure. */
+import { addressText } from '../../model/address-bytes.js';
 import type { FdbObject, NeighbourObject } from '../../plan/objects.js';
 import { attr, HEADER, message, NLM_F, parseAttributes } from '../netlink.js';
-import { addressText } from '../sockaddr.js';
 import { addressOf, familyOf, macOf, macText } from './inet.js';
 import { AF_BRIDGE, NDA, NTF, NUD, RTM } from './numbers.js';
 

@@ -1,8 +1,10 @@
 /** Routes of the main table as rtnetlink messages. Pure. */
+
+import { defined } from '../../defined.js';
+import { addressText } from '../../model/address-bytes.js';
 import type { AddressObject, RouteObject } from '../../plan/objects.js';
 import { AF } from '../ffi.js';
 import { attr, attrU32, HEADER, message, NLM_F, parseAttributes } from '../netlink.js';
-import { addressText } from '../sockaddr.js';
 import { addressOf, familyOf, prefixOf, prefixText, subnetOf } from './inet.js';
 import {
   IPV6_CONNECTED_METRIC,
@@ -111,14 +113,14 @@ export const parseRoute = (m: Buffer): DumpedRoute => {
   const destination = attributes.get(RTA.DST) ?? Buffer.alloc(family === 4 ? 4 : 16);
   const via = attributes.get(RTA.GATEWAY);
   const metric = attributes.get(RTA.PRIORITY)?.readUInt32LE() ?? 0;
+  const isUsual = metric === 0 || (family === 6 && metric === IPV6_DEFAULT_METRIC);
   const table = attributes.get(RTA.TABLE)?.readUInt32LE() ?? m.readUInt8(HEADER + 4);
   const index = attributes.get(RTA.OIF)?.readUInt32LE() ?? 0;
   return {
     family,
     destination: prefixText(destination, length),
     index,
-    ...(via ? { via: addressText(via) } : {}),
-    ...(metric === 0 || (family === 6 && metric === IPV6_DEFAULT_METRIC) ? {} : { metric }),
+    ...defined({ via: via && addressText(via), metric: isUsual ? undefined : metric }),
     protocol: m.readUInt8(HEADER + 5),
     plain: table === RT_TABLE_MAIN && m.readUInt8(HEADER + 7) === RTN_UNICAST && index > 0,
   };

@@ -4,10 +4,10 @@
  */
 import { conflict } from '../errors.js';
 import type { OvsBridgeObject, OvsLink } from '../plan/objects.js';
+import { called, insert, insertPort, mutate, ROOT, unplug, update } from './operations.js';
 import type { Ovsdb } from './ovsdb.js';
 import { MARK, NAMED } from './state.js';
 import {
-  called,
   map,
   NONE,
   named,
@@ -20,9 +20,8 @@ import {
   uuid,
   uuidOf,
   uuidsOf,
+  type Value,
 } from './values.js';
-
-const ROOT = 'Open_vSwitch';
 
 /**
  * A bridge of ours is closed without our flows, so that a restart of ovs-vswitchd, which loses them, opens nothing. One
@@ -30,116 +29,67 @@ const ROOT = 'Open_vSwitch';
  */
 const failMode = (byUser: boolean) => (byUser ? NONE : 'secure');
 
-const insertBridge = ({
-  name,
-  datapath,
-  mac,
-  mtu,
-  owner,
-  named: byUser,
-}: OvsBridgeObject): readonly Operation[] => [
-  {
-    op: 'insert',
-    table: 'Interface',
-    row: { name, type: 'internal', mtu_request: mtu || NONE },
-    'uuid-name': 'card',
-  },
-  { op: 'insert', table: 'Port', row: { name, interfaces: named('card') }, 'uuid-name': 'port' },
-  {
-    op: 'insert',
-    table: 'Bridge',
-    row: {
-      name,
-      ports: named('port'),
-      datapath_type: datapath,
-      fail_mode: failMode(byUser),
-      other_config: map({ hwaddr: mac }),
-      external_ids: map({ [MARK]: owner, ...(byUser ? { [NAMED]: 'true' } : {}) }),
-    },
-    'uuid-name': 'bridge',
-  },
-  { op: 'mutate', table: ROOT, where: [], mutations: [['bridges', 'insert', set([named('bridge')])]] },
+const settingsOf = ({ datapath, named: byUser }: OvsBridgeObject): Row => ({
+  datapath_type: datapath,
+  fail_mode: failMode(byUser),
+});
+const idsOf = ({ owner, named: byUser }: OvsBridgeObject): Value =>
+  map({ [MARK]: owner, ...(byUser ? { [NAMED]: 'true' } : {}) });
+const mtuOf = ({ mtu }: OvsBridgeObject): Row => ({ mtu_request: mtu || NONE });
+
+const insertBridge = (o: OvsBridgeObject): readonly Operation[] => [
+  insert('Interface', 'card', { name: o.name, type: 'internal', ...mtuOf(o) }),
+  insert('Port', 'port', { name: o.name, interfaces: named('card') }),
+  insert('Bridge', 'bridge', {
+    name: o.name,
+    ports: named('port'),
+    ...settingsOf(o),
+    other_config: map({ hwaddr: o.mac }),
+    external_ids: idsOf(o),
+  }),
+  mutate(ROOT, [], ['bridges', 'insert', set([named('bridge')])]),
 ];
 
-const updateBridge = ({
-  name,
-  datapath,
-  mac,
-  mtu,
-  owner,
-  named: byUser,
-}: OvsBridgeObject): readonly Operation[] => [
-  {
-    op: 'update',
-    table: 'Bridge',
-    where: called(name),
-    row: { datapath_type: datapath, fail_mode: failMode(byUser) },
-  },
-  {
-    op: 'mutate',
-    table: 'Bridge',
-    where: called(name),
-    mutations: [
-      ['other_config', 'delete', set(['hwaddr'])],
-      ['other_config', 'insert', map({ hwaddr: mac })],
-      ['external_ids', 'delete', set([MARK, NAMED])],
-      ['external_ids', 'insert', map({ [MARK]: owner, ...(byUser ? { [NAMED]: 'true' } : {}) })],
-    ],
-  },
-  { op: 'update', table: 'Interface', where: called(name), row: { mtu_request: mtu || NONE } },
+const updateBridge = (o: OvsBridgeObject): readonly Operation[] => [
+  update('Bridge', o.name, settingsOf(o)),
+  mutate(
+    'Bridge',
+    called(o.name),
+    ['other_config', 'delete', set(['hwaddr'])],
+    ['other_config', 'insert', map({ hwaddr: o.mac })],
+    ['external_ids', 'delete', set([MARK, NAMED])],
+    ['external_ids', 'insert', idsOf(o)],
+  ),
+  update('Interface', o.name, mtuOf(o)),
 ];
 
 /** Others' ports go on: the bridge is theirs from now on, and switches without us. */
 const handOver = (name: string): readonly Operation[] => [
-  { op: 'update', table: 'Bridge', where: called(name), row: { fail_mode: NONE } },
-  ...(['Bridge', 'Port'] as const).map((table) => ({
-    op: 'mutate',
-    table,
-    where: called(name),
-    mutations: [['external_ids', 'delete', set([MARK, NAMED])]],
-  })),
+  update('Bridge', name, { fail_mode: NONE }),
+  ...['Bridge', 'Port'].map((table) =>
+    mutate(table, called(name), ['external_ids', 'delete', set([MARK, NAMED])]),
+  ),
 ];
 
-const deleteBridge = (id: string): readonly Operation[] => [
-  { op: 'mutate', table: ROOT, where: [], mutations: [['bridges', 'delete', set([uuid(id)])]] },
-];
+const deleteBridge = (id: string): Operation => mutate(ROOT, [], ['bridges', 'delete', set([uuid(id)])]);
 
-const LINK_IDS = (o: OvsLink): Record<string, string> => ({ [MARK]: o.network });
+const linkIds = (o: OvsLink): Row => ({ external_ids: map({ [MARK]: o.network }) });
+const portRow = (o: OvsLink): Row => ({ tag: o.tag || NONE, ...linkIds(o) });
+const cardRow = ({ mac, mtu }: OvsLink): Row => ({ mac, mtu_request: mtu });
 
 /** The local port is there with its bridge; its MAC and MTU are the bridge's. */
-const setLocal = (o: OvsLink): readonly Operation[] => [
-  {
-    op: 'update',
-    table: 'Port',
-    where: called(o.name),
-    row: { tag: o.tag || NONE, external_ids: map(LINK_IDS(o)) },
-  },
-];
+const setLocal = (o: OvsLink): Operation => update('Port', o.name, portRow(o));
 
-const insertInternal = (o: OvsLink): readonly Operation[] => [
-  {
-    op: 'insert',
-    table: 'Interface',
-    row: { name: o.name, type: 'internal', mac: o.mac, mtu_request: o.mtu, external_ids: map(LINK_IDS(o)) },
-    'uuid-name': 'card',
-  },
-  {
-    op: 'insert',
-    table: 'Port',
-    row: { name: o.name, interfaces: named('card'), tag: o.tag || NONE, external_ids: map(LINK_IDS(o)) },
-    'uuid-name': 'port',
-  },
-  {
-    op: 'mutate',
-    table: 'Bridge',
-    where: called(o.bridge),
-    mutations: [['ports', 'insert', set([named('port')])]],
-  },
-];
+const insertInternal = (o: OvsLink): readonly Operation[] =>
+  insertPort(
+    o.bridge,
+    { name: o.name, type: 'internal', ...cardRow(o), ...linkIds(o) },
+    { name: o.name, ...portRow(o) },
+  );
 
 const updateInternal = (o: OvsLink): readonly Operation[] => [
-  { op: 'update', table: 'Interface', where: called(o.name), row: { mac: o.mac, mtu_request: o.mtu } },
-  ...setLocal(o),
+  update('Interface', o.name, cardRow(o)),
+  setLocal(o),
 ];
 
 const PORT = ['_uuid', 'name', 'tag', 'external_ids'] as const;
@@ -150,13 +100,11 @@ export const isMarked = (row: Row): boolean => recordOf(row.external_ids)[MARK] 
 const select = (db: Ovsdb, table: string, columns: readonly string[], name: string): Row | undefined =>
   db.select([{ table, columns, name }])[0]?.[0];
 
-/** Why ovs-vswitchd could not make the interface; empty: it could. */
-const refusalOf = (db: Ovsdb, name: string): string => {
-  const row = select(db, 'Interface', ['error', 'ofport'], name);
-  if (!row) return 'it is gone again';
-  const error = textOf(row.error);
-  return error !== '' || (numberOf(row.ofport) ?? -1) >= 0 ? error : 'it has no port number';
-};
+/** Why ovs-vswitchd could not make each interface; empty: it could. `silent`: said where it does not say why. */
+export const refusalsOf = (db: Ovsdb, names: readonly string[], silent: string): readonly string[] =>
+  db
+    .select(names.map((name) => ({ table: 'Interface', columns: ['error', 'ofport'], name })))
+    .map(([row]) => textOf(row?.error) || ((numberOf(row?.ofport) ?? -1) >= 0 ? '' : silent));
 
 export class Bridges {
   constructor(private readonly db: Ovsdb) {}
@@ -168,8 +116,8 @@ export class Bridges {
       return;
     }
     this.db.change(known ? updateBridge(o) : insertBridge(o));
-    const error = refusalOf(this.db, o.name);
-    if (error === '') return;
+    const error = this.#refusal(o);
+    if (!error) return;
     if (!known) this.delete(o);
     throw conflict(`Open vSwitch could not make the bridge ${o.name}: ${error}`);
   }
@@ -181,7 +129,7 @@ export class Bridges {
     const ports = this.db.tables({ Port: PORT }).Port ?? [];
     const plugged = new Set(uuidsOf(known.ports));
     const others = ports.some((p) => plugged.has(uuidOf(p)) && p.name !== name && !isMarked(p));
-    this.db.change(others ? handOver(name) : deleteBridge(uuidOf(known)));
+    this.db.change(others ? handOver(name) : [deleteBridge(uuidOf(known))]);
   }
 
   createLink(o: OvsLink): void {
@@ -190,10 +138,10 @@ export class Bridges {
     if (known && o.name !== o.bridge && !isMarked(known))
       throw conflict(`an Open vSwitch port ${o.name} exists already and is not ours`);
     if (!known && !this.#bridge(o.bridge)) throw conflict(`there is no Open vSwitch bridge ${o.bridge}`);
-    if (o.name === o.bridge) this.db.change(setLocal(o));
+    if (o.name === o.bridge) this.db.change([setLocal(o)]);
     else this.db.change(known ? updateInternal(o) : insertInternal(o));
-    const error = refusalOf(this.db, o.name);
-    if (error === '') return;
+    const error = this.#refusal(o);
+    if (!error) return;
     if (!known) this.deleteLink(o);
     throw conflict(`Open vSwitch could not make the interface ${o.name}: ${error}`);
   }
@@ -201,14 +149,11 @@ export class Bridges {
   deleteLink(o: OvsLink): void {
     const known = select(this.db, 'Port', PORT, o.name);
     if (!known || !isMarked(known) || o.name === o.bridge) return;
-    this.db.change([
-      {
-        op: 'mutate',
-        table: 'Bridge',
-        where: [['ports', 'includes', set([uuid(uuidOf(known))])]],
-        mutations: [['ports', 'delete', set([uuid(uuidOf(known))])]],
-      },
-    ]);
+    this.db.change([unplug(known)]);
+  }
+
+  #refusal({ name }: OvsBridgeObject | OvsLink): string | undefined {
+    return refusalsOf(this.db, [name], 'it has no port number')[0];
   }
 
   #bridge(name: string): Row | undefined {

@@ -27,7 +27,7 @@ import {
   splitAnswers,
 } from './openflow.js';
 import { NoSuchPort, type PortNumbers } from './oxm.js';
-import { isSilence, type Patience, Stream } from './stream.js';
+import { type Patience, Stream, unlessSilent } from './stream.js';
 
 const VERSION = 4;
 
@@ -42,9 +42,7 @@ class Conversation {
     this.#stream.write(message(OFPT.HELLO, 1));
     for (let hello = false; !hello; )
       for (const answer of this.#answers()) {
-        if (answer.type === OFPT.HELLO && answer.version < VERSION)
-          throw internal(`${path} speaks no OpenFlow 1.3: set bridge protocols=OpenFlow10,OpenFlow13`);
-        if (answer.type === OFPT.ERROR)
+        if (answer.type === OFPT.ERROR || (answer.type === OFPT.HELLO && answer.version < VERSION))
           throw internal(`${path} speaks no OpenFlow 1.3: set bridge protocols=OpenFlow10,OpenFlow13`);
         hello ||= answer.type === OFPT.HELLO;
       }
@@ -190,14 +188,12 @@ export class Flows {
     for (const bridge of new Set(steps.map((s) => s.object.bridge))) {
       const path = this.#path(bridge);
       if (!existsSync(path)) continue;
-      try {
+      unlessSilent(() =>
         this.#talk(path, (c) => {
           const held = read(c, { numberOf: () => undefined, nameOf: () => undefined });
           c.exchange(removals(unneeded(held, steps)));
-        });
-      } catch (error) {
-        if (!isSilence(error)) throw error;
-      }
+        }),
+      );
     }
   }
 

@@ -26,7 +26,7 @@ import { Ovsdb } from './ovsdb.js';
 import type { PortNumbers } from './oxm.js';
 import { Ports } from './ports.js';
 import { COLUMNS, type OvsState, stateOf } from './state.js';
-import { isSilence, Patience } from './stream.js';
+import { Patience, unlessSilent } from './stream.js';
 import { OvsWatch } from './watch.js';
 
 type OvsObject = ObjectOf<KindOf<'ovs'>>;
@@ -43,17 +43,6 @@ const numbersIn = (state: OvsState, bridge: string): PortNumbers => {
   const names = state.numbers.get(bridge) ?? new Map<number, string>();
   const byName = new Map([...names].filter(([n]) => n >= 0).map(([number, name]) => [name, number]));
   return { nameOf: (n) => names.get(n), numberOf: (name) => byName.get(name) };
-};
-
-/** False where Open vSwitch did not answer. */
-const unlessSilent = (work: () => void): boolean => {
-  try {
-    work();
-    return true;
-  } catch (error) {
-    if (!isSilence(error)) throw error;
-    return false;
-  }
 };
 
 /** How long an answer to "are you there" is good for, milliseconds. */

@@ -3,6 +3,7 @@
  * between them but white space. Pure. Invariant: whatever the pieces in which bytes arrive, the same texts come out.
  */
 import { unavailable } from '../errors.js';
+import { isRecord } from './values.js';
 
 /** The largest message taken: a database of ten thousand ports is some 10 MB. */
 const LARGEST = 64 << 20;
@@ -74,9 +75,6 @@ export interface Message {
   readonly result?: unknown;
   readonly error?: unknown;
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Throws unavailable for a text that is no message. */
 export const parseMessage = (text: string): Message => {

@@ -5,10 +5,9 @@
 import { join } from 'node:path';
 import { internal } from '../errors.js';
 import { echoReply, JsonSplitter, type Message, parseMessage, request } from './json.js';
+import { ADVANCE, ROOT } from './operations.js';
 import { type Patience, Stream } from './stream.js';
-import { numberOf, type Operation, type Row, type Tables } from './values.js';
-
-const DATABASE = 'Open_vSwitch';
+import { isRecord, numberOf, type Operation, type Row, type Tables } from './values.js';
 
 /** One connection. Notifications that come before an answer are kept for `update`. */
 class Session {
@@ -58,9 +57,6 @@ class Session {
   }
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Each operation's result; a transaction is refused as a whole, and says in one of the results why. */
 const results = (answer: unknown): readonly Readonly<Record<string, unknown>>[] => {
   const list = Array.isArray(answer) ? answer.map((r) => (isRecord(r) ? r : {})) : [];
@@ -77,7 +73,7 @@ const rowsOf = (result: Readonly<Record<string, unknown>> | undefined): readonly
 
 /** `cur_cfg` out of a monitor's first answer or of an update. */
 const currentOf = (updates: unknown): number => {
-  const rows = isRecord(updates) && isRecord(updates[DATABASE]) ? Object.values(updates[DATABASE]) : [];
+  const rows = isRecord(updates) && isRecord(updates[ROOT]) ? Object.values(updates[ROOT]) : [];
   return Math.max(
     -1,
     ...rows.map((row) => (isRecord(row) && isRecord(row.new) ? (numberOf(row.new.cur_cfg) ?? -1) : -1)),
@@ -104,9 +100,7 @@ export class Ovsdb {
       columns,
       where: name === undefined ? [] : [['name', '==', name]],
     }));
-    return this.#session((session) =>
-      results(session.call('transact', [DATABASE, ...operations])).map(rowsOf),
-    );
+    return this.#session((session) => results(session.call('transact', [ROOT, ...operations])).map(rowsOf));
   }
 
   /** All rows of some tables, with these columns. */
@@ -120,11 +114,9 @@ export class Ovsdb {
   change(operations: readonly Operation[]): void {
     this.#session(
       (session) => {
-        const monitored = { [DATABASE]: { columns: ['cur_cfg'] } };
-        let current = currentOf(session.call('monitor', [DATABASE, 'viaduct', monitored]));
-        const count = { op: 'mutate', table: DATABASE, where: [], mutations: [['next_cfg', '+=', 1]] };
-        const ask = { op: 'select', table: DATABASE, where: [], columns: ['next_cfg'] };
-        const done = results(session.call('transact', [DATABASE, ...operations, count, ask]));
+        const monitored = { [ROOT]: { columns: ['cur_cfg'] } };
+        let current = currentOf(session.call('monitor', [ROOT, 'viaduct', monitored]));
+        const done = results(session.call('transact', [ROOT, ...operations, ...ADVANCE]));
         const wanted = numberOf(rowsOf(done.at(-1))[0]?.next_cfg) ?? 0;
         while (current < wanted) current = Math.max(current, currentOf(session.update()));
       },
@@ -134,7 +126,7 @@ export class Ovsdb {
 
   /** Into the database, whoever reads it when: for taking things away while ovs-vswitchd does not listen. */
   note(operations: readonly Operation[]): void {
-    this.#session((session) => results(session.call('transact', [DATABASE, ...operations])));
+    this.#session((session) => results(session.call('transact', [ROOT, ...operations])));
   }
 
   #session<T>(work: (session: Session) => T, what: 'answer' | 'change' = 'answer'): T {

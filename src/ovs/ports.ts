@@ -1,26 +1,15 @@
 /** What is plugged into a switch, as OVSDB operations; neighbouring steps of a plan are one transaction. */
+import { defined } from '../defined.js';
 import { conflict, invalid } from '../errors.js';
 import { type OvsPortObject, type OvsTunnel, objectKey } from '../plan/objects.js';
 import type { Step } from '../plan/plan.js';
-import { isMarked } from './bridges.js';
+import { isMarked, refusalsOf } from './bridges.js';
+import { insert, insertPort, plug, unplug, update } from './operations.js';
 import type { Ovsdb } from './ovsdb.js';
 import { FOR_PORT, ROLE } from './state.js';
-import { isSilence } from './stream.js';
+import { unlessSilent } from './stream.js';
 import { leaveUplink, takeUplink } from './uplink.js';
-import {
-  called,
-  map,
-  NONE,
-  named,
-  numberOf,
-  type Operation,
-  optional,
-  type Row,
-  set,
-  textOf,
-  uuid,
-  uuidOf,
-} from './values.js';
+import { map, NONE, named, type Operation, optional, type Row, set, textOf, uuid, uuidOf } from './values.js';
 
 const bits = (kbit: number): string => String(kbit * 1000);
 
@@ -38,10 +27,12 @@ const optionsOf = ({ tunnel }: OvsPortObject): Record<string, string> =>
   tunnel
     ? {
         remote_ip: tunnel.remote,
-        ...(tunnel.local === undefined ? {} : { local_ip: tunnel.local }),
-        ...(tunnel.key === undefined ? {} : { key: String(tunnel.key) }),
-        ...(tunnel.port === undefined ? {} : { dst_port: String(tunnel.port) }),
         ...checksum(tunnel),
+        ...defined({
+          local_ip: tunnel.local,
+          key: tunnel.key?.toString(),
+          dst_port: tunnel.port?.toString(),
+        }),
       }
     : {};
 
@@ -51,71 +42,46 @@ const vlanMode = ({ tag, trunks }: OvsPortObject): string | undefined => {
   return trunks === undefined ? 'access' : 'native-untagged';
 };
 
-/** Names in a transaction must be plain words. */
-const word = (prefix: string, index: number): string => `${prefix}${index}`;
-
 const shaping = (o: OvsPortObject, n: number): readonly Operation[] => {
   if (!o.shaping) return [];
   const { max, min } = o.shaping;
   const rates = { 'max-rate': bits(max), ...(min === undefined ? {} : { 'min-rate': bits(min) }) };
   const external_ids = map({ [FOR_PORT]: o.name });
   return [
-    {
-      op: 'insert',
-      table: 'Queue',
-      row: { other_config: map(rates), external_ids },
-      'uuid-name': word('queue', n),
-    },
-    {
-      op: 'insert',
-      table: 'QoS',
-      row: {
-        type: 'linux-htb',
-        other_config: map({ 'max-rate': bits(max) }),
-        queues: ['map', [[0, named(word('queue', n))]]],
-        external_ids,
-      },
-      'uuid-name': word('qos', n),
-    },
+    insert('Queue', `queue${n}`, { other_config: map(rates), external_ids }),
+    insert('QoS', `qos${n}`, {
+      type: 'linux-htb',
+      other_config: map({ 'max-rate': bits(max) }),
+      queues: ['map', [[0, named(`queue${n}`)]]],
+      external_ids,
+    }),
   ];
 };
 
-const cardRow = (o: OvsPortObject): Record<string, unknown> => ({
+const cardRow = (o: OvsPortObject): Row => ({
   type: interfaceType(o.tunnel),
   options: map(optionsOf(o)),
   mtu_request: optional(o.mtu),
   external_ids: map({ ...o.externalIds, [ROLE]: o.role }),
 });
 
-const portRow = (o: OvsPortObject, n: number): Record<string, unknown> => ({
+const portRow = (o: OvsPortObject, n: number): Row => ({
   tag: optional(o.tag),
   trunks: set(o.trunks ?? []),
   vlan_mode: optional(vlanMode(o)),
   protected: o.protected,
-  qos: o.shaping ? named(word('qos', n)) : NONE,
+  qos: o.shaping ? named(`qos${n}`) : NONE,
   external_ids: map({ ...o.externalIds, [ROLE]: o.role }),
 });
 
-const insert = (o: OvsPortObject, n: number): readonly Operation[] => [
+const plugAnew = (o: OvsPortObject, n: number): readonly Operation[] => [
   ...shaping(o, n),
-  { op: 'insert', table: 'Interface', row: { name: o.name, ...cardRow(o) }, 'uuid-name': word('card', n) },
-  {
-    op: 'insert',
-    table: 'Port',
-    row: { name: o.name, interfaces: named(word('card', n)), ...portRow(o, n) },
-    'uuid-name': word('port', n),
-  },
-  {
-    op: 'mutate',
-    table: 'Bridge',
-    where: called(o.bridge),
-    mutations: [['ports', 'insert', set([named(word('port', n))])]],
-  },
+  ...insertPort(o.bridge, { name: o.name, ...cardRow(o) }, { name: o.name, ...portRow(o, n) }, n),
 ];
 
 /** QoS and Queue are nobody's but ours, and are not collected with the port. */
 const dropShaping = (name: string): readonly Operation[] => [
-  { op: 'update', table: 'Port', where: called(name), row: { qos: NONE } },
+  update('Port', name, { qos: NONE }),
   ...['QoS', 'Queue'].map((table) => ({
     op: 'delete',
     table,
@@ -123,37 +89,17 @@ const dropShaping = (name: string): readonly Operation[] => [
   })),
 ];
 
-const unplug = (row: Row): readonly Operation[] => {
-  const id = set([uuid(uuidOf(row))]);
-  return [
-    {
-      op: 'mutate',
-      table: 'Bridge',
-      where: [['ports', 'includes', id]],
-      mutations: [['ports', 'delete', id]],
-    },
-  ];
-};
+const remove = (name: string, row: Row): readonly Operation[] => [unplug(row), ...dropShaping(name)];
 
 /** In place: the port keeps its number, by which flows know it. */
-const update = (o: OvsPortObject, n: number, row: Row): readonly Operation[] => {
-  const id = set([uuid(uuidOf(row))]);
-  return [
-    ...shaping(o, n),
-    { op: 'update', table: 'Interface', where: called(o.name), row: cardRow(o) },
-    { op: 'update', table: 'Port', where: called(o.name), row: portRow(o, n) },
-    {
-      op: 'mutate',
-      table: 'Bridge',
-      where: [
-        ['name', '!=', o.bridge],
-        ['ports', 'includes', id],
-      ],
-      mutations: [['ports', 'delete', id]],
-    },
-    { op: 'mutate', table: 'Bridge', where: called(o.bridge), mutations: [['ports', 'insert', id]] },
-  ];
-};
+const change = (o: OvsPortObject, n: number, row: Row): readonly Operation[] => [
+  ...dropShaping(o.name),
+  ...shaping(o, n),
+  update('Interface', o.name, cardRow(o)),
+  update('Port', o.name, portRow(o, n)),
+  unplug(row, o.bridge),
+  plug(o.bridge, uuid(uuidOf(row))),
+];
 
 type PortStep = Step<OvsPortObject>;
 
@@ -175,20 +121,20 @@ export class Ports {
     return new Map(found.flatMap(([row]) => (row ? [[textOf(row.name), row] as const] : [])));
   }
 
+  /** What takes away those of the ports that are there and ours. */
+  #removals(objects: readonly OvsPortObject[]): readonly Operation[] {
+    const rows = this.#rows(objects.map((o) => o.name));
+    return [...rows].flatMap(([name, row]) => (isMarked(row) ? remove(name, row) : []));
+  }
+
   /** Gone is success; so is an Open vSwitch that is silent: what is left there is taken away when it comes back. */
   #unplug(objects: readonly OvsPortObject[]): void {
-    try {
-      const rows = this.#rows(objects.map((o) => o.name));
-      const operations = objects.flatMap(({ name }) => {
-        const row = rows.get(name);
-        return row && isMarked(row) ? [...unplug(row), ...dropShaping(name)] : [];
-      });
+    const answered = unlessSilent(() => {
+      const operations = this.#removals(objects);
       if (operations.length > 0) this.db.change(operations);
       for (const { role, name } of objects) if (role === 'uplink') leaveUplink(name);
-    } catch (error) {
-      if (!isSilence(error)) throw error;
-      this.owed();
-    }
+    });
+    if (!answered) this.owed();
   }
 
   #plug(steps: readonly PortStep[]): void {
@@ -201,8 +147,8 @@ export class Ports {
     }
     const operations = steps.flatMap(({ op, object }, n) => {
       const row = rows.get(object.name);
-      if (op === 'delete') return row ? [...unplug(row), ...dropShaping(object.name)] : [];
-      return row ? [...dropShaping(object.name), ...update(object, n, row)] : insert(object, n);
+      if (op === 'delete') return row ? remove(object.name, row) : [];
+      return row ? change(object, n, row) : plugAnew(object, n);
     });
     const fresh = steps.flatMap(({ op, object }) =>
       op !== 'delete' && !rows.has(object.name) ? [object] : [],
@@ -218,29 +164,21 @@ export class Ports {
 
   /** ovs-vswitchd says in the database what it could not do. */
   #check(objects: readonly OvsPortObject[]): void {
-    const columns = ['name', 'error', 'ofport'];
-    const found = this.db.select(objects.map(({ name }) => ({ table: 'Interface', columns, name })));
+    const silent = 'it has no port number; is there such a bridge?';
+    const refusals = refusalsOf(
+      this.db,
+      objects.map(({ name }) => name),
+      silent,
+    );
     objects.forEach((o, i) => {
-      const row = found[i]?.[0];
-      const error = textOf(row?.error);
-      if (error === '' && (numberOf(row?.ofport) ?? -1) >= 0) return;
-      const why = error || 'it has no port number; is there such a bridge?';
-      throw invalid(`Open vSwitch could not plug ${o.name} into ${o.bridge}: ${why} (${objectKey(o)})`);
+      if (refusals[i])
+        throw invalid(
+          `Open vSwitch could not plug ${o.name} into ${o.bridge}: ${refusals[i]} (${objectKey(o)})`,
+        );
     });
   }
 
   #takeBack(objects: readonly OvsPortObject[]): void {
-    if (objects.length === 0) return;
-    try {
-      const rows = this.#rows(objects.map((o) => o.name));
-      this.db.note(
-        objects.flatMap(({ name }) => {
-          const row = rows.get(name);
-          return row ? [...unplug(row), ...dropShaping(name)] : [];
-        }),
-      );
-    } catch (error) {
-      if (!isSilence(error)) throw error;
-    }
+    if (objects.length > 0) unlessSilent(() => this.db.note(this.#removals(objects)));
   }
 }

@@ -1,9 +1,5 @@
 /** A monitor's copy of the database: its first answer and its updates (RFC 7047, 4.1.5 and 4.1.6) as rows by UUID. Pure. */
-import type { Row, Tables } from './values.js';
-import { uuid } from './values.js';
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+import { isRecord, type Row, type Tables, uuid } from './values.js';
 
 export class Replica {
   readonly #tables = new Map<string, Map<string, Row>>();

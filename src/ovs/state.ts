@@ -2,6 +2,7 @@
  * What of the database is ours, as kernel objects. Pure over rows, so that a dump and a monitor's replica are read alike.
  * Invariant: only what carries our mark (`external_ids:viaduct`) is reported; for it every column that we set is read back.
  */
+import { defined } from '../defined.js';
 import type { OvsBridgeObject, OvsLink, OvsPortObject, OvsTunnel } from '../plan/objects.js';
 import {
   mapUuids,
@@ -77,9 +78,11 @@ const tunnelOf = (row: Row): OvsTunnel | undefined => {
   return {
     type,
     remote,
-    ...(local === undefined ? {} : { local }),
-    ...(key === undefined ? {} : { key: Number(key) }),
-    ...(port === undefined ? {} : { port: Number(port) }),
+    ...defined({
+      local,
+      key: key === undefined ? undefined : Number(key),
+      port: port === undefined ? undefined : Number(port),
+    }),
   };
 };
 
@@ -106,20 +109,20 @@ const withoutRole = (ids: Readonly<Record<string, string>>): Readonly<Record<str
 
 const portOf = (port: Row, bridge: string, card: Row | undefined, rows: Rows): OvsPortObject => {
   const ids = recordOf(port.external_ids);
-  const [tag, trunks] = [numberOf(port.tag), numbersOf(port.trunks)];
-  const [shaping, tunnel] = [shapingOf(port, rows), card && tunnelOf(card)];
-  const mtu = numberOf(card?.mtu_request);
+  const trunks = numbersOf(port.trunks);
   return {
     kind: 'ovs-port',
     name: textOf(port.name),
     bridge,
     role: roleOf(ids[ROLE]),
-    ...(tag === undefined ? {} : { tag }),
-    ...(trunks.length === 0 ? {} : { trunks }),
     protected: port.protected === true,
-    ...(tunnel ? { tunnel } : {}),
-    ...(shaping ? { shaping } : {}),
-    ...(mtu === undefined ? {} : { mtu }),
+    ...defined({
+      tag: numberOf(port.tag),
+      trunks: trunks.length > 0 ? trunks : undefined,
+      tunnel: card && tunnelOf(card),
+      shaping: shapingOf(port, rows),
+      mtu: numberOf(card?.mtu_request),
+    }),
     externalIds: withoutRole(ids),
   };
 };

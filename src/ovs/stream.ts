@@ -2,7 +2,7 @@
  * A blocking connection to a unix socket that never waits beyond its deadline. Plans are carried out synchronously (ADR
  * 2), so Open vSwitch is spoken to as the kernel is.
  */
-import { EAGAIN, EINTR } from '../errno.js';
+import { EAGAIN, EINTR, failedWith } from '../errno.js';
 import { unavailable, type ViaductError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 
@@ -57,7 +57,7 @@ const unbroken = <T>(call: () => T): T => {
     try {
       return call();
     } catch (error) {
-      if (!(error instanceof ffi.SystemError) || error.errno !== EINTR) throw error;
+      if (!failedWith(error, EINTR)) throw error;
     }
   }
 };
@@ -162,5 +162,15 @@ export class Patience {
 }
 
 /** True for what a later attempt may find otherwise: Open vSwitch was not there, or did not answer. */
-export const isSilence = (error: unknown): boolean =>
-  error instanceof Error && error.cause instanceof OvsSilent;
+const isSilence = (error: unknown): boolean => error instanceof Error && error.cause instanceof OvsSilent;
+
+/** False where Open vSwitch did not answer. */
+export const unlessSilent = (work: () => void): boolean => {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    if (!isSilence(error)) throw error;
+    return false;
+  }
+};

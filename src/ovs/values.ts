@@ -15,6 +15,9 @@ export const named = (name: string): Value => ['named-uuid', name];
 export const NONE = set([]);
 export const optional = (value: Value | undefined): Value => (value === undefined ? NONE : value);
 
+export const isRecord = (value: unknown): value is Row =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 const isList = (value: Value, tag: string): value is [string, readonly Value[]] =>
   Array.isArray(value) && value[0] === tag && Array.isArray(value[1]);
 
@@ -54,5 +57,3 @@ export const mapUuids = (value: Value): readonly string[] =>
   isList(value, 'map') ? value[1].flatMap((pair) => (Array.isArray(pair) ? uuidsOf(pair[1]) : [])) : [];
 
 export const uuidOf = (row: Row): string => uuidsOf(row._uuid)[0] ?? '';
-
-export const called = (name: string): readonly (readonly [string, string, Value])[] => [['name', '==', name]];

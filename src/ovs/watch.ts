@@ -7,18 +7,12 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { echoReply, JsonSplitter, type Message, parseMessage, request } from './json.js';
 import { type Answer, countFlows, flowCount, message, OFPT, splitAnswers } from './openflow.js';
+import { ADVANCE, ROOT } from './operations.js';
 import { Replica } from './replica.js';
 import { COLUMNS, type OvsState, stateOf } from './state.js';
 import { numberOf } from './values.js';
 
 const TICK_MS = 1_000;
-const DATABASE = 'Open_vSwitch';
-/** Something for ovs-vswitchd to do. */
-const ASK = [
-  DATABASE,
-  { op: 'mutate', table: DATABASE, where: [], mutations: [['next_cfg', '+=', 1]] },
-  { op: 'select', table: DATABASE, where: [], columns: ['next_cfg'] },
-];
 const COALESCE_MS = 50;
 /** Longer than this a bridge does not take to count. */
 const COUNT_MS = 800;
@@ -79,9 +73,12 @@ export class OvsWatch {
           { columns: names.filter((n) => n !== '_uuid') },
         ]),
       );
-      const monitored = { ...columns, [DATABASE]: { columns: ['next_cfg', 'cur_cfg'] } };
+      const monitored = { ...columns, [ROOT]: { columns: ['next_cfg', 'cur_cfg'] } };
       socket.write(
-        Buffer.concat([request(1, 'monitor', [DATABASE, 'viaduct', monitored]), request(2, 'transact', ASK)]),
+        Buffer.concat([
+          request(1, 'monitor', [ROOT, 'viaduct', monitored]),
+          request(2, 'transact', [ROOT, ...ADVANCE]),
+        ]),
       );
     });
     socket.on('data', (bytes) => {
@@ -114,7 +111,7 @@ export class OvsWatch {
       this.#soon = undefined;
       if (!this.#socket || this.#closed) return;
       const { tables } = this.#replica;
-      const [root] = tables[DATABASE] ?? [];
+      const [root] = tables[ROOT] ?? [];
       const back = this.#owed !== undefined && (numberOf(root?.cur_cfg) ?? 0) >= this.#owed;
       if (back) this.#owed = undefined;
       if (back || this.parts.drifted(stateOf(tables))) this.parts.onDrift();

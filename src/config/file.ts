@@ -1,5 +1,5 @@
 /** daemon.json: its text becomes settings. Pure; unknown keys, wrong types and settings given twice are errors. */
-import { ViaductError } from '../errors.js';
+import { messageOf, ViaductError } from '../errors.js';
 import type { Option } from './kinds.js';
 import { ALL_OPTIONS, type OptionName, type Settings } from './options.js';
 
@@ -17,7 +17,7 @@ const jsonObject = (text: string): Readonly<Record<string, unknown>> => {
   try {
     value = JSON.parse(trimmed);
   } catch (cause) {
-    return fail(`invalid JSON: ${cause instanceof Error ? cause.message : String(cause)}`);
+    return fail(`invalid JSON: ${messageOf(cause)}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return fail('invalid JSON: expected an object');
@@ -32,7 +32,7 @@ const understand = (key: string, option: Option<unknown>, value: unknown): unkno
   try {
     return option.kind.fromJson(value);
   } catch (cause) {
-    return fail(`invalid value for "${key}": ${cause instanceof Error ? cause.message : String(cause)}`);
+    return fail(`invalid value for "${key}": ${messageOf(cause)}`);
   }
 };
 

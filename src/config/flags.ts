@@ -2,7 +2,7 @@
  * The command line, read as dockerd (Go's pflag) reads it: `--name value`, `--name=value`, `-Hvalue`, `-H value`, `-D`;
  * a switch takes its value only after `=`. Pure.
  */
-import { ViaductError } from '../errors.js';
+import { messageOf, ViaductError } from '../errors.js';
 import type { Option } from './kinds.js';
 import { ALL_OPTIONS, type OptionName, type Settings } from './options.js';
 
@@ -72,8 +72,7 @@ const understand = <T>(
   try {
     return option.kind.fromFlag(text, before);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    return fail(`invalid argument ${JSON.stringify(text)} for "${written}" flag: ${reason}`);
+    return fail(`invalid argument ${JSON.stringify(text)} for "${written}" flag: ${messageOf(cause)}`);
   }
 };
 

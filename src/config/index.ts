@@ -5,8 +5,9 @@
  * (and the tutorials they follow) have written `dns`, `bip` and the like. What in dockerd's own file says where dockerd
  * itself lives (its directories, pid file and sockets) stays dockerd's: two engines in one data root would ruin both.
  */
-import { readFileSync } from 'node:fs';
-import { ViaductError } from '../errors.js';
+
+import { messageOf, ViaductError } from '../errors.js';
+import { textIfThere } from '../small-files.js';
 import type { DaemonConfig } from './contract.js';
 import { checkConflicts, parseFile } from './file.js';
 import { type Flags, parseFlags } from './flags.js';
@@ -33,15 +34,6 @@ export type Invocation =
 
 /** Text of a file; undefined: there is none. Other errors are thrown. */
 export type ReadFile = (path: string) => string | undefined;
-
-const readFile: ReadFile = (path) => {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined; // thrown by node:fs
-    throw cause;
-  }
-};
 
 const DOCKERS_OWN: readonly OptionName[] = ['dataRoot', 'execRoot', 'pidFile', 'host'];
 
@@ -75,10 +67,13 @@ const fileSettings = (flags: Flags, read: ReadFile): FromFile => {
       checkConflicts(flags.settings, path === DOCKER_FILE && !named ? borrowed(settings).settings : settings);
       return path === DOCKER_FILE && !named ? borrowed(settings) : { path, settings, warnings: [] };
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new ViaductError('invalid', `unable to configure viaductd with file ${path}: ${reason}`, {
-        cause,
-      });
+      throw new ViaductError(
+        'invalid',
+        `unable to configure viaductd with file ${path}: ${messageOf(cause)}`,
+        {
+          cause,
+        },
+      );
     }
   }
   return { path: OWN_FILE, settings: {}, warnings: [] };
@@ -88,7 +83,7 @@ const fileSettings = (flags: Flags, read: ReadFile): FromFile => {
 export const readInvocation = (
   argv: readonly string[],
   version: string,
-  read: ReadFile = readFile,
+  read: ReadFile = textIfThere,
 ): Invocation => {
   const flags = parseFlags(argv);
   if (flags.help) return { kind: 'print', text: usage() };

@@ -1,7 +1,7 @@
 /**
- * The API over TCP. Whoever reaches it without showing a certificate is root on this machine, so it must be asked for
- * twice: by the address, and by switching off what would ask for the certificate. dockerd 28 waits and warns, and says
- * that it will refuse; we refuse.
+ * Whether the API may listen on TCP as it is configured. Whoever reaches it without showing a certificate is root on
+ * this machine, so it must be asked for twice: by the address, and by switching off what would ask for the
+ * certificate. dockerd 28 waits and warns, and says that it will refuse; we refuse.
  */
 import { invalid } from '../errors.js';
 import { parseAddress } from '../model/address.js';

@@ -2,10 +2,11 @@
  * The host's end of a network that the host routes (a Linux bridge, Open vSwitch): the addresses and sysctls of its own
  * interface there, its place in the firewall, and what containers publish through it. The links are the driver's. Pure.
  */
+import { defined } from '../defined.js';
 import type { FirewallFamily, FirewallNetwork, GatewayMode } from '../firewall/contract.js';
 import { asGuard, endpointElements, fixedSources, networkElements } from '../firewall/index.js';
-import { bare } from '../model/address.js';
-import type { Endpoint } from '../model/endpoint.js';
+import { bare, familyOf } from '../model/address.js';
+import { addressesOf, type Endpoint } from '../model/endpoint.js';
 import type { Family, Network, Pool } from '../model/network.js';
 import type {
   AddressObject,
@@ -50,8 +51,7 @@ const firewallFamily = (pool: Pool, settings: HostEnd): FirewallFamily => {
     subnet,
     mode: settings.modes[family],
     masquerade: settings.masquerade,
-    ...(gateway === undefined ? {} : { gateway }),
-    ...(snat === undefined ? {} : { snat }),
+    ...defined({ gateway, snat }),
   };
 };
 
@@ -138,8 +138,6 @@ export const portSysctls = (
       ]
     : [];
 
-const familyOf = (address: string): Family => (address.includes(':') ? 6 : 4);
-
 /** Where a relay sends what NAT cannot carry: the container's address of the family if it has one, else the other. */
 const relayTarget = ({ ipv4, ipv6 }: Endpoint, family: Family): string | undefined =>
   family === 4 ? (ipv4 ?? ipv6) : (ipv6 ?? ipv4);
@@ -172,7 +170,7 @@ export const portElements = (
     network: firewallNetwork(network, settings),
     hostIfname: endpoint.hostIfname,
     mac: endpoint.mac,
-    addresses: [endpoint.ipv4, endpoint.ipv6, ...endpoint.linkLocal].flatMap((a) => (a ? [bare(a)] : [])),
+    addresses: [...addressesOf(endpoint), ...endpoint.linkLocal],
     answersFor: endpoint.answersFor ?? [],
     exposed: endpoint.exposed,
     bindings: endpoint.bindings,

@@ -5,12 +5,11 @@
 import type { Network } from '../model/network.js';
 import { bridge } from './bridge/index.js';
 import type { Driver } from './contract.js';
-import { host } from './host.js';
 import { ipvlan } from './ipvlan.js';
 import { macvlan } from './macvlan.js';
-import { nullDriver } from './null.js';
 import { ovs } from './ovs/index.js';
 import { remote } from './plugin.js';
+import { host, nullDriver } from './single.js';
 
 export const DRIVERS: ReadonlyMap<string, Driver> = new Map(
   [bridge, host, ipvlan, macvlan, nullDriver, ovs].map((driver) => [driver.name, driver]),

@@ -1,6 +1,10 @@
 /** Reading driver options as moby reads them: Go's spellings of booleans and numbers, one form of message. Pure. */
+import { defined } from '../defined.js';
 import { invalid, type ViaductError } from '../errors.js';
-import { shown } from '../model/address.js';
+import { familyOf, formatAddress, parseAddress, shown } from '../model/address.js';
+import type { Family } from '../model/network.js';
+
+type Options = Readonly<Record<string, string>>;
 
 const TRUE: readonly string[] = ['1', 't', 'T', 'TRUE', 'true', 'True'];
 const FALSE: readonly string[] = ['0', 'f', 'F', 'FALSE', 'false', 'False'];
@@ -37,7 +41,7 @@ const MIN_MTU = 68;
 const MAX_MTU = 65535;
 
 /** Bytes; 0: not given. Throws invalid. */
-export const mtuOption = (options: Readonly<Record<string, string>>): number => {
+export const mtuOption = (options: Options): number => {
   const value = options[MTU];
   if (value === undefined) return 0;
   const number = integerOption(MTU, value);
@@ -58,3 +62,50 @@ export const isInterfaceName = (name: string): boolean =>
   name !== 'all' &&
   name !== 'default' &&
   !/\p{Cc}/u.test(name);
+
+/** One of the words that a driver has for its mode, say; the first where none is given. Throws invalid in moby's text. */
+export const wordOption = <T extends string>(
+  driver: string,
+  what: 'mode' | 'flag',
+  words: readonly T[],
+  options: Options,
+): T => {
+  const asked = options[`${driver}_${what}`] || words[0];
+  const word = words.find((known) => known === asked);
+  if (word) return word;
+  const usual = what === 'mode' ? `'${words[0]}' mode` : `'${words[0]}'`;
+  throw invalid(
+    `requested ${driver} ${what} '${shown(asked ?? '')}' is not valid, ${usual} is the ${driver} driver default`,
+  );
+};
+
+/** In canonical text; undefined: not given. Throws invalid. */
+export const addressOption = (options: Options, label: string): string | undefined => {
+  const value = options[label];
+  if (value === undefined) return undefined;
+  const parsed = parseAddress(value);
+  if (!parsed) throw unreadable(label, value, 'nil ip');
+  return formatAddress(parsed);
+};
+
+export const SNAT = { 4: 'com.docker.network.host_ipv4', 6: 'com.docker.network.host_ipv6' } as const;
+
+const sourceOption = (options: Options, family: Family): string | undefined => {
+  const text = addressOption(options, SNAT[family]);
+  if (text !== undefined && familyOf(text) !== family)
+    throw unreadable(SNAT[family], text, `not an IPv${family} address`);
+  return text;
+};
+
+/** The addresses of the host's with which containers are to leave. Throws invalid. */
+export const sourceOptions = (options: Options): Readonly<Partial<Record<Family, string>>> =>
+  defined({ 4: sourceOption(options, 4), 6: sourceOption(options, 6) });
+
+export const INTERFACE_PREFIX = 'com.docker.network.container_iface_prefix';
+
+/** What the names of interfaces in sandboxes begin with: it leaves room for the number. Throws invalid. */
+export const checkInterfacePrefix = (options: Options): void => {
+  const prefix = options[INTERFACE_PREFIX];
+  if (prefix && !isInterfaceName(`${prefix}000`))
+    throw unreadable(INTERFACE_PREFIX, prefix, 'invalid interface name');
+};

@@ -2,18 +2,22 @@
  * The interface of the host that macvlan and ipvlan networks lie on (`-o parent=…`): the user's, an 802.1q sub-interface
  * made for them (`eth0.50`), or a dummy of the network's own where none is given. Pure.
  */
-import { invalid } from '../errors.js';
+import { forbidden, invalid } from '../errors.js';
 import { shown } from '../model/address.js';
+import type { Endpoint } from '../model/endpoint.js';
 import { shortId } from '../model/ids.js';
-import type { Network } from '../model/network.js';
-import type { DummyLink, ForeignObject, VlanLink } from '../plan/objects.js';
-import type { Driver, NetworkOptions } from './contract.js';
-import { isInterfaceName } from './options.js';
+import type { Family, Network } from '../model/network.js';
+import { poolHolding } from '../model/pool.js';
+import type { DummyLink, ForeignObject, KernelObject, MacvlanLink, VlanLink } from '../plan/objects.js';
+import { checkPools, rivalsOf } from './checks.js';
+import type { Driver, EndpointView, NetworkOptions } from './contract.js';
+import { isInterfaceName, mtuOption } from './options.js';
+import { checkMtu, sandboxEnd } from './sandbox-end.js';
 
 const PARENT = 'parent';
 
 /** undefined: none is given, so the network leads nowhere. Throws invalid. */
-export const parentOption = (driver: string, { options }: NetworkOptions): string | undefined => {
+const parentOption = (driver: string, { options }: NetworkOptions): string | undefined => {
   const parent = options[PARENT];
   if (!parent) return undefined;
   if (parent === 'lo') throw invalid(`loopback interface is not a valid ${driver} parent link`);
@@ -60,26 +64,87 @@ const parentObject = (name: string): VlanLink | ForeignObject => {
 const parents = (driver: string, networks: readonly Network[]): readonly (VlanLink | ForeignObject)[] =>
   [...new Set(networks.flatMap((network) => parentOption(driver, network) ?? []))].map(parentObject);
 
-/** What of a network's options says on what it lies. */
-type Read = (request: NetworkOptions) => { readonly parent: string | undefined };
+interface OnParent {
+  /** undefined: a dummy of the network's own */
+  readonly parent: string | undefined;
+  /** bytes; 0: the parent's */
+  readonly mtu: number;
+}
 
-/**
- * What drivers on a parent do alike; the router is the physical network's, so no gateway address is taken. `prefix`: of
- * the name of a network's own dummy. `read` throws what `validate` would throw of the options alone.
- */
-export const onParent = (
-  driver: string,
-  prefix: string,
-  read: Read,
-): Pick<Driver, 'gateways' | 'leadsOut' | 'shared' | 'network'> => ({
-  gateways(request) {
-    read(request);
-    return { ipv4: false, ipv6: false };
-  },
-  leadsOut(request) {
-    const out = read(request).parent !== undefined;
-    return { ipv4: out, ipv6: out };
-  },
-  shared: (networks) => parents(driver, networks),
-  network: ({ network }) => (read(network).parent === undefined ? [dummy(dummyName(prefix, network))] : []),
-});
+/** What an interface on a parent has whatever its type. */
+type Common = Pick<MacvlanLink, 'kind' | 'ns' | 'name' | 'mtu' | 'up' | 'parent'>;
+
+/** In what drivers on a parent differ. `Words`: what their options say of the interfaces. */
+interface Stacking<Words> {
+  readonly name: string;
+  /** of the name of a network's own dummy */
+  readonly prefix: string;
+  readonly mac: boolean;
+  /** Throws invalid with moby's text for what cannot be; options it does not know it leaves alone, as Docker's. */
+  words(options: NetworkOptions['options']): Words;
+  /** Why the other network cannot be on the same parent; undefined: it can. */
+  conflict(own: Words, others: Words, other: Network, parent: string): string | undefined;
+  link(common: Common, words: Words, endpoint: Endpoint): KernelObject;
+  /** Do default routes lead to no router's address? */
+  onLink(words: Words): boolean;
+}
+
+/** A driver whose interfaces lie on one of the host's. The router is the physical network's: no gateway address is taken. */
+export const onParent = <Words>(stacking: Stacking<Words>): Driver => {
+  const { name, prefix, mac, words, conflict, link, onLink } = stacking;
+  const read = (request: NetworkOptions): Words & OnParent => ({
+    ...words(request.options),
+    parent: parentOption(name, request),
+    mtu: mtuOption(request.options),
+  });
+  const parentOf = (network: Network): string => read(network).parent ?? dummyName(prefix, network);
+  /** An address of it is known where the user gave one. */
+  const routerOf = ({ network, endpoint }: EndpointView, family: Family): string | undefined => {
+    const options = read(network);
+    if (options.parent === undefined) return undefined;
+    if (onLink(options)) return 'on-link';
+    return poolHolding(network, family === 4 ? endpoint.ipv4 : endpoint.ipv6)?.gateway;
+  };
+  return {
+    name,
+    scope: 'local',
+    capabilities: { interfaces: true, hostEnd: false, mac, ports: false, addresses: true, addressless: true },
+    gateways(request) {
+      read(request);
+      return { ipv4: false, ipv6: false };
+    },
+    leadsOut(request) {
+      const out = read(request).parent !== undefined;
+      return { ipv4: out, ipv6: out };
+    },
+    validate(network, others) {
+      const [own, parent] = [read(network), parentOf(network)];
+      checkMtu(network, own.mtu);
+      checkPools(network);
+      for (const other of rivalsOf(network, others)) {
+        const why = parentOf(other) === parent ? conflict(own, read(other), other, parent) : undefined;
+        if (why) throw forbidden(why);
+      }
+    },
+    shared: (networks) => parents(name, networks),
+    network: ({ network }) => (read(network).parent === undefined ? [dummy(dummyName(prefix, network))] : []),
+    endpoint(view) {
+      const { network, endpoint, sandbox } = view;
+      const options = read(network);
+      const { mtu } = options;
+      const parent = parentOf(network);
+      const common = {
+        kind: 'link',
+        ns: sandbox.netns,
+        name: endpoint.ifname,
+        mtu,
+        up: true,
+        parent,
+      } as const;
+      return [
+        link(common, options, endpoint),
+        ...sandboxEnd(view, { mtu, router: (family) => routerOf(view, family) }),
+      ];
+    },
+  };
+};

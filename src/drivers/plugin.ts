@@ -2,7 +2,8 @@
  * The driver of every network whose driver is a plugin: the plugin makes the link, we move it into the sandbox, name it,
  * and give it addresses and routes, all from what the plugin answered when the endpoint was made. Pure.
  */
-import { formatPrefix, masked, parsePrefix } from '../model/address.js';
+import { defined } from '../defined.js';
+import { familyOf, formatPrefix, masked, parsePrefix } from '../model/address.js';
 import type { Endpoint, PluginEndpoint } from '../model/endpoint.js';
 import type { MovedLink, RouteObject } from '../plan/objects.js';
 import type { Driver, EndpointView } from './contract.js';
@@ -50,10 +51,10 @@ const staticRoutes = (
     .map(({ destination, via }) => ({
       kind: 'route',
       ns: sandbox.netns,
-      family: destination.includes(':') ? 6 : 4,
+      family: familyOf(destination),
       destination,
       link: endpoint.ifname,
-      ...(via === undefined ? {} : { via }),
+      ...defined({ via }),
     }));
 
 export const remote: Driver = {

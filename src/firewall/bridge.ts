@@ -1,9 +1,9 @@
 /**
- * Layer 2: what passes between ports of one bridge, which layer 3 never sees. Where containers may not talk freely only
- * links open a way (safety 2). Without connection tracking: it would cost every frame, and cannot be switched on for
- * single bridges.
+ * The ruleset's table of the bridge family (layer 2): what passes between ports of one bridge, which layer 3 never
+ * sees. Where containers may not talk freely only links open a way (safety 2). Without connection tracking: it would
+ * cost every frame, and cannot be switched on for single bridges.
  */
-import { guardChains, guardSets } from './guard.js';
+import { arp, guardChains, guardSets, icmpv6, v4, v6 } from './guard.js';
 import type { HostTable, SetDeclaration } from './language.js';
 import * as s from './statements.js';
 
@@ -12,7 +12,7 @@ const ANSWER_SECONDS = 180;
 const ANSWER_FLOWS = 65_536;
 
 const setsOf = (family: 4 | 6): SetDeclaration[] => {
-  const address = family === 4 ? 'ipv4_addr' : 'ipv6_addr';
+  const address = `ipv${family}_addr` as const;
   return [
     {
       name: `links${family}`,
@@ -27,12 +27,6 @@ const setsOf = (family: 4 | 6): SetDeclaration[] => {
     },
   ];
 };
-
-const v4 = s.match('meta protocol', 'ip');
-const v6 = s.match('meta protocol', 'ip6');
-const arp = s.match('meta protocol', 'arp');
-const icmp6 = s.match('meta l4proto', 'ipv6-icmp');
-const icmpv6 = (type: string) => [icmp6, s.match('icmpv6 type', type)];
 
 const linked = (family: 4 | 6) => {
   const ip = family === 4 ? 'ip' : 'ip6';
@@ -61,28 +55,15 @@ const linked = (family: 4 | 6) => {
   );
 };
 
-/** Later fragments carry no ports; without the first they are nothing. */
-const laterFragment4 = s.rule(
-  'later fragment',
-  v4,
-  { is: 'bits', field: 'ip frag-off', op: '!=', mask: '0x1fff' },
-  s.accept,
-);
-const laterFragment6 = s.rule(
-  'later fragment',
-  v6,
-  { is: 'bits', field: 'frag frag-off', op: '!=', mask: '0x1fff' },
-  s.accept,
-);
-
 const between = [
   linked(4),
   linked(6),
   s.chain(
     'between',
     s.rule('ARP', arp, s.accept),
-    laterFragment4,
-    laterFragment6,
+    // Later fragments carry no ports; without the first they are nothing.
+    s.rule('later fragment', v4, s.anyBit('ip frag-off', '0x1fff'), s.accept),
+    s.rule('later fragment', v6, s.anyBit('frag frag-off', '0x1fff'), s.accept),
     s.rule('links', v4, s.jump('linked4')),
     s.rule('links', v6, s.jump('linked6')),
     s.rule('neighbour discovery', v6, icmpv6('nd-neighbor-solicit'), s.accept),

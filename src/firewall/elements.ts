@@ -1,42 +1,27 @@
 /** Constructors of elements, one for each table and kind of set. */
 import type { ElementObject } from '../plan/objects.js';
 
-/** An element of a set in the inet table. */
-export const inet = (set: string, ...key: readonly string[]): ElementObject => ({
-  kind: 'element',
-  family: 'inet',
-  set,
-  key,
-});
-/** An element of a map in the inet table. */
-export const inetMap = (set: string, key: readonly string[], data: readonly string[]): ElementObject => ({
-  kind: 'element',
-  family: 'inet',
-  set,
-  key,
-  data,
-});
-export const bridge = (set: string, ...key: readonly string[]): ElementObject => ({
-  kind: 'element',
-  family: 'bridge',
-  set,
-  key,
-});
-/** An element of a set in the netdev table. */
-export const netdev = (set: string, ...key: readonly string[]): ElementObject => ({
-  kind: 'element',
-  family: 'netdev',
-  set,
-  key,
-});
+type HostFamily = ElementObject['family'];
+const ofSet =
+  (family: HostFamily) =>
+  (set: string, ...key: readonly string[]): ElementObject => ({ kind: 'element', family, set, key });
+const ofMap =
+  (family: HostFamily) =>
+  (set: string, key: readonly string[], data: readonly string[]): ElementObject => ({
+    kind: 'element',
+    family,
+    set,
+    key,
+    data,
+  });
+
+export const inet = ofSet('inet');
+export const inetMap = ofMap('inet');
+export const bridge = ofSet('bridge');
+export const netdev = ofSet('netdev');
 /** The chain of one port. */
-export const netdevPort = (set: string, port: string, data: readonly string[]): ElementObject => ({
-  kind: 'element',
-  family: 'netdev',
-  set,
-  key: [port],
-  data,
-});
+export const netdevPort = (set: string, port: string, data: readonly string[]): ElementObject =>
+  ofMap('netdev')(set, [port], data);
 
 /**
  * What confines a port, marked as such: all of layer 2 but the flows that links open. What is found in the kernel and

@@ -23,9 +23,9 @@ const dropChains = Object.entries(DROPPED).map(([name, reason]) =>
   s.chain(name, s.rule('counted by port', s.learn(name, 'iifname')), s.rule(reason, s.drop)),
 );
 
-const v4 = s.match('meta protocol', 'ip');
-const v6 = s.match('meta protocol', 'ip6');
-const arp = s.match('meta protocol', 'arp');
+export const v4 = s.match('meta protocol', 'ip');
+export const v6 = s.match('meta protocol', 'ip6');
+export const arp = s.match('meta protocol', 'arp');
 const icmp6 = s.match('meta l4proto', 'ipv6-icmp');
 const ownMac = s.inSet('macs', 'iifname', 'ether saddr');
 const foreignMac = s.notInSet('macs', 'iifname', 'ether saddr');
@@ -35,24 +35,25 @@ const ownTarget = s.inSet('senders6', 'iifname', 'ether saddr', 'icmpv6 taddr');
 const foreignTarget = s.notInSet('senders6', 'iifname', 'ether saddr', 'icmpv6 taddr');
 const carriedTarget = s.inSet('carried6', 'iifname', 'ether saddr', 'icmpv6 taddr');
 const uncarriedTarget = s.notInSet('carried6', 'iifname', 'ether saddr', 'icmpv6 taddr');
-const icmpv6 = (type: string) => [icmp6, s.match('icmpv6 type', type)];
+export const icmpv6 = (type: string) => [icmp6, s.match('icmpv6 type', type)];
+
+const tagsWithinTags = ['8021q', '8021ad'].map((tag) =>
+  s.rule('tags within tags', s.match('meta protocol', tag), drop('dropped_format')),
+);
 
 export const guardSets: readonly SetDeclaration[] = [
   { name: 'macs', key: ['ifname', 'ether_addr'], comment: 'port . MAC that may be sent' },
-  {
-    name: 'senders4',
-    key: ['ifname', 'ether_addr', 'ipv4_addr'],
-    comment: 'port . MAC . address that may be sent',
-  },
-  {
-    name: 'senders6',
-    key: ['ifname', 'ether_addr', 'ipv6_addr'],
-    comment: 'port . MAC . address that may be sent',
-  },
+  ...([4, 6] as const).map(
+    (family): SetDeclaration => ({
+      name: `senders${family}`,
+      key: ['ifname', 'ether_addr', `ipv${family}_addr`],
+      comment: 'port . MAC . address that may be sent',
+    }),
+  ),
   ...([4, 6] as const).map(
     (family): SetDeclaration => ({
       name: `carried${family}`,
-      key: ['ifname', 'ether_addr', family === 4 ? 'ipv4_addr' : 'ipv6_addr'],
+      key: ['ifname', 'ether_addr', `ipv${family}_addr`],
       interval: true,
       comment: 'port . MAC . further addresses that its user allows',
     }),
@@ -113,16 +114,14 @@ export const guardChains: readonly Chain[] = [
     s.rule('own address', v6, own6, s.accept),
     s.rule('further address', v6, s.inSet('carried6', 'iifname', 'ether saddr', 'ip6 saddr'), s.accept),
     s.rule('another’s address', v6, drop('dropped_address')),
-    s.rule('tags within tags', s.match('meta protocol', '8021q'), drop('dropped_format')),
-    s.rule('tags within tags', s.match('meta protocol', '8021ad'), drop('dropped_format')),
+    ...tagsWithinTags,
   ),
   s.chain(
     'guard_router',
     s.rule('ARP', arp, s.goTo('guard_arp')),
     s.rule('another’s MAC', foreignMac, drop('dropped_mac')),
     s.rule('neighbour discovery', v6, icmp6, s.jump('guard_nd')),
-    s.rule('tags within tags', s.match('meta protocol', '8021q'), drop('dropped_format')),
-    s.rule('tags within tags', s.match('meta protocol', '8021ad'), drop('dropped_format')),
+    ...tagsWithinTags,
   ),
 ];
 

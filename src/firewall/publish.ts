@@ -1,8 +1,9 @@
 /**
- * Published ports as elements. A map of numbers that shift has one hash element a port (10 µs each, constant lookup); a long
- * run with equal numbers on both sides is one interval element whose data is an address alone, so the kernel keeps the
- * port. Sets that only name ports join whatever lies side by side, so a run costs them nothing, in what order or with what
- * shift it was asked for. Invariant: a port is never in a hash set and in its interval set.
+ * Published ports as elements of nftables sets and maps. A map of numbers that shift has one hash element a port (10
+ * µs each, constant lookup); a long run with equal numbers on both sides is one interval element whose data is an
+ * address alone, so the kernel keeps the port. Sets that only name ports join whatever lies side by side, so a run
+ * costs them nothing, in what order or with what shift it was asked for. Invariant: a port is never in a hash set and
+ * in its interval set.
  */
 import { isIPv4 } from 'node:net';
 import type { PortBinding, Protocol } from '../model/port.js';

@@ -10,18 +10,11 @@ export const match = (field: Field, value: string, op: Comparison = '=='): State
 /** Any of the bits is set. */
 export const anyBit = (field: Field, mask: string): Statement => ({ is: 'bits', field, op: '!=', mask });
 export const noBit = (field: Field, mask: string): Statement => ({ is: 'bits', field, op: '==', mask });
-export const inSet = (set: string, ...fields: readonly Field[]): Statement => ({
-  is: 'lookup',
-  fields,
-  op: '==',
-  set,
-});
-export const notInSet = (set: string, ...fields: readonly Field[]): Statement => ({
-  is: 'lookup',
-  fields,
-  op: '!=',
-  set,
-});
+const lookup =
+  (op: Comparison) =>
+  (set: string, ...fields: readonly Field[]): Statement => ({ is: 'lookup', fields, op, set });
+export const inSet = lookup('==');
+export const notInSet = lookup('!=');
 export const vmap = (map: string, ...fields: readonly Field[]): Statement => ({ is: 'vmap', fields, map });
 export const jump = (chain: string): Statement => ({ is: 'jump', chain });
 export const goTo = (chain: string): Statement => ({ is: 'goto', chain });

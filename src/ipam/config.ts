@@ -1,4 +1,5 @@
 /** What a user may write in `IPAM.Config`, checked as Docker checks it: every mistake in one message. Pure. */
+import { defined } from '../defined.js';
 import { invalid } from '../errors.js';
 import type { Family, IpamConfig } from '../model/network.js';
 import {
@@ -82,7 +83,7 @@ class Entry {
         this.problems.push('every ip-range, gateway or auxiliary address must have a corresponding subnet');
       return undefined;
     }
-    return { subnet, auxiliary, ...(range ? { range } : {}), ...(gateway ? { gateway } : {}) };
+    return { subnet, auxiliary, ...defined({ range, gateway }) };
   }
 
   #auxiliary(texts: Readonly<Record<string, string>>): (readonly [string, Address])[] {

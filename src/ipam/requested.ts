@@ -1,4 +1,5 @@
 /** Addresses a user asks for one endpoint, checked by themselves (before any network is looked at) and made canonical. Pure. */
+import { defined } from '../defined.js';
 import { invalid } from '../errors.js';
 import type { Family } from '../model/network.js';
 import {
@@ -49,5 +50,5 @@ export const requestedAddresses = (asked: RequestedAddresses): RequestedAddresse
       problems.push(`invalid link local IP address: ${text}`);
   }
   if (problems.length > 0) throw invalid(`invalid endpoint settings:\n${joined(problems)}`);
-  return { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }), linkLocal };
+  return { ...defined({ ipv4, ipv6 }), linkLocal };
 };

@@ -2,26 +2,17 @@
  * What plugins may answer, method by method. Read as moby's decoder reads (unknown fields ignored, null is "not given",
  * names in any case), then checked further than moby does: addresses, MACs and interface names are what they claim to be.
  */
+
 import * as z from 'zod';
 import { isInterfaceName } from '../drivers/options.js';
+import { fields as goFields } from '../go-fields.js';
 import { parseMac } from '../ipam/mac.js';
 import { formatAddress, formatPrefix, masked, parseAddress, parsePrefix } from '../model/address.js';
 import type { Family } from '../model/network.js';
 
-const fields = <Shape extends z.ZodRawShape>(shape: Shape) => {
-  const names = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
-  const known = (value: unknown): unknown => {
-    if (value === null) return {};
-    if (typeof value !== 'object' || Array.isArray(value)) return value;
-    return Object.fromEntries(
-      Object.entries(value).flatMap(([key, each]) => {
-        const name = names.get(key.toLowerCase());
-        return name === undefined || each === null ? [] : [[name, each]];
-      }),
-    );
-  };
-  return z.preprocess(known, z.object(shape));
-};
+/** An answer of null says nothing of any field. */
+const fields = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  z.preprocess((value) => value ?? {}, goFields(shape));
 
 const text = z.string().max(4096).default('');
 const flag = z.boolean().default(false);

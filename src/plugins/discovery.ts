@@ -3,9 +3,11 @@
  * TLS) below those of specifications, each also as `NAME/NAME.…`. Looked up anew each time. Invariant: a name never leads
  * out of these directories.
  */
+
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { defined } from '../defined.js';
 import { invalid } from '../errors.js';
 import { parseAddress } from '../model/address.js';
 
@@ -48,21 +50,15 @@ const pathsOf = (directory: string, name: string, extension: string): readonly s
   join(directory, name, `${name}${extension}`),
 ];
 
-const isSocket = (path: string): boolean => {
-  try {
-    return stat(path)?.isSocket() === true;
-  } catch {
-    return false; // a loop of links, no right to look
-  }
-};
-
-const isFile = (path: string): boolean => {
-  try {
-    return stat(path)?.isFile() === true;
-  } catch {
-    return false;
-  }
-};
+const is =
+  (kind: 'isSocket' | 'isFile') =>
+  (path: string): boolean => {
+    try {
+      return stat(path)?.[kind]() === true;
+    } catch {
+      return false; // a loop of links, no right to look
+    }
+  };
 
 const content = (path: string): string => {
   if ((stat(path)?.size ?? 0) > LONGEST_FILE)
@@ -106,11 +102,9 @@ const pem = (path: string | null | undefined): string | undefined => (path ? con
 /** Without a CA nothing could be checked: Docker then accepts any certificate. */
 const tlsOf = (config: z.infer<typeof specification>['TLSConfig']): Tls | undefined => {
   if (!config) return undefined;
-  const [ca, cert, key] = [pem(config.CAFile), pem(config.CertFile), pem(config.KeyFile)];
+  const ca = pem(config.CAFile);
   return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
+    ...defined({ ca, cert: pem(config.CertFile), key: pem(config.KeyFile) }),
     verify: ca !== undefined && config.InsecureSkipVerify !== true,
   };
 };
@@ -131,12 +125,12 @@ const readSpec = (path: string): Location => locate(content(path).trim(), path, 
 /** Undefined: no plugin of this name. Throws invalid for a specification that cannot be understood. */
 export const locatePlugin = (name: string, directories: PluginDirectories): Location | undefined => {
   if (!isPluginName(name)) return undefined;
-  const socket = pathsOf(directories.sockets, name, '.sock').find(isSocket);
+  const socket = pathsOf(directories.sockets, name, '.sock').find(is('isSocket'));
   if (socket !== undefined) return { kind: 'unix', path: socket };
   for (const directory of directories.specs) {
-    const spec = pathsOf(directory, name, '.spec').find(isFile);
+    const spec = pathsOf(directory, name, '.spec').find(is('isFile'));
     if (spec !== undefined) return readSpec(spec);
-    const json = pathsOf(directory, name, '.json').find(isFile);
+    const json = pathsOf(directory, name, '.json').find(is('isFile'));
     if (json !== undefined) return readJson(json);
   }
   return undefined;

@@ -1,4 +1,5 @@
 /** `NetworkDriver.*` of one plugin: requests as libnetwork's remote driver sends them, answers checked. */
+import { defined } from '../defined.js';
 import { internal } from '../errors.js';
 import { parseAddress, parsePrefix } from '../model/address.js';
 import {
@@ -42,10 +43,11 @@ const added = (given: PluginInterface, answered: PluginInterface): PluginInterfa
       throw internal(`driver modified interface ${what}: it was ${mine}, the driver answered ${theirs}`);
     return theirs;
   };
-  const ipv4 = pick('address', given.ipv4, answered.ipv4);
-  const ipv6 = pick('address', given.ipv6, answered.ipv6);
-  const mac = pick('MAC address', given.mac, answered.mac);
-  return { ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}), ...(mac ? { mac } : {}) };
+  return defined({
+    ipv4: pick('address', given.ipv4, answered.ipv4),
+    ipv6: pick('address', given.ipv6, answered.ipv6),
+    mac: pick('MAC address', given.mac, answered.mac),
+  });
 };
 
 /** Asks for the capabilities first, as moby does when a driver is activated. */
@@ -70,21 +72,17 @@ export const createNetworkPlugin = async ({ call }: Client): Promise<NetworkPlug
       };
       const body = { NetworkID: networkId, EndpointID: endpointId, Interface: asked, Options: options };
       const { Interface: found } = await call('NetworkDriver.CreateEndpoint', body, CREATED_ENDPOINT);
-      return added(given, {
-        ...(found?.Address ? { ipv4: found.Address } : {}),
-        ...(found?.AddressIPv6 ? { ipv6: found.AddressIPv6 } : {}),
-        ...(found?.MacAddress ? { mac: found.MacAddress } : {}),
-      });
+      return added(
+        given,
+        defined({ ipv4: found?.Address, ipv6: found?.AddressIPv6, mac: found?.MacAddress }),
+      );
     },
     async join(networkId, endpointId, sandboxKey, options): Promise<Joined> {
       const body = { NetworkID: networkId, EndpointID: endpointId, SandboxKey: sandboxKey, Options: options };
       const answer = await call('NetworkDriver.Join', body, JOINED);
       const { SrcName: source, DstPrefix: prefix } = answer.InterfaceName ?? {};
       return {
-        ...(source ? { source } : {}),
-        ...(prefix ? { prefix } : {}),
-        ...(answer.Gateway ? { gateway4: answer.Gateway } : {}),
-        ...(answer.GatewayIPv6 ? { gateway6: answer.GatewayIPv6 } : {}),
+        ...defined({ source, prefix, gateway4: answer.Gateway, gateway6: answer.GatewayIPv6 }),
         routes: distinct(answer.StaticRoutes.map(staticRoute)),
         disableGateway: answer.DisableGatewayService,
       };

@@ -1,11 +1,20 @@
 /** Options of a bridge network (`com.docker.network.bridge.*` and the general ones), read, checked and defaulted. Pure. */
+import { defined } from '../../defined.js';
 import { invalid } from '../../errors.js';
 import type { GatewayMode } from '../../firewall/contract.js';
-import { formatAddress, parseAddress, shown } from '../../model/address.js';
+import { shown } from '../../model/address.js';
 import { shortId } from '../../model/ids.js';
 import type { Family, Network } from '../../model/network.js';
 import type { HostView, NetworkOptions } from '../contract.js';
-import { booleanOption, isInterfaceName, MTU, mtuOption, unreadable } from '../options.js';
+import {
+  addressOption,
+  booleanOption,
+  checkInterfacePrefix,
+  isInterfaceName,
+  mtuOption,
+  sourceOptions,
+  unreadable,
+} from '../options.js';
 
 const BRIDGE = 'com.docker.network.bridge';
 const NETWORK = 'com.docker.network';
@@ -19,9 +28,6 @@ export const LABEL = {
   defaultBridge: `${BRIDGE}.default_bridge`,
   gatewayMode: { 4: `${BRIDGE}.gateway_mode_ipv4`, 6: `${BRIDGE}.gateway_mode_ipv6` },
   trusted: `${BRIDGE}.trusted_host_interfaces`,
-  mtu: MTU,
-  interfacePrefix: `${NETWORK}.container_iface_prefix`,
-  snat: { 4: `${NETWORK}.host_ipv4`, 6: `${NETWORK}.host_ipv6` },
 } as const;
 
 const DEFAULT_BRIDGE = 'docker0';
@@ -41,7 +47,6 @@ export interface BridgeOptions {
   readonly modes: Readonly<Record<Family, GatewayMode>>;
   readonly snat: Readonly<Partial<Record<Family, string>>>;
   readonly trusted: readonly string[];
-  readonly interfacePrefix: string;
 }
 
 /** The options with the host's defaults and the network's identity put in. */
@@ -70,22 +75,6 @@ const gatewayMode = (options: Options, family: Family): GatewayMode => {
   return mode;
 };
 
-const address = (options: Options, label: string): string | undefined => {
-  const value = options[label];
-  if (value === undefined) return undefined;
-  const parsed = parseAddress(value);
-  if (!parsed) throw unreadable(label, value, 'nil ip');
-  return formatAddress(parsed);
-};
-
-const snat = (options: Options, family: Family): string | undefined => {
-  const label = LABEL.snat[family];
-  const text = address(options, label);
-  if (text !== undefined && parseAddress(text)?.family !== family)
-    throw unreadable(label, text, `not an IPv${family} address`);
-  return text;
-};
-
 /** Room for 64 names. */
 const LONGEST_LIST = 1024;
 
@@ -105,14 +94,6 @@ export const bridgeName = (options: Options): string | undefined => {
   if (name === undefined || name === '') return undefined;
   if (!isInterfaceName(name)) throw unreadable(LABEL.name, name, 'invalid interface name');
   return name;
-};
-
-/** A prefix leaves room for the number. */
-const interfacePrefix = (options: Options): string => {
-  const prefix = options[LABEL.interfacePrefix] || 'eth';
-  if (!isInterfaceName(`${prefix}000`))
-    throw unreadable(LABEL.interfacePrefix, prefix, 'invalid interface name');
-  return prefix;
 };
 
 /** Bounds of moby's options for how often it announces addresses. Here once is enough: an address keeps its MAC (ADR 4). */
@@ -137,28 +118,21 @@ export const readOptions = ({ options, internal }: NetworkOptions): BridgeOption
   const modes = { 4: gatewayMode(options, 4), 6: gatewayMode(options, 6) };
   if (!internal && (modes[4] === 'isolated' || modes[6] === 'isolated'))
     throw invalid("gateway mode 'isolated' can only be used for an internal network");
-  address(options, LABEL.hostBindingIpv4);
+  addressOption(options, LABEL.hostBindingIpv4);
   checkAnnouncements(options);
-  const given = {
-    name: bridgeName(options),
-    masquerade: boolean(options, LABEL.masquerade),
-    icc: boolean(options, LABEL.icc),
-  };
-  const sources = { 4: snat(options, 4), 6: snat(options, 6) };
+  checkInterfacePrefix(options);
   return {
-    ...(given.name === undefined ? {} : { name: given.name }),
-    ...(given.masquerade === undefined ? {} : { masquerade: given.masquerade }),
-    ...(given.icc === undefined ? {} : { icc: given.icc }),
+    ...defined({
+      name: bridgeName(options),
+      masquerade: boolean(options, LABEL.masquerade),
+      icc: boolean(options, LABEL.icc),
+    }),
     mtu: mtuOption(options),
     inhibitIpv4: boolean(options, LABEL.inhibitIpv4) ?? false,
     defaultBridge: boolean(options, LABEL.defaultBridge) ?? false,
     modes,
-    snat: {
-      ...(sources[4] === undefined ? {} : { 4: sources[4] }),
-      ...(sources[6] === undefined ? {} : { 6: sources[6] }),
-    },
+    snat: sourceOptions(options),
     trusted: interfaceNames(options, LABEL.trusted),
-    interfacePrefix: interfacePrefix(options),
   };
 };
 

@@ -2,8 +2,8 @@
 import { forbidden, invalid } from '../../errors.js';
 import { contains, masked, overlaps, type Prefix, parseAddress, parsePrefix } from '../../model/address.js';
 import type { Network, Pool } from '../../model/network.js';
+import { checkOneSubnet, rivalsOf } from '../checks.js';
 import type { HostView } from '../contract.js';
-import { checkPools } from '../pools.js';
 import { checkMtu } from '../sandbox-end.js';
 import { type BridgeSettings, bridgeSettings } from './settings.js';
 
@@ -25,10 +25,7 @@ const checkIpv6Subnet = (pool: Pool): void => {
 };
 
 const checkSubnets = (network: Network): void => {
-  for (const family of [4, 6] as const)
-    if (network.pools.filter((pool) => pool.family === family).length > 1)
-      throw forbidden("bridge driver doesn't support multiple subnets");
-  checkPools(network);
+  checkOneSubnet(network);
   for (const pool of network.pools) if (pool.family === 6) checkIpv6Subnet(pool);
 };
 
@@ -62,12 +59,10 @@ const conflictWith = (
 
 export const validate = (network: Network, others: readonly Network[], host: HostView): void => {
   const settings = bridgeSettings(network, host);
-  if (!network.ipv4 && !network.ipv6) throw invalid('IPv4 or IPv6 must be enabled');
   checkSubnets(network);
   checkDefaultGateways(network);
   checkMtu(network, settings.mtu);
-  for (const other of others) {
-    if (other.driver !== 'bridge' || other.configOnly || other.id === network.id) continue;
+  for (const other of rivalsOf(network, others)) {
     const conflict = conflictWith(network, settings, other, host);
     if (conflict)
       throw forbidden(

@@ -1,4 +1,5 @@
 /** Slice of an Open vSwitch endpoint: a veth pair whose near end is plugged into the switch, its rules, its sandbox end. Pure. */
+import { defined } from '../../defined.js';
 import { switchedElement } from '../../firewall/index.js';
 import type { KernelObject, OvsPortObject, VethLink } from '../../plan/objects.js';
 import type { EndpointView } from '../contract.js';
@@ -33,10 +34,8 @@ const port = (
   name: endpoint.hostIfname,
   bridge,
   role: 'endpoint',
-  ...(vlan === undefined ? {} : { tag: vlan }),
-  ...(trunks === undefined ? {} : { trunks }),
+  ...defined({ tag: vlan, trunks, shaping: egress }),
   protected: !icc,
-  ...(egress ? { shaping: egress } : {}),
   externalIds: {
     viaduct: network.id,
     'viaduct-endpoint': endpoint.id,

@@ -9,8 +9,8 @@
  * Tables of ours are numbered high, out of the way of a user's own rules on a bridge of the user's.
  */
 import { linkLocalOf } from '../../firewall/index.js';
-import { bare } from '../../model/address.js';
-import type { Endpoint, Sandbox } from '../../model/endpoint.js';
+import { bare, familyOf } from '../../model/address.js';
+import { addressesOf, type Endpoint, type Sandbox } from '../../model/endpoint.js';
 import type { Family } from '../../model/network.js';
 import type { OvsFlowObject } from '../../plan/objects.js';
 import { forwards } from '../sender.js';
@@ -54,11 +54,9 @@ export interface FlowPort {
   readonly options: PortOptions;
 }
 
-const familyOf = (address: string): Family => (address.includes(':') ? 6 : 4);
-
-const addressesOf = ({ ipv4, ipv6, linkLocal, mac }: Endpoint): readonly string[] => {
-  const given = [ipv4, ipv6, ...linkLocal].flatMap((a) => (a ? [bare(a)] : []));
-  return [...new Set(ipv6 === undefined ? given : [...given, linkLocalOf(mac)])];
+const allAddresses = (endpoint: Endpoint): readonly string[] => {
+  const given = [...addressesOf(endpoint), ...endpoint.linkLocal];
+  return [...new Set(endpoint.ipv6 === undefined ? given : [...given, linkLocalOf(endpoint.mac)])];
 };
 
 type Rule = readonly [priority: number, match: Match, action: Action];
@@ -85,7 +83,7 @@ const guard = ({ endpoint, sandbox, options }: FlowPort, pass: Action): readonly
   const { hostIfname, mac } = endpoint;
   const port = { in_port: hostIfname };
   const own = { ...port, eth_src: mac };
-  const addresses = addressesOf(endpoint);
+  const addresses = allAddresses(endpoint);
   const routes = forwards(endpoint, sandbox);
   return [
     // What goes on in a trunk's VLANs nobody told us; the MAC is bound there too.

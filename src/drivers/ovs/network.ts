@@ -1,4 +1,5 @@
 /** Slice of an Open vSwitch network, and what networks on one named bridge share: switch, uplink. Pure. */
+import { defined } from '../../defined.js';
 import { switchedElement } from '../../firewall/index.js';
 import { macFromText } from '../../model/mac.js';
 import type { Network } from '../../model/network.js';
@@ -22,15 +23,9 @@ const tunnels = ({ bridge, tunnel, vlan }: OvsSettings, { id }: Network): OvsPor
     name: `${type === 'vxlan' ? 'vx' : 'gr'}${macFromText(`${id} ${remote}`).replaceAll(':', '')}`,
     bridge,
     role: 'tunnel',
-    ...(vlan === undefined ? {} : { tag: vlan }),
+    ...defined({ tag: vlan }),
     protected: true,
-    tunnel: {
-      type,
-      remote,
-      ...(local === undefined ? {} : { local }),
-      ...(key === undefined ? {} : { key }),
-      ...(port === undefined ? {} : { port }),
-    },
+    tunnel: { type, remote, ...defined({ local, key, port }) },
     externalIds: { viaduct: id },
   }));
 };

@@ -2,12 +2,24 @@
  * Options of an Open vSwitch network and of its endpoints (`com.viaduct.ovs.*`, or without the prefix), read and checked.
  * Pure. Unknown ones are refused: a misspelt access list must not be no access list.
  */
+import { defined } from '../../defined.js';
 import { invalid } from '../../errors.js';
 import { formatAddress, parseAddress, shown } from '../../model/address.js';
 import type { Family } from '../../model/network.js';
 import type { NetworkOptions } from '../contract.js';
 import { IFNAME, SYSCTLS } from '../endpoint-options.js';
-import { booleanOption, integerOption, isInterfaceName, MTU, mtuOption, unreadable } from '../options.js';
+import {
+  booleanOption,
+  checkInterfacePrefix,
+  INTERFACE_PREFIX,
+  integerOption,
+  isInterfaceName,
+  MTU,
+  mtuOption,
+  SNAT,
+  sourceOptions,
+  unreadable,
+} from '../options.js';
 import { FORWARDING } from '../sender.js';
 import { type AclRule, readAcl } from './acl.js';
 
@@ -42,17 +54,12 @@ const NETWORK_WORDS = [
 ] as const;
 type Word = (typeof NETWORK_WORDS)[number];
 
-const GENERAL = {
-  prefix: 'com.docker.network.container_iface_prefix',
-  snat: { 4: 'com.docker.network.host_ipv4', 6: 'com.docker.network.host_ipv6' },
-  families: ['com.docker.network.enable_ipv4', 'com.docker.network.enable_ipv6'],
-} as const;
+const FAMILIES = ['com.docker.network.enable_ipv4', 'com.docker.network.enable_ipv6'];
 const GENERAL_NETWORK: ReadonlySet<string> = new Set([
   MTU,
-  GENERAL.prefix,
-  GENERAL.snat[4],
-  GENERAL.snat[6],
-  ...GENERAL.families,
+  INTERFACE_PREFIX,
+  ...Object.values(SNAT),
+  ...FAMILIES,
 ]);
 /** Not `viaduct.endpoint.addresses`: flows for whole prefixes are not written. */
 const GENERAL_ENDPOINT: ReadonlySet<string> = new Set([IFNAME, SYSCTLS, FORWARDING]);
@@ -137,20 +144,14 @@ const egress = (words: Partial<Record<Word, string>>): PortOptions['egress'] => 
   if (max === undefined && min !== undefined) throw invalid('egress_min_rate needs an egress_rate');
   if (max !== undefined && min !== undefined && min > max)
     throw invalid(`egress_min_rate ${min} is above egress_rate ${max}`);
-  return max === undefined ? undefined : { max, ...(min === undefined ? {} : { min }) };
+  return max === undefined ? undefined : { max, ...defined({ min }) };
 };
 
 const portOptions = (words: Partial<Record<Word, string>>): PortOptions => {
   const vlan = optionalInteger(words, 'vlan', 1, MAX_VLAN);
   const trunks = words.trunks === undefined ? undefined : vlanList(words.trunks);
-  const [incoming, outgoing] = [ingress(words), egress(words)];
-  return {
-    ...(vlan === undefined ? {} : { vlan }),
-    ...(trunks === undefined ? {} : { trunks }),
-    ...(incoming ? { ingress: incoming } : {}),
-    ...(outgoing ? { egress: outgoing } : {}),
-    acl: readAcl(words.acl ?? ''),
-  };
+  const rates = { ingress: ingress(words), egress: egress(words) };
+  return { ...defined({ vlan, trunks, ...rates }), acl: readAcl(words.acl ?? '') };
 };
 
 /** Where the default route leads: our own address with or without NAT, or a router on the physical network. */
@@ -231,13 +232,7 @@ const tunnel = (words: Partial<Record<Word, string>>): TunnelOptions | undefined
     throw invalid('option dst_port is for vxlan: GRE has no ports');
   const key = optionalInteger(words, 'key', 0, MAX_KEY[type]);
   const port = optionalInteger(words, 'dst_port', 1, 65_535);
-  return {
-    type,
-    remotes,
-    ...(local === undefined ? {} : { local }),
-    ...(key === undefined ? {} : { key }),
-    ...(port === undefined ? {} : { port }),
-  };
+  return { type, remotes, ...defined({ local, key, port }) };
 };
 
 const mtu = (options: Options, words: Partial<Record<Word, string>>): number => {
@@ -246,38 +241,20 @@ const mtu = (options: Options, words: Partial<Record<Word, string>>): number => 
   return mtuOption({ [MTU]: words.mtu });
 };
 
-const snat = (options: Options, family: Family): string | undefined => {
-  const value = options[GENERAL.snat[family]];
-  if (value === undefined) return undefined;
-  if (parseAddress(value)?.family !== family)
-    throw unreadable(GENERAL.snat[family], value, `not an IPv${family} address`);
-  return address(GENERAL.snat[family], value);
-};
-
-const interfacePrefix = (options: Options): void => {
-  const prefix = options[GENERAL.prefix];
-  if (prefix && !isInterfaceName(`${prefix}000`))
-    throw unreadable(GENERAL.prefix, prefix, 'invalid interface name');
-};
-
 /** Throws invalid for the first option that cannot be read, is out of range or unknown. */
 export const readOptions = ({ options }: Pick<NetworkOptions, 'options'>): OvsOptions => {
   const words = byWord(options, NETWORK_WORDS, GENERAL_NETWORK);
-  interfacePrefix(options);
+  checkInterfacePrefix(options);
   const [bridge, uplink] = [interfaceName(words, 'bridge'), interfaceName(words, 'uplink')];
-  const tunnels = tunnel(words);
-  const [snat4, snat6] = [snat(options, 4), snat(options, 6)];
   return {
     ...portOptions(words),
-    ...(bridge === undefined ? {} : { bridge }),
-    ...(uplink === undefined ? {} : { uplink }),
-    ...(tunnels ? { tunnel: tunnels } : {}),
+    ...defined({ bridge, uplink, tunnel: tunnel(words) }),
     datapath: oneOf('datapath', words.datapath, DATAPATHS, 'auto'),
     gatewayMode: oneOf('gateway_mode', words.gateway_mode, GATEWAY_MODES, 'nat'),
     masquerade: words.masquerade === undefined || booleanOption('masquerade', words.masquerade),
     icc: words.icc === undefined || booleanOption('icc', words.icc),
     mtu: mtu(options, words),
-    snat: { ...(snat4 === undefined ? {} : { 4: snat4 }), ...(snat6 === undefined ? {} : { 6: snat6 }) },
+    snat: sourceOptions(options),
   };
 };
 

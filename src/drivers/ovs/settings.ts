@@ -1,4 +1,5 @@
 /** The options of an Open vSwitch network with defaults and the network's identity put in. Pure. */
+import { defined } from '../../defined.js';
 import { macFromText } from '../../model/mac.js';
 import type { Family, Network } from '../../model/network.js';
 import type { OvsBridgeObject } from '../../plan/objects.js';
@@ -76,13 +77,7 @@ export const portSettings = (
 ): PortOptions => {
   const own = readEndpointOptions(driverOptions);
   const { vlan, trunks, ingress, egress } = { ...settings, ...own };
-  return {
-    ...(vlan === undefined ? {} : { vlan }),
-    ...(trunks === undefined ? {} : { trunks }),
-    ...(ingress ? { ingress } : {}),
-    ...(egress ? { egress } : {}),
-    acl: [...own.acl, ...settings.acl],
-  };
+  return { ...defined({ vlan, trunks, ingress, egress }), acl: [...own.acl, ...settings.acl] };
 };
 
 export const bridgeObject = (

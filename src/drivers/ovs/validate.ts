@@ -1,19 +1,10 @@
 /** Whether an Open vSwitch network can be: its pools, and what exists beside it. Pure. */
 import { forbidden, invalid } from '../../errors.js';
 import type { Network } from '../../model/network.js';
+import { checkOneSubnet, rivalsOf } from '../checks.js';
 import type { HostView } from '../contract.js';
-import { MIN_MTU_IPV6 } from '../sandbox-end.js';
+import { checkMtu } from '../sandbox-end.js';
 import { type OvsSettings, ovsSettings } from './settings.js';
-
-const checkPools = (network: Network): void => {
-  if (!network.ipv4 && !network.ipv6) throw invalid('IPv4 or IPv6 must be enabled');
-  for (const family of [4, 6] as const) {
-    const pools = network.pools.filter((pool) => pool.family === family);
-    if (pools.length > 1) throw forbidden("ovs driver doesn't support multiple subnets");
-    if ((family === 4 ? network.ipv4 : network.ipv6) && pools.length === 0)
-      throw invalid(`ipv${family} pool is empty`);
-  }
-};
 
 /** Tunnels of two networks that nothing on the wire tells apart. */
 const sameTunnel = (a: OvsSettings, b: OvsSettings): string | undefined => {
@@ -36,13 +27,11 @@ const conflictWith = (a: OvsSettings, b: OvsSettings): string | undefined => {
 
 export const validate = (network: Network, others: readonly Network[], host: HostView): void => {
   const settings = ovsSettings(network, host);
-  checkPools(network);
-  if (network.ipv6 && settings.mtu < MIN_MTU_IPV6)
-    throw invalid(`invalid MTU number: ${settings.mtu}: IPv6 needs at least ${MIN_MTU_IPV6}`);
+  checkOneSubnet(network);
+  checkMtu(network, settings.mtu);
   if (settings.uplink !== undefined && settings.uplink === settings.bridge)
     throw invalid(`bridge and uplink are both called ${settings.uplink}`);
-  for (const other of others) {
-    if (other.driver !== 'ovs' || other.configOnly || other.id === network.id) continue;
+  for (const other of rivalsOf(network, others)) {
     const conflict = conflictWith(settings, ovsSettings(other, host));
     if (conflict)
       throw forbidden(`cannot create network ${network.id}: conflicts with network ${other.id}: ${conflict}`);

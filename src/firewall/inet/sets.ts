@@ -8,10 +8,8 @@ const set = (
   rest: Pick<SetDeclaration, 'data' | 'interval'> = {},
 ): SetDeclaration => ({ name, key, comment, ...rest });
 
-const ADDRESS = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
-
 const setsOf = (family: 4 | 6): SetDeclaration[] => {
-  const address = ADDRESS[family];
+  const address = `ipv${family}_addr` as const;
   const target = ['inet_proto', 'inet_service'] as const;
   const reachable = [address, ...target] as const;
   const to = { data: [address, 'inet_service'] } as const;

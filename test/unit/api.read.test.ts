@@ -1,4 +1,4 @@
-/** What the API reads: creates, ports, filters, patterns, times, references, detach keys. Pure. */
+/** What the API reads: creates, ports, filters, patterns, times, detach keys. Pure. */
 import { describe, expect, it } from 'vitest';
 import { detachReader, parseDetachKeys } from '../../src/api/http/detach.js';
 import { readCreate } from '../../src/api/read/create.js';
@@ -9,7 +9,6 @@ import { compilePattern } from '../../src/api/read/pattern.js';
 import { parseDuration, parseUnixNanoseconds, parseUntil } from '../../src/api/read/time.js';
 import { readUpdate } from '../../src/api/read/update.js';
 import { normalisePortBindings } from '../../src/api/validate/ports.js';
-import { joinReference, parseReference } from '../../src/api/validate/reference.js';
 
 const create = (body: object, minor = 50) =>
   readCreate({ Image: 'busybox', ...body }, { name: 'c', platform: '', minor });
@@ -346,37 +345,6 @@ describe('times', () => {
     expect(parseUntil('2026-01-02T03:04', 0)).toBe(Date.parse('2026-01-02T03:04'));
     expect(parseUntil('2026-01-02T03:04:05Z', 0)).toBe(Date.parse('2026-01-02T03:04:05Z'));
     expect(() => parseUntil('soon', 0)).toThrow('failed to parse value as time or duration');
-  });
-});
-
-describe('references', () => {
-  it('tells name, tag and digest apart', () => {
-    expect(parseReference('localhost:5000/a/b:1')).toEqual({
-      name: 'localhost:5000/a/b',
-      tag: '1',
-      digest: '',
-    });
-    const digest = `sha256:${'a'.repeat(64)}`;
-    expect(parseReference(`a@${digest}`)).toEqual({ name: 'a', tag: '', digest });
-    expect(joinReference('busybox', digest)).toBe(`busybox@${digest}`);
-    expect(joinReference('host:5/x:1', '2')).toBe('host:5/x:2');
-  });
-
-  it.each([
-    '',
-    'A',
-    'a:',
-    '[::1]:1/x',
-    'a:-',
-    'a//b',
-    '-a',
-    'a@x',
-    'a_',
-    'a b',
-    '../a',
-    `${'a'.repeat(256)}`,
-  ])('refuses %j', (text) => {
-    expect(() => parseReference(text)).toThrow(/^invalid reference format/);
   });
 });
 

@@ -9,6 +9,7 @@ import { findImage, isIdOf, resolveImage } from '../../src/images/lookup.js';
 import {
   familiarText,
   fullText,
+  joinReference,
   parseReference,
   registryOf,
   repositoryOf,
@@ -60,6 +61,14 @@ describe('references', () => {
     [`r.io/${'a'.repeat(255)}`, 'repository name must not be more than 255 characters'],
   ])('%s is refused', (text, message) => {
     expect(() => parseReference(text)).toThrow(new ViaductError('invalid', message));
+  });
+
+  it('joins a name and a tag or digest that comes beside it', () => {
+    expect(joinReference('busybox', SHA)).toBe(`busybox@${SHA}`);
+    expect(joinReference('host:5/x:1', '2')).toBe('host:5/x:2');
+    expect(joinReference('', '2')).toBe('');
+    // The digest is not to be lost: it says which image is meant.
+    expect(() => joinReference(`busybox@${SHA}`, '2')).toThrow('invalid reference format');
   });
 
   it('splits registry and repository', () => {

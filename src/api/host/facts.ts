@@ -1,6 +1,8 @@
 /** What `info` tells of the host, read from the kernel and os-release. The only file of the API that does. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+
+import { existsSync, readdirSync } from 'node:fs';
 import os from 'node:os';
+import { textOrNone } from '../../small-files.js';
 import type { HostFacts } from '../present/system.js';
 
 /** Go's names of Node's architectures. */
@@ -18,26 +20,18 @@ export const readHostFacts = (): HostFacts => {
     processors: os.cpus().length,
     memoryBytes: os.totalmem(),
     openFiles: readdirSync('/proc/self/fd').length,
-    ipv4Forwarding: read('/proc/sys/net/ipv4/ip_forward').trim() === '1',
+    ipv4Forwarding: textOrNone('/proc/sys/net/ipv4/ip_forward').trim() === '1',
     // Of the root group only the children have memory files; the controller's list tells that there will be one.
-    swapLimit: read('/sys/fs/cgroup/cgroup.controllers').includes('memory') && existsSync('/proc/swaps'),
-    appArmor: read('/sys/module/apparmor/parameters/enabled').trim() === 'Y',
+    swapLimit:
+      textOrNone('/sys/fs/cgroup/cgroup.controllers').includes('memory') && existsSync('/proc/swaps'),
+    appArmor: textOrNone('/sys/module/apparmor/parameters/enabled').trim() === 'Y',
     time: new Date().toISOString(),
   };
 };
 
-const read = (path: string): string => {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    // Kernels without the facility have no such file.
-    return '';
-  }
-};
-
 const readRelease = (): ReadonlyMap<string, string> => {
   const entries = new Map<string, string>();
-  for (const line of read('/etc/os-release').split('\n')) {
+  for (const line of textOrNone('/etc/os-release').split('\n')) {
     const found = /^([A-Z_]+)=(?:"([^"]*)"|([^"]*))$/.exec(line);
     if (found !== null) entries.set(found[1] ?? '', found[2] ?? found[3] ?? '');
   }

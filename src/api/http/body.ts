@@ -1,8 +1,9 @@
 /**
- * JSON bodies, read as moby's httputils does. Bounded in size and time; keys named `__proto__` never reach an object.
+ * The JSON body of a request, read and refused as moby's httputils does. Bounded in size and time; keys named
+ * `__proto__` never reach an object.
  */
 import type { Readable } from 'node:stream';
-import { invalid } from '../../errors.js';
+import { invalid, messageOf } from '../../errors.js';
 import type { Exchange } from './exchange.js';
 
 /** Ten thousand published ports take about 1 MiB. */
@@ -41,7 +42,7 @@ const parse = (body: Buffer): unknown => {
       ? JSON.parse(text, dropPrototype)
       : JSON.parse(text);
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = messageOf(cause);
     if (/after JSON/.test(message)) throw invalid('unexpected content after JSON', cause);
     throw invalid(`invalid JSON: ${message.slice(0, 200)}`, cause);
   }

@@ -31,6 +31,9 @@ export interface Exchange {
   readonly gone: AbortSignal;
 }
 
+/** The name or id in the route's path. */
+export const nameIn = (exchange: Exchange): string => param(exchange, 'name');
+
 export type Handler = (exchange: Exchange) => void | Promise<void>;
 
 /** A parameter that the route's pattern names. Throws where pattern and handler disagree: a programming error. */

@@ -1,6 +1,6 @@
 /**
- * What Node would refuse by itself with an empty answer, told as everything else is: `{"message": …}`. Headers that are
- * too large, bytes that are no HTTP, an expectation that nobody can meet.
+ * Requests that Node's HTTP server refuses by itself with an empty answer get Docker's: `{"message": …}`. Headers
+ * that are too large, bytes that are no HTTP, an expectation that nobody can meet.
  */
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BuildError } from '../../engine/build/contract.js';
 import { internal } from '../../errors.js';
 import type { Answer } from '../schema/answer.js';
-import type { Exchange } from './exchange.js';
+import type { Exchange, Handler } from './exchange.js';
 import { describeFailure, isFault } from './status.js';
 
 /** What is sent is named where it is sent, as in `sendJson<Answer<'IDResponse'>>(…)`: without a name nothing fits. */
@@ -22,6 +22,14 @@ export const sendEmpty = (exchange: Exchange, status = 204): void => {
   const headers = status === 204 || status === 304 ? {} : { 'Content-Length': 0 };
   whenWritten(exchange, () => exchange.response.writeHead(status, headers).end());
 };
+
+/** A handler that does what was asked, and answers with nothing. */
+export const does =
+  (work: (exchange: Exchange) => unknown, status = 204): Handler =>
+  async (exchange) => {
+    await work(exchange);
+    sendEmpty(exchange, status);
+  };
 
 /** What a client is told is not forgotten: the answer leaves when all that was commanded before it is on the disk. */
 const whenWritten = (exchange: Exchange, send: () => void): void => {

@@ -1,6 +1,6 @@
 /**
- * A small router. Literal paths win over patterns, patterns are tried in the order given; `:name` matches across
- * slashes, because names of images contain them.
+ * The router: from the method and path of a request to its handler. Literal paths win over patterns, patterns are
+ * tried in the order given; `:name` matches across slashes, because names of images contain them.
  */
 import { invalid, notFound } from '../../errors.js';
 import type { Handler } from './exchange.js';

@@ -1,5 +1,5 @@
 /** The one place where a kind of failure becomes an HTTP status. Never decided on message text. */
-import { type ErrorKind, ViaductError } from '../../errors.js';
+import { type ErrorKind, messageOf, ViaductError } from '../../errors.js';
 
 const STATUS: Readonly<Record<ErrorKind, number>> = {
   'not-modified': 304,
@@ -18,7 +18,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
 /** Status and text of anything thrown. What nobody typed is an internal error. */
 export const describeFailure = (failure: unknown): { readonly status: number; readonly message: string } => {
   if (failure instanceof ViaductError) return { status: STATUS[failure.kind], message: failure.message };
-  return { status: STATUS.internal, message: failure instanceof Error ? failure.message : String(failure) };
+  return { status: STATUS.internal, message: messageOf(failure) };
 };
 
 /** Is it something to look into? 501 and 503 are answers. */

@@ -1,4 +1,4 @@
-/** Streams of files to the client. */
+/** Answers that are tar archives of a container's or an image's files, streamed to the client. */
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Exchange } from './exchange.js';

@@ -5,6 +5,7 @@ import { shortId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
 import { poolHolding } from '../../model/pool.js';
 import type { Answer } from '../schema/answer.js';
+import { nullWhereEmpty } from './null.js';
 
 export interface Attachment {
   readonly networkId: string;
@@ -23,9 +24,6 @@ const split = (cidr: string | undefined): readonly [address: string, length: num
   const slash = cidr.indexOf('/');
   return slash < 0 ? [cidr, 0] : [cidr.slice(0, slash), Number(cidr.slice(slash + 1))];
 };
-
-const nullWhereEmpty = <T extends object>(value: T): T | null =>
-  Object.keys(value).length === 0 ? null : value;
 
 /** What the user asked for; of it `ps` shows the addresses alone. */
 type Asked = 'IPAMConfig' | 'Links' | 'Aliases' | 'DriverOpts' | 'DNSNames';

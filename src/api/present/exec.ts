@@ -1,4 +1,4 @@
-/** `GET /exec/{id}/json`. Pure. */
+/** An exec as `GET /exec/{id}/json` shows it. Pure. */
 import type { ExecInstance } from '../../engine/contract.js';
 import type { Answer } from '../schema/answer.js';
 

@@ -1,5 +1,5 @@
 /** HostConfig as `inspect` shows it: every field of Docker's, those nobody set with Go's zero values. Pure. */
-import type { ContainerLink, HostConfig } from '../../model/container.js';
+import { type ContainerLink, type HostConfig, MASKED_PATHS, READONLY_PATHS } from '../../model/container.js';
 import type { Answer } from '../schema/answer.js';
 
 const ZERO = {
@@ -66,23 +66,6 @@ const ZERO = {
   IOMaximumIOps: 0,
   IOMaximumBandwidth: 0,
 } satisfies Partial<Answer<'HostConfig'>>;
-
-/** Docker's masked and read-only paths of an unprivileged container (moby oci/defaults.go). */
-const MASKED_PATHS = [
-  '/proc/acpi',
-  '/proc/asound',
-  '/proc/interrupts',
-  '/proc/kcore',
-  '/proc/keys',
-  '/proc/latency_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
-  '/proc/timer_list',
-  '/proc/timer_stats',
-  '/sys/devices/virtual/powercap',
-  '/sys/firmware',
-];
-const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 export interface HostConfigContext {
   /** the container's own name */

@@ -2,10 +2,9 @@
 import type { Image, ImageConfig } from '../../model/image.js';
 import { milliseconds } from '../read/time.js';
 import type { Answer } from '../schema/answer.js';
+import { nullWhereEmpty } from './null.js';
 
 const seconds = (time: string): number => Math.floor(milliseconds(time) / 1000);
-const nullWhereEmpty = <T extends object>(value: T): T | null =>
-  Object.keys(value).length === 0 ? null : value;
 
 /** `containers`: how many use it. */
 export const presentImageSummary = (

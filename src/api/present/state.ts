@@ -1,14 +1,12 @@
 /** A container's state in Docker's fields and in the words of `ps`. Pure. */
-import type { ContainerState, Health } from '../../model/container.js';
+import { type ContainerState, type Health, isUp } from '../../model/container.js';
 import { milliseconds } from '../read/time.js';
 import type { Answer } from '../schema/answer.js';
 import { humanDuration } from './duration.js';
 
-const isUp = (state: ContainerState): boolean => ['running', 'paused', 'restarting'].includes(state.status);
-
 export const presentState = (state: ContainerState): Answer<'ContainerState'> => ({
   Status: state.status,
-  Running: isUp(state),
+  Running: isUp({ state }),
   Paused: state.status === 'paused',
   Restarting: state.status === 'restarting',
   OOMKilled: state.oomKilled,

@@ -1,9 +1,7 @@
 /** Volumes as `volume ls` and `volume inspect` show them. Pure. */
 import type { Volume } from '../../model/volume.js';
 import type { Answer } from '../schema/answer.js';
-
-const nullWhereEmpty = <T extends object>(value: T): T | null =>
-  Object.keys(value).length === 0 ? null : value;
+import { nullWhereEmpty } from './null.js';
 
 export const presentVolume = (
   volume: Volume,

@@ -1,5 +1,6 @@
 /** Registry credentials as clients send them. */
-import { fields, string } from './decode.js';
+import { fields } from '../../go-fields.js';
+import { string } from './decode.js';
 
 export const authSchema = fields({
   username: string.exactOptional(),

@@ -1,6 +1,8 @@
 /** The body of `POST /containers/create` as schemas: Docker's Config, HostConfig and NetworkingConfig. */
+
 import * as z from 'zod';
-import { boolean, commandLine, fields, integer, nameSet, string, stringMap, strings } from './decode.js';
+import { fields } from '../../go-fields.js';
+import { boolean, commandLine, integer, nameSet, string, stringMap, strings } from './decode.js';
 import { endpointSchema } from './endpoint.js';
 
 const list = strings.nullable().default(null);

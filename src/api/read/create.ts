@@ -4,13 +4,19 @@
  */
 import type { ContainerCreateRequest } from '../../engine/contract.js';
 import { invalid } from '../../errors.js';
-import type { ContainerConfig, EndpointSettings, HostConfig } from '../../model/container.js';
+import {
+  type ContainerConfig,
+  type EndpointSettings,
+  type HostConfig,
+  joinedContainer,
+  NO_SETTINGS,
+} from '../../model/container.js';
 import { validateContainer } from '../validate/container.js';
-import { isUserDefined, joinedContainer } from '../validate/network-mode.js';
+import { isUserDefined } from '../validate/network-mode.js';
 import { normaliseExposedPorts, normalisePortBindings } from '../validate/ports.js';
 import { CONFIG_FIELDS, type CreateBody, createSchema, hostConfigSchema } from './container.js';
 import { decode } from './decode.js';
-import { type EndpointRequest, NO_SETTINGS, readEndpoint } from './endpoint.js';
+import { type EndpointRequest, readEndpoint } from './endpoint.js';
 
 export interface CreateParameters {
   readonly name: string;

@@ -5,22 +5,6 @@
 import * as z from 'zod';
 import { invalid } from '../../errors.js';
 
-/** An object of known fields. */
-export const fields = <Shape extends z.ZodRawShape>(shape: Shape) => {
-  const names = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
-  return z.preprocess((value) => keepKnown(value, shape, names), z.object(shape));
-};
-
-const keepKnown = (value: unknown, shape: object, names: ReadonlyMap<string, string>): unknown => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  const kept = new Map<string, unknown>();
-  for (const [key, each] of Object.entries(value)) {
-    const name = Object.hasOwn(shape, key) ? key : names.get(key.toLowerCase());
-    if (name !== undefined && each !== null) kept.set(name, each);
-  }
-  return Object.fromEntries(kept);
-};
-
 export const string = z.string();
 export const boolean = z.boolean();
 export const integer = z.number().refine(Number.isInteger, { error: 'expected a whole number' });

@@ -1,9 +1,12 @@
 /** Docker's EndpointSettings of a request → what the model keeps. */
+
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import type { z } from 'zod';
+import { defined } from '../../defined.js';
 import { invalid } from '../../errors.js';
+import { fields } from '../../go-fields.js';
 import type { EndpointSettings } from '../../model/container.js';
-import { fields, integer, string, stringMap, strings } from './decode.js';
+import { integer, string, stringMap, strings } from './decode.js';
 
 export const endpointSchema = fields({
   IPAMConfig: fields({
@@ -19,15 +22,6 @@ export const endpointSchema = fields({
 });
 
 export type EndpointRequest = z.infer<typeof endpointSchema>;
-
-export const NO_SETTINGS: EndpointSettings = {
-  linkLocal: [],
-  mac: '',
-  aliases: [],
-  links: [],
-  driverOptions: {},
-  gwPriority: 0,
-};
 
 /** What is no address at all does not get past moby's JSON decoder. */
 const checkReadable = (address: string): void => {
@@ -50,8 +44,7 @@ export const readEndpoint = (request: EndpointRequest): EndpointSettings => {
   }
   if (faults.length > 0) throw invalid(`invalid endpoint settings:\n${faults.join('\n')}`);
   return {
-    ...(IPv4Address === '' ? {} : { ipv4: IPv4Address }),
-    ...(IPv6Address === '' ? {} : { ipv6: IPv6Address }),
+    ...defined({ ipv4: IPv4Address || undefined, ipv6: IPv6Address || undefined }),
     linkLocal: LinkLocalIPs,
     mac,
     aliases: request.Aliases,

@@ -1,6 +1,7 @@
 /** Filters, in both forms clients send them: `{"name":{"x":true}}` and `{"name":["x"]}`. */
 import { invalid } from '../../errors.js';
 import { compilePattern } from './pattern.js';
+import { parseUntil } from './time.js';
 
 export interface Filters {
   has(key: string): boolean;
@@ -87,3 +88,10 @@ const hasLabel = (labels: Readonly<Record<string, string>>, wanted: string): boo
 /** The two label filters of every prune. */
 export const pruneLabels = (filters: Filters, labels: Readonly<Record<string, string>>): boolean =>
   filters.labels('label', labels) && !(filters.has('label!') && filters.labels('label!', labels));
+
+/** Milliseconds since the epoch; infinite where the filter is missing. */
+export const readUntil = (filters: Filters): number => {
+  const values = filters.get('until');
+  if (values.length > 1) throw invalid('more than one until filter specified');
+  return values[0] === undefined ? Number.POSITIVE_INFINITY : parseUntil(values[0], Date.now());
+};

@@ -1,4 +1,4 @@
-/** Which images a list or a prune means. Pure. */
+/** Filters of images (`dangling`, `label`, `reference`, …): which images a list or a prune means. Pure. */
 import { invalid } from '../../errors.js';
 import type { Image } from '../../model/image.js';
 import type { Filters } from './filters.js';

@@ -1,8 +1,11 @@
 /** Bodies of the network routes: creating, connecting, disconnecting. */
+
 import * as z from 'zod';
+import { defined } from '../../defined.js';
 import type { NetworkCreateRequest } from '../../engine/contract.js';
+import { fields } from '../../go-fields.js';
 import type { IpamConfig } from '../../model/network.js';
-import { boolean, decode, fields, string, stringMap } from './decode.js';
+import { boolean, decode, string, stringMap } from './decode.js';
 import { endpointSchema } from './endpoint.js';
 
 const ipamConfigSchema = fields({
@@ -58,9 +61,11 @@ export const readNetworkCreate = (body: unknown, minor: number): NetworkCreateRe
 };
 
 const readIpamConfig = (sent: z.infer<typeof ipamConfigSchema>): IpamConfig => ({
-  ...(sent.Subnet === '' ? {} : { subnet: sent.Subnet }),
-  ...(sent.IPRange === '' ? {} : { range: sent.IPRange }),
-  ...(sent.Gateway === '' ? {} : { gateway: sent.Gateway }),
+  ...defined({
+    subnet: sent.Subnet || undefined,
+    range: sent.IPRange || undefined,
+    gateway: sent.Gateway || undefined,
+  }),
   ...(Object.keys(sent.AuxiliaryAddresses).length === 0 ? {} : { auxiliary: sent.AuxiliaryAddresses }),
 });
 

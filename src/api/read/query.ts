@@ -1,5 +1,6 @@
 /** Query parameters, read as moby's form functions read them. */
 import { invalid } from '../../errors.js';
+import type { TerminalSize } from '../../runtime/contract.js';
 import type { Exchange } from '../http/exchange.js';
 
 /** False for `0`, `no`, `false`, `none`, empty and missing; everything else is true. */
@@ -23,7 +24,7 @@ export const integer = (exchange: Exchange, name: string): number | undefined =>
 };
 
 /** A terminal's height or width: 32 bits, unsigned. */
-export const dimension = (exchange: Exchange, name: string, label: string): number => {
+const dimension = (exchange: Exchange, name: string, label: string): number => {
   const value = text(exchange, name);
   if (!/^-?\d{1,18}$/.test(value)) {
     throw invalid(`invalid resize ${label} "${value.slice(0, 40)}": invalid syntax`);
@@ -34,6 +35,11 @@ export const dimension = (exchange: Exchange, name: string, label: string): numb
   }
   return number;
 };
+
+export const terminalSize = (exchange: Exchange): TerminalSize => ({
+  rows: dimension(exchange, 'h', 'height'),
+  columns: dimension(exchange, 'w', 'width'),
+});
 
 /** JSON in a query parameter, as `build` carries maps. Undefined where empty. */
 export const jsonParameter = (exchange: Exchange, name: string, label: string): unknown => {

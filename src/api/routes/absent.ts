@@ -1,4 +1,7 @@
-/** What this node has no part in, refused as moby refuses it on a node without swarm, or in words that help. */
+/**
+ * Routes of what is not here (swarm, managed plugins, …), refused as moby refuses them on a node without swarm, or in
+ * words that help.
+ */
 import { invalid, notFound, notImplemented, unavailable } from '../../errors.js';
 import { param } from '../http/exchange.js';
 import { sendJson } from '../http/reply.js';

@@ -1,15 +1,13 @@
 /** Files of containers: `docker cp`, `docker export`, `docker commit`. */
 import { invalid } from '../../errors.js';
+import { joinReference } from '../../images/reference.js';
 import type { PathStat } from '../../runtime/contract.js';
-import { type Exchange, param } from '../http/exchange.js';
-import { sendEmpty, sendJson } from '../http/reply.js';
+import { type Exchange, nameIn } from '../http/exchange.js';
+import { does, sendJson } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { sendTar } from '../http/tar.js';
 import { flag, text } from '../read/query.js';
 import type { Answer } from '../schema/answer.js';
-import { joinReference } from '../validate/reference.js';
-
-const name = (exchange: Exchange): string => param(exchange, 'name');
 
 const path = (exchange: Exchange): string => {
   const value = text(exchange, 'path');
@@ -22,18 +20,21 @@ const STAT_HEADER = 'X-Docker-Container-Path-Stat';
 const encodeStat = ({ name: file, size, mode, mtime, linkTarget }: PathStat): string =>
   Buffer.from(JSON.stringify({ name: file, size, mode, mtime, linkTarget })).toString('base64');
 
+const head = async (exchange: Exchange): Promise<void> => {
+  const stat = await exchange.engine.containers.stat(nameIn(exchange), path(exchange));
+  exchange.response.setHeader(STAT_HEADER, encodeStat(stat));
+};
+
 const get = async (exchange: Exchange): Promise<void> => {
-  const { stat, tar } = await exchange.engine.containers.archive(name(exchange), path(exchange));
+  const { stat, tar } = await exchange.engine.containers.archive(nameIn(exchange), path(exchange));
   await sendTar(exchange, tar, { [STAT_HEADER]: encodeStat(stat) });
 };
 
-const put = async (exchange: Exchange): Promise<void> => {
-  await exchange.engine.containers.extract(name(exchange), path(exchange), exchange.request, {
+const put = (exchange: Exchange): Promise<void> =>
+  exchange.engine.containers.extract(nameIn(exchange), path(exchange), exchange.request, {
     noOverwriteDirNonDir: flag(exchange, 'noOverwriteDirNonDir'),
     copyUidGid: flag(exchange, 'copyUIDGID'),
   });
-  sendEmpty(exchange, 200);
-};
 
 const commit = async (exchange: Exchange): Promise<void> => {
   const repo = text(exchange, 'repo');
@@ -51,15 +52,11 @@ const commit = async (exchange: Exchange): Promise<void> => {
 };
 
 export const ARCHIVE_ROUTES = [
-  route('HEAD', '/containers/:name/archive', async (exchange) => {
-    const stat = await exchange.engine.containers.stat(name(exchange), path(exchange));
-    exchange.response.setHeader(STAT_HEADER, encodeStat(stat));
-    sendEmpty(exchange, 200);
-  }),
+  route('HEAD', '/containers/:name/archive', does(head, 200)),
   route('GET', '/containers/:name/archive', get),
-  route('PUT', '/containers/:name/archive', put),
+  route('PUT', '/containers/:name/archive', does(put, 200)),
   route('GET', '/containers/:name/export', (exchange) =>
-    sendTar(exchange, exchange.engine.containers.export(name(exchange))),
+    sendTar(exchange, exchange.engine.containers.export(nameIn(exchange))),
   ),
   route('POST', '/commit', commit),
 ];

@@ -1,7 +1,7 @@
 /** `GET /containers/json`: which containers, newest first, and how they look in a list. */
 import type { Engine } from '../../engine/contract.js';
 import { invalid } from '../../errors.js';
-import type { Container, ContainerStatus } from '../../model/container.js';
+import { type Container, type ContainerStatus, isUp } from '../../model/container.js';
 import { codeOf } from '../../model/port-text.js';
 import type { Exchange } from '../http/exchange.js';
 import { sendJson } from '../http/reply.js';
@@ -76,9 +76,6 @@ const linkNamesByTarget = (engine: Engine): ReadonlyMap<string, readonly string[
       names.set(target, [...(names.get(target) ?? []), `${name}/${alias}`]);
   return names;
 };
-
-const isUp = (container: Container): boolean =>
-  ['running', 'paused', 'restarting'].includes(container.state.status);
 
 /** The name the user gave, unless it has come to mean another image. */
 const shownImage = (container: Container, find: ReturnType<Engine['images']['finder']>): string =>

@@ -1,29 +1,26 @@
 /** What of a container flows: attach, logs, wait, stats, the terminal's size. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { conflict, invalid } from '../../errors.js';
-import type { Container } from '../../model/container.js';
+import { defined } from '../../defined.js';
+import { invalid } from '../../errors.js';
 import type { Usage } from '../../runtime/contract.js';
 import { carry } from '../http/carry.js';
 import { parseDetachKeys } from '../http/detach.js';
-import { type Exchange, param } from '../http/exchange.js';
+import { type Exchange, nameIn } from '../http/exchange.js';
 import { hijack, MULTIPLEXED_STREAM, RAW_STREAM } from '../http/hijack.js';
-import { batches, openStream, sendEmpty, sendJson, writeChunk } from '../http/reply.js';
+import { batches, does, openStream, sendJson, writeChunk } from '../http/reply.js';
 import { hijackingRoute, route } from '../http/router.js';
 import { describeFailure } from '../http/status.js';
 import { frame, STDERR, STDOUT, SYSTEM_ERROR } from '../http/stdcopy.js';
 import { presentLogLine } from '../present/log.js';
 import { presentStats, type Reading } from '../present/stats.js';
-import { dimension, flag, text } from '../read/query.js';
+import { flag, terminalSize, text } from '../read/query.js';
 import { unixNanoseconds } from '../read/time.js';
 import type { Answer } from '../schema/answer.js';
-
-const name = (exchange: Exchange): string => param(exchange, 'name');
 
 const attach = async (exchange: Exchange): Promise<void> => {
   const { containers } = exchange.engine;
   const keys = parseDetachKeys(text(exchange, 'detachKeys'));
-  const container = containers.get(name(exchange));
-  checkAttachable(container);
+  const container = containers.get(nameIn(exchange));
   const { Tty: tty } = container.config;
   const wanted = {
     logs: flag(exchange, 'logs'),
@@ -40,7 +37,7 @@ const attach = async (exchange: Exchange): Promise<void> => {
   const connection = hijack(exchange, !tty);
   if (wanted.logs) await sleep(HEADER_AHEAD_MS);
   await carry(
-    streams.then((each) => ({ streams: each, ...(settled === undefined ? {} : { settled }) })),
+    streams.then((each) => ({ streams: each, ...defined({ settled }) })),
     connection,
     {
       ...wanted,
@@ -57,15 +54,6 @@ const attach = async (exchange: Exchange): Promise<void> => {
  */
 const HEADER_AHEAD_MS = 10;
 
-const checkAttachable = ({ id, state }: Container): void => {
-  if (state.status === 'paused') {
-    throw conflict(`container ${id} is paused, unpause the container before attach`);
-  }
-  if (state.status === 'restarting') {
-    throw conflict(`container ${id} is restarting, wait until the container is running`);
-  }
-};
-
 const logs = async (exchange: Exchange): Promise<void> => {
   const stdout = flag(exchange, 'stdout');
   const stderr = flag(exchange, 'stderr');
@@ -80,7 +68,7 @@ const logs = async (exchange: Exchange): Promise<void> => {
   };
   const form = { timestamps: flag(exchange, 'timestamps'), details: flag(exchange, 'details') };
   const { containers } = exchange.engine;
-  const container = containers.get(name(exchange));
+  const container = containers.get(nameIn(exchange));
   const multiplexed = !container.config.Tty;
   const lines = containers.logs(container.id, request)[Symbol.asyncIterator]();
   exchange.gone.addEventListener('abort', () => void lines.return?.(), { once: true });
@@ -113,8 +101,10 @@ const wait = async (exchange: Exchange): Promise<void> => {
   const condition = CONDITIONS.find((each) => each === (asked || 'not-running'));
   if (condition === undefined) throw invalid(`invalid condition: ${JSON.stringify(asked.slice(0, 60))}`);
   const { containers } = exchange.engine;
-  const past = containers.find(name(exchange)) ? undefined : containers.ended(name(exchange));
-  const ended = past ? Promise.resolve(past) : containers.wait(containers.get(name(exchange)).id, condition);
+  const past = containers.find(nameIn(exchange)) ? undefined : containers.ended(nameIn(exchange));
+  const ended = past
+    ? Promise.resolve(past)
+    : containers.wait(containers.get(nameIn(exchange)).id, condition);
   if (exchange.minor >= 30) openStream(exchange, 'application/json');
   const { exitCode, error } = await Promise.race([ended, left(exchange)]).catch((failure: unknown) => ({
     exitCode: -1,
@@ -140,7 +130,7 @@ const SAMPLE_MS = 1000;
 
 const stats = async (exchange: Exchange): Promise<void> => {
   const { containers } = exchange.engine;
-  const container = containers.get(name(exchange));
+  const container = containers.get(nameIn(exchange));
   const stream = flag(exchange, 'stream', true);
   const oneShot = exchange.minor >= 41 && flag(exchange, 'one-shot');
   const take = (): Reading => read(containers.usage(container.id));
@@ -165,7 +155,7 @@ const stats = async (exchange: Exchange): Promise<void> => {
 
 const read = (usage: Usage | undefined): Reading => ({
   time: new Date().toISOString(),
-  ...(usage === undefined ? {} : { usage }),
+  ...defined({ usage }),
 });
 
 const pause = ({ gone }: Exchange, ms: number): Promise<void> =>
@@ -179,16 +169,13 @@ const pause = ({ gone }: Exchange, ms: number): Promise<void> =>
     }
   });
 
-const resize = (exchange: Exchange): void => {
-  const size = { rows: dimension(exchange, 'h', 'height'), columns: dimension(exchange, 'w', 'width') };
-  exchange.engine.containers.resize(name(exchange), size);
-  sendEmpty(exchange, 200);
-};
+const resize = (exchange: Exchange): void =>
+  exchange.engine.containers.resize(nameIn(exchange), terminalSize(exchange));
 
 export const CONTAINER_STREAM_ROUTES = [
   hijackingRoute('POST', '/containers/:name/attach', attach),
   route('GET', '/containers/:name/logs', logs),
   route('POST', '/containers/:name/wait', wait),
   route('GET', '/containers/:name/stats', stats),
-  route('POST', '/containers/:name/resize', resize),
+  route('POST', '/containers/:name/resize', does(resize, 200)),
 ];

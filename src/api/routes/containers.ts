@@ -1,21 +1,19 @@
 /** Containers: create, inspect, and the commands that change what one does. */
-
-import { conflict, invalid, ViaductError } from '../../errors.js';
+import type { ContainerCommands } from '../../engine/contract.js';
+import { invalid, reworded } from '../../errors.js';
 import { readJson } from '../http/body.js';
-import { type Exchange, param } from '../http/exchange.js';
-import { sendEmpty, sendJson } from '../http/reply.js';
-import { route } from '../http/router.js';
+import { type Exchange, nameIn } from '../http/exchange.js';
+import { does, sendJson } from '../http/reply.js';
+import { type Route, route } from '../http/router.js';
 import { presentInspect } from '../present/container.js';
+import { nullWhereEmpty } from '../present/null.js';
 import { readCreate } from '../read/create.js';
-import { parseFilters, pruneLabels } from '../read/filters.js';
+import { parseFilters, pruneLabels, readUntil } from '../read/filters.js';
 import { flag, integer, text } from '../read/query.js';
 import { milliseconds } from '../read/time.js';
 import { readUpdate } from '../read/update.js';
 import type { Answer } from '../schema/answer.js';
-import { readUntil } from './networks.js';
 import { sizesOf, viewInspect } from './views.js';
-
-const name = (exchange: Exchange): string => param(exchange, 'name');
 
 const create = async (exchange: Exchange): Promise<void> => {
   const { request, warnings } = readCreate(await readJson(exchange), {
@@ -32,13 +30,13 @@ const create = async (exchange: Exchange): Promise<void> => {
 
 const inspect = async (exchange: Exchange): Promise<void> => {
   const { engine } = exchange;
-  const { id } = engine.containers.get(name(exchange));
+  const { id } = engine.containers.get(nameIn(exchange));
   const sizes = flag(exchange, 'size') ? await sizesOf(engine, engine.containers.get(id)) : undefined;
   const view = viewInspect(engine, engine.containers.get(id), sizes);
   sendJson<Answer<'ContainerInspectResponse'>>(exchange, 200, presentInspect(view, exchange.minor));
 };
 
-const start = async (exchange: Exchange): Promise<void> => {
+const checkStart = (exchange: Exchange): void => {
   const { headers } = exchange.request;
   // A body that says something (seven characters at least) was once a HostConfig.
   if (Number(headers['content-length'] ?? 0) > 7 || headers['transfer-encoding'] !== undefined) {
@@ -47,58 +45,32 @@ const start = async (exchange: Exchange): Promise<void> => {
     );
   }
   if (text(exchange, 'checkpoint') !== '') throw invalid('checkpoints are not supported');
-  await exchange.engine.containers.start(name(exchange));
-  sendEmpty(exchange);
 };
 
-const signalOf = (exchange: Exchange): string | undefined =>
-  exchange.minor >= 42 ? text(exchange, 'signal') || undefined : undefined;
+/** How a container is to be ended: seconds until it is killed, and the signal before that. */
+const ending = (exchange: Exchange): [seconds: number | undefined, signal: string | undefined] => [
+  integer(exchange, 't'),
+  exchange.minor >= 42 ? text(exchange, 'signal') || undefined : undefined,
+];
 
-const stop = async (exchange: Exchange): Promise<void> => {
-  await exchange.engine.containers.stop(name(exchange), integer(exchange, 't'), signalOf(exchange));
-  sendEmpty(exchange);
-};
-
-const restart = async (exchange: Exchange): Promise<void> => {
-  await exchange.engine.containers.restart(name(exchange), integer(exchange, 't'), signalOf(exchange));
-  sendEmpty(exchange);
-};
-
-const kill = async (exchange: Exchange): Promise<void> => {
+/** moby says which container, whatever the failure; its class stays. */
+const kill = async (containers: ContainerCommands, name: string, exchange: Exchange): Promise<void> => {
   try {
-    await exchange.engine.containers.kill(name(exchange), text(exchange, 'signal') || 'SIGKILL');
-  } catch (failure) {
-    if (!(failure instanceof ViaductError)) throw failure;
-    // moby says which container, whatever the failure; its class stays.
-    throw new ViaductError(failure.kind, `cannot kill container: ${name(exchange)}: ${failure.message}`, {
-      cause: failure,
-    });
+    await containers.kill(name, text(exchange, 'signal') || 'SIGKILL');
+  } catch (error) {
+    throw reworded(error, (message) => `cannot kill container: ${name}: ${message}`);
   }
-  sendEmpty(exchange);
-};
-
-const remove = async (exchange: Exchange): Promise<void> => {
-  await exchange.engine.containers.remove(name(exchange), {
-    force: flag(exchange, 'force'),
-    volumes: flag(exchange, 'v'),
-    link: flag(exchange, 'link'),
-  });
-  sendEmpty(exchange);
 };
 
 const update = async (exchange: Exchange): Promise<void> => {
   const limits = readUpdate((await readJson(exchange)) ?? {}, exchange.minor);
-  const warnings = await exchange.engine.containers.update(name(exchange), limits);
+  const warnings = await exchange.engine.containers.update(nameIn(exchange), limits);
   sendJson<Answer<'ContainerUpdateResponse'>>(exchange, 200, { Warnings: warnings });
 };
 
 const top = async (exchange: Exchange): Promise<void> => {
-  const { containers } = exchange.engine;
-  const container = containers.get(name(exchange));
-  if (container.state.status !== 'running' && container.state.status !== 'paused') {
-    throw conflict(`container ${container.id} is not running`);
-  }
-  const { titles, processes } = await containers.top(container.id, text(exchange, 'ps_args') || '-ef');
+  const asked = text(exchange, 'ps_args') || '-ef';
+  const { titles, processes } = await exchange.engine.containers.top(nameIn(exchange), asked);
   sendJson<Answer<'ContainerTopResponse'>>(exchange, 200, { Titles: titles, Processes: processes });
 };
 
@@ -110,40 +82,53 @@ const prune = async (exchange: Exchange): Promise<void> => {
       pruneLabels(filters, container.config.Labels) && milliseconds(container.createdAt) <= until,
   );
   sendJson<Answer<'ContainerPruneResponse'>>(exchange, 200, {
-    ContainersDeleted: deleted.length === 0 ? null : deleted,
+    ContainersDeleted: nullWhereEmpty(deleted),
     SpaceReclaimed: bytes,
   });
 };
+
+const changes = async (exchange: Exchange): Promise<void> => {
+  const all = await exchange.engine.containers.changes(nameIn(exchange));
+  sendJson<readonly Answer<'FilesystemChange'>[] | null>(exchange, 200, nullWhereEmpty(all));
+};
+
+/** A command that answers nothing. */
+const command = (
+  verb: string,
+  work: (containers: ContainerCommands, name: string, exchange: Exchange) => unknown,
+): Route =>
+  route(
+    'POST',
+    `/containers/:name/${verb}`,
+    does((exchange) => work(exchange.engine.containers, nameIn(exchange), exchange)),
+  );
 
 export const CONTAINER_ROUTES = [
   route('POST', '/containers/create', create),
   route('POST', '/containers/prune', prune),
   route('GET', '/containers/:name/json', inspect),
   route('GET', '/containers/:name/top', top),
-  route('GET', '/containers/:name/changes', async (exchange) => {
-    const changes = await exchange.engine.containers.changes(name(exchange));
-    sendJson<readonly Answer<'FilesystemChange'>[] | null>(
-      exchange,
-      200,
-      changes.length === 0 ? null : changes,
-    );
+  route('GET', '/containers/:name/changes', changes),
+  command('start', (containers, name, exchange) => {
+    checkStart(exchange);
+    return containers.start(name);
   }),
-  route('POST', '/containers/:name/start', start),
-  route('POST', '/containers/:name/stop', stop),
-  route('POST', '/containers/:name/restart', restart),
-  route('POST', '/containers/:name/kill', kill),
-  route('POST', '/containers/:name/pause', async (exchange) => {
-    await exchange.engine.containers.pause(name(exchange));
-    sendEmpty(exchange);
-  }),
-  route('POST', '/containers/:name/unpause', async (exchange) => {
-    await exchange.engine.containers.unpause(name(exchange));
-    sendEmpty(exchange);
-  }),
-  route('POST', '/containers/:name/rename', async (exchange) => {
-    await exchange.engine.containers.rename(name(exchange), text(exchange, 'name'));
-    sendEmpty(exchange);
-  }),
+  command('stop', (containers, name, exchange) => containers.stop(name, ...ending(exchange))),
+  command('restart', (containers, name, exchange) => containers.restart(name, ...ending(exchange))),
+  command('kill', kill),
+  command('pause', (containers, name) => containers.pause(name)),
+  command('unpause', (containers, name) => containers.unpause(name)),
+  command('rename', (containers, name, exchange) => containers.rename(name, text(exchange, 'name'))),
   route('POST', '/containers/:name/update', update),
-  route('DELETE', '/containers/:name', remove),
+  route(
+    'DELETE',
+    '/containers/:name',
+    does((exchange) =>
+      exchange.engine.containers.remove(nameIn(exchange), {
+        force: flag(exchange, 'force'),
+        volumes: flag(exchange, 'v'),
+        link: flag(exchange, 'link'),
+      }),
+    ),
+  ),
 ];

@@ -1,6 +1,7 @@
 /** `GET /system/df`: how much images, containers and volumes take. */
 import type { Engine } from '../../engine/contract.js';
 import { invalid } from '../../errors.js';
+import { isUp } from '../../model/container.js';
 import type { Exchange } from '../http/exchange.js';
 import { sendJson } from '../http/reply.js';
 import { route } from '../http/router.js';
@@ -38,7 +39,7 @@ const containers = async (engine: Engine, minor: number): Promise<Usage<Answer<'
     const sizes = await sizesOf(engine, container);
     parts.push({
       size: sizes.rw,
-      active: ['running', 'paused', 'restarting'].includes(container.state.status),
+      active: isUp(container),
       item: presentSummary(viewContainer(engine, container, sizes), container.imageName, now, minor),
     });
   }

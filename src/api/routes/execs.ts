@@ -1,19 +1,21 @@
 /** Execs: create, start, resize, inspect. */
+
 import * as z from 'zod';
 import { invalid } from '../../errors.js';
+import { fields } from '../../go-fields.js';
 import type { TerminalSize } from '../../runtime/contract.js';
 import { readJson } from '../http/body.js';
 import { carry } from '../http/carry.js';
 import { parseDetachKeys } from '../http/detach.js';
 import { type Exchange, param } from '../http/exchange.js';
 import { type Hijacked, hijack } from '../http/hijack.js';
-import { sendEmpty, sendJson } from '../http/reply.js';
+import { does, sendEmpty, sendJson } from '../http/reply.js';
 import { hijackingRoute, route } from '../http/router.js';
 import { describeFailure, isFault } from '../http/status.js';
 import { frame, STDOUT } from '../http/stdcopy.js';
 import { presentExec } from '../present/exec.js';
-import { boolean, commandLine, decode, fields, integer, string, strings } from '../read/decode.js';
-import { dimension } from '../read/query.js';
+import { boolean, commandLine, decode, integer, string, strings } from '../read/decode.js';
+import { terminalSize } from '../read/query.js';
 import type { Answer } from '../schema/answer.js';
 
 const consoleSize = z.array(integer).max(2).optional();
@@ -111,11 +113,11 @@ const tell = (exchange: Exchange, { output, release }: Hijacked, failure: unknow
 export const EXEC_ROUTES = [
   route('POST', '/containers/:name/exec', create),
   hijackingRoute('POST', '/exec/:id/start', start),
-  route('POST', '/exec/:id/resize', (exchange) => {
-    const size = { rows: dimension(exchange, 'h', 'height'), columns: dimension(exchange, 'w', 'width') };
-    exchange.engine.execs.resize(id(exchange), size);
-    sendEmpty(exchange, 200);
-  }),
+  route(
+    'POST',
+    '/exec/:id/resize',
+    does((exchange) => exchange.engine.execs.resize(id(exchange), terminalSize(exchange)), 200),
+  ),
   route('GET', '/exec/:id/json', (exchange) => {
     sendJson<Answer<'ExecInspectResponse'>>(
       exchange,

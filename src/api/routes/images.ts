@@ -3,20 +3,20 @@
 import type { Engine } from '../../engine/contract.js';
 import { invalid, notImplemented } from '../../errors.js';
 import type { RegistryAuth } from '../../images/contract.js';
+import { familiarName, joinReference, parseReference } from '../../images/reference.js';
+import { isUp } from '../../model/container.js';
 import type { Image } from '../../model/image.js';
-import { type Exchange, param } from '../http/exchange.js';
+import { type Exchange, nameIn } from '../http/exchange.js';
 import { sendEmpty, sendJson, sendProgress } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { sendTar } from '../http/tar.js';
 import { presentHistory, presentImageInspect, presentImageSummary } from '../present/image.js';
+import { nullWhereEmpty } from '../present/null.js';
 import { authSchema } from '../read/auth.js';
 import { type Filters, parseFilters } from '../read/filters.js';
 import { IMAGE_FILTERS, imageSelector } from '../read/image-filters.js';
 import { flag, headerJson, text } from '../read/query.js';
 import type { Answer } from '../schema/answer.js';
-import { joinReference, parseReference } from '../validate/reference.js';
-
-const name = (exchange: Exchange): string => param(exchange, 'name');
 
 const usersOf =
   (engine: Engine) =>
@@ -52,7 +52,8 @@ const create = async (exchange: Exchange): Promise<void> => {
   const image = text(exchange, 'fromImage').replace(/:$/, '');
   if (image === '') return importImage(exchange);
   const reference = joinReference(image, text(exchange, 'tag'));
-  if (parseReference(reference).name === 'scratch') throw invalid("'scratch' is a reserved name");
+  if (familiarName(parseReference(reference).name) === 'scratch')
+    throw invalid("'scratch' is a reserved name");
   await sendProgress(exchange, (progress) =>
     exchange.engine.images.pull(reference, readAuth(exchange), progress, exchange.gone),
   );
@@ -81,7 +82,7 @@ const importImage = async (exchange: Exchange): Promise<void> => {
 };
 
 const push = async (exchange: Exchange): Promise<void> => {
-  const reference = joinReference(name(exchange), text(exchange, 'tag'));
+  const reference = joinReference(nameIn(exchange), text(exchange, 'tag'));
   await sendProgress(exchange, (progress) =>
     exchange.engine.images.push(reference, readAuth(exchange), progress, exchange.gone),
   );
@@ -99,17 +100,17 @@ const tag = async (exchange: Exchange): Promise<void> => {
   if (target === '') throw invalid('invalid reference format: a repository is needed');
   const { name: repository, digest } = parseReference(target);
   if (digest !== '') throw invalid('refusing to create a tag with a digest reference');
-  if (repository === 'sha256') {
+  if (familiarName(repository) === 'sha256') {
     throw invalid('refusing to create an ambiguous tag using digest algorithm as name');
   }
-  await exchange.engine.images.tag(exchange.engine.images.get(name(exchange)).id, target);
+  await exchange.engine.images.tag(exchange.engine.images.get(nameIn(exchange)).id, target);
   sendEmpty(exchange, 201);
 };
 
 const remove = async (exchange: Exchange): Promise<void> => {
-  if (name(exchange).trim() === '') throw invalid('image name cannot be blank');
+  if (nameIn(exchange).trim() === '') throw invalid('image name cannot be blank');
   const removed = await exchange.engine.images.remove(
-    name(exchange),
+    nameIn(exchange),
     { force: flag(exchange, 'force'), noPrune: flag(exchange, 'noprune') },
     usersOf(exchange.engine),
     runs(exchange.engine),
@@ -120,8 +121,8 @@ const remove = async (exchange: Exchange): Promise<void> => {
 const runs =
   (engine: Engine) =>
   (id: string): boolean => {
-    const status = engine.containers.find(id)?.state.status;
-    return status === 'running' || status === 'paused' || status === 'restarting';
+    const container = engine.containers.find(id);
+    return container !== undefined && isUp(container);
   };
 
 const prune = async (exchange: Exchange): Promise<void> => {
@@ -134,7 +135,7 @@ const prune = async (exchange: Exchange): Promise<void> => {
     ? await engine.images.prune(all, used)
     : await pruneSelected(exchange, filters, all, used);
   sendJson<Answer<'ImagePruneResponse'>>(exchange, 200, {
-    ImagesDeleted: deleted.length === 0 ? null : deleted,
+    ImagesDeleted: nullWhereEmpty(deleted),
     SpaceReclaimed: bytes,
   });
 };
@@ -179,16 +180,16 @@ export const IMAGE_ROUTES = [
     throw notImplemented('searching registries is not supported: use the web page of the registry');
   }),
   route('GET', '/images/get', (exchange) => save(exchange, exchange.query.getAll('names'))),
-  route('GET', '/images/:name/get', (exchange) => save(exchange, [name(exchange)])),
+  route('GET', '/images/:name/get', (exchange) => save(exchange, [nameIn(exchange)])),
   route('GET', '/images/:name/history', (exchange) => {
     sendJson<readonly Answer<'ImageHistoryResponseItem'>[]>(
       exchange,
       200,
-      presentHistory(exchange.engine.images.get(name(exchange))),
+      presentHistory(exchange.engine.images.get(nameIn(exchange))),
     );
   }),
   route('GET', '/images/:name/json', (exchange) => {
-    const image = exchange.engine.images.get(name(exchange));
+    const image = exchange.engine.images.get(nameIn(exchange));
     sendJson<Answer<'ImageInspect'>>(exchange, 200, presentImageInspect(image, exchange.minor));
   }),
   route('POST', '/images/load', (exchange) =>

@@ -1,19 +1,21 @@
 /** Networks: list, inspect, create, connect, disconnect, remove, prune. */
 import type { Engine } from '../../engine/contract.js';
 import { invalid } from '../../errors.js';
+import { NO_SETTINGS } from '../../model/container.js';
 import { type Network, PREDEFINED_NETWORKS } from '../../model/network.js';
 import { readJson } from '../http/body.js';
 import { type Exchange, param } from '../http/exchange.js';
-import { sendEmpty, sendJson, sendText } from '../http/reply.js';
+import { does, sendJson, sendText } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { wideJson } from '../http/wide-json.js';
 import { presentNetwork, presentNetworkInspect } from '../present/network.js';
+import { nullWhereEmpty } from '../present/null.js';
 import { decode } from '../read/decode.js';
-import { NO_SETTINGS, readEndpoint } from '../read/endpoint.js';
-import { type Filters, parseFilters, pruneLabels } from '../read/filters.js';
+import { readEndpoint } from '../read/endpoint.js';
+import { type Filters, parseFilters, pruneLabels, readUntil } from '../read/filters.js';
 import { connectSchema, disconnectSchema, readNetworkCreate } from '../read/network.js';
 import { flag, text } from '../read/query.js';
-import { milliseconds, parseUntil } from '../read/time.js';
+import { milliseconds } from '../read/time.js';
 import type { Answer } from '../schema/answer.js';
 
 const LIST_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'];
@@ -105,13 +107,11 @@ const connect = async (exchange: Exchange): Promise<void> => {
       ? NO_SETTINGS
       : readEndpoint(runs ? { ...EndpointConfig, MacAddress: '' } : EndpointConfig);
   await exchange.engine.networks.connect(param(exchange, 'id'), Container, settings);
-  sendEmpty(exchange, 200);
 };
 
 const disconnect = async (exchange: Exchange): Promise<void> => {
   const { Container, Force } = decode(disconnectSchema, (await readJson(exchange)) ?? {});
   await exchange.engine.networks.disconnect(param(exchange, 'id'), Container, Force);
-  sendEmpty(exchange, 200);
 };
 
 const prune = async (exchange: Exchange): Promise<void> => {
@@ -125,15 +125,8 @@ const prune = async (exchange: Exchange): Promise<void> => {
       milliseconds(network.createdAt) <= until,
   );
   sendJson<Answer<'NetworkPruneResponse'>>(exchange, 200, {
-    NetworksDeleted: removed.length === 0 ? null : removed,
+    NetworksDeleted: nullWhereEmpty(removed),
   });
-};
-
-/** Milliseconds since the epoch; infinite where the filter is missing. */
-export const readUntil = (filters: Filters): number => {
-  const values = filters.get('until');
-  if (values.length > 1) throw invalid('more than one until filter specified');
-  return values[0] === undefined ? Number.POSITIVE_INFINITY : parseUntil(values[0], Date.now());
 };
 
 export const NETWORK_ROUTES = [
@@ -142,11 +135,12 @@ export const NETWORK_ROUTES = [
   route('GET', '/networks/:id', inspect),
   route('POST', '/networks/create', create),
   route('POST', '/networks/prune', prune),
-  route('POST', '/networks/:id/connect', connect),
-  route('POST', '/networks/:id/disconnect', disconnect),
+  route('POST', '/networks/:id/connect', does(connect, 200)),
+  route('POST', '/networks/:id/disconnect', does(disconnect, 200)),
   // moby knows no `force` here (its client's is its own affair): it removes without the plugin that should be told.
-  route('DELETE', '/networks/:id', async (exchange) => {
-    await exchange.engine.networks.remove(param(exchange, 'id'), flag(exchange, 'force'));
-    sendEmpty(exchange);
-  }),
+  route(
+    'DELETE',
+    '/networks/:id',
+    does((exchange) => exchange.engine.networks.remove(param(exchange, 'id'), flag(exchange, 'force'))),
+  ),
 ];

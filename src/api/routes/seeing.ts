@@ -1,4 +1,7 @@
-/** `/viaduct/v1/…`: what Docker has no words for, to be read. `src/door/schema.ts` describes the answers. */
+/**
+ * Routes below `/viaduct/v1/`: what the daemon can tell that Docker has no route for. `src/door/schema.ts` describes
+ * the answers.
+ */
 import type { Dirty, Objects, PendingSteps, Topology } from '../../door/schema.js';
 import { invalid } from '../../errors.js';
 import type { Exchange } from '../http/exchange.js';

@@ -1,4 +1,4 @@
-/** `/_ping`, `/version`, `/info`, `/auth`, and what this node has no part in. */
+/** Routes about the daemon itself: `/_ping`, `/version`, `/info`, `/auth`. */
 
 import { readHostFacts } from '../host/facts.js';
 import type { Exchange } from '../http/exchange.js';

@@ -1,11 +1,13 @@
 /** Volumes: list, create, inspect, remove, prune. */
+
 import { unavailable } from '../../errors.js';
+import { fields } from '../../go-fields.js';
 import { readJson } from '../http/body.js';
-import { type Exchange, param } from '../http/exchange.js';
-import { sendEmpty, sendJson } from '../http/reply.js';
+import { type Exchange, nameIn } from '../http/exchange.js';
+import { does, sendJson } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { presentVolume } from '../present/volume.js';
-import { decode, fields, string, stringMap } from '../read/decode.js';
+import { decode, string, stringMap } from '../read/decode.js';
 import { parseFilters, pruneLabels } from '../read/filters.js';
 import { flag, text } from '../read/query.js';
 import type { Answer } from '../schema/answer.js';
@@ -63,20 +65,19 @@ const prune = async (exchange: Exchange): Promise<void> => {
   sendJson<Answer<'VolumePruneResponse'>>(exchange, 200, { VolumesDeleted: deleted, SpaceReclaimed: bytes });
 };
 
-const name = (exchange: Exchange): string => param(exchange, 'name');
-
 export const VOLUME_ROUTES = [
   route('GET', '/volumes', list),
   route('POST', '/volumes/create', create),
   route('POST', '/volumes/prune', prune),
   route('GET', '/volumes/:name', (exchange) => {
-    sendJson<Answer<'Volume'>>(exchange, 200, presentVolume(exchange.engine.volumes.get(name(exchange))));
+    sendJson<Answer<'Volume'>>(exchange, 200, presentVolume(exchange.engine.volumes.get(nameIn(exchange))));
   }),
   route('PUT', '/volumes/:name', () => {
     throw unavailable('volume update only valid for cluster volumes, but swarm is unavailable');
   }),
-  route('DELETE', '/volumes/:name', async (exchange) => {
-    await exchange.engine.volumes.remove(name(exchange), flag(exchange, 'force'));
-    sendEmpty(exchange);
-  }),
+  route(
+    'DELETE',
+    '/volumes/:name',
+    does((exchange) => exchange.engine.volumes.remove(nameIn(exchange), flag(exchange, 'force'))),
+  ),
 ];

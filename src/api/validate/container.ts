@@ -1,8 +1,13 @@
-/** The rest of what a container's configuration may not say, in moby's words. */
+/** Checks of a container's configuration that no other file here makes, in moby's words. */
 import { isIP } from 'node:net';
 import { invalid } from '../../errors.js';
-import type { ContainerConfig, Healthcheck, HostConfig } from '../../model/container.js';
-import { joinedContainer, validateNetworkMode } from './network-mode.js';
+import {
+  type ContainerConfig,
+  type Healthcheck,
+  type HostConfig,
+  joinedContainer,
+} from '../../model/container.js';
+import { validateNetworkMode } from './network-mode.js';
 import { validateResources } from './resources.js';
 import { validateRestartPolicy } from './restart-policy.js';
 

@@ -1,10 +1,6 @@
 /** What may not be combined with which network mode, in moby's order and words (runconfig/hostconfig*.go). */
 import { invalid } from '../../errors.js';
-import type { ContainerConfig, HostConfig } from '../../model/container.js';
-
-/** The container of `container:<name|id>`; undefined for other modes. */
-export const joinedContainer = (mode: string): string | undefined =>
-  mode.startsWith('container:') ? mode.slice('container:'.length) : undefined;
+import { type ContainerConfig, type HostConfig, joinedContainer } from '../../model/container.js';
 
 const CLASSIC_MODES = ['default', 'bridge', 'host', 'none'];
 

@@ -1,7 +1,8 @@
 /**
- * What nobody caught. The records on the disk are whole at every instruction (ADR 2), so ending is always safe, and a
- * daemon that has lost its way must end; but a client whose connection breaks is no reason to. Every stream has a listener
- * of its own (`test/unit/listeners.test.ts`): this is for the one that was forgotten.
+ * Exceptions and rejections that nobody caught end the daemon, but for broken connections. The records on the disk
+ * are whole at every instruction (ADR 2), so ending is always safe, and a daemon that has lost its way must end; but
+ * a client whose connection breaks is no reason to. Every stream has a listener of its own
+ * (`test/unit/listeners.test.ts`): this is for the one that was forgotten.
  */
 import type { Logger } from './log.js';
 

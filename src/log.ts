@@ -1,4 +1,4 @@
-/** What every room may say; pino's loggers are of this shape. */
+/** The logger that every room is given, as a type; pino's loggers are of this shape. */
 export interface Logger {
   debug(details: object, message: string): void;
   info(details: object, message: string): void;

@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import type { DaemonConfig } from './config/contract.js';
 import { type Invocation, readInvocation, reloadable } from './config/index.js';
 import { type Daemon, startDaemon } from './daemon.js';
-import { invalid } from './errors.js';
+import { invalid, messageOf } from './errors.js';
 import { claimNamespace, claimRoots } from './kernel/claim.js';
 import { raiseOpenFiles } from './kernel/ffi.js';
 import { hearTheUncaught } from './last-resort.js';
@@ -14,7 +14,7 @@ import { watchLoop } from './watchdog.js';
 const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 
 const fail = (error: unknown): never => {
-  process.stderr.write(`viaductd: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`viaductd: ${messageOf(error)}\n`);
   process.exit(1);
 };
 

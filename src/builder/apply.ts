@@ -6,7 +6,7 @@ import { posix } from 'node:path';
 import { invalid } from '../errors.js';
 import type { ImageConfig } from '../model/image.js';
 import { findSignal } from '../model/signals.js';
-import { expandWord, expandWords, type Lookup } from './expand.js';
+import { expandWord, expandWords, type Lookup, lookupIn } from './expand.js';
 import { plainList, quotedList, showDuration } from './go.js';
 import { type Command, type Healthcheck, type Instruction, readInstruction } from './instructions.js';
 import { parseDockerfile } from './lines.js';
@@ -63,9 +63,8 @@ export const expanded = <T extends Instruction>(instruction: T, lookup: Lookup, 
   const change = (): Partial<Record<string, unknown>> => {
     switch (instruction.kind) {
       case 'env':
-        return { pairs: instruction.pairs.map(({ key, value }) => ({ key: word(key), value: word(value) })) };
       case 'label':
-        if (instruction.literal) return {};
+        if (instruction.kind === 'label' && instruction.literal) return {};
         return { pairs: instruction.pairs.map(({ key, value }) => ({ key: word(key), value: word(value) })) };
       case 'arg':
         return {
@@ -190,16 +189,6 @@ export const applyChanges = (config: Config, changes: readonly string[]): Config
   });
   const start: Configured = { config, cmdSet: false };
   return instructions.reduce((before, instruction) => {
-    const known = new Map((before.config.Env ?? []).map((text) => splitOnce(text)));
-    const after = applied(
-      before,
-      expanded(instruction, (name) => known.get(name), mark),
-    );
-    return after ?? before;
+    return applied(before, expanded(instruction, lookupIn(before.config.Env ?? []), mark)) ?? before;
   }, start).config;
-};
-
-const splitOnce = (text: string): readonly [string, string] => {
-  const at = text.indexOf('=');
-  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 };

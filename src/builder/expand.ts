@@ -2,7 +2,7 @@
  * Variables in a Dockerfile's words, as a shell would put them in: `$NAME`, `${NAME}`, `${NAME:-word}`, `${NAME#pattern}`,
  * `${NAME/pattern/text}`; quotes and escapes are undone on the way. Pure.
  */
-import { invalid } from '../errors.js';
+import { invalid, messageOf } from '../errors.js';
 import { replaced, withoutBeginning, withoutEnd } from './glob.js';
 
 export type Lookup = (name: string) => string | undefined;
@@ -168,8 +168,7 @@ const process = (word: string, lookup: Lookup, mark: string): readonly Piece[] =
   try {
     return new Reader(word, lookup, mark).pieces();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw invalid(`failed to process ${JSON.stringify(word)}: ${reason}`, error);
+    throw invalid(`failed to process ${JSON.stringify(word)}: ${messageOf(error)}`, error);
   }
 };
 

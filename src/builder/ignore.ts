@@ -1,6 +1,6 @@
 /**
- * .dockerignore. The client leaves the files out that it names; what is left to the builder is to forget the Dockerfile
- * and the .dockerignore themselves, which the client has to send. Pure.
+ * The builder's part of .dockerignore. The client leaves the files out that it names; what is left is to forget the
+ * Dockerfile and the .dockerignore themselves, which the client has to send. Pure.
  */
 import { posix } from 'node:path';
 import { ignorePattern, matches, type Pattern } from './glob.js';

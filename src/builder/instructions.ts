@@ -1,7 +1,7 @@
 /** A Dockerfile's lines read as what they ask for, each with the arguments it must have; and grouped into stages. Pure. */
 import { invalid } from '../errors.js';
 import { parseDuration } from './go.js';
-import { type Line, needsBuildKit, parseLine } from './lines.js';
+import { type Line, located, needsBuildKit, parseLine } from './lines.js';
 import { byBlanks, jsonList, type Pair, pairs, splitWords } from './words.js';
 
 /** JSON form: the words as they are; shell form: one word for the shell. */
@@ -79,8 +79,6 @@ const flagsOf = ({ line }: Parsing, known: readonly string[], booleans: readonly
   return found;
 };
 const REPEATABLE = ['mount', 'exclude', 'device'];
-
-const noFlags = (parsing: Parsing): void => void flagsOf(parsing, []);
 
 const single = (parsing: Parsing): string => {
   if (parsing.line.rest === '') throw invalid(`${parsing.name} requires exactly one argument`);
@@ -168,7 +166,6 @@ const healthcheck = (parsing: Parsing): Request => {
 };
 
 const volume = (parsing: Parsing): Request => {
-  noFlags(parsing);
   const { rest } = parsing.line;
   const words = atLeastOne(parsing, jsonList(rest) ?? byBlanks(rest)).map((word) => word.trim());
   if (words.includes('')) throw invalid('VOLUME specified can not be an empty string');
@@ -176,7 +173,6 @@ const volume = (parsing: Parsing): Request => {
 };
 
 const shell = (parsing: Parsing): Request => {
-  noFlags(parsing);
   const { rest, code } = parsing.line;
   const words = jsonList(rest);
   if (rest === '' || words?.length === 0) throw invalid('SHELL requires at least one argument');
@@ -205,19 +201,19 @@ const onbuild = (parsing: Parsing): Request => {
   return { kind: 'onbuild', text };
 };
 
-const text =
-  (kind: 'maintainer' | 'user' | 'workdir' | 'stopsignal') =>
+/** An instruction that has no flags. */
+const plain =
+  (read: (parsing: Parsing) => Request) =>
   (parsing: Parsing): Request => {
-    noFlags(parsing);
-    return { kind, text: single(parsing) };
+    flagsOf(parsing, []);
+    return read(parsing);
   };
 
-const command =
-  (kind: 'cmd' | 'entrypoint') =>
-  (parsing: Parsing): Request => {
-    noFlags(parsing);
-    return { kind, command: commandOf(parsing.line.rest) };
-  };
+const text = (kind: 'maintainer' | 'user' | 'workdir' | 'stopsignal') =>
+  plain((parsing) => ({ kind, text: single(parsing) }));
+
+const command = (kind: 'cmd' | 'entrypoint') =>
+  plain(({ line }) => ({ kind, command: commandOf(line.rest) }));
 
 const READERS: Readonly<Record<string, (parsing: Parsing) => Request>> = {
   ADD: (parsing) => copy(parsing, 'add'),
@@ -225,29 +221,27 @@ const READERS: Readonly<Record<string, (parsing: Parsing) => Request>> = {
   CMD: command('cmd'),
   COPY: (parsing) => copy(parsing, 'copy'),
   ENTRYPOINT: command('entrypoint'),
-  ENV: (parsing) => {
-    noFlags(parsing);
-    return { kind: 'env', pairs: pairs('ENV', parsing.line.rest, parsing.mark) };
-  },
-  EXPOSE: (parsing) => {
-    noFlags(parsing);
-    return { kind: 'expose', words: [...atLeastOne(parsing, byBlanks(parsing.line.rest))].sort() };
-  },
+  ENV: plain(({ line, mark }) => ({ kind: 'env', pairs: pairs('ENV', line.rest, mark) })),
+  EXPOSE: plain((parsing) => ({
+    kind: 'expose',
+    words: [...atLeastOne(parsing, byBlanks(parsing.line.rest))].sort(),
+  })),
   HEALTHCHECK: healthcheck,
-  LABEL: (parsing) => {
-    noFlags(parsing);
-    return { kind: 'label', pairs: pairs('LABEL', parsing.line.rest, parsing.mark), literal: false };
-  },
+  LABEL: plain(({ line, mark }) => ({
+    kind: 'label',
+    pairs: pairs('LABEL', line.rest, mark),
+    literal: false,
+  })),
   MAINTAINER: text('maintainer'),
   ONBUILD: onbuild,
   RUN: (parsing) => {
     const flags = flagsOf(parsing, ['mount', 'network', 'security', 'device']);
     return { kind: 'run', command: commandOf(parsing.line.rest), foreign: [...flags.keys()] };
   },
-  SHELL: shell,
+  SHELL: plain(shell),
   STOPSIGNAL: text('stopsignal'),
   USER: text('user'),
-  VOLUME: volume,
+  VOLUME: plain(volume),
   WORKDIR: text('workdir'),
 };
 
@@ -284,21 +278,17 @@ const readFrom = (line: Line, mark: string): Stage => {
 export const readStages = (lines: readonly Line[], mark: string): Stages => {
   const global: (Instruction & { readonly kind: 'arg' })[] = [];
   const stages: (Stage & { instructions: Instruction[] })[] = [];
-  for (const line of lines) {
-    try {
-      if (line.name.toUpperCase() === 'FROM') {
-        stages.push({ ...readFrom(line, mark), instructions: [] });
-        continue;
-      }
-      const instruction = readInstruction(line, mark);
-      if (stages.length > 0) stages.at(-1)?.instructions.push(instruction);
-      else if (instruction.kind === 'arg') global.push(instruction);
-      else throw invalid('no build stage in current context');
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw invalid(`dockerfile parse error on line ${line.number}: ${reason}`, error);
+  const read = (line: Line): void => {
+    if (line.name.toUpperCase() === 'FROM') {
+      stages.push({ ...readFrom(line, mark), instructions: [] });
+      return;
     }
-  }
+    const instruction = readInstruction(line, mark);
+    if (stages.length > 0) stages.at(-1)?.instructions.push(instruction);
+    else if (instruction.kind === 'arg') global.push(instruction);
+    else throw invalid('no build stage in current context');
+  };
+  for (const line of lines) located(line.number, () => read(line));
   return { global, stages };
 };
 

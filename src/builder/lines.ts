@@ -2,7 +2,7 @@
  * A Dockerfile's text → its instructions as lines: parser directives, comments, continuations, flags. Pure; what each
  * instruction means is read in `instructions.ts`.
  */
-import { invalid } from '../errors.js';
+import { invalid, messageOf } from '../errors.js';
 import { jsonList, splitWords, takeFlags } from './words.js';
 
 export interface Line {
@@ -100,14 +100,12 @@ const lineOf = (text: string, number: number, mark: string): Line => {
 /** An instruction standing alone, as in ONBUILD. */
 export const parseLine = (text: string, mark: string): Line => lineOf(text, 1, mark);
 
-const located = <T>(number: number, work: () => T): T => {
+/** What is wrong with a line, told with its number. */
+export const located = <T>(number: number, work: () => T): T => {
   try {
     return work();
   } catch (error) {
-    throw invalid(
-      `dockerfile parse error on line ${number}: ${error instanceof Error ? error.message : error}`,
-      error,
-    );
+    throw invalid(`dockerfile parse error on line ${number}: ${messageOf(error)}`, error);
   }
 };
 

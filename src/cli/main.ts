@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { ZodError } from 'zod';
 import { dirty, objects } from '../door/schema.js';
-import { invalid, notFound, ViaductError } from '../errors.js';
+import { invalid, messageOf, notFound, ViaductError } from '../errors.js';
 import * as answers from './answers.js';
 import { clientOf, DEFAULT_HOST, type Get } from './client.js';
 import { addressesText, objectsText, portsText, statusText } from './tables.js';
@@ -79,7 +79,7 @@ program.parseAsync().catch((error: unknown) => {
   const reason =
     error instanceof ZodError
       ? `the daemon on ${host()} answers something else than was expected: ${error.issues[0]?.path.join('.')} ${error.issues[0]?.message}`
-      : String(error instanceof Error ? error.message : error);
+      : messageOf(error);
   process.stderr.write(`viaduct: ${reason}\n`);
   process.exitCode = 1;
 });

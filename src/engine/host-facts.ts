@@ -1,29 +1,23 @@
 /** Facts of the host, looked up in /proc and /etc when they are needed and kept for a tenth of a second. */
-import { existsSync, readFileSync } from 'node:fs';
+
+import { existsSync } from 'node:fs';
 import { networkInterfaces, release } from 'node:os';
 import { hostResolvConf } from '../dns/etc-files.js';
 import { hostSubnets, type Subnets } from '../ipam/subnets.js';
+import { textOrNone } from '../small-files.js';
 import type { HostFacts } from './view.js';
 
 const FRESH_MS = 100;
 
-const read = (path: string): string => {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-};
-
 /** Lines of `/proc/net/route`, which begin with the interface, without those of ours. */
 const othersRoutes = (ours: ReadonlySet<string>): string[] =>
-  read('/proc/net/route')
+  textOrNone('/proc/net/route')
     .split('\n')
     .filter((line) => !ours.has(line.slice(0, line.indexOf('\t'))));
 
 /** Lines of `/proc/net/ipv6_route`, which end with the interface, without those of ours and of `lo`. */
 const othersRoutes6 = (ours: ReadonlySet<string>): string[] =>
-  read('/proc/net/ipv6_route')
+  textOrNone('/proc/net/ipv6_route')
     .split('\n')
     .filter((line) => {
       const link = line.slice(line.lastIndexOf(' ') + 1);
@@ -54,7 +48,7 @@ const nameservers = (resolvConf: string): string[] =>
 
 /** systemd-resolved's stub is of no use to a container; its upstream list is (moby does the same). */
 const resolvConfPath = (): string => {
-  const own = nameservers(read('/etc/resolv.conf'));
+  const own = nameservers(textOrNone('/etc/resolv.conf'));
   const resolved = '/run/systemd/resolve/resolv.conf';
   return own.length === 1 && own[0] === '127.0.0.53' && existsSync(resolved) ? resolved : '/etc/resolv.conf';
 };
@@ -64,7 +58,7 @@ const DOCKER_PID = '/var/run/docker.pid';
 
 const dockerdLives = (): boolean =>
   existsSync('/sys/class/net/docker0') &&
-  /dockerd/.test(read(`/proc/${Number(read(DOCKER_PID)) || 'none'}/cmdline`));
+  /dockerd/.test(textOrNone(`/proc/${Number(textOrNone(DOCKER_PID)) || 'none'}/cmdline`));
 
 /** `ours`: names of the host's interfaces on our networks, whose subnets are known from the model. */
 export const createHostFacts = (options: {
@@ -77,7 +71,7 @@ export const createHostFacts = (options: {
   let known: { at: number; seen: string; subnets: Subnets } | undefined;
   const look = (at: number) => {
     const ours = options.ours();
-    const [v4, v6, resolvConf] = [othersRoutes(ours), othersRoutes6(ours), read(resolvConfPath())];
+    const [v4, v6, resolvConf] = [othersRoutes(ours), othersRoutes6(ours), textOrNone(resolvConfPath())];
     // Others' routes seldom change, and to compare them is cheaper than to read them as numbers.
     const seen = [...v4, ...v6, resolvConf].join('\n');
     if (known?.seen === seen) return { ...known, at };
@@ -90,7 +84,7 @@ export const createHostFacts = (options: {
       if (!known || changed || now - known.at > FRESH_MS) known = look(now);
       return known.subnets;
     },
-    forwardsIpv4: () => read('/proc/sys/net/ipv4/ip_forward').trim() !== '0',
+    forwardsIpv4: () => textOrNone('/proc/sys/net/ipv4/ip_forward').trim() !== '0',
     resolvConf: hostResolvConf,
     defaultBridge: () => (dockerdLives() ? 'viaduct0' : 'docker0'),
     gatewayBridge: () => (dockerdLives() ? 'viaduct_gw' : 'docker_gwbridge'),
@@ -115,7 +109,7 @@ export const hasOvsModule = (): boolean => {
   if (existsSync('/sys/module/openvswitch')) return true;
   const directory = `/lib/modules/${release()}`;
   return ['modules.dep', 'modules.builtin'].some((file) =>
-    read(`${directory}/${file}`).includes('/openvswitch.ko'),
+    textOrNone(`${directory}/${file}`).includes('/openvswitch.ko'),
   );
 };
 

@@ -1,4 +1,7 @@
-/** What the daemon keeps in the kernel and for whom, for people to read. Nothing here changes anything. */
+/**
+ * Answers for `viaduct` and `/viaduct/v1/`: which kernel objects the daemon keeps, and for whom. Nothing here changes
+ * anything.
+ */
 import type { Objects, PendingSteps, Topology } from '../door/schema.js';
 import type { Driver, HostView } from '../drivers/contract.js';
 import { createPace } from '../files/pace.js';

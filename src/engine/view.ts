@@ -1,6 +1,6 @@
 /** What a decision reads: the records, the daemon's settings, the drivers, and facts of the host. Nothing changes by it. */
 import type { DaemonConfig } from '../config/contract.js';
-import type { ResolvConf, ResolvConfMode } from '../dns/files.js';
+import type { ResolvConf, ResolvConfMode } from '../dns/resolv-conf.js';
 import type { Driver, HostView } from '../drivers/contract.js';
 import type { Subnets } from '../ipam/subnets.js';
 import type { AdoptedBridge } from '../model/network.js';

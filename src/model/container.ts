@@ -106,6 +106,33 @@ export interface HostConfig {
   readonly Runtime?: string;
 }
 
+/** The container of `container:<name|id>`, whose namespace is shared by a mode; undefined for other modes. */
+export const joinedContainer = (mode: string | undefined): string | undefined =>
+  mode?.startsWith('container:') ? mode.slice('container:'.length) : undefined;
+
+/** Docker's masked and read-only paths of an unprivileged container (moby oci/defaults.go). */
+export const MASKED_PATHS: readonly string[] = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+];
+export const READONLY_PATHS: readonly string[] = [
+  '/proc/bus',
+  '/proc/fs',
+  '/proc/irq',
+  '/proc/sys',
+  '/proc/sysrq-trigger',
+];
+
 export interface DockerMount {
   readonly Type: 'bind' | 'volume' | 'tmpfs';
   readonly Source?: string;
@@ -139,6 +166,15 @@ export interface EndpointSettings {
   readonly driverOptions: Readonly<Record<string, string>>;
   readonly gwPriority: number;
 }
+
+export const NO_SETTINGS: EndpointSettings = {
+  linkLocal: [],
+  mac: '',
+  aliases: [],
+  links: [],
+  driverOptions: {},
+  gwPriority: 0,
+};
 
 export type ContainerStatus =
   | 'created'
@@ -244,3 +280,7 @@ export interface Container {
   /** on `networks`, in their order */
   readonly endpointIds: readonly EndpointId[];
 }
+
+/** Does it have a process, or is it about to have one again? */
+export const isUp = ({ state }: Pick<Container, 'state'>): boolean =>
+  ['running', 'paused', 'restarting'].includes(state.status);

@@ -1,4 +1,5 @@
 /** Endpoints join a sandbox to a network; a sandbox is one network namespace with its DNS settings. */
+import { bare } from './address.js';
 import type { ContainerId, EndpointId, NetworkId, SandboxId } from './ids.js';
 import type { ExposedPort, PortBinding } from './port.js';
 
@@ -42,6 +43,10 @@ export interface Endpoint {
   /** made by us because no other endpoint of the sandbox leads out (docker_gwbridge); not among `Container.endpointIds` */
   readonly gateway?: true;
 }
+
+/** Bare, IPv4 first. */
+export const addressesOf = ({ ipv4, ipv6 }: Pick<Endpoint, 'ipv4' | 'ipv6'>): readonly string[] =>
+  [ipv4, ipv6].flatMap((address) => (address === undefined ? [] : [bare(address)]));
 
 /** What a third-party network driver answered for an endpoint. */
 export interface PluginEndpoint {

@@ -1,3 +1,4 @@
+/** Volumes of the local driver, as they are recorded and shown. */
 export interface Volume {
   readonly name: string;
   readonly driver: 'local';

@@ -12,7 +12,6 @@ import {
   designAttachment,
 } from '../../src/engine/attach/decide-attach.js';
 import { decideDetachment, decideEnd } from '../../src/engine/attach/decide-detach.js';
-import { NO_SETTINGS } from '../../src/engine/attach/settings.js';
 import { designContainer } from '../../src/engine/containers/create.js';
 import { decideRename, decideUnlinking } from '../../src/engine/containers/decide.js';
 import type { Decision, Fresh } from '../../src/engine/decision.js';
@@ -20,6 +19,7 @@ import { decideCreation, decideRemoval } from '../../src/engine/networks/decide.
 import { design, naming } from '../../src/engine/networks/design.js';
 import { decidePredefined } from '../../src/engine/networks/predefined.js';
 import { conflict, KernelError, ViaductError } from '../../src/errors.js';
+import { NO_SETTINGS } from '../../src/model/container.js';
 import type { ContainerId } from '../../src/model/ids.js';
 import { GATEWAY_NETWORK } from '../../src/model/network.js';
 import { aContainer, createWorld, freshOf, takenOf } from '../support/deciding.js';

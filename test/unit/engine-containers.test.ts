@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { showDuration } from '../../src/builder/go.js';
 import { checkLinks, linksOf, parseLink, resolveLinks, withoutLink } from '../../src/engine/attach/links.js';
-import { durationText, mergeHealth, nextHealth } from '../../src/engine/containers/healthcheck.js';
+import { mergeHealth, nextHealth } from '../../src/engine/containers/healthcheck.js';
 import { inOrder } from '../../src/engine/containers/order.js';
 import {
   mayPass,
@@ -155,7 +156,7 @@ describe('health', () => {
     [1_500_000_000, '1.5s'],
     [90_000_000_000, '1m30s'],
     [3_600_000_000_000, '1h0m0s'],
-  ])('M1 tells %i ns as Go does: %s', (time, text) => expect(durationText(time)).toBe(text));
+  ])('M1 tells %i ns as Go does: %s', (time, text) => expect(showDuration(time)).toBe(text));
   it('M36 the image’s test and figures are the container’s where the user gives none', () => {
     const image = { Test: ['CMD', 'true'], Interval: 5e9, Retries: 'many' };
     expect(mergeHealth(undefined, undefined)).toBeUndefined();

@@ -1,12 +1,12 @@
 /** What lies beside a running container, and how it is taken back into a record that lost it (A K5). */
 import { describe, expect, test, vi } from 'vitest';
-import { NO_SETTINGS } from '../../src/engine/attach/settings.js';
 import { belongings, keepsakes, sealed, unsealed } from '../../src/engine/commit/keepsakes.js';
 import { findLost, fitting, lossWarnings } from '../../src/engine/commit/lost-records.js';
 import { settleStrays } from '../../src/engine/commit/restore.js';
 import type { Change } from '../../src/engine/commit/tables.js';
 import { Model } from '../../src/engine/index.js';
 import type { Container } from '../../src/model/container.js';
+import { NO_SETTINGS } from '../../src/model/container.js';
 import type { Store } from '../../src/store/store.js';
 import { aNetwork, anEndpoint, aSandbox } from '../support/views.js';
 

@@ -2,6 +2,7 @@
  * The addresses of an endpoint. Where they are ours to give, allocating reads which are free and takes nothing: the endpoint's
  * record takes them when it is committed. Plugins are asked (`ask-plugins.ts`), and what they answer has the same shape. Pure.
  */
+import { defined } from '../../defined.js';
 import { forbidden, invalid, ViaductError } from '../../errors.js';
 import { isOwnIpam } from '../../ipam/own.js';
 import { bare } from '../../model/address.js';
@@ -60,7 +61,7 @@ const ownAddress = (
 export const allocateOwn = (view: Records, { network, settings, ipv4, ipv6 }: EndpointDesign): Allocation => {
   const v4 = ipv4 ? ownAddress(view, network, 4, settings.ipv4) : undefined;
   const v6 = ipv6 ? ownAddress(view, network, 6, settings.ipv6) : undefined;
-  return { ...(v4 ? { ipv4: v4 } : {}), ...(v6 ? { ipv6: v6 } : {}) };
+  return defined({ ipv4: v4, ipv6: v6 });
 };
 
 /** Has anybody the address, with or without prefix length, or may nobody have it? */

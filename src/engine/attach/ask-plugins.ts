@@ -2,11 +2,12 @@
  * An endpoint's allocation where plugins have a part in its network: addresses, the driver's answers and the link's name are
  * asked for one after the other. What comes out is plain data, from which `drivers/plugin.ts` derives the rest.
  */
+
 import { randomBytes } from 'node:crypto';
-import { internal, invalid, ViaductError } from '../../errors.js';
+import { defined } from '../../defined.js';
+import { internal, invalid, reworded } from '../../errors.js';
 import { isOwnIpam } from '../../ipam/own.js';
 import { bare } from '../../model/address.js';
-import type { Container } from '../../model/container.js';
 import type { PluginEndpoint } from '../../model/endpoint.js';
 import type { Family, Network } from '../../model/network.js';
 import type { OwedCall } from '../../model/owed.js';
@@ -63,10 +64,8 @@ const pluginAddresses = async (parts: Asking, design: EndpointDesign, owe: Owe):
   const v4 = design.ipv4 ? await ask(4, settings.ipv4) : undefined;
   const v6 = design.ipv6 ? await ask(6, settings.ipv6) : undefined;
   return {
-    ...(v4 ? { ipv4: v4.address } : {}),
-    ...(v6 ? { ipv6: v6.address } : {}),
-    ...(mac ? { mac } : {}),
-    poolIds: { ...(v4 ? { ipv4: v4.poolId } : {}), ...(v6 ? { ipv6: v6.poolId } : {}) },
+    ...defined({ ipv4: v4?.address, ipv6: v6?.address, mac: mac || undefined }),
+    poolIds: defined({ ipv4: v4?.poolId, ipv6: v6?.poolId }),
   };
 };
 
@@ -75,24 +74,15 @@ const remoteRecord = (
   { source, gateway4, gateway6, routes, disableGateway }: Joined,
   has: Allocation,
 ): PluginEndpoint => ({
-  ...(source ? { source } : {}),
-  ...(gateway4 && has.ipv4 ? { gateway4 } : {}),
-  ...(gateway6 && has.ipv6 ? { gateway6 } : {}),
+  ...defined({
+    source: source || undefined,
+    gateway4: has.ipv4 ? gateway4 || undefined : undefined,
+    gateway6: has.ipv6 ? gateway6 || undefined : undefined,
+  }),
   routes: routes.filter(({ destination }) => (destination.includes(':') ? has.ipv6 : has.ipv4) !== undefined),
   external: false,
   ...(disableGateway ? { disableGateway } : {}),
 });
-
-/** moby's words around a driver that made no endpoint. */
-const naming = async <T>(container: Container, network: Network, work: () => Promise<T>): Promise<T> => {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof ViaductError)) throw error;
-    const message = `failed to create endpoint ${container.name} on network ${network.name}: ${error.message}`;
-    throw new ViaductError(error.kind, message, { cause: error });
-  }
-};
 
 /** The driver's answers, on top of what was allocated. */
 const remotely = async (
@@ -107,7 +97,10 @@ const remotely = async (
   owe(networkCall(driver, 'DeleteEndpoint', body));
   const dns = sandbox.dns.hostServers ? [] : sandbox.dns.servers;
   const options = endpointOptions(container, network, settings, dns);
-  const added = await naming(container, network, () => plugin.createEndpoint(network.id, id, given, options));
+  const added = await plugin.createEndpoint(network.id, id, given, options).catch((error: unknown) => {
+    const what = `failed to create endpoint ${container.name} on network ${network.name}`;
+    throw reworded(error, (message) => `${what}: ${message}`);
+  });
   for (const address of [added.ipv4, added.ipv6])
     if (address !== undefined) checkUnused(parts, network, address, `plugin "${driver}"`);
   owe(networkCall(driver, 'Leave', body));
@@ -118,7 +111,7 @@ const remotely = async (
   return {
     ...has,
     remote: remoteRecord(joined, has),
-    ...(joined.prefix === undefined ? {} : { prefix: joined.prefix }),
+    ...defined({ prefix: joined.prefix }),
   };
 };
 

@@ -1,5 +1,6 @@
 /** What a container's sandbox and endpoints are to be, and their records once addresses are known. Pure. */
-import { dnsOverrides, sandboxDns } from '../../dns/files.js';
+import { defined } from '../../defined.js';
+import { dnsOverrides, sandboxDns } from '../../dns/resolv-conf.js';
 import type { Driver } from '../../drivers/contract.js';
 import { driverOf } from '../../drivers/index.js';
 import { conflict, invalid } from '../../errors.js';
@@ -173,9 +174,6 @@ export const endpointOf = (design: EndpointDesign, allocation: Allocation): Endp
     bindings: [],
     linkedTo,
     ...interfaceOf(design, allocation),
-    ...(ipv4 ? { ipv4 } : {}),
-    ...(ipv6 ? { ipv6 } : {}),
-    ...(poolIds ? { poolIds } : {}),
-    ...(remote ? { remote } : {}),
+    ...defined({ ipv4, ipv6, poolIds, remote }),
   };
 };

@@ -1,7 +1,12 @@
 /** Legacy links: what `--link db:alias` gives a container in environment and hosts file. Pure. */
 import { conflict, invalid } from '../../errors.js';
 import { bare } from '../../model/address.js';
-import type { Container, ContainerLink, HostConfig } from '../../model/container.js';
+import {
+  type Container,
+  type ContainerLink,
+  type HostConfig,
+  joinedContainer,
+} from '../../model/container.js';
 import type { Endpoint, LinkedPort } from '../../model/endpoint.js';
 
 export interface Link {
@@ -20,7 +25,6 @@ export const parseLink = (text: string): Link => {
   return { source, alias };
 };
 
-const SHARED = 'container:';
 const CLASSIC_MODES = ['', 'default', 'bridge', 'host', 'none'];
 
 type Find = (reference: string) => Container | undefined;
@@ -35,8 +39,11 @@ const found = (find: Find, reference: string): Container => {
 /** Whose network namespace the source is in: that is who is linked to. */
 const targetOf = (find: Find, source: string): Container => {
   let target = found(find, source);
-  for (let hops = 0; target.hostConfig.NetworkMode.startsWith(SHARED) && hops < 64; hops += 1)
-    target = found(find, target.hostConfig.NetworkMode.slice(SHARED.length));
+  for (let hops = 0; hops < 64; hops += 1) {
+    const other = joinedContainer(target.hostConfig.NetworkMode);
+    if (other === undefined) break;
+    target = found(find, other);
+  }
   if (target.hostConfig.NetworkMode === 'host')
     throw invalid(
       "conflicting options: host type networking can't be used with links. This would result in undefined behavior",

@@ -3,8 +3,8 @@
  * gateway endpoint of a sandbox out of which nothing else leads. That one is on the bridge network docker_gwbridge, which is
  * made when it is first needed and is the user's to remove; both come in the decision that makes them needed. Pure.
  */
-import { forbidden, ViaductError } from '../../errors.js';
-import type { Container } from '../../model/container.js';
+import { forbidden, reworded } from '../../errors.js';
+import { type Container, NO_SETTINGS } from '../../model/container.js';
 import type { Sandbox } from '../../model/endpoint.js';
 import { shortId } from '../../model/ids.js';
 import { GATEWAY_NETWORK, type Network } from '../../model/network.js';
@@ -19,7 +19,6 @@ import { allocateOwn } from './allocate.js';
 import { designEndpoint, endpointOf } from './design.js';
 import { answersFor, bindingsOf, gateways, type Member, needsGateway } from './gateways.js';
 import { publishedBindings } from './published.js';
-import { NO_SETTINGS } from './settings.js';
 
 /** Its containers have nothing to do with one another: they may not talk there. */
 const gatewayRequest = (bridge: string): NetworkCreateRequest => ({
@@ -84,9 +83,8 @@ const gatewayMember = (
       made,
     };
   } catch (error) {
-    if (!(error instanceof ViaductError)) throw error;
-    const message = `no way out for container ${container.name} by network ${GATEWAY_NETWORK}: ${error.message}`;
-    throw new ViaductError(error.kind, message, { cause: error });
+    const what = `no way out for container ${container.name} by network ${GATEWAY_NETWORK}`;
+    throw reworded(error, (message) => `${what}: ${message}`);
   }
 };
 

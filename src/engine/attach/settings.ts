@@ -1,4 +1,5 @@
 /** What a user asks of one endpoint: made canonical, and checked before anything of the endpoint is decided. Pure. */
+import { defined } from '../../defined.js';
 import type { Driver } from '../../drivers/contract.js';
 import { checkEndpointOptions } from '../../drivers/endpoint-options.js';
 import { forbidden, invalid } from '../../errors.js';
@@ -8,22 +9,13 @@ import type { EndpointSettings } from '../../model/container.js';
 import type { Network } from '../../model/network.js';
 import { parseLink } from './links.js';
 
-export const NO_SETTINGS: EndpointSettings = {
-  linkLocal: [],
-  mac: '',
-  aliases: [],
-  links: [],
-  driverOptions: {},
-  gwPriority: 0,
-};
-
 /** What the user wrote, made canonical: addresses, MAC, driver options. Throws invalid with moby's words. */
 export const canonicalSettings = (settings: EndpointSettings): EndpointSettings => {
   checkEndpointOptions(settings.driverOptions);
   const { linkLocal, ipv4, ipv6 } = requestedAddresses(settings);
   const { ipv4: _4, ipv6: _6, ...rest } = settings;
   const mac = settings.mac === '' ? '' : parseMac(settings.mac);
-  return { ...rest, mac, linkLocal, ...(ipv4 ? { ipv4 } : {}), ...(ipv6 ? { ipv6 } : {}) };
+  return { ...rest, mac, linkLocal, ...defined({ ipv4, ipv6 }) };
 };
 
 /** Docker's rules on what may be asked of an endpoint. `driver`: undefined for a plugin's. */

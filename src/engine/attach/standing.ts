@@ -1,7 +1,10 @@
-/** How a container stands to networks, as the records say it: nothing here changes anything. */
+/**
+ * Questions about a container and networks that its records answer: whether it may join, which it is on, who shares
+ * its sandbox.
+ */
 import { driverOf } from '../../drivers/index.js';
 import { conflict, internal, invalid, notFound } from '../../errors.js';
-import type { Container, EndpointSettings } from '../../model/container.js';
+import { type Container, type EndpointSettings, joinedContainer } from '../../model/container.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';
 import type { View } from '../view.js';
@@ -10,11 +13,8 @@ import { type LinkTarget, linksOf } from './links.js';
 
 type Records = Pick<View, 'model'>;
 
-const SHARED = 'container:';
-export const sharesWith = (container: Container): string | undefined =>
-  container.hostConfig.NetworkMode.startsWith(SHARED)
-    ? container.hostConfig.NetworkMode.slice(SHARED.length)
-    : undefined;
+export const sharesWith = ({ hostConfig }: Container): string | undefined =>
+  joinedContainer(hostConfig.NetworkMode);
 
 /** Whose network namespace and /etc files the container has, through any number of `container:`s: its own at the end. */
 export const namespaceOwner = ({ model }: Records, container: Container): Container => {

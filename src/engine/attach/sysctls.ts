@@ -3,7 +3,7 @@
  * takes IPv6 away, so that no address is put where the kernel would refuse it or a repair would bring it back. Pure.
  */
 import { endpointSysctls } from '../../drivers/endpoint-options.js';
-import type { EndpointSettings, HostConfig } from '../../model/container.js';
+import { type EndpointSettings, type HostConfig, joinedContainer } from '../../model/container.js';
 import type { Sandbox } from '../../model/endpoint.js';
 
 type Sysctls = Readonly<Record<string, string>>;
@@ -25,7 +25,7 @@ const OF_OWN_NAMESPACE: Sysctls = {
  * it.
  */
 export const startSysctls = ({ NetworkMode, Sysctls = {} }: HostConfig): Sysctls => {
-  if (NetworkMode === 'host' || NetworkMode.startsWith('container:')) return Sysctls;
+  if (NetworkMode === 'host' || joinedContainer(NetworkMode) !== undefined) return Sysctls;
   const named = new Set(Object.keys(Sysctls).map(dotted));
   const ours = Object.entries(OF_OWN_NAMESPACE).filter(([name]) => !named.has(name));
   return { ...Object.fromEntries(ours), ...Sysctls };

@@ -1,21 +1,19 @@
 /** A build's context: the client's tar laid out in a directory, and the Dockerfile found in it. */
+
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { isIgnored, parseIgnore } from '../../builder/ignore.js';
-import { invalid, ViaductError } from '../../errors.js';
+import { invalid, messageOf, ViaductError } from '../../errors.js';
 import { extractTar } from '../../files/extract.js';
 import { removePlace, textAt } from '../../files/tree.js';
-
-/** A root alone, without mounts. */
-export const plainView = (root: string) => ({ name: '', root, readOnly: false, mounts: [] });
+import { plainView } from '../../files/view.js';
 
 /** Throws invalid for what is no tar. */
 export const layContext = async (context: Readable, directory: string): Promise<void> => {
   try {
     await extractTar(plainView(directory), '/', context, { noOverwriteDirNonDir: false });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw invalid(`Error processing tar file: ${reason}`, error);
+    throw invalid(`Error processing tar file: ${messageOf(error)}`, error);
   }
 };
 

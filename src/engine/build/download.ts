@@ -3,7 +3,7 @@ import { createWriteStream, utimesSync } from 'node:fs';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { invalid } from '../../errors.js';
+import { invalid, messageOf } from '../../errors.js';
 
 export const isUrl = (text: string): boolean => /^https?:\/\//.test(text);
 
@@ -38,7 +38,7 @@ export const download = async (
     utimesSync(file, modified, modified);
     return posix.basename(file);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw invalid(reason === 'fetch failed' ? `failed to GET ${url}` : reason, error);
   }
 };

@@ -6,7 +6,7 @@ import { applied } from '../../builder/apply.js';
 import { hasWildcards, matches, pathPattern } from '../../builder/glob.js';
 import type { CopyRequest, Instruction } from '../../builder/instructions.js';
 import { refuseForeign } from '../../builder/instructions.js';
-import { invalid, ViaductError } from '../../errors.js';
+import { invalid, messageOf, ViaductError } from '../../errors.js';
 import { extractTar } from '../../files/extract.js';
 import { createPace } from '../../files/pace.js';
 import {
@@ -20,9 +20,9 @@ import {
   pathsBelow,
   readAt,
 } from '../../files/tree.js';
+import { plainView } from '../../files/view.js';
 import type { BuildStep } from '../../images/contract.js';
 import type { Image } from '../../model/image.js';
-import { plainView } from './context.js';
 import { download, isUrl } from './download.js';
 import { imageNamed } from './from.js';
 import { advance, type Build, fileNop, type State } from './state.js';
@@ -60,7 +60,7 @@ const missing = (path: string, fromImage: boolean) =>
 
 const sourceAt = async (root: string, path: string, fromImage: boolean): Promise<Source> => {
   const place = { root, path };
-  if ((await kindAt(place)) === undefined) throw missing(path, fromImage);
+  if (kindAt(place) === undefined) throw missing(path, fromImage);
   return { place, local: true, checksum: await checksumAt(place, fromImage) };
 };
 
@@ -110,8 +110,7 @@ const sourcesOf = async (
     if (sources.length === 0) throw invalid('no source files were specified');
     if (sources.length === 1 || request.destination.endsWith('/')) return sources;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw invalid(`${name} failed: ${reason}`, error);
+    throw invalid(`${name} failed: ${messageOf(error)}`, error);
   }
   throw invalid(
     `When using ${name} with more than one source file, the destination must be a directory and end with a /`,
@@ -134,8 +133,7 @@ const ownerOf = ({ parts }: Build, root: string, chown: string): Owner => {
     const { uid, gid } = parts.runtime.user(root, text);
     return { uid, gid };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw invalid(`unable to convert uid/gid chown string to host mapping: ${reason}`, error);
+    throw invalid(`unable to convert uid/gid chown string to host mapping: ${messageOf(error)}`, error);
   }
 };
 
@@ -144,7 +142,7 @@ const place = async (
   to: Place,
   options: { readonly owner: Owner | undefined; readonly unpack: boolean },
 ): Promise<void> => {
-  const mayUnpack = options.unpack && source.local && (await kindAt(source.place)) === 'file';
+  const mayUnpack = options.unpack && source.local && kindAt(source.place) === 'file';
   if (!mayUnpack || !(await isArchive(source.place))) return copyPlace(source.place, to, options.owner);
   await makeDirectories(to);
   await extractTar(plainView(to.root), to.path, readAt(source.place), { noOverwriteDirNonDir: false });

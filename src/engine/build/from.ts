@@ -4,7 +4,7 @@ import { expandWord, lookupIn } from '../../builder/expand.js';
 import type { Stage } from '../../builder/instructions.js';
 import { type Platform, parsePlatform } from '../../builder/platform.js';
 import { credentialsFor } from '../../builder/registry.js';
-import { invalid, notImplemented } from '../../errors.js';
+import { invalid, messageOf, notImplemented } from '../../errors.js';
 import type { Image } from '../../model/image.js';
 import type { Build, Result, State } from './state.js';
 
@@ -53,8 +53,7 @@ export const imageNamed = async (build: Build, results: readonly Result[], name:
     if (numbered) return numbered;
     throw invalid(Number(name) === results.length ? 'refers to current build stage' : 'index out of bounds');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw invalid(`invalid from flag value ${name}: ${reason}`, error);
+    throw invalid(`invalid from flag value ${name}: ${messageOf(error)}`, error);
   }
 };
 

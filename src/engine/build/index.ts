@@ -5,7 +5,7 @@
 import { labelInstructions, readStages, type Stages, stagesUpTo } from '../../builder/instructions.js';
 import { type Dockerfile, parseDockerfile } from '../../builder/lines.js';
 import { endLines, parserWarnings } from '../../builder/output.js';
-import { invalid } from '../../errors.js';
+import { invalid, messageOf } from '../../errors.js';
 import type { Drafts } from '../../images/contract.js';
 import type { Image } from '../../model/image.js';
 import type { ContainerCommands } from '../contract.js';
@@ -19,7 +19,7 @@ const parse = (text: string, name: string): Dockerfile => {
   try {
     return parseDockerfile(text);
   } catch (error) {
-    throw invalid(`failed to parse ${name}: ${error instanceof Error ? error.message : error}`, error);
+    throw invalid(`failed to parse ${name}: ${messageOf(error)}`, error);
   }
 };
 

@@ -1,6 +1,7 @@
 /**
- * The host's sysctls without which packets do not pass: which they are, and how they are put back when somebody else
- * writes them. Who writes them again and again is let have them for longer and longer, and told of.
+ * Forwarding and other sysctls of the host without which packets do not pass: which they are, and how they are put
+ * back when somebody else writes them. Who writes them again and again is let have them for longer and longer, and
+ * told of.
  */
 
 import type { Driver, HostView } from '../../drivers/contract.js';

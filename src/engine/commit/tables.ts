@@ -5,10 +5,9 @@
 import { isOwnIpam } from '../../ipam/own.js';
 import { reservedBy } from '../../ipam/space.js';
 import type { TakenAddress, Takes } from '../../ipam/taken.js';
-import { bare } from '../../model/address.js';
 import type { Claim } from '../../model/claim.js';
 import type { Container } from '../../model/container.js';
-import type { Endpoint, Sandbox } from '../../model/endpoint.js';
+import { addressesOf, type Endpoint, type Sandbox } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';
 import type { Owed } from '../../model/owed.js';
 import { HOST_SLICE, type Slice } from '../../plan/objects.js';
@@ -49,8 +48,8 @@ export const row =
 const endpoints = (of: readonly Endpoint[]): readonly Slice[] =>
   of.map(({ id }) => ({ kind: 'endpoint', id }));
 
-const addressesOf = ({ networkId, ipv4, ipv6 }: Endpoint): readonly TakenAddress[] =>
-  [ipv4, ipv6].flatMap((address) => (address ? [{ networkId, address: bare(address) }] : []));
+const takenBy = (endpoint: Endpoint): readonly TakenAddress[] =>
+  addressesOf(endpoint).map((address) => ({ networkId: endpoint.networkId, address }));
 
 /** A plugin's pools are no part of our address space. */
 const networkTakes = ({ id, ipam, pools }: Network): Takes => ({
@@ -102,10 +101,9 @@ export const TABLES = {
       sandbox: ({ sandboxId }) => (sandboxId === null ? [] : [sandboxId]),
       link: ({ hostIfname }) => (hostIfname === '' ? [] : [hostIfname]),
       name: ({ networkId, dnsNames }) => dnsNames.map((name) => onNetwork(networkId, name.toLowerCase())),
-      address: (endpoint) =>
-        addressesOf(endpoint).map(({ networkId, address }) => onNetwork(networkId, address)),
+      address: (endpoint) => addressesOf(endpoint).map((address) => onNetwork(endpoint.networkId, address)),
     },
-    takes: (endpoint) => ({ addresses: addressesOf(endpoint) }),
+    takes: (endpoint) => ({ addresses: takenBy(endpoint) }),
     touches: (id) => [{ kind: 'endpoint', id }],
   }),
   sandbox: row<Sandbox>()({

@@ -5,14 +5,13 @@ import type { Container, HostConfig } from '../../model/container.js';
 import { decideForgetting } from '../attach/decide-detach.js';
 import { connect, disconnect } from '../attach/index.js';
 import { canonicalSettings } from '../attach/settings.js';
-import { gatewayOf, linkNamed, usesHost } from '../attach/standing.js';
+import { gatewayOf, linkNamed } from '../attach/standing.js';
 import { carryOut } from '../carry-out.js';
 import { put } from '../commit/tables.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
 import { fresh } from '../fresh.js';
 import type { Outside, Parts, Writing } from '../parts.js';
 import type { View } from '../view.js';
-import { interfaceCounters } from './counters.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
 import { decideRename, decideUnlinking } from './decide.js';
 import { pathsOf } from './etc-files.js';
@@ -225,9 +224,7 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
   logs: (reference, request) => parts.runtime.logs(idOf(parts, reference), request),
   usage: (reference) => {
     const container = parts.model.getContainer(reference);
-    const usage = isRunning(container) ? parts.runtime.usage(container.id) : undefined;
-    const networks = usage && !usesHost(container) ? interfaceCounters(container.state.pid) : undefined;
-    return usage && networks ? { ...usage, networks } : usage;
+    return isRunning(container) ? parts.runtime.usage(container.id) : undefined;
   },
   async top(reference, args) {
     const container = runningContainer(parts, reference);

@@ -1,11 +1,18 @@
 /** `docker create`: checks, a name, the merged command. Pure; its mounts come later, for they may make volumes. */
 import { conflict, invalid } from '../../errors.js';
-import { type Container, type ContainerConfig, type HostConfig, NEVER } from '../../model/container.js';
+import {
+  type Container,
+  type ContainerConfig,
+  type HostConfig,
+  joinedContainer,
+  NEVER,
+  NO_SETTINGS,
+} from '../../model/container.js';
 import { type ContainerId, shortId } from '../../model/ids.js';
 import type { Image } from '../../model/image.js';
 import { resolveLinks } from '../attach/links.js';
 import { exposedPorts } from '../attach/publish.js';
-import { canonicalSettings, checkSettings, NO_SETTINGS } from '../attach/settings.js';
+import { canonicalSettings, checkSettings } from '../attach/settings.js';
 import type { ContainerCreateRequest } from '../contract.js';
 import { type Fresh, idFor } from '../decision.js';
 import type { View } from '../view.js';
@@ -72,12 +79,11 @@ const mergeConfig = (
   };
 };
 
-const SHARED = 'container:';
-
 /** `container:name` becomes `container:id`, so that a rename of the other view nobody. An unknown one stays as written. */
 const byId = (view: View, mode: string): string => {
-  const other = mode.startsWith(SHARED) ? view.model.findContainer(mode.slice(SHARED.length)) : undefined;
-  return other ? `${SHARED}${other.id}` : mode;
+  const named = joinedContainer(mode);
+  const other = named === undefined ? undefined : view.model.findContainer(named);
+  return other ? `container:${other.id}` : mode;
 };
 
 const withSharedById = (view: View, hostConfig: HostConfig): HostConfig => ({
@@ -93,7 +99,7 @@ const withSharedById = (view: View, hostConfig: HostConfig): HostConfig => ({
  */
 const resolveNetworks = (view: View, request: ContainerCreateRequest): Container['networks'] => {
   const mode = request.hostConfig.NetworkMode;
-  if (mode.startsWith(SHARED)) return []; // that the other container is there and runs is looked at when this one starts
+  if (joinedContainer(mode) !== undefined) return []; // that the other container is there and runs is looked at when this one starts
   const given = request.networks.map(({ network, settings }) => ({
     name: network === 'default' ? 'bridge' : network,
     settings: canonicalSettings(settings),

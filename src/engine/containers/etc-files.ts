@@ -2,8 +2,10 @@
  * A container's /etc/hosts, /etc/resolv.conf and /etc/hostname: written at start, edited in place as networks and linked
  * containers come and go. A file the user mounted over one of them is never touched, because ours is not what is mounted.
  */
+
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { defined } from '../../defined.js';
 import {
   addHosts,
   hostHosts,
@@ -13,19 +15,17 @@ import {
   writeResolvConf,
 } from '../../dns/etc-files.js';
 import {
-  dnsOverrides,
   extraRecords,
   type HostsRecord,
   hostnameText,
   hostsText,
   linkRecord,
   ownRecords,
-  type ResolvConfMode,
-  resolvConfText,
-} from '../../dns/files.js';
+} from '../../dns/hosts.js';
+import { dnsOverrides, type ResolvConfMode, resolvConfText } from '../../dns/resolv-conf.js';
 import { bare } from '../../model/address.js';
 import type { Container } from '../../model/container.js';
-import type { Endpoint, SandboxDns } from '../../model/endpoint.js';
+import { addressesOf, type Endpoint, type SandboxDns } from '../../model/endpoint.js';
 import { type ContainerId, shortId } from '../../model/ids.js';
 import type { StartRequest } from '../../runtime/contract.js';
 import { type LinkTarget, linksOf } from '../attach/links.js';
@@ -56,11 +56,11 @@ const FILES = ['/etc/hosts', '/etc/resolv.conf', '/etc/hostname'] as const;
 const uncovered = (container: Container, paths: EtcPaths): StartRequest['etc'] => {
   const covered = new Set(container.mounts.map((m) => m.destination));
   const [hosts, resolvConf, hostname] = FILES.map((path) => !covered.has(path) && !covered.has('/etc'));
-  return {
-    ...(hosts ? { hosts: paths.hosts } : {}),
-    ...(resolvConf ? { resolvConf: paths.resolvConf } : {}),
-    ...(hostname ? { hostname: paths.hostname } : {}),
-  };
+  return defined({
+    hosts: hosts ? paths.hosts : undefined,
+    resolvConf: resolvConf ? paths.resolvConf : undefined,
+    hostname: hostname ? paths.hostname : undefined,
+  });
 };
 
 /** The same, by where the container sees them. */
@@ -73,9 +73,6 @@ export const etcMounted = (
     source ? [[FILES[at] ?? '', source] as const] : [],
   );
 };
-
-const addressesOf = (endpoint: Endpoint): readonly string[] =>
-  [endpoint.ipv4, endpoint.ipv6].flatMap((a) => (a ? [bare(a)] : []));
 
 const own = (container: Container, endpoint: Endpoint): readonly HostsRecord[] =>
   ownRecords(container.config.Hostname, container.config.Domainname, addressesOf(endpoint));

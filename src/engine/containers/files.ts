@@ -1,10 +1,11 @@
 /** `docker cp` and `docker export`: a container's files as its record says they are, whether it runs or not. */
+
 import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
+import { ENOTDIR, failedWith } from '../../errno.js';
 import { invalid } from '../../errors.js';
 import type { FileMount, FileView } from '../../files/contract.js';
 import { makeDirectories, makeFile } from '../../files/directories.js';
-import { SystemError } from '../../kernel/ffi.js';
 import type { Container, MountPoint } from '../../model/container.js';
 import type { ContainerCommands, ContainerCreateRequest } from '../contract.js';
 import type { Outside, Writing } from '../parts.js';
@@ -60,8 +61,7 @@ const makeWorkingDirectory = (root: string, path: string): void => {
   try {
     makeDirectories(root, path);
   } catch (error) {
-    if (error instanceof SystemError && error.code === 'ENOTDIR')
-      throw invalid(`Cannot mkdir: ${path} is not a directory`, error);
+    if (failedWith(error, ENOTDIR)) throw invalid(`Cannot mkdir: ${path} is not a directory`, error);
     throw error;
   }
 };

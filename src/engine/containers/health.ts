@@ -1,11 +1,14 @@
 /** HEALTHCHECK: runs the test in the container, and keeps the last results. */
-import { setTimeout as sleep } from 'node:timers/promises';
+
+import { showDuration } from '../../builder/go.js';
+import { messageOf } from '../../errors.js';
 import type { Container, ContainerState, Healthcheck } from '../../model/container.js';
 import type { RunningExec } from '../../runtime/contract.js';
 import { timestamp } from '../fresh.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
-import { durationText, nextHealth, testCommand } from './healthcheck.js';
+import { settlesWithin } from '../within.js';
+import { nextHealth, testCommand } from './healthcheck.js';
 import { containerEvent, isRunning } from './state.js';
 
 type Watching = Pick<View, 'model'> & Pick<Writing, 'log' | 'events'> & Pick<Outside, 'runtime'>;
@@ -123,7 +126,7 @@ export class HealthMonitor {
     try {
       return await outcome(await this.parts.runtime.exec(request, container), timeout);
     } catch (error) {
-      return { exitCode: -1, output: error instanceof Error ? error.message : String(error) };
+      return { exitCode: -1, output: messageOf(error) };
     }
   }
 }
@@ -141,17 +144,11 @@ const outcome = async (exec: RunningExec, timeout: number): Promise<{ exitCode: 
   const drained = Promise.all(
     outputs.map((stream) => new Promise((resolve) => stream.once('close', resolve))),
   );
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), timeout / NANO);
-  });
-  const exitCode = await Promise.race([exec.exited, late]);
-  clearTimeout(timer);
-  if (exitCode !== undefined) {
-    await Promise.race([drained, sleep(LAST_WORDS, undefined, { ref: false })]);
-    return { exitCode, output };
+  if (await settlesWithin(exec.exited, timeout / NANO)) {
+    await settlesWithin(drained, LAST_WORDS);
+    return { exitCode: await exec.exited, output };
   }
   exec.end();
-  const words = `Health check exceeded timeout (${durationText(timeout)})`;
+  const words = `Health check exceeded timeout (${showDuration(timeout)})`;
   return { exitCode: -1, output: output === '' ? words : `${words}: ${output}` };
 };

@@ -3,15 +3,6 @@ import type { Health, Healthcheck } from '../../model/container.js';
 
 const KEPT = 5;
 
-/** Go's text of a duration, `1m30s`; nanoseconds in. */
-export const durationText = (nanoseconds: number): string => {
-  if (nanoseconds < 1_000_000_000) return `${nanoseconds / 1_000_000}ms`;
-  const [hours, minutes] = [Math.floor(nanoseconds / 3.6e12), Math.floor(nanoseconds / 6e10) % 60];
-  const seconds = `${(nanoseconds % 6e10) / 1e9}s`;
-  if (hours > 0) return `${hours}h${minutes}m${seconds}`;
-  return minutes > 0 ? `${minutes}m${seconds}` : seconds;
-};
-
 /** Undefined for `NONE`. */
 export const testCommand = ({ Test = [] }: Healthcheck): readonly string[] | undefined => {
   const [kind, ...rest] = Test;

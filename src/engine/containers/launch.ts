@@ -2,9 +2,10 @@
  * From a record to a process that waits to be started: files, namespaces, networks and the OCI runtime, which works while
  * the networks are made. When it rejects, the record says what of it is there, for the caller to take away.
  */
+import { defined } from '../../defined.js';
 import { conflict } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
-import type { Container } from '../../model/container.js';
+import { type Container, joinedContainer } from '../../model/container.js';
 import type { StartRequest } from '../../runtime/contract.js';
 import { start } from '../attach/index.js';
 import { checkLinks, linkEnvironment } from '../attach/links.js';
@@ -37,14 +38,13 @@ const linkVariables = (parts: Launching, container: Container): readonly string[
 
 const sharedNamespaces = (parts: Launching, { hostConfig }: Container): Pick<StartRequest, 'pidOf'> => {
   const of = (mode: string | undefined): number | undefined => {
-    if (!mode?.startsWith('container:')) return undefined;
-    const target = parts.model.getContainer(mode.slice('container:'.length));
-    if (target.state.pid === 0) throw conflict(`container ${target.id} is not running`);
-    return target.state.pid;
+    const other = joinedContainer(mode);
+    if (other === undefined) return undefined;
+    const { id, state } = parts.model.getContainer(other);
+    if (state.pid === 0) throw conflict(`container ${id} is not running`);
+    return state.pid;
   };
-  const pid = of(hostConfig.PidMode);
-  const ipc = of(hostConfig.IpcMode);
-  return { pidOf: { ...(pid ? { pid } : {}), ...(ipc ? { ipc } : {}) } };
+  return { pidOf: defined({ pid: of(hostConfig.PidMode), ipc: of(hostConfig.IpcMode) }) };
 };
 
 /** Needs the namespace and the endpoints' addresses, nothing that the kernel has of them. */

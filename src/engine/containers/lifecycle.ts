@@ -2,7 +2,7 @@
  * A container's life: what the commands of transitions.ts are made of, its exit, its restarts. One start, exit or removal at
  * a time a container (`Locks`); the record on disk is always the truth that a restarted daemon can go on from.
  */
-import { conflict, notFound } from '../../errors.js';
+import { conflict, messageOf, notFound } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import { type Container, type ContainerState, NEVER } from '../../model/container.js';
 import { type Exit, StartError } from '../../runtime/contract.js';
@@ -250,7 +250,7 @@ export class Lifecycle {
     const { parts } = this;
     this.attachments.abandon(id);
     await parts.runtime.delete(id).catch(() => undefined);
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const exitCode = startExitCode(error);
     const container = parts.model.getContainer(id);
     end(parts, container.id, (now) => ({

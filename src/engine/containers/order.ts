@@ -1,13 +1,11 @@
 /** In which order containers come back with the daemon: after what they stand on. Pure. */
-import type { Container } from '../../model/container.js';
+import { type Container, joinedContainer } from '../../model/container.js';
 import { parseLink } from '../attach/links.js';
-
-const SHARED = 'container:';
 
 /** Containers whose network, pid or ipc namespace it shares, or that it links to, as written. */
 const standsOn = ({ hostConfig, links }: Container): readonly string[] => [
-  ...[hostConfig.NetworkMode, hostConfig.PidMode, hostConfig.IpcMode].flatMap((mode) =>
-    mode?.startsWith(SHARED) ? [mode.slice(SHARED.length)] : [],
+  ...[hostConfig.NetworkMode, hostConfig.PidMode, hostConfig.IpcMode].flatMap(
+    (mode) => joinedContainer(mode) ?? [],
   ),
   ...(links?.map(({ target }) => target) ?? (hostConfig.Links ?? []).map((link) => parseLink(link).source)),
 ];

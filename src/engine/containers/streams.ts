@@ -1,10 +1,11 @@
 /** Streams that are no running container's: of its log, of its log first, and empty ones. */
+
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Container } from '../../model/container.js';
 import type { Streams } from '../../runtime/contract.js';
 import type { Outside } from '../parts.js';
 import type { View } from '../view.js';
+import { settlesWithin } from '../within.js';
 import type { Waiters } from './waiters.js';
 
 type Streaming = Pick<View, 'model'> & Pick<Outside, 'runtime'>;
@@ -79,10 +80,7 @@ export const settling = (parts: Streaming, waiters: Waiters, id: string, streams
     settled: async (): Promise<void> => {
       const run = await begun;
       if (!run || run !== sandbox()) return;
-      const recorded = new AbortController();
-      const limit = sleep(SETTLE_MS, undefined, { ref: false, signal: recorded.signal }).catch(() => {});
-      await Promise.race([waiters.wait(id, 'next-exit'), limit]);
-      recorded.abort();
+      await settlesWithin(waiters.wait(id, 'next-exit'), SETTLE_MS);
     },
   };
 };

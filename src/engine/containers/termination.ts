@@ -1,7 +1,9 @@
 /** Ending a container's process. What its end changes is the lifecycle's: here it is only waited for. */
+
 import { internal } from '../../errors.js';
 import type { Container } from '../../model/container.js';
 import type { Outside, Writing } from '../parts.js';
+import { settlesWithin } from '../within.js';
 import { signalNumber } from './signals.js';
 import { containerEvent } from './state.js';
 import type { Waiters } from './waiters.js';
@@ -64,14 +66,4 @@ export const killAtOnce = async (parts: Ending, waiters: Waiters, container: Con
   const ended = waiters.wait(container.id, 'next-exit');
   await send(parts, container, SIGKILL);
   return settlesWithin(ended, KILL_SECONDS * 1000);
-};
-
-const settlesWithin = async (promise: Promise<unknown>, ms: number): Promise<boolean> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const settled = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return settled;
 };

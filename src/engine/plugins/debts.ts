@@ -4,6 +4,7 @@
  * endpoint or network; tried again, ever more rarely, while the plugin is away. Nobody waits for them longer than
  * `PATIENCE_MS`.
  */
+
 import { ViaductError } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Logger } from '../../log.js';
@@ -12,6 +13,7 @@ import type { Plugins } from '../../plugins/contract.js';
 import type { Ledger } from '../commit/ledger.js';
 import type { Model } from '../commit/model.js';
 import { drop, put } from '../commit/tables.js';
+import { settlesWithin } from '../within.js';
 
 /** Milliseconds: for how long others wait, and the pauses between tries. */
 const PATIENCE_MS = 10_000;
@@ -28,15 +30,6 @@ export interface DebtParts {
 const isAway = (error: unknown): boolean =>
   error instanceof ViaductError && (error.kind === 'unavailable' || error.kind === 'not-found');
 
-const within = async (ms: number, work: Promise<unknown>): Promise<void> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
-};
-
 export class Debts {
   readonly #settling = new Map<string, Promise<void>>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
@@ -51,11 +44,8 @@ export class Debts {
   }
 
   /** Makes the calls owed under this id; resolves when they are made, or after `PATIENCE_MS` at the latest. */
-  settle(id: string): Promise<void> {
-    if (!this.#open) return Promise.resolve();
-    const known = this.#settling.get(id);
-    if (known) return within(PATIENCE_MS, known);
-    return within(PATIENCE_MS, this.#begin(id, PAUSE.first));
+  async settle(id: string): Promise<void> {
+    if (this.#open) await settlesWithin(this.#settling.get(id) ?? this.#begin(id, PAUSE.first), PATIENCE_MS);
   }
 
   /** Waits (boundedly) for what is being taken back of a network: a fixed address must be free before it is asked for. */
@@ -63,7 +53,7 @@ export class Debts {
     const pending = [...this.#settling].filter(
       ([id]) => this.parts.model.owed.get(id)?.networkId === networkId,
     );
-    await within(PATIENCE_MS, Promise.all(pending.map(([, work]) => work)));
+    await settlesWithin(Promise.all(pending.map(([, work]) => work)), PATIENCE_MS);
   }
 
   /** Once the kernel is as the records want it (links are back on the host): whatever is owed now is told. */

@@ -3,7 +3,7 @@
  * which is no longer: `ProgramExternalConnectivity` and `RevokeExternalConnectivity`, as libnetwork does after each join
  * and leave. The record says so first: a daemon killed in between revokes once too often, never once too little.
  */
-import { ViaductError } from '../../errors.js';
+import { reworded } from '../../errors.js';
 import type { Endpoint, PluginEndpoint } from '../../model/endpoint.js';
 import { put } from '../commit/tables.js';
 import type { Outside, Writing } from '../parts.js';
@@ -27,9 +27,8 @@ const program = async (parts: Announcing, endpoint: Endpoint, driver: string): P
     const plugin = await parts.plugins.network(driver);
     await plugin.programExternalConnectivity(endpoint.networkId, endpoint.id, sandboxOptions(container));
   } catch (error) {
-    if (!(error instanceof ViaductError)) throw error;
-    const message = `driver failed programming external connectivity on endpoint ${container.name} (${endpoint.id}): ${error.message}`;
-    throw new ViaductError(error.kind, message, { cause: error });
+    const what = `driver failed programming external connectivity on endpoint ${container.name} (${endpoint.id})`;
+    throw reworded(error, (message) => `${what}: ${message}`);
   }
 };
 

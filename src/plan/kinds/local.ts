@@ -1,4 +1,7 @@
-/** What the daemon itself holds: sockets. They are closed; no namespace and no interface takes them along. */
+/**
+ * The kinds of objects that the daemon itself holds (ports, resolvers): what a plan must know of each. They are
+ * closed; no namespace and no interface takes them along.
+ */
 import type { Protocol } from '../../model/port.js';
 import type { Netns } from '../link-objects.js';
 import type { Kind } from './kind.js';

@@ -1,4 +1,7 @@
-/** What the kernel keeps of a namespace and of the interfaces in it. */
+/**
+ * The kinds of objects that a namespace and its interfaces hold (addresses, routes, sysctls, …): what a plan must
+ * know of each.
+ */
 import type { Family } from '../../model/network.js';
 import type { Netns } from '../link-objects.js';
 import { interfaceKey, ip, type Kind, VERBS, within } from './kind.js';

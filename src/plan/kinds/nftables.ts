@@ -1,4 +1,4 @@
-/** What our nftables tables hold: everything in them that changes is an element. */
+/** The kinds of objects in our nftables tables, where everything that changes is an element. */
 import { same } from '../equal.js';
 import { interfaceKey, type Kind } from './kind.js';
 

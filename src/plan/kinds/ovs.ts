@@ -1,4 +1,4 @@
-/** What Open vSwitch keeps beside the kernel. */
+/** The kinds of objects that Open vSwitch keeps beside the kernel: what a plan must know of each. */
 import type { Kind } from './kind.js';
 
 const service = () => 'ovs' as const;

@@ -1,5 +1,6 @@
 /** What the system refused: its error numbers by their names, and whether an error is one of them, whoever threw it. */
 import { constants } from 'node:os';
+import { KernelError } from './errors.js';
 
 export const {
   EACCES,
@@ -47,5 +48,20 @@ export const ifThere = <T>(work: () => T, ...also: readonly number[]): T | undef
   } catch (error) {
     if (failedWith(error, ENOENT, ...also)) return undefined;
     throw error;
+  }
+};
+
+/** What `work` answers; what the system refuses of it is a KernelError by the name of what was tried. */
+export const asKernelError = <T>(
+  operation: string,
+  work: () => T,
+  told: (cause: Error) => string = () => '',
+): T => {
+  try {
+    return work();
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (!(cause instanceof Error) || errno === 0) throw cause;
+    throw new KernelError(errno, operation, told(cause), { cause });
   }
 };

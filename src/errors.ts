@@ -81,6 +81,15 @@ export const reworded = (error: unknown, words: (message: string) => string): un
 /** Its message; of what is no Error, what it is as a text. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** What `work` answers; undefined where it fails, for whatever reason. */
+export const attempt = <T>(work: () => T): T | undefined => {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+};
+
 const error =
   (kind: ErrorKind) =>
   (message: string, cause?: unknown): ViaductError =>

@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import type { DaemonConfig } from './config/contract.js';
 import { type Invocation, readInvocation, reloadable } from './config/index.js';
 import { type Daemon, startDaemon } from './daemon.js';
-import { invalid, messageOf } from './errors.js';
+import { attempt, invalid, messageOf } from './errors.js';
 import { claimNamespace, claimRoots } from './kernel/claim.js';
 import { raiseOpenFiles } from './kernel/ffi.js';
 import { hearTheUncaught } from './last-resort.js';
@@ -26,13 +26,8 @@ const readArguments = (): Invocation => {
   }
 };
 
-const isAlive = (pid: number): boolean => {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('main.');
-  } catch {
-    return false;
-  }
-};
+const isAlive = (pid: number): boolean =>
+  attempt(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('main.')) ?? false;
 
 /** One daemon a pid file; a file left by a crash is taken over. */
 const claimPidFile = (path: string): void => {

@@ -2,13 +2,15 @@
  * Instructions that only change the image's configuration, applied to it; also `commit --change` and `import --change`.
  * Pure. Each answers the words that the image's history keeps of it, as Docker writes them.
  */
+
 import { posix } from 'node:path';
 import { invalid } from '../errors.js';
+import type { Healthcheck } from '../model/container.js';
 import type { ImageConfig } from '../model/image.js';
 import { findSignal } from '../model/signals.js';
 import { expandWord, expandWords, type Lookup, lookupIn } from './expand.js';
 import { plainList, quotedList, showDuration } from './go.js';
-import { type Command, type Healthcheck, type Instruction, readInstruction } from './instructions.js';
+import { type Command, type Instruction, readInstruction } from './instructions.js';
 import { parseDockerfile } from './lines.js';
 import { exposedPorts } from './ports.js';
 
@@ -41,7 +43,7 @@ const withEnv = (
 const names = (list: readonly string[]): Readonly<Record<string, object>> =>
   Object.fromEntries(list.map((name) => [name, {}]));
 
-const showCheck = ({ Test, Retries = 0, ...durations }: Healthcheck): string => {
+const showCheck = ({ Test = [], Retries = 0, ...durations }: Healthcheck): string => {
   const fields = (['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const).map(
     (name) => `${name}:${showDuration(durations[name] ?? 0)}`,
   );

@@ -1,5 +1,7 @@
 /** A Dockerfile's lines read as what they ask for, each with the arguments it must have; and grouped into stages. Pure. */
+
 import { invalid } from '../errors.js';
+import type { Healthcheck } from '../model/container.js';
 import { parseDuration } from './go.js';
 import { type Line, located, needsBuildKit, parseLine } from './lines.js';
 import { byBlanks, jsonList, type Pair, pairs, splitWords } from './words.js';
@@ -8,15 +10,6 @@ import { byBlanks, jsonList, type Pair, pairs, splitWords } from './words.js';
 export interface Command {
   readonly shell: boolean;
   readonly words: readonly string[];
-}
-
-export interface Healthcheck {
-  readonly Test: readonly string[];
-  readonly Interval?: number;
-  readonly Timeout?: number;
-  readonly StartPeriod?: number;
-  readonly StartInterval?: number;
-  readonly Retries?: number;
 }
 
 export interface CopyRequest {

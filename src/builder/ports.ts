@@ -1,5 +1,5 @@
 /** Ports as EXPOSE and images write them: `80`, `80/UDP`, `8000-8005` → keys of ExposedPorts, one a port. Pure. */
-import { invalid } from '../errors.js';
+import { attempt, invalid } from '../errors.js';
 import { codesOf, portRange, protocolOf, textAt } from '../model/port-text.js';
 
 /** A host's part (`8080:80`) means nothing here, as in Docker. Throws invalid in moby's words. */
@@ -17,11 +17,7 @@ export const exposedPorts = (word: string): readonly string[] => {
 /** Ports of an image that somebody else made: what is no port exposes nothing, rather than making the image useless. */
 export const knownPorts = (ports: Readonly<Record<string, object>>): Readonly<Record<string, object>> =>
   Object.fromEntries(
-    Object.keys(ports).flatMap((word) => {
-      try {
-        return exposedPorts(word).map((port): [string, object] => [port, {}]);
-      } catch {
-        return [];
-      }
-    }),
+    Object.keys(ports)
+      .flatMap((word) => attempt(() => exposedPorts(word)) ?? [])
+      .map((port) => [port, {}]),
   );

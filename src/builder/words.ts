@@ -1,5 +1,5 @@
 /** How a Dockerfile's line falls into words: flags first, then words with their quotes kept, pairs, or a JSON list. Pure. */
-import { invalid } from '../errors.js';
+import { attempt, invalid } from '../errors.js';
 
 const isSpace = (char: string): boolean => /\s/.test(char);
 
@@ -53,12 +53,7 @@ export const splitWords = (text: string, mark: string): readonly string[] => {
 /** Undefined where the text is no JSON list. Throws invalid where it is one of other things than strings. */
 export const jsonList = (text: string): readonly string[] | undefined => {
   if (!text.trimStart().startsWith('[')) return undefined;
-  let list: unknown;
-  try {
-    list = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const list: unknown = attempt(() => JSON.parse(text));
   if (!Array.isArray(list)) return undefined;
   if (list.every((item) => typeof item === 'string')) return list;
   throw invalid('when using JSON array syntax, arrays must be comprised of strings only');

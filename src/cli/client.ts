@@ -1,7 +1,7 @@
 /** Asks the daemon as any client of Docker does: HTTP over the unix socket or TCP that DOCKER_HOST names. */
 import { request } from 'node:http';
 import * as z from 'zod';
-import { unavailable, ViaductError } from '../errors.js';
+import { attempt, unavailable, ViaductError } from '../errors.js';
 
 export const DEFAULT_HOST = 'unix:///var/run/docker.sock';
 
@@ -33,13 +33,8 @@ const refusedBy = (dockerHost: string, cause: unknown): ViaductError =>
   );
 
 /** Docker's errors are JSON with a message. */
-const told = (text: string): string => {
-  try {
-    return z.object({ message: z.string() }).parse(JSON.parse(text)).message;
-  } catch {
-    return text.slice(0, 500);
-  }
-};
+const told = (text: string): string =>
+  attempt(() => z.object({ message: z.string() }).parse(JSON.parse(text)).message) ?? text.slice(0, 500);
 
 const TIME_LIMIT_MS = 30_000;
 

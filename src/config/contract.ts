@@ -1,11 +1,5 @@
 /** The daemon's settings after flags and daemon.json were merged and checked. */
-interface AddressPool {
-  /** CIDR */
-  readonly base: string;
-  /** prefix length of each network taken from it */
-  readonly size: number;
-}
-
+import type { SplitPool } from '../ipam/defaults.js';
 export interface DaemonConfig {
   /** `unix:///…`, `tcp://…`, `fd://`; at least one */
   readonly hosts: readonly string[];
@@ -32,7 +26,7 @@ export interface DaemonConfig {
   readonly fixedCidrV6: string;
   readonly defaultGateway: string;
   readonly defaultGatewayV6: string;
-  readonly defaultAddressPools: readonly AddressPool[];
+  readonly defaultAddressPools: readonly SplitPool[];
   /** driver → options */
   readonly defaultNetworkOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly mtu: number;

@@ -2,7 +2,9 @@
  * The kinds of values that dockerd's settings have: how a flag's text becomes one, how JSON becomes one, and how it is
  * shown. Invariant: both doors give the same value for the same setting, or throw what is wrong with it.
  */
+
 import { ViaductError } from '../errors.js';
+import type { SplitPool } from '../ipam/defaults.js';
 
 /** What becomes of a setting that Viaduct knows by name. */
 export type Stance<T> =
@@ -126,12 +128,7 @@ export const byDriverKind: Kind<OptionsByDriver> = {
   show: (value) => JSON.stringify(value),
 };
 
-export interface PoolSetting {
-  readonly base: string;
-  readonly size: number;
-}
-
-const poolFromText = (text: string): PoolSetting => {
+const poolFromText = (text: string): SplitPool => {
   const fields = new Map(text.toLowerCase().split(',').map(pairOf));
   for (const key of fields.keys()) {
     if (key !== 'base' && key !== 'size') bad(`unexpected key '${key}' in '${text}'`);
@@ -140,7 +137,7 @@ const poolFromText = (text: string): PoolSetting => {
   return { base, size: numberKind.fromFlag(fields.get('size') ?? bad('needs base=CIDR,size=N'), undefined) };
 };
 
-export const poolsKind: Kind<readonly PoolSetting[]> = {
+export const poolsKind: Kind<readonly SplitPool[]> = {
   word: 'pool-options',
   fromFlag: (text, before = []) => [...before, poolFromText(text)],
   fromJson: (value) =>

@@ -1,4 +1,5 @@
 /** What a setting's text must look like before anything is started with it. Each check answers the canonical text or throws. */
+
 import { isAbsolute, resolve } from 'node:path';
 import { invalid } from '../errors.js';
 import {
@@ -11,9 +12,10 @@ import {
   shown,
   width,
 } from '../ipam/address.js';
+import type { SplitPool } from '../ipam/defaults.js';
 import type { Family } from '../model/network.js';
 import type { DaemonConfig } from './contract.js';
-import type { PoolSetting, TextMap } from './kinds.js';
+import type { TextMap } from './kinds.js';
 
 export const address = (name: string, text: string, family?: Family): string => {
   const parsed = parseAddress(text);
@@ -41,7 +43,7 @@ export const inside = (name: string, inner: string, outerName: string, outer: st
   if (!fits) throw invalid(`invalid ${name}: ${inner} is not inside ${outerName} ${outer}`);
 };
 
-export const pool = ({ base, size }: PoolSetting): PoolSetting => {
+export const pool = ({ base, size }: SplitPool): SplitPool => {
   const parsed = parsePrefix(base);
   if (!parsed) throw invalid(`invalid base prefix "${shown(base)}": invalid CIDR address`);
   if (size < parsed.bits || size > width(parsed.family)) {

@@ -4,6 +4,7 @@
  * Invariant: every address written into a structure points into `arena`, which lives as long as this module.
  * Layout of `mmsghdr`, `iovec` and `sockaddr_in` as on 64-bit Linux (`include/linux/socket.h`).
  */
+import { attempt } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import { sockaddr } from '../kernel/sockaddr.js';
 import { OUR_UDP_SIZE } from './message.js';
@@ -97,9 +98,6 @@ export const serve = (
 
 /** Sends a late answer to a sender whose sockaddr was kept. */
 export const sendTo = (fd: number, message: Buffer, to: Buffer): void => {
-  try {
-    ffi.send(fd, message, ffi.MSG.DONTWAIT, to);
-  } catch {
-    // the client's queue is full or it is gone: it asks again
-  }
+  // Where the client's queue is full, or it is gone, it asks again.
+  attempt(() => ffi.send(fd, message, ffi.MSG.DONTWAIT, to));
 };

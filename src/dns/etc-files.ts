@@ -19,6 +19,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { attempt } from '../errors.js';
 import { closing } from '../kernel/file-calls.js';
 import { type HostsRecord, withAddress, withoutRecords, withRecords } from './hosts.js';
 import { EMPTY_RESOLV_CONF, parseResolvConf, type ResolvConf, type ResolvConfMode } from './resolv-conf.js';
@@ -40,12 +41,8 @@ export const writeInPlace = (path: string, text: string): void => {
 
 /** undefined: not there, no regular file, or larger than 1 MiB. */
 const readBounded = (path: string): string | undefined => {
-  let fd: number;
-  try {
-    fd = openSync(path, O_RDONLY | O_NOFOLLOW);
-  } catch {
-    return undefined;
-  }
+  const fd = attempt(() => openSync(path, O_RDONLY | O_NOFOLLOW));
+  if (fd === undefined) return undefined;
   return closing(fd, () => {
     const stat = fstatSync(fd);
     if (stat.size > MAX_FILE || !stat.isFile()) return undefined;
@@ -105,13 +102,8 @@ const HOST_PATH = '/etc/resolv.conf';
 const RESOLVED_PATH = '/run/systemd/resolve/resolv.conf';
 const STUB = '127.0.0.53';
 
-const load = (path: string): ResolvConf => {
-  try {
-    return parseResolvConf(readFileSync(path, 'utf8'), path);
-  } catch {
-    return { ...EMPTY_RESOLV_CONF, path };
-  }
-};
+const load = (path: string): ResolvConf =>
+  attempt(() => parseResolvConf(readFileSync(path, 'utf8'), path)) ?? { ...EMPTY_RESOLV_CONF, path };
 
 /**
  * The host's file that a container's is made from. On the default bridge the stub of systemd-resolved cannot be reached,

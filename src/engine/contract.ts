@@ -10,7 +10,7 @@ import type { Container, ContainerConfig, EndpointSettings, HostConfig } from '.
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { EngineEvent } from '../model/events.js';
 import type { ContainerId, NetworkId } from '../model/ids.js';
-import type { IpamConfig, Network } from '../model/network.js';
+import type { Network } from '../model/network.js';
 import type { AddressCount } from '../model/pool.js';
 import type { Volume } from '../model/volume.js';
 import type {
@@ -20,33 +20,25 @@ import type {
   RunningExec,
   Streams,
   TerminalSize,
+  Top,
   Usage,
 } from '../runtime/contract.js';
 import type { BuildCommands } from './build/contract.js';
 
-export interface NetworkCreateRequest {
-  readonly name: string;
+export interface NetworkCreateRequest
+  extends Pick<
+    Network,
+    'name' | 'internal' | 'attachable' | 'configOnly' | 'configFrom' | 'options' | 'labels'
+  > {
   /** empty: bridge */
   readonly driver: string;
   readonly scope: string;
-  readonly internal: boolean;
-  readonly attachable: boolean;
   readonly ingress: boolean;
-  readonly configOnly: boolean;
-  /** empty: none */
-  readonly configFrom: string;
   /** undefined: the daemon's default (IPv4 on, IPv6 off) */
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
-  readonly options: Readonly<Record<string, string>>;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly ipam: {
-    /** empty: default */
-    readonly driver: string;
-    /** null: none given, which `inspect` shows as such */
-    readonly options: Readonly<Record<string, string>> | null;
-    readonly config: readonly IpamConfig[];
-  };
+  /** an empty driver: default */
+  readonly ipam: Omit<Network['ipam'], 'addressSpace'>;
 }
 
 export interface NetworkCommands {
@@ -121,10 +113,7 @@ export interface ContainerCommands {
   resize(reference: string, size: TerminalSize): void;
   logs(reference: string, request: LogRequest): AsyncIterable<LogLine>;
   usage(reference: string): Usage | undefined;
-  top(
-    reference: string,
-    psArgs: string,
-  ): Promise<{ titles: readonly string[]; processes: readonly (readonly string[])[] }>;
+  top(reference: string, psArgs: string): Promise<Top>;
   changes(reference: string): Promise<readonly { Path: string; Kind: 0 | 1 | 2 }[]>;
   commit(
     reference: string,

@@ -2,17 +2,19 @@
  * A path of a container as a tar stream. What a running container exchanges meanwhile is read as it was opened, or is not
  * there; no FIFO and no device is ever opened.
  */
+
 import { closeSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { travels } from './attributes.js';
 import type { FileView, PathStat } from './contract.js';
+import type { Opened } from './copy.js';
 import { createPace } from './pace.js';
-import { type Archived, entryOf, inChunks, type Links, packed } from './pack.js';
+import { entryOf, inChunks, type Links, packed } from './pack.js';
 import { askedPath, describe, pathError, resolveAsked } from './path-stat.js';
 import { type OpenView, openView, plainView, type Spot } from './view.js';
 import { walk } from './walk.js';
 
-async function* archived(found: Archived, name: string, links: Links): AsyncGenerator<Buffer> {
+async function* archived(found: Opened, name: string, links: Links): AsyncGenerator<Buffer> {
   const entry = entryOf(found, name, links, travels);
   if (entry) yield* packed(entry, found.fd);
 }
@@ -20,7 +22,7 @@ async function* archived(found: Archived, name: string, links: Links): AsyncGene
 /** `top`: the directory's own name in the archive; undefined: it has no entry, and what is in it no prefix. */
 async function* tree(
   view: OpenView,
-  directory: Archived & Spot,
+  directory: Opened & Spot,
   top: string | undefined,
 ): AsyncGenerator<Buffer> {
   const pace = createPace();

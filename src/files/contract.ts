@@ -32,9 +32,14 @@ export interface PathStat {
   readonly linkTarget: string;
 }
 
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface ExtractOptions {
   /** refuse to replace a directory by a file, or a file by a directory */
   readonly noOverwriteDirNonDir: boolean;
   /** whose everything becomes; absent: as the archive says */
-  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly owner?: Owner;
 }

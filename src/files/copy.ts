@@ -1,18 +1,26 @@
 /** From one tree to another, descriptor by descriptor: what a container exchanges in either leads nowhere else. */
+
 import { closeSync, type Stats } from 'node:fs';
 import { invalid } from '../errors.js';
 import * as call from '../kernel/file-calls.js';
 import { readAttributes, staysLocal } from './attributes.js';
 import { clearWay } from './clear.js';
 import { copyContent } from './content.js';
+import type { Owner } from './contract.js';
 import { createPace, type Pace } from './pace.js';
 import { dress, type EntryAttributes, type EntryType, type NewEntry, placeEntry } from './place.js';
 import { type OpenView, type Spot, viewOf, withDirectory } from './view.js';
 import { type Found, walk } from './walk.js';
 
+/** A file that is open, and what it is. */
+export interface Opened {
+  readonly fd: number;
+  readonly stat: Stats;
+}
+
 export interface CopyOptions {
   /** whose everything becomes; absent: as it is */
-  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly owner?: Owner;
   /** permissions of everything; absent: as they are */
   readonly mode?: number;
   /** seconds since the epoch, of everything; absent: as it is */
@@ -57,7 +65,7 @@ const entryOf = (fd: number, stat: Stats, type: EntryType, options: CopyOptions)
 
 /** One entry that is no directory's contents; `linked` makes a hard link instead where it can. */
 const copyEntry = async (
-  source: { readonly fd: number; readonly stat: Stats },
+  source: Opened,
   type: EntryType,
   into: number,
   name: string,
@@ -72,7 +80,7 @@ const copyEntry = async (
 
 /** A single file, link or node, as `name` in the open directory. */
 export const copyFile = async (
-  source: { readonly fd: number; readonly stat: Stats },
+  source: Opened,
   into: number,
   name: string,
   options: CopyOptions = {},
@@ -163,8 +171,5 @@ export const copyContents = async (
 };
 
 /** Owner, mode and time of a directory, from one handle to another. */
-export const copyAttributes = (
-  from: { readonly fd: number; readonly stat: Stats },
-  to: number,
-  options: CopyOptions = {},
-): void => dress(to, attributesOf(from.fd, from.stat, options), false);
+export const copyAttributes = (from: Opened, to: number, options: CopyOptions = {}): void =>
+  dress(to, attributesOf(from.fd, from.stat, options), false);

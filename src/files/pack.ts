@@ -1,9 +1,8 @@
 /** A file that is open as its part of a tar. Only regular files are opened for reading, after their kind was seen. */
-import type { Stats } from 'node:fs';
 import * as call from '../kernel/file-calls.js';
 import { readAttributes } from './attributes.js';
 import { isSmall, readContent, readSmall } from './content.js';
-import { deviceNumbers, typeOf } from './copy.js';
+import { deviceNumbers, type Opened, typeOf } from './copy.js';
 import type { TarEntry } from './tar/read.js';
 import { END, headerOf, padded } from './tar/write.js';
 
@@ -13,14 +12,9 @@ const CHUNK = 64 * 1024;
 /** The first name in the archive of files with several. */
 export type Links = Map<string, string>;
 
-export interface Archived {
-  readonly fd: number;
-  readonly stat: Stats;
-}
-
 /** `wanted`: names of extended attributes. Undefined: a socket, which no tar can hold. */
 export const entryOf = (
-  { fd, stat }: Archived,
+  { fd, stat }: Opened,
   name: string,
   links: Links,
   wanted: (attribute: string) => boolean,

@@ -3,7 +3,7 @@
 import { closeSync, constants as fs, fstatSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';
 import { ENOTDIR } from '../errno.js';
-import { internal, invalid, notFound } from '../errors.js';
+import { attempt, internal, invalid, notFound } from '../errors.js';
 import { SystemError } from '../kernel/ffi.js';
 import * as call from '../kernel/file-calls.js';
 import type { FileView, PathStat } from './contract.js';
@@ -88,13 +88,9 @@ export const resolveAsked = (
 };
 
 /** Where a link leads, as an absolute path in the container; one that leads nowhere as it is written. */
-const targetOf = (view: OpenView, asked: AskedPath, spot: Spot): string => {
-  try {
-    return withSpot(view, asked.path, ({ path }) => toText(path || '/'));
-  } catch {
-    return toText(posix.resolve('/', posix.dirname(spot.path), call.linkTarget(spot.fd)));
-  }
-};
+const targetOf = (view: OpenView, asked: AskedPath, spot: Spot): string =>
+  attempt(() => withSpot(view, asked.path, ({ path }) => toText(path || '/'))) ??
+  toText(posix.resolve('/', posix.dirname(spot.path), call.linkTarget(spot.fd)));
 
 export const describe = (
   view: OpenView,

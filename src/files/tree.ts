@@ -11,7 +11,8 @@ import { ENOTDIR, ifThere } from '../errno.js';
 import { invalid } from '../errors.js';
 import * as call from '../kernel/file-calls.js';
 import { readContent } from './content.js';
-import { copyAttributes, copyContents, copyFile } from './copy.js';
+import type { Owner } from './contract.js';
+import { copyAttributes, copyContents, copyFile, type Opened } from './copy.js';
 import { decompressed } from './decompress.js';
 import { createPace } from './pace.js';
 import { removeAt } from './remove.js';
@@ -35,18 +36,12 @@ export interface Place {
   readonly path: string;
 }
 
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
 /** What a path leads to, open. */
-interface Opened extends Spot {
+interface Found extends Spot, Opened {
   readonly view: OpenView;
-  readonly stat: Stats;
 }
 
-const withPlace = <T>({ root, path }: Place, work: (opened: Opened) => T): T =>
+const withPlace = <T>({ root, path }: Place, work: (found: Found) => T): T =>
   withView(plainView(root), (view) =>
     withSpot(view, fromText(path), (spot) => work({ ...spot, view, stat: fstatSync(spot.fd) })),
   );
@@ -121,11 +116,7 @@ export const pathsBelow = (root: string): Promise<readonly string[]> =>
 
 // ── checksums ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const checksumOf = async (
-  name: string,
-  { fd, stat }: { readonly fd: number; readonly stat: Stats },
-  owners: boolean,
-): Promise<string> => {
+const checksumOf = async (name: string, { fd, stat }: Opened, owners: boolean): Promise<string> => {
   const link = stat.isSymbolicLink() ? call.linkTarget(fd) : '';
   const size = stat.isFile() ? stat.size : 0;
   const owner = owners ? [stat.uid, stat.gid] : [];
@@ -179,7 +170,7 @@ export const makeDirectories = async ({ root, path }: Place): Promise<void> => {
 };
 
 const copyTree = async (
-  from: Opened,
+  from: Found,
   to: { readonly view: OpenView; readonly path: string },
   owner: Owner | undefined,
 ): Promise<void> => {
@@ -206,7 +197,7 @@ const fileTarget = (view: OpenView, path: string, name: string): { parent: strin
 };
 
 const copyOne = async (
-  from: Opened,
+  from: Found,
   name: string,
   to: { readonly view: OpenView; readonly path: string },
   owner: Owner | undefined,

@@ -6,8 +6,8 @@
 
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { EINVAL, ifThere } from '../errno.js';
-import { internal, invalid, KernelError } from '../errors.js';
+import { asKernelError, EINVAL, ifThere } from '../errno.js';
+import { internal, invalid } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { Trash } from '../kernel/trash.js';
 import type { Storage } from './storage.js';
@@ -65,14 +65,8 @@ const MAX_OPTIONS = 4095;
 const options = (lower: readonly string[], { upper, work }: Writable): string =>
   `lowerdir=${lower.join(':')},upperdir=${upper},workdir=${work},index=off,redirect_dir=off,metacopy=off`;
 
-const overlay = (data: string, root: string): void => {
-  try {
-    ffi.mount('overlay', root, 'overlay', 0, data);
-  } catch (cause) {
-    const errno = cause instanceof ffi.SystemError ? cause.errno : 0;
-    throw new KernelError(errno, `overlay mount at ${root}`, '', { cause });
-  }
-};
+const overlay = (data: string, root: string): void =>
+  asKernelError(`overlay mount at ${root}`, () => ffi.mount('overlay', root, 'overlay', 0, data));
 
 /** With more layers than absolute paths leave room for, name them relative to the directory of links (150 fit). */
 const mountFromLinks = (directory: string, names: readonly string[], writable: Writable): void => {

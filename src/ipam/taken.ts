@@ -2,15 +2,9 @@
  * What of addresses and subnets is somebody's: an index over all records, each of which says what nobody else may have while
  * it is there. To take is to commit a record and to give back is to remove it; nothing else does either.
  */
+import type { TakenAddress } from '../model/claim.js';
 import { Addresses, type AddressSpace } from './space.js';
 import { Subnets } from './subnets.js';
-
-export interface TakenAddress {
-  /** the network's id; empty: on whichever network */
-  readonly networkId: string;
-  /** bare */
-  readonly address: string;
-}
 
 /** What a record takes. */
 export interface Takes {

@@ -2,6 +2,7 @@
  * Namespaces, entered synchronously: setns, work, setns back. The callback's type forbids promises, because anything
  * asynchronous would run in whichever namespace the thread is in at that moment.
  */
+
 import {
   closeSync,
   existsSync,
@@ -13,8 +14,9 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { internal } from '../errors.js';
+import { attempt, internal } from '../errors.js';
 import * as ffi from './ffi.js';
+import { closing } from './file-calls.js';
 
 type NotPromise<T> = T extends Promise<unknown> ? never : T;
 
@@ -54,25 +56,27 @@ export const inNamespace = <T>(path: string, work: () => NotPromise<T>): NotProm
 const NSFS_MAGIC = 0x6e736673;
 
 /** True where a namespace is bound at `path`; false for a file that a crash left, and for none. */
-export const isNamespace = (path: string): boolean => {
-  try {
-    return statfsSync(path).type === NSFS_MAGIC;
-  } catch {
-    return false;
-  }
-};
+export const isNamespace = (path: string): boolean =>
+  attempt(() => statfsSync(path).type === NSFS_MAGIC) ?? false;
 
 /** Sets IFF_UP on `lo` by `struct ifreq` (`include/uapi/linux/if.h`). */
 const raiseLoopback = (): void => {
   const SIOCSIFFLAGS = 0x8914;
-  const fd = ffi.socket(ffi.AF.INET, ffi.SOCK.DGRAM);
+  const request = Buffer.alloc(40);
+  request.write('lo');
+  request.writeInt16LE(1, 16);
+  closing(ffi.socket(ffi.AF.INET, ffi.SOCK.DGRAM), (fd) => ffi.ioctl(fd, SIOCSIFFLAGS, request));
+};
+
+/** A file at `path` for `bind` to bind a namespace at; nothing is left of either where that fails. */
+const binding = (path: string, bind: () => void): void => {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  closeSync(openSync(path, 'a', 0o444));
   try {
-    const request = Buffer.alloc(40);
-    request.write('lo');
-    request.writeInt16LE(1, 16);
-    ffi.ioctl(fd, SIOCSIFFLAGS, request);
-  } finally {
-    ffi.close(fd);
+    bind();
+  } catch (error) {
+    removeNamespace(path);
+    throw error;
   }
 };
 
@@ -83,9 +87,7 @@ const raiseLoopback = (): void => {
 export const createNamespace = (path: string, work: () => void = () => {}): void => {
   if (isNamespace(path)) return;
   const back = homeNamespace();
-  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
-  closeSync(openSync(path, 'a', 0o444));
-  try {
+  binding(path, () => {
     ffi.unshare(ffi.CLONE.NEWNET);
     try {
       ffi.mount('/proc/thread-self/ns/net', path, 'bind', ffi.MS.BIND, '');
@@ -94,10 +96,7 @@ export const createNamespace = (path: string, work: () => void = () => {}): void
     } finally {
       ffi.setns(back, ffi.CLONE.NEWNET);
     }
-  } catch (error) {
-    removeNamespace(path);
-    throw error;
-  }
+  });
 };
 
 /**
@@ -105,17 +104,11 @@ export const createNamespace = (path: string, work: () => void = () => {}): void
  * SystemError, and then leaves nothing behind.
  */
 export const rebindNamespace = (path: string, pid: number): void => {
-  const source = `/proc/${pid}/ns/net`;
-  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
-  closeSync(openSync(path, 'a', 0o444));
-  try {
-    ffi.mount(source, path, 'bind', ffi.MS.BIND, '');
+  binding(path, () => {
+    ffi.mount(`/proc/${pid}/ns/net`, path, 'bind', ffi.MS.BIND, '');
     if (namespaceIdentity(path) === namespaceIdentity('/proc/self/ns/net'))
       throw internal(`process ${pid} stands in the daemon's own network namespace`);
-  } catch (error) {
-    removeNamespace(path);
-    throw error;
-  }
+  });
 };
 
 /** Unbinds and unlinks (0.05 ms). The kernel takes it apart, with its links, once no process and socket is in it. */

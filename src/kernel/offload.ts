@@ -4,7 +4,7 @@
  * interfaces must finish their packets themselves.
  */
 
-import { KernelError } from '../errors.js';
+import { asKernelError } from '../errno.js';
 import type { OffloadObject } from '../plan/objects.js';
 import * as ffi from './ffi.js';
 import { closing } from './file-calls.js';
@@ -29,14 +29,8 @@ const ask = ({ ns, link }: OffloadObject, command: number, value: number): numbe
   return data.readUInt32LE(4);
 };
 
-export const setOffload = (o: OffloadObject): void => {
-  try {
-    ask(o, COMMAND.SET, o.transmit ? 1 : 0);
-  } catch (cause) {
-    if (!(cause instanceof ffi.SystemError)) throw cause;
-    throw new KernelError(cause.errno, `offload set ${o.link}`, '', { cause });
-  }
-};
+export const setOffload = (o: OffloadObject): void =>
+  void asKernelError(`offload set ${o.link}`, () => ask(o, COMMAND.SET, o.transmit ? 1 : 0));
 
 /** False where the interface is gone too. */
 export const hasOffload = (o: OffloadObject): boolean => {

@@ -6,6 +6,7 @@
 
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { ESRCH, failedWith } from '../errno.js';
+import { attempt } from '../errors.js';
 import * as ffi from './ffi.js';
 
 export interface ProcessIdentity {
@@ -38,8 +39,8 @@ const read = (pid: number): string => {
 };
 
 /** Undefined where there is no such process. A zombie is there, and `ended`. */
-const statOf = (pid: number): ProcessStat | undefined => {
-  try {
+const statOf = (pid: number): ProcessStat | undefined =>
+  attempt(() => {
     const stat = read(pid);
     // The command (field 2) may hold spaces and parentheses: count from its end.
     const [state = '', parent, group, session, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -53,10 +54,7 @@ const statOf = (pid: number): ProcessStat | undefined => {
       group: Number(group),
       session: Number(session),
     };
-  } catch {
-    return undefined;
-  }
-};
+  });
 
 /** Undefined where there is no such process, or only its zombie. */
 const startTimeOf = (pid: number): string | undefined => {
@@ -72,12 +70,8 @@ export const isAlive = (process: ProcessIdentity): boolean =>
 /** False where the process is gone. The descriptor pins the process while we compare, so there is no race. */
 export const signal = (process: ProcessIdentity, number: number): boolean => {
   if (process.pid <= 1) return false;
-  let pidfd: number;
-  try {
-    pidfd = ffi.pidfdOpen(process.pid);
-  } catch {
-    return false;
-  }
+  const pidfd = attempt(() => ffi.pidfdOpen(process.pid));
+  if (pidfd === undefined) return false;
   try {
     if (!isAlive(process)) return false;
     ffi.pidfdSendSignal(pidfd, number);
@@ -109,7 +103,8 @@ export const familyOf = (
   return all.filter(({ pid }) => family.has(pid));
 };
 
-const everybody = (): readonly number[] =>
+/** Everybody's pid. */
+export const everybody = (): readonly number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number);

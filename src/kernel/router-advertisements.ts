@@ -4,7 +4,9 @@
  * forwarding begins. With 2 it goes on (since Linux 2.6.37). Interfaces that have 0 or 2 are as somebody wants them, and
  * those that forward already take none.
  */
+
 import { readdirSync } from 'node:fs';
+import { attempt } from '../errors.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
 
 export const IPV6_FORWARDING = 'net/ipv6/conf/all/forwarding';
@@ -24,10 +26,6 @@ export const keepRouterAdvertisements = (): void => {
   if (readSysctl('host', IPV6_FORWARDING) !== '0') return;
   for (const name of readdirSync(`/proc/sys/${CONF}`)) {
     if (NO_ROUTERS.has(name) || !listens(name)) continue;
-    try {
-      writeSysctl('host', `${CONF}/${name}/accept_ra`, '2');
-    } catch {
-      // the interface went
-    }
+    attempt(() => writeSysctl('host', `${CONF}/${name}/accept_ra`, '2')); // else the interface went
   }
 };

@@ -4,7 +4,7 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { EACCES, EINVAL, errnoOf, failedWith, ifThere } from '../errno.js';
+import { asKernelError, EACCES, EINVAL, failedWith, ifThere } from '../errno.js';
 import { KernelError } from '../errors.js';
 import type { Netns } from '../plan/objects.js';
 import { inNamespace } from './netns.js';
@@ -19,17 +19,13 @@ const at = <T extends string | undefined>(
   work: (file: string) => T,
 ): T => {
   if (path.length > 512 || !PATH.test(path)) throw new KernelError(EINVAL, operation, 'not a sysctl');
-  try {
+  return asKernelError(operation, () => {
     let result: T | undefined;
     inNamespace(ns, () => {
       result = work(`/proc/sys/${path}`);
     });
     return result as T; // set by the callback, which has run
-  } catch (cause) {
-    const errno = errnoOf(cause);
-    if (errno === 0) throw cause;
-    throw new KernelError(errno, operation, '', { cause });
-  }
+  });
 };
 
 const read = (file: string): string => readFileSync(file, 'utf8').trim().replace(/\s+/g, ' ');

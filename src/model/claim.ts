@@ -5,12 +5,18 @@
  */
 import type { NetworkId } from './ids.js';
 
+export interface TakenAddress {
+  /** the network's; empty: on whichever */
+  readonly networkId: NetworkId | '';
+  /** bare */
+  readonly address: string;
+}
+
 export interface Claim {
   readonly id: string;
   /** of a network that is being made */
   readonly name?: string;
   /** CIDRs, of our own address space */
   readonly subnets?: readonly string[];
-  /** bare; on the network with the id, or on whichever where it is empty */
-  readonly addresses?: readonly { readonly networkId: NetworkId | ''; readonly address: string }[];
+  readonly addresses?: readonly TakenAddress[];
 }

@@ -62,7 +62,7 @@ export interface PluginEndpoint {
   readonly disableGateway?: true;
 }
 
-interface PluginRoute {
+export interface PluginRoute {
   /** CIDR without host bits */
   readonly destination: string;
   /** bare address; absent: on-link */

@@ -5,6 +5,7 @@
 
 import * as z from 'zod';
 import { isInterfaceName } from '../drivers/options.js';
+import { attempt } from '../errors.js';
 import { fields as goFields } from '../go-fields.js';
 import { parseMac } from '../ipam/mac.js';
 import { formatAddress, formatPrefix, masked, parseAddress, parsePrefix } from '../model/address.js';
@@ -49,15 +50,13 @@ const subnet = readable('a subnet', (value) => {
   return prefix && formatPrefix(masked(prefix));
 });
 
-const mac = readable('a unicast MAC address', (value) => {
-  try {
+const mac = readable('a unicast MAC address', (value) =>
+  attempt(() => {
     const found = parseMac(value);
     const multicast = (Number.parseInt(found.slice(0, 2), 16) & 1) === 1;
     return multicast || found === '00:00:00:00:00:00' ? undefined : found;
-  } catch {
-    return undefined;
-  }
-});
+  }),
+);
 
 const linkName = readable('the name of an interface', (value) =>
   isInterfaceName(value) && value !== 'lo' ? value : undefined,

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as z from 'zod';
-import { internal, unavailable, ViaductError } from '../errors.js';
+import { attempt, internal, unavailable, ViaductError } from '../errors.js';
 import { shown } from '../model/address.js';
 import { type Location, locationText } from './discovery.js';
 import { type Answer, type Limits, post, TransportError } from './transport.js';
@@ -39,13 +39,7 @@ const errorIn = (value: unknown): string => {
   return typeof found?.[1] === 'string' ? found[1] : '';
 };
 
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
+const parsed = (text: string): unknown => attempt(() => JSON.parse(text));
 
 const LONGEST_MESSAGE = 1_000;
 /** An error's text as the plugin wrote it, on one line, without control characters. */

@@ -3,6 +3,7 @@
  * say is so, whatever the plugin sent. Every call ends in bounded time; it throws `unavailable` where the plugin cannot be
  * reached or does not answer, `internal` where it refused or lied.
  */
+import type { PluginRoute } from '../model/endpoint.js';
 import type { OwedCall } from '../model/owed.js';
 
 export type PluginKind = 'NetworkDriver' | 'IpamDriver';
@@ -25,13 +26,6 @@ export interface PluginInterface {
   readonly mac?: string;
 }
 
-export interface StaticRoute {
-  /** CIDR without host bits */
-  readonly destination: string;
-  /** bare address; absent: on-link */
-  readonly via?: string;
-}
-
 /** What `Join` answered. Absent: the plugin said nothing of it. */
 export interface Joined {
   /** name of a link on the host, to be moved into the sandbox */
@@ -41,7 +35,7 @@ export interface Joined {
   /** bare addresses */
   readonly gateway4?: string;
   readonly gateway6?: string;
-  readonly routes: readonly StaticRoute[];
+  readonly routes: readonly PluginRoute[];
   readonly disableGateway: boolean;
 }
 

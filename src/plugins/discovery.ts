@@ -8,7 +8,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { defined } from '../defined.js';
-import { invalid } from '../errors.js';
+import { attempt, invalid } from '../errors.js';
 import { parseAddress } from '../model/address.js';
 
 export interface PluginDirectories {
@@ -50,15 +50,11 @@ const pathsOf = (directory: string, name: string, extension: string): readonly s
   join(directory, name, `${name}${extension}`),
 ];
 
+/** False also where it cannot be told: a loop of links, no right to look. */
 const is =
   (kind: 'isSocket' | 'isFile') =>
-  (path: string): boolean => {
-    try {
-      return stat(path)?.[kind]() === true;
-    } catch {
-      return false; // a loop of links, no right to look
-    }
-  };
+  (path: string): boolean =>
+    attempt(() => stat(path)?.[kind]() === true) ?? false;
 
 const content = (path: string): string => {
   if ((stat(path)?.size ?? 0) > LONGEST_FILE)

@@ -1,7 +1,9 @@
 /** `NetworkDriver.*` of one plugin: requests as libnetwork's remote driver sends them, answers checked. */
+
 import { defined } from '../defined.js';
 import { internal } from '../errors.js';
 import { parseAddress, parsePrefix } from '../model/address.js';
+import type { PluginRoute } from '../model/endpoint.js';
 import {
   CREATED_ENDPOINT,
   GATEWAY_CHECK,
@@ -11,7 +13,7 @@ import {
   ROUTE_TYPE,
 } from './answers.js';
 import { type Client, StatusError } from './client.js';
-import type { Joined, NetworkPlugin, PluginInterface, StaticRoute } from './contract.js';
+import type { Joined, NetworkPlugin, PluginInterface } from './contract.js';
 
 interface Route {
   readonly Destination?: string | undefined;
@@ -19,7 +21,7 @@ interface Route {
   readonly NextHop?: string | undefined;
 }
 
-const staticRoute = ({ Destination, RouteType, NextHop }: Route): StaticRoute => {
+const staticRoute = ({ Destination, RouteType, NextHop }: Route): PluginRoute => {
   if (Destination === undefined)
     throw internal('remote driver answered a static route without a destination');
   if (RouteType === ROUTE_TYPE.connected) return { destination: Destination };
@@ -31,7 +33,7 @@ const staticRoute = ({ Destination, RouteType, NextHop }: Route): StaticRoute =>
 };
 
 /** One route a destination: the kernel would refuse the second, and the container would not start. */
-const distinct = (routes: readonly StaticRoute[]): readonly StaticRoute[] => [
+const distinct = (routes: readonly PluginRoute[]): readonly PluginRoute[] => [
   ...new Map(routes.map((route) => [route.destination, route])).values(),
 ];
 

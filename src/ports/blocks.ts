@@ -4,6 +4,7 @@
  * that no object asked for is let go before the event loop turns, or before anything else is held.
  */
 
+import { attempt } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { Family } from '../model/network.js';
 import type { Protocol } from '../model/port.js';
@@ -56,13 +57,8 @@ const pairable = (range: Range, place: Place): boolean =>
   range.count >= PAIRED_FROM && range.protocol !== 'sctp' && place.address === WILDCARD[familyOf(place)];
 
 /** Both families, or undefined where one of them is taken or absent: then each stands for itself. */
-const holdBoth = (range: Range): Int32Array | undefined => {
-  try {
-    return holdRange(range, dualPlace(range.protocol), false);
-  } catch {
-    return undefined;
-  }
-};
+const holdBoth = (range: Range): Int32Array | undefined =>
+  attempt(() => holdRange(range, dualPlace(range.protocol), false));
 
 /** From both families to one. A port that somebody takes in the microseconds between stays theirs. */
 const narrow = (block: Block, family: Family): void => {
@@ -70,11 +66,7 @@ const narrow = (block: Block, family: Family): void => {
   block.dual = false;
   for (const [i, fd] of block.descriptors.entries()) {
     ffi.close(fd);
-    try {
-      block.descriptors[i] = hold(place, block.port + i);
-    } catch {
-      block.descriptors[i] = -1;
-    }
+    block.descriptors[i] = attempt(() => hold(place, block.port + i)) ?? -1;
   }
 };
 

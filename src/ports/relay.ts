@@ -4,7 +4,9 @@
  * Invariants: a connection that was not led there, or not to a published port, is reset; every pair of sockets ends
  * together; bounded in number overall and for each published range.
  */
+
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { attempt } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import { parseSockaddr, type SocketAddress, sockaddr } from '../kernel/sockaddr.js';
 
@@ -46,12 +48,8 @@ const descriptor = (socket: Socket): number => {
 const originalDestination = (socket: Socket): SocketAddress | undefined => {
   const v4 = socket.remoteAddress?.startsWith('::ffff:') || socket.remoteFamily === 'IPv4';
   const raw = Buffer.alloc(128);
-  try {
-    const length = ffi.getsockopt(descriptor(socket), v4 ? SOL.IP : SOL.IPV6, ORIGINAL_DST, raw);
-    return parseSockaddr(raw.subarray(0, length));
-  } catch {
-    return undefined;
-  }
+  const length = attempt(() => ffi.getsockopt(descriptor(socket), v4 ? SOL.IP : SOL.IPV6, ORIGINAL_DST, raw));
+  return length === undefined ? undefined : parseSockaddr(raw.subarray(0, length));
 };
 
 const reset = (socket: Socket): void => {

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ENOENT, failedWith } from '../errno.js';
+import { attempt } from '../errors.js';
 import { textOrNone } from '../small-files.js';
 import { cgroupPathOf } from './spec/config.js';
 
@@ -25,15 +26,12 @@ export interface Cgroups {
   removeEmpty(): void;
 }
 
-const subdirectories = (directory: string): readonly string[] => {
-  try {
-    return readdirSync(directory, { withFileTypes: true })
+const subdirectories = (directory: string): readonly string[] =>
+  attempt(() =>
+    readdirSync(directory, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
-      .map((entry) => join(directory, entry.name));
-  } catch {
-    return [];
-  }
-};
+      .map((entry) => join(directory, entry.name)),
+  ) ?? [];
 
 const membersOf = (directory: string): readonly number[] => [
   ...textOrNone(join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number),
@@ -85,13 +83,8 @@ export const cgroupsOf = (version: 1 | 2): Cgroups => {
     remove: async (id) =>
       (await Promise.all(roots.map((root) => removeTree(join(root, cgroupPathOf(id)))))).every(Boolean),
     removeEmpty: () => {
-      for (const root of roots) {
-        try {
-          rmdirSync(join(root, dirname(cgroupPathOf('any'))));
-        } catch {
-          // In use, or not there.
-        }
-      }
+      // one that is in use stays
+      for (const root of roots) attempt(() => rmdirSync(join(root, dirname(cgroupPathOf('any')))));
     },
   };
 };

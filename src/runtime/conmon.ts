@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
-import { conflict, internal } from '../errors.js';
+import { attempt, conflict, internal } from '../errors.js';
 import { startTalking } from '../kernel/child.js';
 import * as ffi from '../kernel/ffi.js';
 import { identify, type ProcessIdentity, SIGKILL, signalFamily } from '../kernel/processes.js';
@@ -106,15 +106,12 @@ const firstLine = (pipe: Readable): Promise<string> =>
   });
 
 /** conmon proper, which its starter has forked off; undefined while it has not told its pid, or where that is a stranger's. */
-const launcherOf = (id: string, layout: Layout): ProcessIdentity | undefined => {
-  try {
+const launcherOf = (id: string, layout: Layout): ProcessIdentity | undefined =>
+  attempt(() => {
     const conmon = identify(Number(readFileSync(join(layout.bundle(id), 'conmon.pid'), 'latin1')));
     const ours = readFileSync(`/proc/${conmon.pid}/cmdline`, 'latin1').includes(`--cid=${id}\0`);
     return ours ? conmon : undefined;
-  } catch {
-    return undefined;
-  }
-};
+  });
 
 /** Ends a conmon whose container is still being made, the OCI runtime and all that it started. */
 export const endLauncher = (id: string, layout: Layout): void => {

@@ -3,7 +3,7 @@
  * not networks nor Docker's API.
  */
 import type { Readable } from 'node:stream';
-import type { ExtractOptions, FileView, PathStat } from '../files/contract.js';
+import type { ExtractOptions, FileView, Owner, PathStat } from '../files/contract.js';
 import type { Container } from '../model/container.js';
 import type { Image } from '../model/image.js';
 
@@ -25,6 +25,11 @@ export interface StartRequest {
   readonly sysctls: Readonly<Record<string, string>>;
   /** pids of containers whose pid/ipc namespaces are joined; absent: private or host by HostConfig */
   readonly pidOf?: { readonly pid?: number; readonly ipc?: number };
+}
+
+export interface Top {
+  readonly titles: readonly string[];
+  readonly processes: readonly (readonly string[])[];
 }
 
 export interface Exit {
@@ -165,17 +170,14 @@ export interface Runtime {
   forget(id: string): void;
   usage(id: string): Usage | undefined;
   /** `ps` of the container's processes: titles and rows, as Docker's /top answers. */
-  top(
-    id: string,
-    psArgs: string,
-  ): Promise<{ titles: readonly string[]; processes: readonly (readonly string[])[] }>;
+  top(id: string, psArgs: string): Promise<Top>;
   /** tar of a path in the container, with its stat; nothing outside the view is reached. */
   archive(view: FileView, path: string): { readonly stat: PathStat; readonly tar: Readable };
   /** tar of a whole root, without mounts */
   export(root: string): Readable;
   stat(view: FileView, path: string): PathStat;
   /** numbers of a user as `--user` takes it, by the root's files. Throws invalid. */
-  user(root: string, user: string): { readonly uid: number; readonly gid: number };
+  user(root: string, user: string): Owner;
   extract(view: FileView, path: string, tar: Readable, options: ExtractOptions): Promise<void>;
   /** Applies new limits to a running container (`docker update`). */
   update(id: string, hostConfig: Container['hostConfig']): Promise<void>;

@@ -65,16 +65,12 @@ const ownEnd = (fd: number, way: { readonly readable: boolean; readonly writable
   new Socket({ fd, ...way }).on('error', () => {});
 
 /** Own ends stay here, the others go to the child. Real pipes: a socket cannot be opened again as /dev/stdout. */
-const outputPipe = (wanted: boolean): { child: number | null; own: Readable | null } => {
+const pipe = (wanted: boolean, to: 'child' | 'us'): { child: number | null; own: Socket | null } => {
   if (!wanted) return { child: null, own: null };
   const [reading, writing] = ffi.pipe();
-  return { child: writing, own: ownEnd(reading, { readable: true, writable: false }) };
-};
-
-const inputPipe = (wanted: boolean): { child: number | null; own: Socket | null } => {
-  if (!wanted) return { child: null, own: null };
-  const [reading, writing] = ffi.pipe();
-  return { child: reading, own: ownEnd(writing, { readable: false, writable: true }) };
+  return to === 'child'
+    ? { child: reading, own: ownEnd(writing, { readable: false, writable: true }) }
+    : { child: writing, own: ownEnd(reading, { readable: true, writable: false }) };
 };
 
 interface Started {
@@ -131,9 +127,9 @@ const startClosing = async (
 };
 
 const withPipes = async (request: ExecRequest, context: Context, files: Files): Promise<RunningExec> => {
-  const input = inputPipe(request.attachStdin);
-  const out = outputPipe(request.attachStdout);
-  const err = outputPipe(request.attachStderr);
+  const input = pipe(request.attachStdin, 'child');
+  const out = pipe(request.attachStdout, 'us');
+  const err = pipe(request.attachStderr, 'us');
   const stdio = [input.child, out.child, err.child];
   const { exited, pid, end } = await startClosing(
     context,

@@ -2,22 +2,21 @@
  * Is there such a program in the container, and such a directory to run it in? Asked before an exec, because crun's own
  * refusal comes over the exec's standard error and cannot be told from the output of a command.
  */
+
 import { statSync } from 'node:fs';
 import { posix } from 'node:path';
+import { attempt } from '../errors.js';
 import { execFailure, type StartError } from './failure.js';
 import { descriptorPath, withInside } from './inside.js';
 
-const look = (root: string, path: string): 'runs' | 'permission denied' | 'is a directory' | undefined => {
-  try {
-    return withInside(root, path, {}, (fd) => {
+const look = (root: string, path: string): 'runs' | 'permission denied' | 'is a directory' | undefined =>
+  attempt(() =>
+    withInside(root, path, {}, (fd) => {
       const stat = statSync(descriptorPath(fd));
       if (stat.isDirectory()) return 'is a directory';
       return stat.mode & 0o111 ? 'runs' : 'permission denied';
-    });
-  } catch {
-    return undefined;
-  }
-};
+    }),
+  );
 
 /** Undefined where it can be run. `root`: as the container's processes see it. */
 export const missingExecutable = (

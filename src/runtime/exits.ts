@@ -1,6 +1,8 @@
 /** The ends of containers: conmon's exit files, watched; and what to answer for one that ended unseen. */
+
 import { existsSync, type FSWatcher, readFileSync, statSync, unlinkSync, watch } from 'node:fs';
 import { join } from 'node:path';
+import { attempt } from '../errors.js';
 import type { Exit } from './contract.js';
 import type { Layout } from './layout.js';
 
@@ -104,11 +106,7 @@ export const exitsOf = (
     },
     clear: (id) => {
       known.delete(id);
-      try {
-        unlinkSync(join(layout.exits, id));
-      } catch {
-        // It has not ended since.
-      }
+      attempt(() => unlinkSync(join(layout.exits, id))); // else it has not ended since
     },
     read,
     lost,

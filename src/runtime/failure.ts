@@ -1,5 +1,5 @@
 /** What an OCI runtime says when it refuses a container or an exec, typed, with the exit code Docker gives it. */
-import { ViaductError } from '../errors.js';
+import { attempt, ViaductError } from '../errors.js';
 
 /** 127: no such command; 126: not allowed to run it; 128: anything else that kept the process from starting. */
 export type StartExitCode = 126 | 127 | 128;
@@ -22,13 +22,8 @@ const exitCodeOf = (text: string): StartExitCode =>
   NOT_FOUND.test(text) ? 127 : NOT_ALLOWED.test(text) ? 126 : 128;
 
 /** Go's quoting is JSON's for what an error message holds; what is not stays as it is. */
-const quotedText = (quoted: string): string => {
-  try {
-    return String(JSON.parse(quoted));
-  } catch {
-    return quoted.slice(1, -1);
-  }
-};
+const quotedText = (quoted: string): string =>
+  attempt(() => String(JSON.parse(quoted))) ?? quoted.slice(1, -1);
 
 /** The runtime's own words without its name, time stamp and the lines of its parents. */
 const reason = (text: string): string => {

@@ -2,7 +2,9 @@
  * Paths inside a container's root, opened with openat2(RESOLVE_IN_ROOT): symbolic links, `..` and races with the
  * container's own processes never lead out of it, nor through /proc's magic links.
  */
+
 import { constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { attempt } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import { closing, descriptorPath } from '../kernel/file-calls.js';
 
@@ -28,18 +30,15 @@ export const withInside = <T>(
 };
 
 /** Text of a small regular file; empty where it is absent, no file, or over `limit` bytes. */
-export const readInside = (root: string, path: string, limit = 1 << 20): string => {
-  try {
-    return withInside(root, path, {}, (handle) => {
+export const readInside = (root: string, path: string, limit = 1 << 20): string =>
+  attempt(() =>
+    withInside(root, path, {}, (handle) => {
       const stat = fstatSync(handle);
       // What is no file is not even opened: a device or FIFO could notice, or wait.
       if (!stat.isFile() || stat.size > limit) return '';
       return stat.size > 0 ? readAll(handle, stat.size) : readFileSync(descriptorPath(handle), 'utf8');
-    });
-  } catch {
-    return '';
-  }
-};
+    }),
+  ) ?? '';
 
 const readAll = (handle: number, size: number): string => {
   const buffer = Buffer.alloc(size);

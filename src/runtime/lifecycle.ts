@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { conflict, internal, invalid, unavailable } from '../errors.js';
+import { attempt, conflict, internal, invalid, unavailable } from '../errors.js';
 import { failpoint } from '../failpoints.js';
 import { makeDirectories } from '../files/directories.js';
 import * as ffi from '../kernel/ffi.js';
@@ -134,12 +134,8 @@ const fifoOf = (id: string, context: Context): string => join(context.layout.sta
 /** crun's container waits for a byte on this pipe; without a reader (ENXIO) it has ended, or was started before. */
 const release = (id: string, context: Context): boolean => {
   const path = fifoOf(id, context);
-  let fd: number;
-  try {
-    fd = openSync(path, ffi.O.WRONLY | ffi.O.NONBLOCK);
-  } catch {
-    return false;
-  }
+  const fd = attempt(() => openSync(path, ffi.O.WRONLY | ffi.O.NONBLOCK));
+  if (fd === undefined) return false;
   try {
     writeSync(fd, Buffer.alloc(1));
     rmSync(path, { force: true });
@@ -265,12 +261,9 @@ export const strays = (
 const isWaiting = (id: string, context: Context): boolean => {
   // runc removes its pipe when it starts the container.
   if (context.machine.runtime.name === 'runc') return true;
-  try {
-    closeSync(openSync(fifoOf(id, context), ffi.O.WRONLY | ffi.O.NONBLOCK));
-    return true;
-  } catch {
-    return false;
-  }
+  const fd = attempt(() => openSync(fifoOf(id, context), ffi.O.WRONLY | ffi.O.NONBLOCK));
+  if (fd !== undefined) closeSync(fd);
+  return fd !== undefined;
 };
 
 /** Throws conflict where it does not run. One that is as asked already stays so. */

@@ -4,8 +4,10 @@
  * already, made in a pool thread while conmon and crun are still starting, takes that wait off a start.
  * With cgroup v2 crun is born into its cgroup (CLONE_INTO_CGROUP) and nothing is moved.
  */
+
 import { closeSync, openSync, readFileSync, write } from 'node:fs';
 import { join } from 'node:path';
+import { attempt } from '../errors.js';
 
 /** Our own cgroup in one of the v1 hierarchies; undefined with cgroup v2. */
 const ownProcs = (): string | undefined => {
@@ -13,13 +15,7 @@ const ownProcs = (): string | undefined => {
   return match ? join('/sys/fs/cgroup', match[1] ?? '', match[2] ?? '', 'cgroup.procs') : undefined;
 };
 
-const openQuietly = (path: string): number => {
-  try {
-    return openSync(path, 'w');
-  } catch {
-    return -1;
-  }
-};
+const openQuietly = (path: string): number => attempt(() => openSync(path, 'w')) ?? -1;
 
 export interface MigrationWarmer {
   /** To be called, and not waited for, as early as a start can be foreseen. */

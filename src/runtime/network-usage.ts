@@ -1,5 +1,7 @@
 /** What a container's interfaces carried, read from its first process's view of /proc/net/dev. */
+
 import { readFileSync, readlinkSync } from 'node:fs';
+import { attempt } from '../errors.js';
 import type { InterfaceCounters } from './contract.js';
 
 /** Columns of /proc/net/dev (`net/core/net-procfs.c`): eight of receiving, eight of sending. */
@@ -30,11 +32,8 @@ export const parseInterfaces = (text: string): Readonly<Record<string, Interface
   );
 
 /** Undefined where it has no network of its own, or is gone. */
-export const interfacesOf = (pid: number): Readonly<Record<string, InterfaceCounters>> | undefined => {
-  try {
+export const interfacesOf = (pid: number): Readonly<Record<string, InterfaceCounters>> | undefined =>
+  attempt(() => {
     if (readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync('/proc/self/ns/net')) return undefined;
     return parseInterfaces(readFileSync(`/proc/${pid}/net/dev`, 'latin1'));
-  } catch {
-    return undefined;
-  }
-};
+  });

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { attempt } from '../errors.js';
 import { replaceFile, textOrNone } from '../small-files.js';
 import type { Layout } from './layout.js';
 
@@ -36,10 +37,5 @@ export const keptText = (layout: Layout, id: string): string | undefined =>
   textOrNone(keptPath(layout, id)) || undefined;
 
 /** Undefined where there is none or it is damaged. */
-export const readRecord = (layout: Layout, id: string): ContainerRecord | undefined => {
-  try {
-    return schema.parse(JSON.parse(readFileSync(pathOf(layout, id), 'utf8')));
-  } catch {
-    return undefined;
-  }
-};
+export const readRecord = (layout: Layout, id: string): ContainerRecord | undefined =>
+  attempt(() => schema.parse(JSON.parse(readFileSync(pathOf(layout, id), 'utf8'))));

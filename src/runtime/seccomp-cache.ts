@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { attempt } from '../errors.js';
 import { replaceFile } from '../small-files.js';
 import type { Layout } from './layout.js';
 import type { OciSeccomp } from './spec/oci.js';
@@ -41,13 +42,9 @@ export const seccompCache = (layout: Layout, runtime: { name: string; version: s
   const load = (name: string): string | undefined => {
     const known = compiled.get(name);
     if (known) return known;
-    try {
-      const text = readFileSync(join(layout.filters, name), 'latin1');
-      compiled.set(name, text);
-      return text;
-    } catch {
-      return undefined;
-    }
+    const text = attempt(() => readFileSync(join(layout.filters, name), 'latin1'));
+    if (text !== undefined) compiled.set(name, text);
+    return text;
   };
 
   return {
@@ -59,15 +56,13 @@ export const seccompCache = (layout: Layout, runtime: { name: string; version: s
       const text = load(name);
       return text ? { annotations: { [ANNOTATION]: text } } : { filter, annotations: {}, keepAs: name };
     },
-    keep: (name, id) => {
-      try {
+    // Where the runtime is of a version that keeps no file, the profile is compiled anew each time.
+    keep: (name, id) =>
+      attempt(() => {
         const text = readFileSync(join(layout.states, id, 'seccomp.bpf')).toString('base64');
         if (text === '') return;
         replaceFile(join(layout.filters, name), text);
         compiled.set(name, text);
-      } catch {
-        // A version that keeps no file: the profile is compiled anew each time.
-      }
-    },
+      }),
   };
 };

@@ -1,7 +1,7 @@
 /** /dev/shm of containers whose IPC namespace may be shared: a tmpfs on the host, bound into each of them. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { invalid } from '../errors.js';
+import { attempt, invalid } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { StartRequest } from './contract.js';
 import type { Layout } from './layout.js';
@@ -35,10 +35,6 @@ export const sharedMemoryOf = (request: StartRequest, layout: Layout, donor: str
   return mountOwn(layout, container.id, container.hostConfig.ShmSize || DEFAULT_SIZE);
 };
 
-export const releaseSharedMemory = (layout: Layout, id: string): void => {
-  try {
-    ffi.umount(directoryOf(layout, id));
-  } catch {
-    // Not mounted: most containers have none.
-  }
-};
+/** Most containers have none. */
+export const releaseSharedMemory = (layout: Layout, id: string): void =>
+  attempt(() => ffi.umount(directoryOf(layout, id)));

@@ -8,7 +8,7 @@ import { Readable, Writable } from 'node:stream';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { ReadStream } from 'node:tty';
 import { EAGAIN, failedWith } from '../errno.js';
-import { internal } from '../errors.js';
+import { attempt, internal } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { TerminalSize } from './contract.js';
 
@@ -92,12 +92,7 @@ const F_DUPFD_CLOEXEC = 1030;
 const drain = (fd: number, handle: (chunk: Buffer) => void): void => {
   for (;;) {
     const buffer = Buffer.allocUnsafe(65_536);
-    let length: number;
-    try {
-      length = readSync(fd, buffer);
-    } catch {
-      return;
-    }
+    const length = attempt(() => readSync(fd, buffer)) ?? 0;
     if (length <= 0) return;
     handle(buffer.subarray(0, length));
   }

@@ -1,11 +1,8 @@
 /** `docker top`: the host's `ps`, reduced to the container's processes. */
+
 import { internal, invalid, ViaductError } from '../errors.js';
 import { ANSWER_LIMIT, ChildError, runProgram } from '../kernel/program.js';
-
-export interface Top {
-  readonly titles: readonly string[];
-  readonly processes: readonly (readonly string[])[];
-}
+import type { Top } from './contract.js';
 
 /** A column renamed to PID would make us filter by another number. */
 const refuseRenaming = (argument: string): void => {

@@ -1,9 +1,11 @@
 /** Ways to answer: JSON, nothing, and streams of JSON lines whose headers go out at once. */
+
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BuildError } from '../../engine/build/contract.js';
 import { internal } from '../../errors.js';
 import type { Answer } from '../schema/answer.js';
-import type { Exchange, Handler } from './exchange.js';
+import type { Exchange } from './exchange.js';
+import { type Method, type Route, route } from './router.js';
 import { describeFailure, isFault } from './status.js';
 
 /** What is sent is named where it is sent, as in `sendJson<Answer<'IDResponse'>>(…)`: without a name nothing fits. */
@@ -23,13 +25,25 @@ export const sendEmpty = (exchange: Exchange, status = 204): void => {
   whenWritten(exchange, () => exchange.response.writeHead(status, headers).end());
 };
 
-/** A handler that does what was asked, and answers with nothing. */
-export const does =
-  (work: (exchange: Exchange) => unknown, status = 204): Handler =>
-  async (exchange) => {
+/** A route that does what was asked, and answers with nothing. */
+export const does = (
+  method: Method,
+  path: string,
+  work: (exchange: Exchange) => unknown,
+  status = 204,
+): Route =>
+  route(method, path, async (exchange) => {
     await work(exchange);
     sendEmpty(exchange, status);
-  };
+  });
+
+/** A route that answers with what `work` makes. */
+export const answers = <T>(
+  method: Method,
+  path: string,
+  work: (exchange: Exchange) => T | Promise<T>,
+  status = 200,
+): Route => route(method, path, async (exchange) => sendJson<T>(exchange, status, await work(exchange)));
 
 /** What a client is told is not forgotten: the answer leaves when all that was commanded before it is on the disk. */
 const whenWritten = (exchange: Exchange, send: () => void): void => {

@@ -7,7 +7,7 @@ import http, { IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Engine } from '../../engine/contract.js';
-import { invalid, unavailable } from '../../errors.js';
+import { attempt, invalid, unavailable } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import { type Connections, createConnections, type Limits } from './connections.js';
 import type { Exchange, Upgrade } from './exchange.js';
@@ -203,13 +203,9 @@ const hijacking = (options: ServerOptions, request: IncomingMessage): Match | un
   if (wish !== undefined && wish.toLowerCase() !== 'tcp') return undefined;
   // A chunked body cannot be told from what follows it once Node has let go of the parser.
   if (encoding !== undefined || request.method !== 'POST') return undefined;
-  try {
-    const match = options.router.match(request.method ?? '', splitUrl(request).path);
-    return match.route.hijacks ? match : undefined;
-  } catch {
-    // The ordinary way answers with the error.
-    return undefined;
-  }
+  // Where there is none, the ordinary way answers with the error.
+  const match = attempt(() => options.router.match(request.method ?? '', splitUrl(request).path));
+  return match?.route.hijacks ? match : undefined;
 };
 
 const NOT_HANDED_BACK = ['upgrade', 'connection', 'http2-settings'];

@@ -1,5 +1,5 @@
 /** Query parameters, read as moby's form functions read them. */
-import { invalid } from '../../errors.js';
+import { attempt, invalid } from '../../errors.js';
 import type { TerminalSize } from '../../runtime/contract.js';
 import type { Exchange } from '../http/exchange.js';
 
@@ -56,10 +56,6 @@ export const jsonParameter = (exchange: Exchange, name: string, label: string): 
 export const headerJson = (exchange: Exchange, name: string): unknown => {
   const value = exchange.request.headers[name];
   if (typeof value !== 'string' || value === '') return undefined;
-  try {
-    return JSON.parse(Buffer.from(value, 'base64').toString('utf8'));
-  } catch {
-    // moby ignores credentials it cannot read: a pull needs none.
-    return undefined;
-  }
+  // moby ignores credentials it cannot read: a pull needs none.
+  return attempt(() => JSON.parse(Buffer.from(value, 'base64').toString('utf8')));
 };

@@ -4,7 +4,7 @@
  */
 import { invalid, notFound, notImplemented, unavailable } from '../../errors.js';
 import { param } from '../http/exchange.js';
-import { sendJson } from '../http/reply.js';
+import { answers } from '../http/reply.js';
 import { type Method, type Route, route } from '../http/router.js';
 
 const noManager = (): never => {
@@ -37,7 +37,7 @@ const SWARM_ROUTES: readonly Route[] = [
 ];
 
 const PLUGIN_ROUTES: readonly Route[] = [
-  route('GET', '/plugins', (exchange) => sendJson<readonly []>(exchange, 200, [])),
+  answers<readonly []>('GET', '/plugins', () => []),
   route('GET', '/plugins/privileges', notHere('installing plugins')),
   route('GET', '/plugins/:name/json', (exchange) => {
     throw notFound(`plugin "${param(exchange, 'name').slice(0, 200)}" not found`);

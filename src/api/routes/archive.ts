@@ -3,7 +3,7 @@ import { invalid } from '../../errors.js';
 import { joinReference } from '../../images/reference.js';
 import type { PathStat } from '../../runtime/contract.js';
 import { type Exchange, nameIn } from '../http/exchange.js';
-import { does, sendJson } from '../http/reply.js';
+import { answers, does } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { sendTar } from '../http/tar.js';
 import { flag, text } from '../read/query.js';
@@ -36,7 +36,7 @@ const put = (exchange: Exchange): Promise<void> =>
     copyUidGid: flag(exchange, 'copyUIDGID'),
   });
 
-const commit = async (exchange: Exchange): Promise<void> => {
+const commit = async (exchange: Exchange): Promise<Answer<'IDResponse'>> => {
   const repo = text(exchange, 'repo');
   const tag = text(exchange, 'tag');
   joinReference(repo, tag);
@@ -48,15 +48,15 @@ const commit = async (exchange: Exchange): Promise<void> => {
     changes: exchange.query.getAll('changes'),
     pause: flag(exchange, 'pause', true),
   });
-  sendJson<Answer<'IDResponse'>>(exchange, 201, { Id: id });
+  return { Id: id };
 };
 
 export const ARCHIVE_ROUTES = [
-  route('HEAD', '/containers/:name/archive', does(head, 200)),
+  does('HEAD', '/containers/:name/archive', head, 200),
   route('GET', '/containers/:name/archive', get),
-  route('PUT', '/containers/:name/archive', does(put, 200)),
+  does('PUT', '/containers/:name/archive', put, 200),
   route('GET', '/containers/:name/export', (exchange) =>
     sendTar(exchange, exchange.engine.containers.export(nameIn(exchange))),
   ),
-  route('POST', '/commit', commit),
+  answers('POST', '/commit', commit, 201),
 ];

@@ -2,7 +2,7 @@
 import type { BuildRequest, Tell } from '../../engine/build/contract.js';
 import { notImplemented } from '../../errors.js';
 import type { Exchange } from '../http/exchange.js';
-import { drained, sendJson, sendProgress } from '../http/reply.js';
+import { answers, drained, sendProgress } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { readBuild } from '../read/build.js';
 import { flag } from '../read/query.js';
@@ -48,11 +48,11 @@ const refuse = (): never => {
 
 export const BUILD_ROUTES = [
   route('POST', '/build', build),
-  route('POST', '/build/prune', (exchange) => {
-    const bytes = exchange.engine.images.clearBuildCache();
-    // What the cache knows is small and has no ids; the layers are the images'.
-    sendJson<Answer<'BuildPruneResponse'>>(exchange, 200, { CachesDeleted: null, SpaceReclaimed: bytes });
-  }),
+  // What the cache knows is small and has no ids; the layers are the images'.
+  answers<Answer<'BuildPruneResponse'>>('POST', '/build/prune', ({ engine }) => ({
+    CachesDeleted: null,
+    SpaceReclaimed: engine.images.clearBuildCache(),
+  })),
   route('POST', '/build/cancel', refuse),
   route('POST', '/session', refuse),
   route('POST', '/grpc', refuse),

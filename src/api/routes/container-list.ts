@@ -4,8 +4,7 @@ import { invalid } from '../../errors.js';
 import { type Container, type ContainerStatus, isUp } from '../../model/container.js';
 import { codeOf } from '../../model/port-text.js';
 import type { Exchange } from '../http/exchange.js';
-import { sendJson } from '../http/reply.js';
-import { route } from '../http/router.js';
+import { answers } from '../http/reply.js';
 import { type ContainerView, presentSummary } from '../present/container.js';
 import { presentPortSummaries } from '../present/ports.js';
 import { type Filters, parseFilters } from '../read/filters.js';
@@ -44,7 +43,7 @@ const STATUSES: Readonly<Record<ContainerStatus, true>> = {
 };
 const HEALTH = ['none', 'starting', 'healthy', 'unhealthy'];
 
-const list = async (exchange: Exchange): Promise<void> => {
+const list = async (exchange: Exchange): Promise<readonly Answer<'ContainerSummary'>[]> => {
   const { engine } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), FILTERS);
   checkValues(filters);
@@ -65,7 +64,7 @@ const list = async (exchange: Exchange): Promise<void> => {
     const sizes = withSizes ? { sizes: await sizesOf(engine, container) } : {};
     rows.push(presentSummary({ ...view, ...sizes }, shownImage(container, find), now, exchange.minor));
   }
-  sendJson<readonly Answer<'ContainerSummary'>[]>(exchange, 200, rows);
+  return rows;
 };
 
 /** Containers go by the names that others link to them by, too. */
@@ -185,4 +184,4 @@ const matchesPorts = (
   );
 };
 
-export const CONTAINER_LIST_ROUTES = [route('GET', '/containers/json', list)];
+export const CONTAINER_LIST_ROUTES = [answers('GET', '/containers/json', list)];

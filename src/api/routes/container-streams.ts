@@ -177,5 +177,5 @@ export const CONTAINER_STREAM_ROUTES = [
   route('GET', '/containers/:name/logs', logs),
   route('POST', '/containers/:name/wait', wait),
   route('GET', '/containers/:name/stats', stats),
-  route('POST', '/containers/:name/resize', does(resize, 200)),
+  does('POST', '/containers/:name/resize', resize, 200),
 ];

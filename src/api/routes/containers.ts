@@ -3,8 +3,8 @@ import type { ContainerCommands } from '../../engine/contract.js';
 import { invalid, reworded } from '../../errors.js';
 import { readJson } from '../http/body.js';
 import { type Exchange, nameIn } from '../http/exchange.js';
-import { does, sendJson } from '../http/reply.js';
-import { type Route, route } from '../http/router.js';
+import { answers, does } from '../http/reply.js';
+import type { Route } from '../http/router.js';
 import { presentInspect } from '../present/container.js';
 import { nullWhereEmpty } from '../present/null.js';
 import { readCreate } from '../read/create.js';
@@ -15,25 +15,25 @@ import { readUpdate } from '../read/update.js';
 import type { Answer } from '../schema/answer.js';
 import { sizesOf, viewInspect } from './views.js';
 
-const create = async (exchange: Exchange): Promise<void> => {
+const create = async (exchange: Exchange): Promise<Answer<'ContainerCreateResponse'>> => {
   const { request, warnings } = readCreate(await readJson(exchange), {
     name: text(exchange, 'name'),
     platform: text(exchange, 'platform'),
     minor: exchange.minor,
   });
   const created = await exchange.engine.containers.create(request);
-  sendJson<Answer<'ContainerCreateResponse'>>(exchange, 201, {
+  return {
     Id: created.id,
     Warnings: [...created.warnings, ...warnings],
-  });
+  };
 };
 
-const inspect = async (exchange: Exchange): Promise<void> => {
+const inspect = async (exchange: Exchange): Promise<Answer<'ContainerInspectResponse'>> => {
   const { engine } = exchange;
   const { id } = engine.containers.get(nameIn(exchange));
   const sizes = flag(exchange, 'size') ? await sizesOf(engine, engine.containers.get(id)) : undefined;
   const view = viewInspect(engine, engine.containers.get(id), sizes);
-  sendJson<Answer<'ContainerInspectResponse'>>(exchange, 200, presentInspect(view, exchange.minor));
+  return presentInspect(view, exchange.minor);
 };
 
 const checkStart = (exchange: Exchange): void => {
@@ -62,34 +62,34 @@ const kill = async (containers: ContainerCommands, name: string, exchange: Excha
   }
 };
 
-const update = async (exchange: Exchange): Promise<void> => {
+const update = async (exchange: Exchange): Promise<Answer<'ContainerUpdateResponse'>> => {
   const limits = readUpdate((await readJson(exchange)) ?? {}, exchange.minor);
   const warnings = await exchange.engine.containers.update(nameIn(exchange), limits);
-  sendJson<Answer<'ContainerUpdateResponse'>>(exchange, 200, { Warnings: warnings });
+  return { Warnings: warnings };
 };
 
-const top = async (exchange: Exchange): Promise<void> => {
+const top = async (exchange: Exchange): Promise<Answer<'ContainerTopResponse'>> => {
   const asked = text(exchange, 'ps_args') || '-ef';
   const { titles, processes } = await exchange.engine.containers.top(nameIn(exchange), asked);
-  sendJson<Answer<'ContainerTopResponse'>>(exchange, 200, { Titles: titles, Processes: processes });
+  return { Titles: titles, Processes: processes };
 };
 
-const prune = async (exchange: Exchange): Promise<void> => {
+const prune = async (exchange: Exchange): Promise<Answer<'ContainerPruneResponse'>> => {
   const filters = parseFilters(text(exchange, 'filters'), ['label', 'label!', 'until']);
   const until = readUntil(filters);
   const { deleted, bytes } = await exchange.engine.containers.prune(
     (container) =>
       pruneLabels(filters, container.config.Labels) && milliseconds(container.createdAt) <= until,
   );
-  sendJson<Answer<'ContainerPruneResponse'>>(exchange, 200, {
+  return {
     ContainersDeleted: nullWhereEmpty(deleted),
     SpaceReclaimed: bytes,
-  });
+  };
 };
 
-const changes = async (exchange: Exchange): Promise<void> => {
+const changes = async (exchange: Exchange): Promise<readonly Answer<'FilesystemChange'>[] | null> => {
   const all = await exchange.engine.containers.changes(nameIn(exchange));
-  sendJson<readonly Answer<'FilesystemChange'>[] | null>(exchange, 200, nullWhereEmpty(all));
+  return nullWhereEmpty(all);
 };
 
 /** A command that answers nothing. */
@@ -97,18 +97,16 @@ const command = (
   verb: string,
   work: (containers: ContainerCommands, name: string, exchange: Exchange) => unknown,
 ): Route =>
-  route(
-    'POST',
-    `/containers/:name/${verb}`,
-    does((exchange) => work(exchange.engine.containers, nameIn(exchange), exchange)),
+  does('POST', `/containers/:name/${verb}`, (exchange) =>
+    work(exchange.engine.containers, nameIn(exchange), exchange),
   );
 
 export const CONTAINER_ROUTES = [
-  route('POST', '/containers/create', create),
-  route('POST', '/containers/prune', prune),
-  route('GET', '/containers/:name/json', inspect),
-  route('GET', '/containers/:name/top', top),
-  route('GET', '/containers/:name/changes', changes),
+  answers('POST', '/containers/create', create, 201),
+  answers('POST', '/containers/prune', prune),
+  answers('GET', '/containers/:name/json', inspect),
+  answers('GET', '/containers/:name/top', top),
+  answers('GET', '/containers/:name/changes', changes),
   command('start', (containers, name, exchange) => {
     checkStart(exchange);
     return containers.start(name);
@@ -119,16 +117,12 @@ export const CONTAINER_ROUTES = [
   command('pause', (containers, name) => containers.pause(name)),
   command('unpause', (containers, name) => containers.unpause(name)),
   command('rename', (containers, name, exchange) => containers.rename(name, text(exchange, 'name'))),
-  route('POST', '/containers/:name/update', update),
-  route(
-    'DELETE',
-    '/containers/:name',
-    does((exchange) =>
-      exchange.engine.containers.remove(nameIn(exchange), {
-        force: flag(exchange, 'force'),
-        volumes: flag(exchange, 'v'),
-        link: flag(exchange, 'link'),
-      }),
-    ),
+  answers('POST', '/containers/:name/update', update),
+  does('DELETE', '/containers/:name', (exchange) =>
+    exchange.engine.containers.remove(nameIn(exchange), {
+      force: flag(exchange, 'force'),
+      volumes: flag(exchange, 'v'),
+      link: flag(exchange, 'link'),
+    }),
   ),
 ];

@@ -3,8 +3,7 @@ import type { Engine } from '../../engine/contract.js';
 import { invalid } from '../../errors.js';
 import { isUp } from '../../model/container.js';
 import type { Exchange } from '../http/exchange.js';
-import { sendJson } from '../http/reply.js';
-import { route } from '../http/router.js';
+import { answers } from '../http/reply.js';
 import { presentSummary } from '../present/container.js';
 import { presentImageSummary } from '../present/image.js';
 import { presentVolume } from '../present/volume.js';
@@ -73,7 +72,7 @@ const volumes = async (engine: Engine): Promise<Usage<Answer<'Volume'>>> => {
 
 const TYPES = ['container', 'image', 'volume', 'build-cache'];
 
-const diskUsage = async (exchange: Exchange): Promise<void> => {
+const diskUsage = async (exchange: Exchange): Promise<Answer<'SystemDataUsageResponse'>> => {
   const { engine, minor, query } = exchange;
   const asked = minor >= 42 && query.has('type') ? query.getAll('type') : TYPES;
   for (const type of asked) {
@@ -106,10 +105,10 @@ const diskUsage = async (exchange: Exchange): Promise<void> => {
     VolumeUsage: usage(parts.volume),
     BuildCacheUsage: usage(parts.cache),
   };
-  sendJson<Answer<'SystemDataUsageResponse'>>(exchange, 200, {
+  return {
     ...(verbose ? {} : legacy),
     ...(minor < 52 ? {} : current),
-  });
+  };
 };
 
-export const DISK_USAGE_ROUTES = [route('GET', '/system/df', diskUsage)];
+export const DISK_USAGE_ROUTES = [answers('GET', '/system/df', diskUsage)];

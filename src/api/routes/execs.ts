@@ -9,8 +9,8 @@ import { carry } from '../http/carry.js';
 import { parseDetachKeys } from '../http/detach.js';
 import { type Exchange, param } from '../http/exchange.js';
 import { type Hijacked, hijack } from '../http/hijack.js';
-import { does, sendEmpty, sendJson } from '../http/reply.js';
-import { hijackingRoute, route } from '../http/router.js';
+import { answers, does, sendEmpty } from '../http/reply.js';
+import { hijackingRoute } from '../http/router.js';
 import { describeFailure, isFault } from '../http/status.js';
 import { frame, STDOUT } from '../http/stdcopy.js';
 import { presentExec } from '../present/exec.js';
@@ -48,7 +48,7 @@ const readSize = (exchange: Exchange, size: readonly number[] | undefined): { si
   return exchange.minor < 42 || rows <= 0 || columns <= 0 ? {} : { size: { rows, columns } };
 };
 
-const create = async (exchange: Exchange): Promise<void> => {
+const create = async (exchange: Exchange): Promise<Answer<'IDResponse'>> => {
   const sent = decode(createSchema, (await readJson(exchange)) ?? {});
   if (sent.Cmd.length === 0) throw invalid('No exec command specified');
   if (sent.DetachKeys !== '') parseDetachKeys(sent.DetachKeys);
@@ -65,7 +65,7 @@ const create = async (exchange: Exchange): Promise<void> => {
     detachKeys: sent.DetachKeys,
     ...(sent.Tty ? readSize(exchange, sent.ConsoleSize) : {}),
   });
-  sendJson<Answer<'IDResponse'>>(exchange, 201, { Id: made });
+  return { Id: made };
 };
 
 const start = async (exchange: Exchange): Promise<void> => {
@@ -111,18 +111,15 @@ const tell = (exchange: Exchange, { output, release }: Hijacked, failure: unknow
 };
 
 export const EXEC_ROUTES = [
-  route('POST', '/containers/:name/exec', create),
+  answers('POST', '/containers/:name/exec', create, 201),
   hijackingRoute('POST', '/exec/:id/start', start),
-  route(
+  does(
     'POST',
     '/exec/:id/resize',
-    does((exchange) => exchange.engine.execs.resize(id(exchange), terminalSize(exchange)), 200),
+    (exchange) => exchange.engine.execs.resize(id(exchange), terminalSize(exchange)),
+    200,
   ),
-  route('GET', '/exec/:id/json', (exchange) => {
-    sendJson<Answer<'ExecInspectResponse'>>(
-      exchange,
-      200,
-      presentExec(exchange.engine.execs.get(id(exchange))),
-    );
-  }),
+  answers<Answer<'ExecInspectResponse'>>('GET', '/exec/:id/json', (exchange) =>
+    presentExec(exchange.engine.execs.get(id(exchange))),
+  ),
 ];

@@ -7,7 +7,7 @@ import { familiarName, joinReference, parseReference } from '../../images/refere
 import { isUp } from '../../model/container.js';
 import type { Image } from '../../model/image.js';
 import { type Exchange, nameIn } from '../http/exchange.js';
-import { sendEmpty, sendJson, sendProgress } from '../http/reply.js';
+import { answers, sendEmpty, sendProgress } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { sendTar } from '../http/tar.js';
 import { presentHistory, presentImageInspect, presentImageSummary } from '../present/image.js';
@@ -29,17 +29,13 @@ const usersOf =
 const selector = ({ engine }: Exchange, filters: Filters): ((image: Image) => boolean) =>
   imageSelector(filters, (reference) => engine.images.get(reference), Date.now());
 
-const list = (exchange: Exchange): void => {
+const list = (exchange: Exchange): readonly Answer<'ImageSummary'>[] => {
   const { engine, minor } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), IMAGE_FILTERS);
   const usedBy = usersOf(engine);
   const images = engine.images.list().filter(selector(exchange, filters));
   images.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
-  sendJson<readonly Answer<'ImageSummary'>[]>(
-    exchange,
-    200,
-    images.map((image) => presentImageSummary(image, usedBy(image.id).length, minor)),
-  );
+  return images.map((image) => presentImageSummary(image, usedBy(image.id).length, minor));
 };
 
 /** Unreadable credentials count as none, as in Docker: most pulls need none. */
@@ -107,7 +103,7 @@ const tag = async (exchange: Exchange): Promise<void> => {
   sendEmpty(exchange, 201);
 };
 
-const remove = async (exchange: Exchange): Promise<void> => {
+const remove = async (exchange: Exchange): Promise<readonly Answer<'ImageDeleteResponseItem'>[]> => {
   if (nameIn(exchange).trim() === '') throw invalid('image name cannot be blank');
   const removed = await exchange.engine.images.remove(
     nameIn(exchange),
@@ -115,7 +111,7 @@ const remove = async (exchange: Exchange): Promise<void> => {
     usersOf(exchange.engine),
     runs(exchange.engine),
   );
-  sendJson<readonly Answer<'ImageDeleteResponseItem'>[]>(exchange, 200, removed);
+  return removed;
 };
 
 const runs =
@@ -125,7 +121,7 @@ const runs =
     return container !== undefined && isUp(container);
   };
 
-const prune = async (exchange: Exchange): Promise<void> => {
+const prune = async (exchange: Exchange): Promise<Answer<'ImagePruneResponse'>> => {
   const { engine } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), ['dangling', 'label', 'label!', 'until']);
   const all = filters.boolean('dangling') === false;
@@ -134,10 +130,10 @@ const prune = async (exchange: Exchange): Promise<void> => {
   const { deleted, bytes } = plain
     ? await engine.images.prune(all, used)
     : await pruneSelected(exchange, filters, all, used);
-  sendJson<Answer<'ImagePruneResponse'>>(exchange, 200, {
+  return {
     ImagesDeleted: nullWhereEmpty(deleted),
     SpaceReclaimed: bytes,
-  });
+  };
 };
 
 /** With filters by label or age: the selected ones, one after the other. */
@@ -175,31 +171,26 @@ const without = (filters: Filters, key: string): Filters => ({
 });
 
 export const IMAGE_ROUTES = [
-  route('GET', '/images/json', list),
+  answers('GET', '/images/json', list),
   route('GET', '/images/search', () => {
     throw notImplemented('searching registries is not supported: use the web page of the registry');
   }),
   route('GET', '/images/get', (exchange) => save(exchange, exchange.query.getAll('names'))),
   route('GET', '/images/:name/get', (exchange) => save(exchange, [nameIn(exchange)])),
-  route('GET', '/images/:name/history', (exchange) => {
-    sendJson<readonly Answer<'ImageHistoryResponseItem'>[]>(
-      exchange,
-      200,
-      presentHistory(exchange.engine.images.get(nameIn(exchange))),
-    );
-  }),
-  route('GET', '/images/:name/json', (exchange) => {
-    const image = exchange.engine.images.get(nameIn(exchange));
-    sendJson<Answer<'ImageInspect'>>(exchange, 200, presentImageInspect(image, exchange.minor));
-  }),
+  answers<readonly Answer<'ImageHistoryResponseItem'>[]>('GET', '/images/:name/history', (exchange) =>
+    presentHistory(exchange.engine.images.get(nameIn(exchange))),
+  ),
+  answers<Answer<'ImageInspect'>>('GET', '/images/:name/json', (exchange) =>
+    presentImageInspect(exchange.engine.images.get(nameIn(exchange)), exchange.minor),
+  ),
   route('POST', '/images/load', (exchange) =>
     sendProgress(exchange, (progress) =>
       exchange.engine.images.load(exchange.request, progress, exchange.gone),
     ),
   ),
   route('POST', '/images/create', create),
-  route('POST', '/images/prune', prune),
+  answers('POST', '/images/prune', prune),
   route('POST', '/images/:name/push', push),
   route('POST', '/images/:name/tag', tag),
-  route('DELETE', '/images/:name', remove),
+  answers('DELETE', '/images/:name', remove),
 ];

@@ -5,7 +5,7 @@ import { NO_SETTINGS } from '../../model/container.js';
 import { type Network, PREDEFINED_NETWORKS } from '../../model/network.js';
 import { readJson } from '../http/body.js';
 import { type Exchange, param } from '../http/exchange.js';
-import { does, sendJson, sendText } from '../http/reply.js';
+import { answers, does, sendText } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { wideJson } from '../http/wide-json.js';
 import { presentNetwork, presentNetworkInspect } from '../present/network.js';
@@ -21,7 +21,7 @@ import type { Answer } from '../schema/answer.js';
 const LIST_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'];
 const PRUNE_FILTERS = ['label', 'label!', 'until'];
 
-const list = (exchange: Exchange): void => {
+const list = (exchange: Exchange): readonly Answer<'NetworkSummary'>[] => {
   const { engine, minor } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), LIST_FILTERS);
   const dangling = readDangling(filters);
@@ -35,7 +35,7 @@ const list = (exchange: Exchange): void => {
     minor < 28
       ? presentNetworkInspect(network, engine.networks.endpoints(network))
       : { ...presentNetwork(network), Containers: minor < 52 ? {} : undefined };
-  sendJson<readonly Answer<'NetworkSummary'>[]>(exchange, 200, networks.map(present));
+  return networks.map(present);
 };
 
 const readDangling = (filters: Filters): boolean | undefined => {
@@ -91,10 +91,10 @@ const inspect = (exchange: Exchange): void => {
   );
 };
 
-const create = async (exchange: Exchange): Promise<void> => {
+const create = async (exchange: Exchange): Promise<Answer<'NetworkCreateResponse'>> => {
   const request = readNetworkCreate(await readJson(exchange), exchange.minor);
   const { id, warning } = await exchange.engine.networks.create(request);
-  sendJson<Answer<'NetworkCreateResponse'>>(exchange, 201, { Id: id, Warning: warning });
+  return { Id: id, Warning: warning };
 };
 
 const connect = async (exchange: Exchange): Promise<void> => {
@@ -114,7 +114,7 @@ const disconnect = async (exchange: Exchange): Promise<void> => {
   await exchange.engine.networks.disconnect(param(exchange, 'id'), Container, Force);
 };
 
-const prune = async (exchange: Exchange): Promise<void> => {
+const prune = async (exchange: Exchange): Promise<Answer<'NetworkPruneResponse'>> => {
   const { engine } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), PRUNE_FILTERS);
   const until = readUntil(filters);
@@ -124,23 +124,21 @@ const prune = async (exchange: Exchange): Promise<void> => {
       pruneLabels(filters, network.labels) &&
       milliseconds(network.createdAt) <= until,
   );
-  sendJson<Answer<'NetworkPruneResponse'>>(exchange, 200, {
+  return {
     NetworksDeleted: nullWhereEmpty(removed),
-  });
+  };
 };
 
 export const NETWORK_ROUTES = [
-  route('GET', '/networks', list),
-  route('GET', '/networks/', list),
+  answers('GET', '/networks', list),
+  answers('GET', '/networks/', list),
   route('GET', '/networks/:id', inspect),
-  route('POST', '/networks/create', create),
-  route('POST', '/networks/prune', prune),
-  route('POST', '/networks/:id/connect', does(connect, 200)),
-  route('POST', '/networks/:id/disconnect', does(disconnect, 200)),
+  answers('POST', '/networks/create', create, 201),
+  answers('POST', '/networks/prune', prune),
+  does('POST', '/networks/:id/connect', connect, 200),
+  does('POST', '/networks/:id/disconnect', disconnect, 200),
   // moby knows no `force` here (its client's is its own affair): it removes without the plugin that should be told.
-  route(
-    'DELETE',
-    '/networks/:id',
-    does((exchange) => exchange.engine.networks.remove(param(exchange, 'id'), flag(exchange, 'force'))),
+  does('DELETE', '/networks/:id', (exchange) =>
+    exchange.engine.networks.remove(param(exchange, 'id'), flag(exchange, 'force')),
   ),
 ];

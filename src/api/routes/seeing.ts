@@ -5,33 +5,22 @@
 import type { Dirty, Objects, PendingSteps, Topology } from '../../door/schema.js';
 import { invalid } from '../../errors.js';
 import type { Exchange } from '../http/exchange.js';
-import { sendJson } from '../http/reply.js';
-import { route } from '../http/router.js';
+import { answers } from '../http/reply.js';
 
-const objects = async (exchange: Exchange): Promise<void> => {
+const objects = async (exchange: Exchange): Promise<Objects> => {
   const { query, engine } = exchange;
   const [container, network] = [query.get('container'), query.get('network')];
   if ((container === null) === (network === null))
     throw invalid('name what to look at: ?container=NAME or ?network=NAME');
   const { seeing } = engine;
-  sendJson<Objects>(
-    exchange,
-    200,
-    container === null
-      ? await seeing.objectsOfNetwork(network ?? '')
-      : await seeing.objectsOfContainer(container),
-  );
+  return container === null
+    ? await seeing.objectsOfNetwork(network ?? '')
+    : await seeing.objectsOfContainer(container);
 };
 
 export const SEEING_ROUTES = [
-  route('GET', '/viaduct/v1/objects', objects),
-  route('GET', '/viaduct/v1/topology', (exchange) => {
-    sendJson<Topology>(exchange, 200, exchange.engine.seeing.topology());
-  }),
-  route('GET', '/viaduct/v1/plan', (exchange) => {
-    sendJson<PendingSteps>(exchange, 200, exchange.engine.seeing.plan());
-  }),
-  route('GET', '/viaduct/v1/dirty', (exchange) => {
-    sendJson<Dirty>(exchange, 200, exchange.engine.seeing.dirty());
-  }),
+  answers('GET', '/viaduct/v1/objects', objects),
+  answers<Topology>('GET', '/viaduct/v1/topology', (exchange) => exchange.engine.seeing.topology()),
+  answers<PendingSteps>('GET', '/viaduct/v1/plan', (exchange) => exchange.engine.seeing.plan()),
+  answers<Dirty>('GET', '/viaduct/v1/dirty', (exchange) => exchange.engine.seeing.dirty()),
 ];

@@ -2,7 +2,7 @@
 
 import { readHostFacts } from '../host/facts.js';
 import type { Exchange } from '../http/exchange.js';
-import { sendEmpty, sendJson } from '../http/reply.js';
+import { answers, sendEmpty } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { type DaemonFacts, presentDropped, presentInfo, presentVersion } from '../present/system.js';
 import type { Answer } from '../schema/answer.js';
@@ -37,22 +37,14 @@ const daemonFacts = (exchange: Exchange): DaemonFacts => {
 export const SYSTEM_ROUTES = [
   route('GET', '/_ping', ping),
   route('HEAD', '/_ping', ping),
-  route('GET', '/version', (exchange) => {
-    sendJson<Answer<'SystemVersion'>>(
-      exchange,
-      200,
-      presentVersion(readHostFacts(), daemonFacts(exchange), process.versions.node),
-    );
-  }),
-  route('GET', '/info', (exchange) => {
-    sendJson<Answer<'SystemInfo'>>(
-      exchange,
-      200,
-      presentInfo(readHostFacts(), daemonFacts(exchange), exchange.minor),
-    );
-  }),
-  route('GET', '/viaduct/dropped', (exchange) => {
-    sendJson<ReturnType<typeof presentDropped>>(exchange, 200, presentDropped(exchange.engine.dropped()));
-  }),
+  answers<Answer<'SystemVersion'>>('GET', '/version', (exchange) =>
+    presentVersion(readHostFacts(), daemonFacts(exchange), process.versions.node),
+  ),
+  answers<Answer<'SystemInfo'>>('GET', '/info', (exchange) =>
+    presentInfo(readHostFacts(), daemonFacts(exchange), exchange.minor),
+  ),
+  answers<ReturnType<typeof presentDropped>>('GET', '/viaduct/dropped', (exchange) =>
+    presentDropped(exchange.engine.dropped()),
+  ),
   route('OPTIONS', '/:any', (exchange) => sendEmpty(exchange, 200)),
 ];

@@ -4,7 +4,7 @@ import { unavailable } from '../../errors.js';
 import { fields } from '../../go-fields.js';
 import { readJson } from '../http/body.js';
 import { type Exchange, nameIn } from '../http/exchange.js';
-import { does, sendJson } from '../http/reply.js';
+import { answers, does } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { presentVolume } from '../present/volume.js';
 import { decode, string, stringMap } from '../read/decode.js';
@@ -19,7 +19,7 @@ const createSchema = fields({
   Labels: stringMap.default({}),
 });
 
-const list = (exchange: Exchange): void => {
+const list = (exchange: Exchange): Answer<'VolumeListResponse'> => {
   const { volumes } = exchange.engine;
   const filters = parseFilters(text(exchange, 'filters'), ['dangling', 'driver', 'label', 'name']);
   const dangling = filters.boolean('dangling');
@@ -32,13 +32,13 @@ const list = (exchange: Exchange): void => {
         filters.labels('label', volume.labels) &&
         (dangling === undefined || (volumes.usedBy(volume.name).length === 0) === dangling),
     );
-  sendJson<Answer<'VolumeListResponse'>>(exchange, 200, {
+  return {
     Volumes: selected.map((volume) => presentVolume(volume)),
     Warnings: null,
-  });
+  };
 };
 
-const create = async (exchange: Exchange): Promise<void> => {
+const create = async (exchange: Exchange): Promise<Answer<'Volume'>> => {
   const sent = decode(createSchema, (await readJson(exchange)) ?? {});
   const volume = exchange.engine.volumes.create({
     name: sent.Name,
@@ -46,10 +46,10 @@ const create = async (exchange: Exchange): Promise<void> => {
     options: sent.DriverOpts,
     labels: sent.Labels,
   });
-  sendJson<Answer<'Volume'>>(exchange, 201, presentVolume(volume));
+  return presentVolume(volume);
 };
 
-const prune = async (exchange: Exchange): Promise<void> => {
+const prune = async (exchange: Exchange): Promise<Answer<'VolumePruneResponse'>> => {
   const { volumes } = exchange.engine;
   const filters = parseFilters(text(exchange, 'filters'), ['all', 'label', 'label!']);
   // Until 1.41 every unused volume went, since then only those without a name of their own.
@@ -62,22 +62,20 @@ const prune = async (exchange: Exchange): Promise<void> => {
       volumes.usedBy(volume.name).length === 0 &&
       pruneLabels(filters, volume.labels),
   );
-  sendJson<Answer<'VolumePruneResponse'>>(exchange, 200, { VolumesDeleted: deleted, SpaceReclaimed: bytes });
+  return { VolumesDeleted: deleted, SpaceReclaimed: bytes };
 };
 
 export const VOLUME_ROUTES = [
-  route('GET', '/volumes', list),
-  route('POST', '/volumes/create', create),
-  route('POST', '/volumes/prune', prune),
-  route('GET', '/volumes/:name', (exchange) => {
-    sendJson<Answer<'Volume'>>(exchange, 200, presentVolume(exchange.engine.volumes.get(nameIn(exchange))));
-  }),
+  answers('GET', '/volumes', list),
+  answers('POST', '/volumes/create', create, 201),
+  answers('POST', '/volumes/prune', prune),
+  answers<Answer<'Volume'>>('GET', '/volumes/:name', (exchange) =>
+    presentVolume(exchange.engine.volumes.get(nameIn(exchange))),
+  ),
   route('PUT', '/volumes/:name', () => {
     throw unavailable('volume update only valid for cluster volumes, but swarm is unavailable');
   }),
-  route(
-    'DELETE',
-    '/volumes/:name',
-    does((exchange) => exchange.engine.volumes.remove(nameIn(exchange), flag(exchange, 'force'))),
+  does('DELETE', '/volumes/:name', (exchange) =>
+    exchange.engine.volumes.remove(nameIn(exchange), flag(exchange, 'force')),
   ),
 ];

@@ -1,4 +1,5 @@
 /** Options of a bridge network (`com.docker.network.bridge.*` and the general ones), read, checked and defaulted. Pure. */
+
 import { defined } from '../../defined.js';
 import { invalid } from '../../errors.js';
 import type { GatewayMode } from '../../firewall/contract.js';
@@ -6,6 +7,7 @@ import { shown } from '../../model/address.js';
 import { shortId } from '../../model/ids.js';
 import type { Family, Network } from '../../model/network.js';
 import type { HostView, NetworkOptions } from '../contract.js';
+import type { HostEnd } from '../host-end.js';
 import {
   addressOption,
   booleanOption,
@@ -36,17 +38,13 @@ const DEFAULT_MTU = 1500;
 const GATEWAY_MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
 
 /** What the options say by themselves; absent: the option was not given. */
-export interface BridgeOptions {
+export interface BridgeOptions extends Pick<HostEnd, 'inhibitIpv4' | 'modes' | 'snat' | 'trusted'> {
   readonly name?: string;
   /** bytes; 0: the default */
   readonly mtu: number;
   readonly masquerade?: boolean;
   readonly icc?: boolean;
-  readonly inhibitIpv4: boolean;
   readonly defaultBridge: boolean;
-  readonly modes: Readonly<Record<Family, GatewayMode>>;
-  readonly snat: Readonly<Partial<Record<Family, string>>>;
-  readonly trusted: readonly string[];
 }
 
 /** The options with the host's defaults and the network's identity put in. */

@@ -86,7 +86,7 @@ export const endpointIdFor = (fresh: Fresh, network: Network): EndpointId =>
 export const designEndpoint = (
   view: Pick<View, 'model' | 'drivers'>,
   fresh: Fresh,
-  { sandbox, container }: { readonly sandbox: Sandbox; readonly container: Container },
+  { sandbox, container }: Pick<EndpointDesign, 'sandbox' | 'container'>,
   network: Network,
   settings: EndpointSettings,
   before: readonly Endpoint[],

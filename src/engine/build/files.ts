@@ -7,6 +7,7 @@ import { hasWildcards, matches, pathPattern } from '../../builder/glob.js';
 import type { CopyRequest, Instruction } from '../../builder/instructions.js';
 import { refuseForeign } from '../../builder/instructions.js';
 import { invalid, messageOf, ViaductError } from '../../errors.js';
+import type { Owner } from '../../files/contract.js';
 import { extractTar } from '../../files/extract.js';
 import { createPace } from '../../files/pace.js';
 import {
@@ -15,7 +16,6 @@ import {
   isArchive,
   kindAt,
   makeDirectories,
-  type Owner,
   type Place,
   pathsBelow,
   readAt,

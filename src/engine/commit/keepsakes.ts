@@ -4,6 +4,7 @@
  * addresses, ports, networks. Written a moment after the database, from the very texts that lie there: the record of ten
  * thousand ports is made into JSON once.
  */
+import { attempt } from '../../errors.js';
 import type { Container } from '../../model/container.js';
 import type { Runtime } from '../../runtime/contract.js';
 import { FLUSH_MS, type Store, type StoredChange } from '../../store/store.js';
@@ -59,14 +60,11 @@ export const sealed = (
 };
 
 /** Undefined where it is not what `sealed` made for the container. */
-export const unsealed = (id: string, text: string | undefined): readonly Change[] | undefined => {
-  try {
+export const unsealed = (id: string, text: string | undefined): readonly Change[] | undefined =>
+  attempt(() => {
     if (text === undefined) return undefined;
     return (JSON.parse(opened(id, text)) as readonly StoredChange[]).filter(isKnown); // `sealed` wrote it
-  } catch {
-    return undefined;
-  }
-};
+  });
 
 export interface Keepsakes {
   /** The store, whose commits are followed from now on. */

@@ -4,8 +4,8 @@
  */
 import { isOwnIpam } from '../../ipam/own.js';
 import { reservedBy } from '../../ipam/space.js';
-import type { TakenAddress, Takes } from '../../ipam/taken.js';
-import type { Claim } from '../../model/claim.js';
+import type { Takes } from '../../ipam/taken.js';
+import type { Claim, TakenAddress } from '../../model/claim.js';
 import type { Container } from '../../model/container.js';
 import { addressesOf, type Endpoint, type Sandbox } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';

@@ -2,8 +2,8 @@
  * How each kind that the kernel keeps of a namespace is made, changed, deleted and looked at. The table is a mapped type
  * over the kinds: a kind without a row does not compile.
  */
-import { EEXIST } from '../../errno.js';
-import { conflict, invalid, KernelError } from '../../errors.js';
+import { asKernelError, EEXIST } from '../../errno.js';
+import { conflict, invalid, messageOf } from '../../errors.js';
 import type {
   ForeignObject,
   KindOf,
@@ -12,7 +12,6 @@ import type {
   RouteObject,
   SysctlObject,
 } from '../../plan/objects.js';
-import { SystemError } from '../ffi.js';
 import { createLink, deleteLink, type LinkContext, linkPresent, replaceLink } from '../links/index.js';
 import { addressPresent, fdbPresent, isTakenDown, neighbourPresent, routePresent } from '../look.js';
 import { createNamespace, isNamespace, removeNamespace } from '../netns.js';
@@ -56,16 +55,6 @@ type Kind = KindOf<'netlink'>;
 export type NetlinkObject = ObjectOf<Kind>;
 /** What is on a link. */
 export type OnLink = ObjectOf<'address' | 'route' | 'neighbour' | 'fdb'>;
-
-/** A SystemError of a call as KernelError, named after what was tried. */
-const asKernelError = (operation: string, work: () => void): void => {
-  try {
-    work();
-  } catch (cause) {
-    if (cause instanceof SystemError) throw new KernelError(cause.errno, operation, cause.message, { cause });
-    throw cause;
-  }
-};
 
 /** `net/ipv4/conf/eth0/arp_notify`: the link it is of; empty for one of the namespace. */
 const linkOfSysctl = (path: string): string => path.split('/').at(-2) ?? '';
@@ -127,11 +116,11 @@ const ROWS: {
 } = {
   netns: {
     by: 'call',
-    create: (o) => asKernelError(`netns create ${o.path}`, () => createNamespace(o.path)),
+    create: (o) => asKernelError(`netns create ${o.path}`, () => createNamespace(o.path), messageOf),
     replace: () => {},
     delete: (o, { session }) => {
       session.leave(o.path);
-      asKernelError(`netns delete ${o.path}`, () => removeNamespace(o.path));
+      asKernelError(`netns delete ${o.path}`, () => removeNamespace(o.path), messageOf);
     },
     present: (_, o) => isNamespace(o.path),
   },

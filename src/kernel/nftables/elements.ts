@@ -3,12 +3,14 @@
  * template with its values put in: 10,000 of them are encoded in some 10 ms. Invariant: what is dumped from what was
  * added has the same texts, given canonical ones.
  */
+
 import { internal } from '../../errors.js';
 import type { SetDeclaration, SetElement } from '../../firewall/language.js';
 import { setOf, TABLE } from '../../firewall/ruleset.js';
 import { groupBy } from '../../plan/group.js';
 import type { ElementObject } from '../../plan/objects.js';
 import { attrStr, listAttributes, nested } from '../netlink.js';
+import type { ElementChange } from '../nftables.contract.js';
 import * as n from './constants.js';
 import { valueData, verdictData, verdictText } from './data.js';
 import { type Layout, layoutOf } from './layout.js';
@@ -152,9 +154,7 @@ const listMessage = (
     ...(encoded.length > 0 ? [nested(n.NFTA_SET_ELEM_LIST.ELEMENTS, encoded)] : []),
   );
 
-type ElementOp = 'add' | 'delete';
-interface Change {
-  readonly op: ElementOp;
+interface Change extends Pick<ElementChange, 'op'> {
   readonly element: SetElement;
 }
 

@@ -18,10 +18,10 @@ import {
 } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { unavailable } from '../../errors.js';
+import { attempt, unavailable } from '../../errors.js';
 import * as ffi from '../ffi.js';
 import { NETLINK, NetlinkSocket } from '../netlink.js';
-import { identify, SIGKILL, signal } from '../processes.js';
+import { everybody, identify, SIGKILL, signal } from '../processes.js';
 
 const NAME = 'viaduct-keeper';
 const SHELL = '/bin/sh';
@@ -41,14 +41,6 @@ export interface KeeperParts {
   readonly home: string;
   readonly warn: (message: string) => void;
 }
-
-const attempt = <T>(work: () => T): T | undefined => {
-  try {
-    return work();
-  } catch {
-    return undefined; // it has ended, or never was
-  }
-};
 
 const argumentsOf = (pid: number): readonly string[] =>
   attempt(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')) ?? [];
@@ -73,11 +65,7 @@ const inodeOf = (port: number): string | undefined => {
 const holds = (pid: number, inode: string): boolean =>
   attempt(() => readlinkSync(`/proc/${pid}/fd/${SOCKET}`)) === `socket:[${inode}]`;
 
-const keepers = (): readonly number[] =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => homeOf(pid) !== undefined);
+const keepers = (): readonly number[] => everybody().filter((pid) => homeOf(pid) !== undefined);
 
 /** A child of ours is reaped; whoever else's it was reaps it himself. */
 const reap = (pid: number): void => void attempt(() => ffi.waitpid(pid));

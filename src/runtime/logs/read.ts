@@ -1,5 +1,7 @@
 /** A container's log as lines: from the beginning or the last N, between two times, and on while the container runs. */
+
 import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
+import { attempt } from '../../errors.js';
 import { createPace } from '../../files/pace.js';
 import type { LogLine, LogRequest } from '../contract.js';
 import { joiner, parseEntry } from './entry.js';
@@ -53,21 +55,10 @@ const alarm = (path: string, liveness: Liveness) => {
   };
 };
 
-const openLog = (path: string): number => {
-  try {
-    return openSync(path, 'r');
-  } catch {
-    return -1;
-  }
-};
+const openLog = (path: string): number => attempt(() => openSync(path, 'r')) ?? -1;
 
-const isSameFile = (fd: number, path: string): boolean => {
-  try {
-    return fstatSync(fd).ino === statSync(path).ino;
-  } catch {
-    return true;
-  }
-};
+const isSameFile = (fd: number, path: string): boolean =>
+  attempt(() => fstatSync(fd).ino === statSync(path).ino) ?? true;
 
 const WHOLE: TailStart = { start: 0, after: -1 };
 

@@ -82,12 +82,17 @@ export const createExecCommands = (parts: Executing): ExecCommands => {
     }
   };
 
+  const runningContainer = (reference: string): Container => {
+    const container = parts.model.getContainer(reference);
+    if (container.state.status === 'paused')
+      throw conflict(`container ${container.id} is paused, unpause the container before exec`);
+    if (!isRunning(container)) throw conflict(`container ${container.id} is not running`);
+    return container;
+  };
+
   return {
     create(reference, request) {
-      const container = parts.model.getContainer(reference);
-      if (container.state.status === 'paused')
-        throw conflict(`container ${container.id} is paused, unpause the container before exec`);
-      if (!isRunning(container)) throw conflict(`container ${container.id} is not running`);
+      const container = runningContainer(reference);
       if (request.command.length === 0) throw invalid('No exec command specified');
       const id = randomBytes(32).toString('hex');
       const full = { ...request, containerId: container.id };
@@ -107,12 +112,9 @@ export const createExecCommands = (parts: Executing): ExecCommands => {
     },
     start(id, options) {
       const e = entry(id);
-      const container = parts.model.getContainer(e.containerId);
       if (e.running) throw conflict(`exec ${id} is already running`);
       if (e.exitCode !== null) throw conflict(`exec ${id} has already run`);
-      if (!isRunning(container)) throw conflict(`container ${container.id} is not running`);
-      if (container.state.status === 'paused')
-        throw conflict(`container ${container.id} is paused, unpause the container before exec`);
+      const container = runningContainer(e.containerId);
       e.running = true;
       return { running: run(e, container, options) };
     },

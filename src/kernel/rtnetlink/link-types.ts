@@ -93,21 +93,19 @@ export const createVeth = (o: VethLink, masterIndex: number, peerNs: number): Bu
     ),
   );
 
+/** Changes what is a type's own, of a link that is there. */
+const changed = (name: string, ...info: readonly Buffer[]): Buffer =>
+  message(RTM.NEWLINK, NLM_F.ACK, linkHeader(), attrStr(IFLA.IFNAME, name), nested(IFLA.LINKINFO, ...info));
+
 /** Hairpin and isolation of a bridge's port; only an existing port takes them, so they are a message of their own. */
 export const setBridgePort = (name: string, port: { hairpin: boolean; isolated: boolean }): Buffer =>
-  message(
-    RTM.NEWLINK,
-    NLM_F.ACK,
-    linkHeader(),
-    attrStr(IFLA.IFNAME, name),
+  changed(
+    name,
+    attrStr(IFLA_INFO.SLAVE_KIND, 'bridge'),
     nested(
-      IFLA.LINKINFO,
-      attrStr(IFLA_INFO.SLAVE_KIND, 'bridge'),
-      nested(
-        IFLA_INFO.SLAVE_DATA,
-        attrU8(IFLA_BRPORT.MODE, port.hairpin ? 1 : 0),
-        attrU8(IFLA_BRPORT.ISOLATED, port.isolated ? 1 : 0),
-      ),
+      IFLA_INFO.SLAVE_DATA,
+      attrU8(IFLA_BRPORT.MODE, port.hairpin ? 1 : 0),
+      attrU8(IFLA_BRPORT.ISOLATED, port.isolated ? 1 : 0),
     ),
   );
 
@@ -145,13 +143,7 @@ export const createStacked = (o: MacvlanLink | IpvlanLink, parent: number, ns: n
   made(o, [data(o)], { parent, ns });
 /** Mode (and flag) of a link that is there. */
 export const setStackedMode = (o: MacvlanLink | IpvlanLink): Buffer =>
-  message(
-    RTM.NEWLINK,
-    NLM_F.ACK,
-    linkHeader(),
-    attrStr(IFLA.IFNAME, o.name),
-    nested(IFLA.LINKINFO, attrStr(IFLA_INFO.KIND, o.type), data(o)),
-  );
+  changed(o.name, attrStr(IFLA_INFO.KIND, o.type), data(o));
 export const createVlan = (o: VlanLink, parent: number): Buffer =>
   made(o, [nested(IFLA_INFO.DATA, attrU16(IFLA_VLAN_ID, o.vlan))], { parent });
 export const createDummy = (o: DummyLink): Buffer => made(o, []);

@@ -24,40 +24,34 @@ const header = ({ family, index = 0, state = 0, flags = 0 }: NeighbourHeader): B
 const CREATE = NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL;
 const REPLACE = NLM_F.ACK | NLM_F.CREATE | NLM_F.REPLACE;
 
-const neighbour = (type: number, flags: number, o: NeighbourObject, index: number): Buffer => {
-  const bytes = addressOf(o.address);
+type Entry = Pick<NeighbourObject, 'address'> & Partial<Pick<NeighbourObject, 'mac'>>;
+const neighbour = (
+  type: number,
+  flags: number,
+  { address, mac }: Entry,
+  index: number,
+  state = 0,
+): Buffer => {
+  const bytes = addressOf(address);
   return message(
     type,
     flags,
-    header({ family: familyOf(bytes), index, state: NUD.PERMANENT }),
+    header({ family: familyOf(bytes), index, state }),
     attr(NDA.DST, bytes),
-    attr(NDA.LLADDR, macOf(o.mac)),
+    ...(mac === undefined ? [] : [attr(NDA.LLADDR, macOf(mac))]),
   );
 };
 export const createNeighbour = (o: NeighbourObject, index: number): Buffer =>
-  neighbour(RTM.NEWNEIGH, CREATE, o, index);
+  neighbour(RTM.NEWNEIGH, CREATE, o, index, NUD.PERMANENT);
 export const replaceNeighbour = (o: NeighbourObject, index: number): Buffer =>
-  neighbour(RTM.NEWNEIGH, REPLACE, o, index);
-export const deleteNeighbour = (o: NeighbourObject, index: number): Buffer => {
-  const bytes = addressOf(o.address);
-  return message(RTM.DELNEIGH, NLM_F.ACK, header({ family: familyOf(bytes), index }), attr(NDA.DST, bytes));
-};
-
+  neighbour(RTM.NEWNEIGH, REPLACE, o, index, NUD.PERMANENT);
+export const deleteNeighbour = ({ address }: NeighbourObject, index: number): Buffer =>
+  neighbour(RTM.DELNEIGH, NLM_F.ACK, { address }, index);
 /** A learned entry takes the new MAC and is confirmed at its next use; ENOENT where none is known. */
-export const refreshNeighbour = (address: string, mac: string, index: number): Buffer => {
-  const bytes = addressOf(address);
-  return message(
-    RTM.NEWNEIGH,
-    NLM_F.ACK | NLM_F.REPLACE,
-    header({ family: familyOf(bytes), index, state: NUD.STALE }),
-    attr(NDA.DST, bytes),
-    attr(NDA.LLADDR, macOf(mac)),
-  );
-};
-export const getNeighbour = (address: string, index: number): Buffer => {
-  const bytes = addressOf(address);
-  return message(RTM.GETNEIGH, NLM_F.ACK, header({ family: familyOf(bytes), index }), attr(NDA.DST, bytes));
-};
+export const refreshNeighbour = (address: string, mac: string, index: number): Buffer =>
+  neighbour(RTM.NEWNEIGH, NLM_F.ACK | NLM_F.REPLACE, { address, mac }, index, NUD.STALE);
+export const getNeighbour = (address: string, index: number): Buffer =>
+  neighbour(RTM.GETNEIGH, NLM_F.ACK, { address }, index);
 
 /** With a destination it belongs to the VXLAN device itself, without one to the bridge that the link is a port of. */
 const fdb = (type: number, flags: number, o: FdbObject, index: number): Buffer =>

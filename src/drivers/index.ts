@@ -8,7 +8,7 @@ import type { Driver } from './contract.js';
 import { ipvlan } from './ipvlan.js';
 import { macvlan } from './macvlan.js';
 import { ovs } from './ovs/index.js';
-import { remote } from './plugin.js';
+import { plugin } from './plugin.js';
 import { host, nullDriver } from './single.js';
 
 export const DRIVERS: ReadonlyMap<string, Driver> = new Map(
@@ -17,7 +17,7 @@ export const DRIVERS: ReadonlyMap<string, Driver> = new Map(
 
 /** A network's driver; what is not built in is a plugin's. */
 export const driverOf = ({ driver }: Pick<Network, 'driver'>, drivers: ReadonlyMap<string, Driver>): Driver =>
-  drivers.get(driver) ?? remote;
+  drivers.get(driver) ?? plugin;
 
 /** Of every network whose driver is not built in. */
-export { remote };
+export { plugin };

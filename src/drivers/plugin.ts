@@ -57,16 +57,16 @@ const staticRoutes = (
       ...defined({ via }),
     }));
 
-export const remote: Driver = {
-  name: 'remote',
+export const plugin: Driver = {
+  name: 'plugin',
   scope: 'local',
   capabilities: { interfaces: true, hostEnd: false, mac: true, ports: false, addresses: true },
   gateways: () => ({ ipv4: true, ipv6: true }),
   validate() {}, // the plugin judges
-  needsGateway: ({ remote: answered }) => answered?.disableGateway !== true,
+  needsGateway: ({ plugin: answered }) => answered?.disableGateway !== true,
   network: () => [],
   endpoint(view) {
-    const { remote: answered } = view.endpoint;
+    const { plugin: answered } = view.endpoint;
     if (answered?.source === undefined) return [];
     return [
       link(view, answered.source),

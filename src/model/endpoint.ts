@@ -38,8 +38,8 @@ export interface Endpoint {
   readonly linkedTo: readonly LinkedPort[];
   /** the third-party IPAM driver's pools that its addresses are from; a replay may give a pool another name */
   readonly poolIds?: { readonly ipv4?: string; readonly ipv6?: string };
-  /** present where the network's driver is a plugin */
-  readonly remote?: PluginEndpoint;
+  /** what the plugin answered; present where the network's driver is one */
+  readonly plugin?: PluginEndpoint;
   /** made by us because no other endpoint of the sandbox leads out (docker_gwbridge); not among `Container.endpointIds` */
   readonly gateway?: true;
 }

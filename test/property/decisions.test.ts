@@ -88,8 +88,8 @@ const connect =
     const container = connectedTo(view, network, view.model.getContainer(nth(n)), settings);
     const designed = designAttachment(view, fresh, container, network, settings);
     const answered = kind === 'plugin' && designed && allocateOwn(view, designed);
-    const remote = { routes: [], external: false };
-    return decideAttachment(view, fresh, container, designed, answered ? { ...answered, remote } : undefined);
+    const plugin = { routes: [], external: false };
+    return decideAttachment(view, fresh, container, designed, answered ? { ...answered, plugin } : undefined);
   };
 
 const COMMANDS: readonly [weight: number, fc.Arbitrary<Command>][] = (() => {

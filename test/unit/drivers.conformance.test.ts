@@ -1,7 +1,7 @@
 /** What every driver keeps, whatever it makes. A new driver in `DRIVERS` is tested by being there. */
 import { describe, expect, it } from 'vitest';
 import type { Driver, EndpointView } from '../../src/drivers/contract.js';
-import { DRIVERS, remote } from '../../src/drivers/index.js';
+import { DRIVERS, plugin } from '../../src/drivers/index.js';
 import type { Network } from '../../src/model/network.js';
 import { build, diff } from '../../src/plan/diff.js';
 import { inverse } from '../../src/plan/inverse.js';
@@ -19,7 +19,7 @@ const OPTIONS: Readonly<Record<string, readonly Readonly<Record<string, string>>
 };
 
 /** What a plugin answered, for the driver of all plugins' networks. */
-const REMOTE = {
+const ANSWER = {
   source: 'tap0',
   gateway4: '172.18.0.1',
   gateway6: 'fd00:1::1',
@@ -42,7 +42,7 @@ const views = (of: Driver): EndpointView[] => {
   ];
   const answered = {
     ...(capabilities.hostEnd ? {} : { hostIfname: '' }),
-    ...(of === remote ? { remote: REMOTE } : {}),
+    ...(of === plugin ? { plugin: ANSWER } : {}),
   };
   const endpoint = capabilities.interfaces
     ? anEndpoint({ bindings, ipv6: 'fd00:1::2/64', ...answered })
@@ -62,7 +62,7 @@ const views = (of: Driver): EndpointView[] => {
 const sandboxSlice = ({ sandbox }: EndpointView): KernelObject[] =>
   sandbox.netns === '' ? [] : [{ kind: 'netns', path: sandbox.netns }];
 
-describe.each([...DRIVERS.values(), remote])('driver $name', (driver) => {
+describe.each([...DRIVERS.values(), plugin])('driver $name', (driver) => {
   const cases = views(driver);
   const shared = ({ network, host }: EndpointView): readonly KernelObject[] =>
     driver.shared?.([network], host) ?? [];

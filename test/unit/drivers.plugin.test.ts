@@ -1,6 +1,6 @@
 /** The driver of plugins' networks: what a plugin answered, as kernel objects. */
 import { describe, expect, it } from 'vitest';
-import { remote } from '../../src/drivers/index.js';
+import { plugin } from '../../src/drivers/index.js';
 import { gateways } from '../../src/engine/attach/gateways.js';
 import type { PluginEndpoint } from '../../src/model/endpoint.js';
 import { build } from '../../src/plan/diff.js';
@@ -14,16 +14,16 @@ const answered = (more: Partial<PluginEndpoint> = {}): PluginEndpoint => ({
   ...more,
 });
 const endpointOf = (answer: PluginEndpoint, more = {}) =>
-  anEndpoint({ hostIfname: '', remote: answer, ...more });
+  anEndpoint({ hostIfname: '', plugin: answer, ...more });
 const plan = (answer: PluginEndpoint, more = {}): string =>
-  print(build(remote.endpoint(aView({ endpoint: endpointOf(answer, more) }))));
+  print(build(plugin.endpoint(aView({ endpoint: endpointOf(answer, more) }))));
 const routes = (answer: PluginEndpoint, more = {}): readonly string[] =>
   plan(answer, more)
     .split('\n')
     .filter((line) => line.includes('route add'))
     .map((line) => line.replace(/.*route add /, ''));
 
-describe('the remote driver', () => {
+describe('the driver of plugins', () => {
   it('D9 moves the plugin’s link, gives it the MAC and addresses, and raises it before its routes', () => {
     expect(plan(answered({ gateway4: '172.18.0.1' }))).toMatch(
       /link add eth0 moved from tap0 address 02:42:ac:12:00:02.*\n(.*sysctl.*\n)*.*address add 172.18.0.2\/16 dev eth0\n.*link set eth0 up\n.*route add default via 172.18.0.1 dev eth0\n$/,
@@ -48,12 +48,12 @@ describe('the remote driver', () => {
     const apart = ['10.0.0.0/8 via 172.18.0.9 dev eth0', '192.0.2.0/24 dev eth0'];
     expect(routes(answer)).toEqual(['default via 172.18.0.7 dev eth0', ...apart]);
     const view = aView({ endpoint: endpointOf(answer), sandbox: aSandbox({ gateway4: null }) });
-    expect(print(build(remote.endpoint(view)))).not.toContain('default');
+    expect(print(build(plugin.endpoint(view)))).not.toContain('default');
   });
   it('D9 leads out only where the plugin named a gateway, and never from an internal network', () => {
     const chosen = (answer: PluginEndpoint, internal = false) => {
       const endpoint = endpointOf(answer, { ipv6: 'fd00:1::2/64' });
-      const member = { endpoint, network: aNetwork({ internal, ipv6: true }), driver: remote };
+      const member = { endpoint, network: aNetwork({ internal, ipv6: true }), driver: plugin };
       const { gateway4, gateway6 } = gateways([member]);
       return [gateway4 !== null, gateway6 !== null];
     };

@@ -1,13 +1,13 @@
 /** When a sandbox gets a gateway endpoint, and that it is then the way out. */
 import { describe, expect, it } from 'vitest';
 import type { Driver } from '../../src/drivers/contract.js';
-import { DRIVERS, remote } from '../../src/drivers/index.js';
+import { DRIVERS, plugin as pluginDriver } from '../../src/drivers/index.js';
 import { gateways, type Member, needsGateway } from '../../src/engine/attach/gateways.js';
 import type { Endpoint, PluginEndpoint } from '../../src/model/endpoint.js';
 import type { Network } from '../../src/model/network.js';
 import { aNetwork, anEndpoint } from '../support/views.js';
 
-const builtIn = (name: string): Driver => DRIVERS.get(name) ?? remote;
+const builtIn = (name: string): Driver => DRIVERS.get(name) ?? pluginDriver;
 
 const member = (
   driver: Driver,
@@ -18,9 +18,9 @@ const member = (
   endpoint: anEndpoint(changes.endpoint),
 });
 const plugin = (more: Partial<PluginEndpoint> = {}, network: Partial<Omit<Network, 'id'>> = {}): Member =>
-  member(remote, {
+  member(pluginDriver, {
     network: { driver: 'fake', ...network },
-    endpoint: { ipv6: 'fd00:1::2/64', remote: { source: 'tap0', routes: [], external: false, ...more } },
+    endpoint: { ipv6: 'fd00:1::2/64', plugin: { source: 'tap0', routes: [], external: false, ...more } },
   });
 const bridge = (network: Partial<Omit<Network, 'id'>> = {}): Member => member(builtIn('bridge'), { network });
 const gateway: Member = {

@@ -1,10 +1,11 @@
 /** Tables are rows: what the commit does with a record follows from its row alone, also of a table that a test makes up. */
+
 import { expect, it } from 'vitest';
 import { DRIVERS } from '../../src/drivers/index.js';
 import { allSlices, createDerive } from '../../src/engine/commit/derive.js';
 import { Model } from '../../src/engine/commit/model.js';
 import { Table } from '../../src/engine/commit/table.js';
-import { type Change, isKnown, type Rows, row, TABLES } from '../../src/engine/commit/tables.js';
+import { type Change, isKnown, knownOf, type Rows, row, TABLES } from '../../src/engine/commit/tables.js';
 import { distinctSlices, HOST_SLICE } from '../../src/plan/objects.js';
 import { commitInMemory } from '../support/commit.js';
 import { aNetwork, anEndpoint, HOST } from '../support/views.js';
@@ -43,6 +44,12 @@ it('records of a table that this version does not know are nobody’s', () => {
   expect(isKnown({ table: 'network', id: 'n', value: null })).toBe(true);
   for (const table of ['peer', 'toString', 'setting'])
     expect(isKnown({ table, id: 'x', value: {} })).toBe(false);
+});
+
+it('what an earlier version called otherwise is read by today’s name', () => {
+  const [change] = knownOf([{ table: 'endpoint', id: 'e', value: { id: 'e', remote: { external: true } } }]);
+  expect(change?.value).toEqual({ id: 'e', plugin: { external: true } });
+  expect(knownOf([{ table: 'endpoint', id: 'e', value: null }])[0]?.value).toBeNull();
 });
 
 it('an index follows its records, and a changed one keeps its place', () => {

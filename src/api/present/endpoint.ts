@@ -36,8 +36,8 @@ const presentAddresses = (attachment: Attachment): Omit<Answer<'EndpointSettings
   // An internal network leads nowhere: Docker shows no gateway for it.
   // A plugin names the gateway with each endpoint.
   const known = (family: 4 | 6, address: string): string | undefined =>
-    endpoint?.remote
-      ? endpoint.remote[`gateway${family}`]
+    endpoint?.plugin
+      ? endpoint.plugin[`gateway${family}`]
       : network && poolHolding(network, address)?.gateway;
   const gateway = (family: 4 | 6, address: string): string =>
     address === '' || network === undefined || network.internal ? '' : (known(family, address) ?? '');

@@ -70,7 +70,7 @@ const pluginAddresses = async (parts: Asking, design: EndpointDesign, owe: Owe):
 };
 
 /** A gateway of a family in which the endpoint has no address is no use; on-link routes to its own subnet are there. */
-const remoteRecord = (
+const answerOf = (
   { source, gateway4, gateway6, routes, disableGateway }: Joined,
   has: Allocation,
 ): PluginEndpoint => ({
@@ -85,7 +85,7 @@ const remoteRecord = (
 });
 
 /** The driver's answers, on top of what was allocated. */
-const remotely = async (
+const askDriver = async (
   parts: Asking,
   { id, network, container, settings, sandbox }: EndpointDesign,
   given: Allocation,
@@ -110,7 +110,7 @@ const remotely = async (
   const has = { ...given, ...added };
   return {
     ...has,
-    remote: remoteRecord(joined, has),
+    plugin: answerOf(joined, has),
     ...defined({ prefix: joined.prefix }),
   };
 };
@@ -120,5 +120,5 @@ export const askPlugins = async (parts: Asking, design: EndpointDesign, owe: Owe
   const given = isOwnIpam(network.ipam.driver)
     ? { ...allocateOwn(parts, design), ...(settings.mac ? { mac: settings.mac } : {}) }
     : await pluginAddresses(parts, design, owe);
-  return parts.drivers.has(network.driver) ? given : remotely(parts, design, given, owe);
+  return parts.drivers.has(network.driver) ? given : askDriver(parts, design, given, owe);
 };

@@ -74,7 +74,7 @@ export interface Allocation extends Pick<Endpoint, 'ipv4' | 'ipv6' | 'poolIds'> 
   /** absent: the user's, or what goes with the addresses */
   readonly mac?: string;
   /** what a third-party driver answered, and what it wants the interface's name to begin with */
-  readonly remote?: PluginEndpoint;
+  readonly plugin?: PluginEndpoint;
   readonly prefix?: string;
 }
 
@@ -143,12 +143,12 @@ const interfaceOf = (
   allocation: Allocation,
 ): Pick<Endpoint, 'ifname' | 'hostIfname' | 'mac'> => {
   const { id, settings, driver } = design;
-  const { remote, prefix } = allocation;
+  const { plugin, prefix } = allocation;
   const { interfaces, mac, hostEnd } = driver.capabilities;
   if (!interfaces) return { ifname: '', hostIfname: '', mac: '' };
-  const ifname = remote && remote.source === undefined ? '' : interfaceName(design, prefix);
+  const ifname = plugin && plugin.source === undefined ? '' : interfaceName(design, prefix);
   const asked = allocation.mac ?? settings.mac;
-  if (remote) return { ifname, hostIfname: '', mac: asked };
+  if (plugin) return { ifname, hostIfname: '', mac: asked };
   return {
     ifname,
     hostIfname: hostEnd ? `veth${id.slice(0, 11)}` : '',
@@ -158,7 +158,7 @@ const interfaceOf = (
 
 export const endpointOf = (design: EndpointDesign, allocation: Allocation): Endpoint => {
   const { id, container, network, settings, sandbox, linkedTo } = design;
-  const { ipv4, ipv6, poolIds, remote } = allocation;
+  const { ipv4, ipv6, poolIds, plugin } = allocation;
   return {
     id,
     networkId: network.id,
@@ -174,6 +174,6 @@ export const endpointOf = (design: EndpointDesign, allocation: Allocation): Endp
     bindings: [],
     linkedTo,
     ...interfaceOf(design, allocation),
-    ...defined({ ipv4, ipv6, poolIds, remote }),
+    ...defined({ ipv4, ipv6, poolIds, plugin }),
   };
 };

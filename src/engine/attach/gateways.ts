@@ -22,7 +22,7 @@ export interface Gateways {
 
 const leadsOut = ({ network, driver, endpoint }: Member, family: Family): boolean => {
   if (network.internal) return false;
-  if (endpoint.remote) return leadsRemotely(endpoint.remote, family);
+  if (endpoint.plugin) return leadsByPlugin(endpoint.plugin, family);
   const families = driver.leadsOut?.(network);
   return families === undefined || (family === 4 ? families.ipv4 : families.ipv6);
 };
@@ -30,7 +30,7 @@ const leadsOut = ({ network, driver, endpoint }: Member, family: Family): boolea
 const DEFAULT: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
 /** A plugin says by each endpoint whether it leads out: by a gateway, or by a default route among its static ones. */
-const leadsRemotely = ({ gateway4, gateway6, routes }: PluginEndpoint, family: Family): boolean =>
+const leadsByPlugin = ({ gateway4, gateway6, routes }: PluginEndpoint, family: Family): boolean =>
   (family === 4 ? gateway4 : gateway6) !== undefined ||
   routes.some(({ destination }) => destination === DEFAULT[family]);
 

@@ -52,7 +52,7 @@ const attach = (parts: Attaching, made: Fresh, listing: Listing): Attachment | P
 
 /** Plugins whose endpoint has become the way out, or is it no longer, are told. */
 const announce = async (parts: Attaching, sandboxId: string | null): Promise<void> => {
-  if (sandboxId !== null && parts.model.endpointsOfSandbox(sandboxId).some((e) => e.remote !== undefined))
+  if (sandboxId !== null && parts.model.endpointsOfSandbox(sandboxId).some((e) => e.plugin !== undefined))
     await announceGateways(parts, sandboxId);
 };
 

@@ -10,7 +10,7 @@ import type { Runtime } from '../../runtime/contract.js';
 import { FLUSH_MS, type Store, type StoredChange } from '../../store/store.js';
 import { opened, seal } from '../../store/values.js';
 import type { Model } from './model.js';
-import { type Change, isKnown, put } from './tables.js';
+import { type Change, isKnown, knownOf, put } from './tables.js';
 
 /** Milliseconds after a change: the database has it. */
 const SOON = FLUSH_MS + 100;
@@ -63,7 +63,7 @@ export const sealed = (
 export const unsealed = (id: string, text: string | undefined): readonly Change[] | undefined =>
   attempt(() => {
     if (text === undefined) return undefined;
-    return (JSON.parse(opened(id, text)) as readonly StoredChange[]).filter(isKnown); // `sealed` wrote it
+    return knownOf(JSON.parse(opened(id, text)) as readonly StoredChange[]); // `sealed` wrote it
   });
 
 export interface Keepsakes {

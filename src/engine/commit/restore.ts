@@ -21,14 +21,14 @@ import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { allSlices, type Derive } from './derive.js';
 import type { Model, ReadModel } from './model.js';
-import { type Change, isKnown } from './tables.js';
+import { type Change, knownOf } from './tables.js';
 
 type Restoring = Pick<View, 'model'> &
   Pick<Writing, 'ledger' | 'log'> &
   Pick<Outside, 'runtime' | 'images' | 'kernel'>;
 
 export const loadModel = (model: Model, store: Store): void => {
-  for (const change of store.load()) if (isKnown(change)) model.change(change);
+  for (const change of knownOf(store.load())) model.change(change);
 };
 
 /** Everything the model wants, in one list. */

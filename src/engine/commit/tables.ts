@@ -165,3 +165,15 @@ export const drop = (table: Table, id: string): Change => ({ table, id, value: n
 
 /** Records of a table that only a later version knows stay in the store, and are nobody's here. */
 export const isKnown = (change: StoredChange): change is Change => Object.hasOwn(TABLES, change.table);
+
+/** What plugins answered for endpoints was called `remote` by an earlier version. */
+const asToday = (change: StoredChange): StoredChange => {
+  const { table, id, value } = change;
+  if (table !== 'endpoint' || value === null || !('remote' in value)) return change;
+  const { remote: plugin, ...rest } = value;
+  return { table, id, value: { ...rest, plugin } };
+};
+
+/** Of what was stored, also by an earlier version, those that are known, as they are today. */
+export const knownOf = (stored: Iterable<StoredChange>): readonly Change[] =>
+  [...stored].map(asToday).filter(isKnown);

@@ -15,9 +15,9 @@ type Announcing = Pick<View, 'model'> & Pick<Writing, 'ledger' | 'log'> & Pick<O
 
 const note = (parts: Announcing, { id }: Endpoint, external: boolean): void => {
   const current = parts.model.endpoints.get(id);
-  if (!current?.remote) return;
-  const remote: PluginEndpoint = { ...current.remote, external };
-  parts.ledger.commit([put('endpoint', { ...current, remote })]);
+  if (!current?.plugin) return;
+  const plugin: PluginEndpoint = { ...current.plugin, external };
+  parts.ledger.commit([put('endpoint', { ...current, plugin })]);
 };
 
 const program = async (parts: Announcing, endpoint: Endpoint, driver: string): Promise<void> => {
@@ -52,9 +52,9 @@ export const announceGateways = async (parts: Announcing, sandboxId: string): Pr
   for (const endpoint of parts.model.endpointsOfSandbox(sandboxId)) {
     const sandbox = parts.model.sandboxes.get(sandboxId);
     const network = parts.model.networks.get(endpoint.networkId);
-    if (!sandbox || !network || !endpoint.remote) continue;
+    if (!sandbox || !network || !endpoint.plugin) continue;
     const leadsOut = sandbox.gateway4 === endpoint.id || sandbox.gateway6 === endpoint.id;
-    if (leadsOut === endpoint.remote.external) continue;
+    if (leadsOut === endpoint.plugin.external) continue;
     await (leadsOut ? program : revoke)(parts, endpoint, network.driver);
   }
 };

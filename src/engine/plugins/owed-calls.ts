@@ -79,16 +79,16 @@ export const owedForEndpoint = (
   const driverCalls = view.drivers.has(driver)
     ? []
     : [
-        ...(endpoint.remote?.external ? [networkCall(driver, 'RevokeExternalConnectivity', body)] : []),
+        ...(endpoint.plugin?.external ? [networkCall(driver, 'RevokeExternalConnectivity', body)] : []),
         networkCall(driver, 'Leave', body),
         networkCall(driver, 'DeleteEndpoint', body),
       ];
   const addresses = pluginPools(network, endpoint).map(([address, poolId]) =>
     releaseAddress(ipam.driver, poolId, address),
   );
-  const { id, ifname, remote } = endpoint;
+  const { id, ifname, plugin } = endpoint;
   const netns = view.model.sandboxOf(endpoint)?.netns;
-  const link = netns && remote?.source ? { link: { netns, name: ifname, source: remote.source } } : {};
+  const link = netns && plugin?.source ? { link: { netns, name: ifname, source: plugin.source } } : {};
   return { id, networkId: network.id, of: 'endpoint', calls: [...driverCalls, ...addresses], ...link };
 };
 
@@ -105,9 +105,9 @@ export const movedLinks = (model: View['model']): readonly MovedLink[] => {
     up: true,
   });
   const wanted = [...model.endpoints.values()].flatMap((endpoint) => {
-    const { remote, ifname, mac } = endpoint;
+    const { plugin, ifname, mac } = endpoint;
     const netns = model.sandboxOf(endpoint)?.netns;
-    return netns && remote?.source ? [moved(netns, ifname, remote.source, mac)] : [];
+    return netns && plugin?.source ? [moved(netns, ifname, plugin.source, mac)] : [];
   });
   const left = [...model.owed.values()].flatMap(({ link }) =>
     link ? [moved(link.netns, link.name, link.source, '')] : [],

@@ -3,11 +3,9 @@
  * addresses of containers that run and that no record knows. In memory alone: of what a former daemon was in the middle of
  * nobody is in the middle now.
  */
-import type { NetworkId } from './ids.js';
-
 export interface TakenAddress {
-  /** the network's; empty: on whichever */
-  readonly networkId: NetworkId | '';
+  /** the network's id; empty: on whichever network */
+  readonly networkId: string;
   /** bare */
   readonly address: string;
 }

@@ -1,6 +1,6 @@
 /** Extended attributes of an inode, by its descriptor. */
 
-import { EOPNOTSUPP, EPERM, failedWith } from '../errno.js';
+import { EOPNOTSUPP, EPERM, ifThere } from '../errno.js';
 import * as call from '../kernel/file-calls.js';
 
 export type Attributes = ReadonlyMap<string, Buffer>;
@@ -21,15 +21,8 @@ export const readAttributes = (fd: number, wanted: (name: string) => boolean): A
   return found;
 };
 
-/** A file system without such attributes, or a user who may not set them: the file goes without, as in Docker. */
-const WITHOUT = [EOPNOTSUPP, EPERM];
-
+/** On a file system without such attributes, or for a user who may not set them, the file goes without, as in Docker. */
 export const writeAttributes = (fd: number, attributes: Attributes): void => {
-  for (const [name, value] of attributes) {
-    try {
-      call.setAttribute(fd, name, value);
-    } catch (error) {
-      if (!failedWith(error, ...WITHOUT)) throw error;
-    }
-  }
+  for (const [name, value] of attributes)
+    ifThere(() => call.setAttribute(fd, name, value), EOPNOTSUPP, EPERM);
 };

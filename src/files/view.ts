@@ -8,7 +8,7 @@
  */
 
 import { closeSync, constants as fs, fstatSync } from 'node:fs';
-import { EEXIST, ELOOP, ENOTDIR, EROFS, failedWith, ifThere } from '../errno.js';
+import { EEXIST, ELOOP, ENOTDIR, EROFS, ifThere } from '../errno.js';
 import * as ffi from '../kernel/ffi.js';
 import * as call from '../kernel/file-calls.js';
 import { closing } from '../kernel/file-calls.js';
@@ -108,11 +108,7 @@ const openOrMake = (view: OpenView, parent: Spot, name: string, make: boolean): 
   const found = make ? ifThere(() => openChild(view, parent, name)) : openChild(view, parent, name);
   if (found) return found;
   refuseReadOnly(view, parent);
-  try {
-    call.makeDirectory(parent.fd, name, 0o755);
-  } catch (error) {
-    if (!failedWith(error, EEXIST)) throw error;
-  }
+  ifThere(() => call.makeDirectory(parent.fd, name, 0o755), EEXIST);
   return openChild(view, parent, name);
 };
 

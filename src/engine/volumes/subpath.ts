@@ -7,7 +7,7 @@
 
 import { existsSync, fstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EINVAL, failedWith } from '../../errno.js';
+import { EINVAL, ifThere } from '../../errno.js';
 import { invalid, refused } from '../../errors.js';
 import { fromText, plainView, type Spot, withSpot, withView } from '../../files/view.js';
 import * as ffi from '../../kernel/ffi.js';
@@ -22,11 +22,7 @@ const refusal = (subpath: string, error: unknown): unknown => {
 
 /** Never recursively: were it still mounted, that would be the volume's files. */
 const removePoint = (path: string): void => {
-  try {
-    ffi.umount(path);
-  } catch (error) {
-    if (!failedWith(error, EINVAL)) throw error;
-  }
+  ifThere(() => ffi.umount(path), EINVAL);
   try {
     rmdirSync(path);
   } catch {

@@ -35,7 +35,7 @@ export const {
 export const ERESTART = 85;
 
 /** Of Node's own file calls (which have it negative), of system calls and of netlink; 0: something else failed. */
-export const errnoOf = (error: unknown): number =>
+const errnoOf = (error: unknown): number =>
   error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? Math.abs(error.errno) : 0;
 
 export const failedWith = (error: unknown, ...errnos: readonly number[]): boolean =>

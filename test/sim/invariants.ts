@@ -113,21 +113,14 @@ export const numbers = (state: ClusterState): Broken => {
   return broken;
 };
 
-/** Of a slot one task is wanted to run, two only while an update starts the new one first. */
-export const slots = (state: ClusterState, service: Service): Broken => {
+/** Of a slot one task is wanted to run; `most`: two only while an update starts the new one first. */
+export const slots = (state: ClusterState, service: Service, most: number): Broken => {
   const broken: string[] = [];
-  const startFirst =
-    service.spec.update?.order === 'start-first' || service.spec.rollback?.order === 'start-first';
-  const former = service.previous?.spec;
-  const mostWanted =
-    startFirst || former?.update?.order === 'start-first' || former?.rollback?.order === 'start-first'
-      ? 2
-      : 1;
   for (const [key, slot] of slotsOf(service, state.tasksOf(service.id))) {
     const running = wantedIn(slot).filter(
       (task) => task.desired !== 'ready' && !isAfter(state.status(task).state, 'running'),
     );
-    if (running.length > mostWanted)
+    if (running.length > most)
       broken.push(
         `${service.spec.name}: ${running.length} tasks are to run in slot ${key}: ${running.map(({ id }) => id).join(' ')}`,
       );
@@ -143,7 +136,7 @@ export const updates = (state: ClusterState, service: Service): Broken => {
   const { parallelism, failureAction, maxFailureRatio } = updating(service);
   const atWork = [...state.tasksOf(service.id).tasks.values()].filter(
     (task) =>
-      task.updating &&
+      task.updating === update.from &&
       task.spec === service.specVersion &&
       isWanted(task) &&
       isAfter('running', state.status(task).state),

@@ -13,13 +13,18 @@ const { values } = parseArgs({
   },
 });
 
+const tally = new Map<string, number>();
+
 const once = (seed: number): Broken | undefined => {
+  const world = new World(seed);
   try {
-    new World(seed).run(Number(values.steps));
+    world.run(Number(values.steps));
     return undefined;
   } catch (error) {
     if (error instanceof Broken) return error;
     throw error;
+  } finally {
+    for (const [what, times] of world.tally) tally.set(what, (tally.get(what) ?? 0) + times);
   }
 };
 
@@ -33,6 +38,7 @@ for (let seed = first; seed < first + runs; seed += 1) {
   if (values.seed !== undefined) console.log(broken.trace.join('\n'));
   console.log(broken.message);
 }
+for (const [what, times] of [...tally].sort(([a], [b]) => (a < b ? -1 : 1))) console.log(`${times}\t${what}`);
 console.log(
   failed.length === 0
     ? `${runs} runs: everything held`

@@ -64,12 +64,15 @@ export class Manager {
     this.#fence = undefined;
   }
 
-  /** With nothing of what it knew. */
-  startAgain(): void {
-    if (this.up) return;
-    this.up = true;
-    this.failed.clear();
-    this.#mirror = new Mirror(this.world.store, this.failed);
+  /** It is there again, with nothing of what it knew if it was dead, and reaches the store. */
+  heal(): void {
+    if (this.up && this.connected) return;
+    if (!this.up) {
+      this.failed.clear();
+      this.#mirror = new Mirror(this.world.store, this.failed);
+    }
+    [this.up, this.connected] = [true, true];
+    this.hear();
   }
 
   /** Something is new in the store. */
@@ -80,7 +83,7 @@ export class Manager {
   }
 
   #see(): void {
-    if (!this.up || !this.connected || this.#mirror.reached === this.world.store.revision) return;
+    if (!this.up || !this.connected) return;
     this.#mirror.catchUp();
     const holder = this.#mirror.leader;
     if (this.#fence && holder?.created !== this.#fence.createRevision) this.#fence = undefined;
@@ -96,8 +99,7 @@ export class Manager {
       this.#lease = store.grant(LEASE);
       this.#fence = undefined;
     }
-    this.#mirror.catchUp();
-    if (!this.#mirror.leader) this.#stand();
+    this.#see();
   }
 
   #stand(): void {
@@ -112,6 +114,7 @@ export class Manager {
     this.#fence = { key: LEADER, createRevision: store.revision };
     this.#mirror.catchUp();
     this.world.say(`${this.id} leads`);
+    this.world.count('a leader takes over');
     this.lookIn(0);
   }
 
@@ -136,11 +139,13 @@ export class Manager {
       this.lookIn(20);
       return;
     }
+    this.world.sameWithout(this.#mirror.state, this.#quiet);
     const { units, wake } = control(this.#mirror.state, clock.now, newId, this.#quiet);
     this.lookIn(wake - clock.now);
     const turn = this.#mirror.state.get('turn', '');
     for (const each of transactions(units, { prefix: PREFIX, leader: this.#fence, turn })) {
       const outcome = this.#send(each);
+      this.world.count(`transaction ${outcome}`);
       if (outcome === 'done') this.#wrote = this.world.store.revision;
       else {
         this.lookIn(100);

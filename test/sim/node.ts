@@ -51,10 +51,6 @@ export class FakeNode {
     this.#drop();
   }
 
-  comeBack(): void {
-    this.up = true;
-  }
-
   #drop(): void {
     this.#manager = undefined;
     this.#session = undefined;

@@ -1,6 +1,9 @@
 /** One simulated cluster: everything that happens in it comes of a seed. */
 import { control } from '../../src/cluster/control/index.js';
+import type { Quiet } from '../../src/cluster/control/quiet.js';
+import type { ClusterState } from '../../src/cluster/control/state.js';
 import type { Transaction } from '../../src/cluster/control/transactions.js';
+import type { SwarmRecords } from '../../src/model/swarm/records.js';
 import { type Clock, createClock } from './clock.js';
 import * as holds from './invariants.js';
 import { Manager } from './manager.js';
@@ -33,11 +36,15 @@ export class World {
   readonly nodes: FakeNode[] = [];
   /** nothing fails any more */
   calm = false;
+  /** what happened, and how often */
+  readonly tally = new Map<string, number>();
   /** as everything is, at once */
   readonly #truth: Mirror;
   readonly #trace: string[] = [];
   /** tasks whose node was given up while they ran: nobody can know whether they still do */
   readonly #uncertain = new Set<string>();
+  /** services that ever were to start their new tasks first */
+  readonly #startsFirst = new Set<string>();
   readonly #dirty = new Set<string>();
   #ids = 0;
   #turns = 0;
@@ -55,10 +62,20 @@ export class World {
     this.clock.in(500, () => this.#expire());
   }
 
+  /** As everything is. */
+  get view() {
+    return this.#truth.state;
+  }
+
   readonly newId = (): string => {
     this.#ids += 1;
     return `i${this.#ids}`;
   };
+
+  /** That this happened, once more: a simulation in which nothing happens shows nothing. */
+  count(what: string): void {
+    this.tally.set(what, (this.tally.get(what) ?? 0) + 1);
+  }
 
   say(text: string): void {
     this.#trace.push(`${this.clock.now - START} ${text}`);
@@ -73,6 +90,21 @@ export class World {
     const node = new FakeNode(this, `n${this.nodes.length + 1}`);
     joinNode(this, node.id);
     this.nodes.push(node);
+  }
+
+  /** Now and then: what a pass remembers of earlier ones makes no difference to what it decides. */
+  sameWithout(state: ClusterState, quiet: Quiet): void {
+    if (!this.random.chance(0.05)) return;
+    const decide = (memory: Quiet | undefined): string => {
+      let ids = 0;
+      const newId = (): string => {
+        ids += 1;
+        return `x${ids}`;
+      };
+      const pass = control(state, this.clock.now, newId, memory);
+      return JSON.stringify(pass);
+    };
+    if (decide(undefined) !== decide(quiet)) this.#fail(['a pass that remembers decides otherwise']);
   }
 
   #expire(): void {
@@ -107,11 +139,29 @@ export class World {
       this.#dirty.add(known.kind);
       this.#fail(holds.transitions({ ...known, after, byLeader: this.#leaderWrites }));
       this.#note(known.kind, known.id);
+      this.#tell(after, known.before);
     }
     for (const manager of this.managers) manager.hear();
   }
 
+  #tell(after: object | undefined, before: object | undefined): void {
+    if (after && 'update' in after && 'spec' in after) {
+      const { update } = after as SwarmRecords['service']; // nothing else has both
+      const former = (before as SwarmRecords['service'] | undefined)?.update;
+      if (update && update.state !== former?.state) this.count(`update ${update.state}`);
+    }
+    if (after && 'state' in after) this.count(`task ${String(after.state)}`);
+    if (after && 'status' in after && 'desired' in after) {
+      const { status } = after as SwarmRecords['task']; // nothing else has both
+      if (status.err !== '') this.count(`waits: ${status.err.replace(/[0-9.]+|".*"/g, '…')}`);
+      if (status.state === 'rejected' || status.state === 'orphaned')
+        this.count(`leader says ${status.state}`);
+    }
+  }
+
   #note(kind: string, id: string): void {
+    const spec = kind === 'service' ? this.#truth.state.get('service', id)?.spec : undefined;
+    if ([spec?.update?.order, spec?.rollback?.order].includes('start-first')) this.#startsFirst.add(id);
     const node = kind === 'node' ? this.#truth.state.get('node', id) : undefined;
     if (kind === 'node' && node?.status.state !== 'ready')
       for (const task of this.#truth.state.tasksOn(id).tasks.keys()) this.#uncertain.add(task);
@@ -130,7 +180,7 @@ export class World {
       this.#fail(holds.addresses(state));
     this.#fail(holds.numbers(state));
     for (const service of services)
-      this.#fail([...holds.slots(state, service), ...holds.updates(state, service)]);
+      this.#fail([...holds.slots(state, service, this.#most(service.id)), ...holds.updates(state, service)]);
     for (const id of state.all('node').keys()) this.#fail(holds.onNode(state, id));
     this.#dirty.clear();
   }
@@ -147,15 +197,13 @@ export class World {
         const key = `${serviceId} ${service.spec.mode.kind.startsWith('global') ? node.id : slot}`;
         count.set(key, [...(count.get(key) ?? []), id]);
       }
-    for (const [key, tasks] of count) {
-      const service = state.get('service', key.split(' ')[0] ?? '');
-      const orders = [service?.spec, service?.previous?.spec].flatMap((spec) => [
-        spec?.update?.order,
-        spec?.rollback?.order,
-      ]);
-      if (tasks.length > (orders.includes('start-first') ? 2 : 1))
+    for (const [key, tasks] of count)
+      if (tasks.length > this.#most(key.split(' ')[0] ?? ''))
         this.#fail([`slot ${key} runs ${tasks.join(' ')}`]);
-    }
+  }
+
+  #most(serviceId: string): number {
+    return this.#startsFirst.has(serviceId) ? 2 : 1;
   }
 
   #runFor(ms: number): void {
@@ -168,19 +216,26 @@ export class World {
     const { random } = this;
     const [manager, node] = [random.pick(this.managers), random.pick(this.nodes)];
     if (!manager || !node) return;
-    random.pick([
-      () => this.#toggle(manager, 'connected'),
-      () => (manager.up ? manager.stop() : manager.startAgain()),
-      () => (node.up ? node.vanish() : node.comeBack()),
-      () => this.#toggle(node, 'cutOff'),
-    ])?.();
-    this.say(`${manager.id} ${manager.up} ${manager.connected}, ${node.id} ${node.up} ${!node.cutOff}`);
-    if (manager.connected) manager.hear();
+    const what = random.pick([
+      'cut off a manager',
+      'kill a manager',
+      'kill a node',
+      'cut off a node',
+    ] as const);
+    if (what === 'cut off a manager') manager.connected = false;
+    if (what === 'kill a manager') manager.stop();
+    if (what === 'kill a node') node.vanish();
+    if (what === 'cut off a node') node.cutOff = true;
+    this.say(`${what} (${manager.id}, ${node.id})`);
     this.#serf();
   }
 
-  #toggle<K extends string>(what: Record<K, boolean>, flag: K): void {
-    what[flag] = !what[flag];
+  /** Most of what fails comes back after a while. */
+  #heal(probability: number): void {
+    const { random } = this;
+    for (const manager of this.managers) if (random.chance(probability)) manager.heal();
+    for (const node of this.nodes) if (random.chance(probability)) [node.up, node.cutOff] = [true, false];
+    this.#serf();
   }
 
   /** After some seconds the managers hear who does not answer. */
@@ -199,17 +254,14 @@ export class World {
   #becomeCalm(): void {
     this.calm = true;
     this.say('calm');
-    for (const manager of this.managers) {
-      manager.startAgain();
-      manager.connected = true;
-      manager.failed.clear();
-    }
-    for (const node of this.nodes) [node.up, node.cutOff] = [true, false];
+    for (const manager of this.managers) manager.failed.clear();
+    this.#heal(1);
   }
 
   #atRest(): boolean {
     const leader = this.managers.find((manager) => manager.usable && manager.leads);
-    if (!leader || this.nodes.some(({ isBusy }) => isBusy)) return false;
+    const there = this.nodes.filter(({ id }) => this.#truth.state.get('node', id));
+    if (!leader || there.some(({ isBusy }) => isBusy)) return false;
     leader.mirror.catchUp();
     const { units, wake } = control(leader.mirror.state, this.clock.now, this.newId);
     return units.length === 0 && wake > this.clock.now + 24 * 3600;
@@ -223,6 +275,7 @@ export class World {
     for (let step = 0; step < steps; step += 1) {
       if (this.random.chance(0.6)) doSomething(this);
       if (this.random.chance(0.25)) this.#mischief();
+      this.#heal(0.3);
       this.#runFor(this.random.between(0, 4000));
     }
     this.#becomeCalm();

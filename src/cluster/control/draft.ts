@@ -78,6 +78,7 @@ export class Draft {
 
   /** Makes the edits together; false, and nothing made, where that would be too much for one transaction or one pass. */
   unit(...edits: readonly Edit[]): boolean {
+    if (edits.length === 0) return true;
     const keys = edits.map(([kind, record]) => keyOf(kind, idOf(kind, record)));
     const groups = new Set(keys.map((key) => this.#touched.get(key)?.group).filter((g) => g !== undefined));
     const fresh = new Set(keys.filter((key) => !this.#touched.has(key)));

@@ -4,6 +4,7 @@ import { hasEnded, isAfter, type Task } from '../../model/swarm/task.js';
 import { satisfies } from './constraint.js';
 import type { Draft } from './draft.js';
 import { specOf } from './restart.js';
+import { byAgeOf } from './slots.js';
 import { type ClusterState, isWanted } from './state.js';
 
 const isThere = (state: ClusterState, task: Task): boolean =>
@@ -14,8 +15,7 @@ const misplaced = (state: ClusterState, node: Node): readonly Task[] => {
   const facts = { node, state: state.get('node-state', node.id) };
   let memory = facts.state?.description.memoryBytes ?? 0;
   let cpus = facts.state?.description.nanoCpus ?? 0;
-  const tasks = [...state.tasksOn(node.id).tasks.values()].filter((task) => isThere(state, task));
-  tasks.sort((a, b) => a.created - b.created);
+  const tasks = byAgeOf(state.tasksOn(node.id).tasks.values()).filter((task) => isThere(state, task));
   return tasks.filter((task) => {
     const spec = specOf(state, task)?.task;
     if (!satisfies(spec?.placement?.constraints ?? [], facts)) return true;

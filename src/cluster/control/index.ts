@@ -46,7 +46,8 @@ const enforceAll = (draft: Draft, quiet: Quiet): void => {
 const services = (draft: Draft, quiet: Quiet): readonly Instant[] => {
   const { state } = draft;
   const limit = state.get('cluster', '')?.version ?? 0;
-  return [...state.serviceBuckets].map(([id, { revision }]) => {
+  return [...state.serviceBuckets.keys()].sort().map((id) => {
+    const { revision } = state.tasksOf(id);
     const global = state.get('service', id)?.spec.mode.kind.startsWith('global') === true;
     const seen = `${revision} ${limit} ${global ? state.nodesRevision : ''}`;
     return visit(draft, quiet, keyOf('service', id), seen, () => {

@@ -11,7 +11,7 @@ export interface Making {
   readonly nodeId: string;
   readonly desired: DesiredState;
   readonly delay?: number;
-  readonly updating?: true;
+  readonly updating?: number;
 }
 
 /** By the service's spec as it is now. */
@@ -30,7 +30,7 @@ export const makeTask = (
   status: { state: 'new', message: 'created', err: '', at: now },
   networks: [],
   ...(service.job ? { iteration: service.job.iteration } : {}),
-  ...(updating ? { updating } : {}),
+  ...(updating === undefined ? {} : { updating }),
   delay,
   createdAt: now,
 });

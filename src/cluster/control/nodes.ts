@@ -8,7 +8,7 @@ import { type Liveness, NEXT_LIVENESS, type Node } from '../../model/swarm/node.
 import { keyOf } from '../../model/swarm/records.js';
 import type { TaskStatus } from '../../model/swarm/task.js';
 import { claim, type Draft } from './draft.js';
-import { isOver } from './slots.js';
+import { byAgeOf, isOver } from './slots.js';
 import { earliest, NEVER } from './times.js';
 
 /** Three heartbeats of five seconds. */
@@ -61,7 +61,7 @@ const number = (draft: Draft, node: Node): void => {
 const orphan = (draft: Draft, nodeId: string, message: string): void => {
   const { state, now } = draft;
   const status: TaskStatus = { state: 'orphaned', message, err: '', at: now };
-  for (const task of [...state.tasksOn(nodeId).tasks.values()])
+  for (const task of byAgeOf(state.tasksOn(nodeId).tasks.values()))
     if (!isOver(state, task)) draft.unit(['task', { ...task, status }]);
 };
 

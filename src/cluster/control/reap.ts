@@ -9,7 +9,7 @@ import type { Task } from '../../model/swarm/task.js';
 import { restarting } from './defaults.js';
 import { type Draft, type Edit, LARGEST_UNIT } from './draft.js';
 import { wish } from './make.js';
-import { isOver, slotsOf } from './slots.js';
+import { byAgeOf, isOver, slotsOf } from './slots.js';
 import { type ClusterState, isWanted } from './state.js';
 
 const DEFAULT_HISTORY = 5;
@@ -27,7 +27,7 @@ const CLAIM = /^(ip|port|name|vni|number)\/(.*)$/;
 
 /** What the record with this key has is nobody's any more. */
 export const release = (state: ClusterState, owner: string): readonly Edit[] =>
-  [...state.owned(owner)].flatMap((key) => {
+  [...state.owned(owner)].sort().flatMap((key) => {
     const [, kind, id] = CLAIM.exec(key) ?? [];
     return kind === undefined || id === undefined ? [] : remove(state, kind as 'ip', id); // the pattern has the kinds
   });
@@ -74,7 +74,7 @@ const trimSpecs = (draft: Draft, id: string): void => {
   const service = state.get('service', id);
   const used = new Set([service?.specVersion, service?.previous?.specVersion]);
   for (const { spec } of state.tasksOf(id).tasks.values()) used.add(spec);
-  for (const version of [...state.specVersions(id)]) {
+  for (const version of [...state.specVersions(id)].sort((a, b) => a - b)) {
     const spec = used.has(version) ? undefined : state.get('service-spec', `${id}/${version}`);
     if (spec) draft.unit(['service-spec', spec, 'remove']);
   }
@@ -84,7 +84,7 @@ const trimSpecs = (draft: Draft, id: string): void => {
 export const reapService = (draft: Draft, id: string): void => {
   const { state } = draft;
   const service = state.get('service', id);
-  for (const task of [...state.tasksOf(id).tasks.values()]) {
+  for (const task of byAgeOf(state.tasksOf(id).tasks.values())) {
     const told = service || task.desired === 'remove' ? task : { ...task, desired: 'remove' as const };
     if (told !== task && !draft.unit(wish(task, 'remove'))) return;
     if (!isOver(state, told)) continue;
@@ -101,9 +101,8 @@ export const reapService = (draft: Draft, id: string): void => {
 /** What hangs on nodes, services, networks or containers that are gone. */
 export const reapRest = (draft: Draft): void => {
   const { state } = draft;
-  for (const id of [...state.specOwners]) if (!state.get('service', id)) trimSpecs(draft, id);
-  for (const owner of [...state.owners]) {
-    if (state.has(owner)) continue;
+  for (const id of [...state.specOwners].sort()) if (!state.get('service', id)) trimSpecs(draft, id);
+  for (const owner of [...state.owners].filter((key) => !state.has(key)).sort()) {
     for (const edit of release(state, owner)) draft.unit(edit);
   }
   for (const record of state.all('node-state').values())

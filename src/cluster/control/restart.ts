@@ -10,7 +10,7 @@ import { restarting, updating } from './defaults.js';
 import type { Draft, Edit } from './draft.js';
 import { makeTask, wish } from './make.js';
 import { isUnfit, type Slot } from './slots.js';
-import type { ClusterState } from './state.js';
+import { type ClusterState, isWanted } from './state.js';
 
 export const specOf = (state: ClusterState, { serviceId, spec }: Task) =>
   state.get('service-spec', `${serviceId}/${spec}`);
@@ -48,9 +48,13 @@ const delayFor = (state: ClusterState, task: Task): number => {
   return restarting(spec.task).delay;
 };
 
+/** The present update made it: not an earlier one, which was to the same spec. */
+export const isOfUpdate = ({ update, specVersion }: Service, task: Task): boolean =>
+  update !== undefined && task.spec === specVersion && task.updating === update.from;
+
 /** It failed, or came to its end early, when it had just been brought by the update. */
 const failsUpdate = (state: ClusterState, service: Service, task: Task): boolean => {
-  if (!task.updating || task.spec !== service.specVersion) return false;
+  if (!isOfUpdate(service, task)) return false;
   if (!hasEnded(state.status(task).state)) return false;
   const report = state.report(task);
   // Both times are of the node's clock.
@@ -74,7 +78,14 @@ const rolledBack = (service: Service, update: UpdateStatus, message: string): Se
     ...rest,
     spec: previous.spec,
     specVersion: previous.specVersion,
-    update: { ...update, state: 'rollback_started', message, slots: 0, failures: 0 },
+    update: {
+      ...update,
+      state: 'rollback_started',
+      message,
+      from: service.specVersion,
+      slots: 0,
+      failures: 0,
+    },
   };
 };
 
@@ -107,7 +118,10 @@ export const replace = (draft: Draft, service: Service, slot: Slot, task: Task):
   const { state, now } = draft;
   const counted = withFailure(state, service, task);
   const edits: Edit[] = [wish(task, 'shutdown'), ...(counted ? [['service', counted] as const] : [])];
-  if (wouldRestart(state, service, slot, task, now)) {
+  const { specVersion } = counted ?? service;
+  // Where an update has started the new one first, that one takes over.
+  const followed = slot.some((other) => other !== task && isWanted(other) && other.spec === specVersion);
+  if (!followed && wouldRestart(state, service, slot, task, now)) {
     const { nodeId } = service.spec.mode.kind.startsWith('global') ? task : { nodeId: '' };
     const delay = delayFor(state, task);
     const next = { slot: task.slot, nodeId, desired: 'ready', delay } as const;

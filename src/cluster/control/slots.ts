@@ -10,7 +10,11 @@ import { type Bucket, type ClusterState, isWanted } from './state.js';
 export type Slot = readonly Task[];
 export type SlotKey = string | number;
 
-const byAge = (a: Task, b: Task): number => a.created - b.created || a.createdAt - b.createdAt;
+const byAge = (a: Task, b: Task): number =>
+  a.created - b.created || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);
+
+/** Oldest first: what is decided must not depend on the order in which an index happens to have its tasks. */
+export const byAgeOf = (tasks: Iterable<Task>): readonly Task[] => [...tasks].sort(byAge);
 
 const isGlobal = ({ spec }: Service): boolean =>
   spec.mode.kind === 'global' || spec.mode.kind === 'global-job';
@@ -18,13 +22,12 @@ const isGlobal = ({ spec }: Service): boolean =>
 const slotted = (service: Service, tasks: Iterable<Task>): Map<SlotKey, Slot> => {
   const slots = new Map<SlotKey, Task[]>();
   const global = isGlobal(service);
-  for (const task of tasks) {
+  for (const task of byAgeOf(tasks)) {
     const key = global ? task.nodeId : task.slot;
     const slot = slots.get(key);
     if (slot) slot.push(task);
     else slots.set(key, [task]);
   }
-  for (const slot of slots.values()) if (slot.length > 1) slot.sort(byAge);
   return slots;
 };
 

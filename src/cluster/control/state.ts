@@ -66,8 +66,8 @@ export class ClusterState {
   readonly #taken = new Taken();
   readonly #routes = new Subnets();
   readonly #lost = new Map<string, Instant>();
-  readonly #unallocated = new Set<string>();
-  readonly #unassigned = new Set<string>();
+  readonly #unallocated = new Map<string, Task>();
+  readonly #unassigned = new Map<string, Task>();
   #revision = 0;
   #nodesRevision = 0;
 
@@ -152,11 +152,11 @@ export class ClusterState {
   }
 
   /** Wanted tasks without addresses, and with them but not given to a node. */
-  get unallocated(): ReadonlySet<string> {
-    return this.#unallocated;
+  get unallocated(): Iterable<Task> {
+    return this.#unallocated.values();
   }
-  get unassigned(): ReadonlySet<string> {
-    return this.#unassigned;
+  get unassigned(): Iterable<Task> {
+    return this.#unassigned.values();
   }
 
   /** Of all nodes together. */
@@ -269,8 +269,8 @@ export class ClusterState {
     this.#touch(this.#byService, task.serviceId).tasks.set(id, task);
     if (task.nodeId !== '') this.#touch(this.#byNode, task.nodeId).tasks.set(id, task);
     if (!isWanted(task)) return;
-    if (task.status.state === 'new') this.#unallocated.add(id);
-    if (task.status.state === 'pending') this.#unassigned.add(id);
+    if (task.status.state === 'new') this.#unallocated.set(id, task);
+    if (task.status.state === 'pending') this.#unassigned.set(id, task);
   }
 
   /** A service that is gone, and of which no task is left. */

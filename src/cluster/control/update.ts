@@ -10,14 +10,14 @@ import { isAllocated } from './allocate/services.js';
 import { type Updating, updating } from './defaults.js';
 import { isDirty } from './dirty.js';
 import type { Draft, Edit } from './draft.js';
-import { makeTask, toRun, wish } from './make.js';
-import { type Slot, wantedIn } from './slots.js';
+import { makeTask, wish } from './make.js';
+import { isOfUpdate } from './restart.js';
+import { type Slot, slotsOf, wantedIn } from './slots.js';
 import type { ClusterState } from './state.js';
 import { earliest, latest, NEVER } from './times.js';
 
-/** Of this update, or of an earlier one to the same spec, which is long over. */
-const isOfUpdate = (service: Service, task: Task): boolean =>
-  task.updating === true && task.spec === service.specVersion;
+/** The spec version that the update leaves. */
+const fromOf = ({ update, previous }: Service): number => update?.from ?? previous?.specVersion ?? 0;
 
 const has = (state: ClusterState, task: Task): 'come-up' | 'ended' | 'to-come' => {
   const { state: now } = state.status(task);
@@ -86,32 +86,61 @@ const begun = ({ now }: Draft, service: Service, slots: number): Service | undef
   if (!update)
     return {
       ...service,
-      update: { state: 'updating', message: 'update in progress', startedAt: now, slots, failures: 0 },
+      update: {
+        state: 'updating',
+        message: 'update in progress',
+        startedAt: now,
+        from: fromOf(service),
+        slots,
+        failures: 0,
+      },
     };
   return update.slots === 0 && isUnderWay(service) ? { ...service, update: { ...update, slots } } : undefined;
 };
 
-/** Two tasks are wanted: the one that is as it should be stays. Answers false where it needs a place among those at work. */
-const settle = (draft: Draft, { tasks, clean }: Work, how: Updating, places: number): boolean => {
-  const { state } = draft;
-  const up = clean.find((task) => has(state, task) === 'come-up');
-  const stays = up ?? clean.at(-1);
-  if (!stays) return true;
-  const others = tasks.filter((task) => task !== stays);
-  if (up) draft.unit(...others.map((task) => wish(task, 'shutdown')));
-  else if (how.startFirst) {
-    // A replacement of one that failed: the old one runs until it has come up.
-    if (stays.desired === 'ready') return true;
-    const spare = others.filter((task) => clean.includes(task));
-    if (spare.length > 0) draft.unit(...spare.map((task) => wish(task, 'shutdown')));
-  } else {
-    if (places <= 0) return false;
-    draft.unit(['task', { ...stays, updating: true }], ...others.map((task) => wish(task, 'shutdown')));
-  }
-  return true;
+const end = (tasks: Slot): readonly Edit[] => tasks.map((task) => wish(task, 'shutdown'));
+
+/** Where two have come up one is enough: the one that is as it should be, and it needs no other at all. */
+const thin = (draft: Draft, { tasks, clean }: Work): boolean => {
+  const isUp = (task: Task): boolean => has(draft.state, task) === 'come-up';
+  const up = clean.find(isUp);
+  const spare = up ? tasks.filter((task) => task !== up) : tasks.filter(isUp).slice(0, -1);
+  draft.unit(...end(spare));
+  return up !== undefined;
 };
 
-/** Makes the new task of a slot, and ends the old ones now where it is to be stopped first. */
+/** One of two wanted tasks is as it should be, and is still to come. Answers how many places among those at work that takes. */
+const settle = (
+  draft: Draft,
+  service: Service,
+  { tasks, clean }: Work,
+  how: Updating,
+  places: number,
+): number => {
+  const stays = clean.at(-1);
+  const others = tasks.filter((task) => task !== stays);
+  if (!stays || others.length === 0) return 0;
+  // The old one serves until the new one, or the one that follows it if that failed, has come up.
+  if (how.startFirst) draft.unit(...end(others.filter((task) => clean.includes(task))));
+  else if (places > 0) {
+    draft.unit(['task', { ...stays, updating: fromOf(service) }], ...end(others));
+    return 1;
+  }
+  return 0;
+};
+
+/**
+ * Those that end when the slot's new task is made: all where they are to be stopped first, else all but the one that serves. A slot
+ * never has more than two, however quickly one update follows another.
+ */
+const endsNow = (state: ClusterState, tasks: Slot, startFirst: boolean): Slot => {
+  const wanted = wantedIn(tasks);
+  if (!startFirst) return wanted;
+  const serves = wanted.findLast((task) => has(state, task) === 'come-up') ?? wanted[0];
+  return wanted.filter((task) => task !== serves);
+};
+
+/** Makes the new task of a slot. Answers false when this pass can do no more. */
 const bring = (
   draft: Draft,
   service: Service,
@@ -122,39 +151,41 @@ const bring = (
   const next = makeTask(draft, service, {
     slot,
     nodeId: service.spec.mode.kind === 'global' ? nodeId : '',
-    desired: startFirst && wantedIn(tasks).length > 0 ? toRun(service) : 'ready',
-    updating: true,
+    desired: 'ready',
+    updating: fromOf(service),
   });
-  const ends: Edit[] = startFirst ? [] : wantedIn(tasks).map((task) => wish(task, 'shutdown'));
-  return draft.unit(['task', next], ...ends);
+  const ends = endsNow(draft.state, tasks, startFirst);
+  return draft.unit(['task', next], ...end(ends));
 };
 
 /** One step of the update of a service, if it needs one. Answers when to look again. */
 export const update = (draft: Draft, service: Service, slots: readonly UpdatableSlot[]): Instant => {
   const { state, now } = draft;
-  if (service.update?.state === 'paused' || service.update?.state === 'rollback_paused') return NEVER;
   // Nothing that runs is stopped for something that cannot start.
   if (!isAllocated(service)) return NEVER;
   const how = updating(service);
   const work = workOn(state, service, slots);
+  const left = work.filter((slot) => !thin(draft, slot));
+  if (service.update?.state === 'paused' || service.update?.state === 'rollback_paused') return NEVER;
   if (work.length === 0) return complete(draft, service, slots, how);
   const changed = begun(draft, service, work.length);
   if (changed && !draft.unit(['service', changed])) return now;
-  const busy = slots
-    .map(({ history }) => busyUntil(state, service, history, how.delay))
+  return bringAll(draft, changed ?? service, left, how);
+};
+
+const bringAll = (draft: Draft, service: Service, work: readonly Work[], how: Updating): Instant => {
+  const { state, now } = draft;
+  // Also where nothing is updated now: on a node that was paused meanwhile.
+  const busy = [...slotsOf(service, state.tasksOf(service.id)).values()]
+    .map((slot) => busyUntil(state, service, slot, how.delay))
     .filter((until) => until > now);
   let places = how.parallelism - busy.length;
   for (const slot of work) {
-    if (slot.clean.length > 0) {
-      if (!settle(draft, slot, how, places)) continue;
-      const up = slot.clean.some((task) => has(state, task) === 'come-up');
-      if (!up && !how.startFirst) places -= 1;
-      continue;
+    if (slot.clean.length > 0) places -= settle(draft, service, slot, how, places);
+    else if (busyUntil(state, service, slot.history, how.delay) <= now && places > 0) {
+      if (!bring(draft, service, slot, how)) return now;
+      places -= 1;
     }
-    if (busyUntil(state, service, slot.history, how.delay) > now) continue;
-    if (places <= 0) break;
-    if (!bring(draft, service, slot, how)) return now;
-    places -= 1;
   }
   return earliest(busy);
 };

@@ -205,6 +205,8 @@ export interface UpdateStatus {
   readonly message: string;
   readonly startedAt: Instant;
   readonly completedAt?: Instant;
+  /** the spec version that it leaves */
+  readonly from: number;
   /** slots that were to be replaced when it began, and how many of them failed: their ratio decides */
   readonly slots: number;
   readonly failures: number;

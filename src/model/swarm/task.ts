@@ -59,8 +59,8 @@ export interface Task extends Kept {
   readonly networks: readonly NetworkAddresses[];
   /** of a job: which of its runs; absent: of no job */
   readonly iteration?: number;
-  /** a rolling update made it: whether it comes up says whether the update goes on */
-  readonly updating?: true;
+  /** the spec version that a rolling update left when it made this task: whether it comes up says whether the update goes on */
+  readonly updating?: number;
   /** milliseconds from its making until it may be started */
   readonly delay: number;
   readonly createdAt: Instant;

@@ -1,5 +1,6 @@
 /** Gives out what is scarce: ports and addresses of services, addresses of their tasks. */
 import type { Draft } from '../draft.js';
+import { byAgeOf } from '../slots.js';
 import { allocateService, isAllocated } from './services.js';
 import { allocateTask } from './tasks.js';
 
@@ -10,9 +11,8 @@ export const allocateServices = (draft: Draft): void => {
 
 export const allocateTasks = (draft: Draft): void => {
   const { state } = draft;
-  for (const id of [...state.unallocated]) {
+  for (const task of byAgeOf(state.unallocated)) {
     if (draft.full) return;
-    const task = state.get('task', id);
-    if (task) allocateTask(draft, task);
+    allocateTask(draft, task);
   }
 };

@@ -1,9 +1,15 @@
 /** `service create`, `update`, `rollback` and `rm`: what becomes of the records, or why it is refused, in swarmkit's words. */
 import { isDeepStrictEqual } from 'node:util';
 import type { PortConfig } from '../../../model/swarm/endpoint.js';
-import { unwritten } from '../../../model/swarm/kept.js';
+import { type Instant, unwritten } from '../../../model/swarm/kept.js';
 import { keyOf } from '../../../model/swarm/records.js';
-import type { FileReference, Service, ServiceSpec, SpecVersion } from '../../../model/swarm/service.js';
+import type {
+  FileReference,
+  Service,
+  ServiceSpec,
+  SpecVersion,
+  UpdateStatus,
+} from '../../../model/swarm/service.js';
 import { outOfSequence, rpcError } from '../../rpc.js';
 import { networksOf } from '../allocate/services.js';
 import type { Edit, Unit } from '../draft.js';
@@ -154,6 +160,16 @@ export const updateService = (view: CommandView, id: string, version: number, sp
   return unitOf(view, edits);
 };
 
+/** Jobs have none: what they did is not undone, they run again. */
+const askedBack = (now: Instant, from: number): UpdateStatus => ({
+  state: 'rollback_started',
+  message: 'manually requested rollback',
+  startedAt: now,
+  from,
+  slots: 0,
+  failures: 0,
+});
+
 export const rollbackService = (view: CommandView, id: string, version: number): Unit => {
   const { state, now } = view;
   const service = found(state, id, version);
@@ -165,13 +181,7 @@ export const rollbackService = (view: CommandView, id: string, version: number):
     ...previous,
     previous: { spec: service.spec, specVersion: service.specVersion },
     updatedAt: now,
-    update: {
-      state: 'rollback_started',
-      message: 'manually requested rollback',
-      startedAt: now,
-      slots: 0,
-      failures: 0,
-    },
+    ...(service.job ? {} : { update: askedBack(now, service.specVersion) }),
   };
   return unitOf(view, [['service', rolled]]);
 };

@@ -3,12 +3,12 @@ import type { Instant } from '../../../model/swarm/kept.js';
 import type { Service } from '../../../model/swarm/service.js';
 import type { Draft } from '../draft.js';
 import { makeTask, wish } from '../make.js';
-import { type Slot, wantedIn } from '../slots.js';
+import { byAgeOf, type Slot, wantedIn } from '../slots.js';
 import { belongs } from './global.js';
 import { replaceEnded, serviceNow, usedSlots } from './slots.js';
 
 const endOlder = (draft: Draft, { id, job }: Service): void => {
-  for (const task of draft.state.tasksOf(id).tasks.values())
+  for (const task of byAgeOf(draft.state.tasksOf(id).tasks.values()))
     if (task.iteration !== job?.iteration && task.desired !== 'remove') draft.unit(wish(task, 'remove'));
 };
 

@@ -4,6 +4,7 @@ import type { SpecVersion } from '../../../model/swarm/service.js';
 import { isAfter, type Task } from '../../../model/swarm/task.js';
 import type { Draft } from '../draft.js';
 import { specOf } from '../restart.js';
+import { byAgeOf } from '../slots.js';
 import { type ClusterState, isWanted } from '../state.js';
 import { Filters } from './filters.js';
 import { type Load, type Loads, place } from './load.js';
@@ -89,10 +90,9 @@ const placeAll = (draft: Draft, loads: Loads, tasks: readonly Task[], spec: Spec
 export const schedule = (draft: Draft, loads: Loads): void => {
   const { state } = draft;
   const groups = new Map<SpecVersion, Task[]>();
-  for (const id of [...state.unassigned]) {
-    const task = state.get('task', id);
-    const spec = task && specOf(state, task);
-    if (!task || !spec || isAfter(state.status(task).state, 'pending')) continue;
+  for (const task of byAgeOf(state.unassigned)) {
+    const spec = specOf(state, task);
+    if (!spec || isAfter(state.status(task).state, 'pending')) continue;
     if (task.nodeId !== '') confirm(draft, loads, task, spec);
     else {
       const group = groups.get(spec);

@@ -1,7 +1,9 @@
 /**
- * Simulated clusters by the thousand: `npm run sim -- --runs 10000`, one alone with its story by `npm run sim -- --seed 17`.
+ * Simulated clusters by the thousand: `npm run sim -- --runs 10000`, one alone with its story by `npm run sim -- --seed 17`,
+ * the time of one pass over a large cluster by `npm run sim -- --scale`.
  */
 import { parseArgs } from 'node:util';
+import { measure } from './scale.js';
 import { Broken, World } from './world.js';
 
 const { values } = parseArgs({
@@ -10,6 +12,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     steps: { type: 'string', default: '40' },
     seed: { type: 'string' },
+    scale: { type: 'boolean', default: false },
   },
 });
 
@@ -27,6 +30,11 @@ const once = (seed: number): Broken | undefined => {
     for (const [what, times] of world.tally) tally.set(what, (tally.get(what) ?? 0) + times);
   }
 };
+
+if (values.scale) {
+  measure();
+  process.exit(0);
+}
 
 const first = Number(values.seed ?? values.from);
 const runs = values.seed === undefined ? Number(values.runs) : 1;

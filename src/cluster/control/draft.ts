@@ -24,7 +24,7 @@ export type Unit = readonly Change[];
 /** Of one unit: with the fence and its comparisons it fits into a transaction of etcd (128 operations). */
 export const LARGEST_UNIT = 96;
 /** Changes of one pass: some tens of transactions, so that the next pass soon sees what has come of them. */
-const MOST_CHANGES = 5000;
+const MOST_CHANGES = 1000;
 
 export type Put = { readonly [K in Kind]: readonly [kind: K, record: SwarmRecords[K]] }[Kind];
 type Remove = { readonly [K in Kind]: readonly [kind: K, record: SwarmRecords[K], remove: 'remove'] }[Kind];

@@ -1,4 +1,5 @@
 /** Tasks leave a node that is no longer fit for them: its labels changed, or it has less memory or fewer processors than it had. */
+import type { Instant } from '../../model/swarm/kept.js';
 import type { Node } from '../../model/swarm/node.js';
 import { hasEnded, isAfter, type Task } from '../../model/swarm/task.js';
 import { satisfies } from './constraint.js';
@@ -6,6 +7,7 @@ import type { Draft } from './draft.js';
 import { specOf } from './restart.js';
 import { byAgeOf } from './slots.js';
 import { type ClusterState, isWanted } from './state.js';
+import { NEVER } from './times.js';
 
 const isThere = (state: ClusterState, task: Task): boolean =>
   isWanted(task) && !isAfter('assigned', task.status.state) && !hasEnded(state.status(task).state);
@@ -28,8 +30,9 @@ const misplaced = (state: ClusterState, node: Node): readonly Task[] => {
   });
 };
 
-export const enforce = (draft: Draft, node: Node): void => {
-  if (node.availability !== 'active') return;
+/** Answers when to look again. */
+export const enforce = (draft: Draft, node: Node): Instant => {
+  if (node.availability !== 'active') return NEVER;
   const status = {
     state: 'rejected',
     message: 'task rejected by constraint enforcer',
@@ -37,4 +40,5 @@ export const enforce = (draft: Draft, node: Node): void => {
     at: draft.now,
   } as const;
   for (const task of misplaced(draft.state, node)) draft.unit(['task', { ...task, status }]);
+  return NEVER;
 };

@@ -1,10 +1,12 @@
 /**
- * Services and nodes that were found at rest, so that a pass need not look at them again before something of theirs changes or
- * their time comes. It is what a pass would find out anyway: without it the same is decided, more slowly.
+ * What a pass remembers of those before it: services and nodes that were found at rest, so that it need not look at them again
+ * before something of theirs changes or their time comes. It is what a pass would find out anyway: without it the same is
+ * decided, more slowly.
  */
 import type { Instant } from '../../model/swarm/kept.js';
 import { Loads } from './schedule/load.js';
 import type { ClusterState } from './state.js';
+import { Turn } from './turn.js';
 
 interface Rest {
   readonly seen: string;
@@ -14,6 +16,9 @@ interface Rest {
 export class Quiet {
   readonly #resting = new Map<string, Rest>();
   readonly loads = new Loads();
+  /** of services, and of groups of tasks that wait for a node */
+  readonly services = new Turn();
+  readonly groups = new Turn();
 
   /** Until when what has the key rests, if `seen` is as it was then; undefined: it is to be looked at. */
   until(key: string, seen: string, now: Instant): Instant | undefined {

@@ -102,9 +102,8 @@ export const reapService = (draft: Draft, id: string): void => {
 export const reapRest = (draft: Draft): void => {
   const { state } = draft;
   for (const id of [...state.specOwners].sort()) if (!state.get('service', id)) trimSpecs(draft, id);
-  for (const owner of [...state.owners].filter((key) => !state.has(key)).sort()) {
+  for (const owner of [...state.missingOwners].sort())
     for (const edit of release(state, owner)) draft.unit(edit);
-  }
   for (const record of state.all('node-state').values())
     if (!state.get('node', record.id)) draft.unit(['node-state', record, 'remove']);
   for (const attachment of state.all('attach').values())

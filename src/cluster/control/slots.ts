@@ -19,10 +19,10 @@ export const byAgeOf = (tasks: Iterable<Task>): readonly Task[] => [...tasks].so
 const isGlobal = ({ spec }: Service): boolean =>
   spec.mode.kind === 'global' || spec.mode.kind === 'global-job';
 
-const slotted = (service: Service, tasks: Iterable<Task>): Map<SlotKey, Slot> => {
+const slotted = (service: Service, tasks: Iterable<Task>): ReadonlyMap<SlotKey, Slot> => {
   const slots = new Map<SlotKey, Task[]>();
   const global = isGlobal(service);
-  for (const task of byAgeOf(tasks)) {
+  for (const task of tasks) {
     const key = global ? task.nodeId : task.slot;
     const slot = slots.get(key);
     if (slot) slot.push(task);
@@ -31,16 +31,32 @@ const slotted = (service: Service, tasks: Iterable<Task>): Map<SlotKey, Slot> =>
   return slots;
 };
 
+interface Sorted {
+  readonly revision: number;
+  readonly tasks: readonly Task[];
+  readonly present: ReadonlyMap<SlotKey, Slot>;
+}
+
+/** A look at a service asks several times, and nothing has changed between. */
+const SORTED = new WeakMap<Bucket, Sorted>();
+
+const sorted = (service: Service, bucket: Bucket): Sorted => {
+  const known = SORTED.get(bucket);
+  if (known?.revision === bucket.revision) return known;
+  const tasks = byAgeOf(bucket.tasks.values());
+  const present = tasks.filter((t) => t.desired !== 'remove' && t.iteration === service.job?.iteration);
+  const made = { revision: bucket.revision, tasks, present: slotted(service, present) };
+  SORTED.set(bucket, made);
+  return made;
+};
+
 /** With what is to vanish, and of all runs of a job. */
-export const allSlots = (service: Service, { tasks }: Bucket): Map<SlotKey, Slot> =>
-  slotted(service, tasks.values());
+export const allSlots = (service: Service, bucket: Bucket): ReadonlyMap<SlotKey, Slot> =>
+  slotted(service, sorted(service, bucket).tasks);
 
 /** Of the present run of a job; tasks that are to vanish are in no slot. */
-export const slotsOf = (service: Service, { tasks }: Bucket): Map<SlotKey, Slot> =>
-  slotted(
-    service,
-    [...tasks.values()].filter((t) => t.desired !== 'remove' && t.iteration === service.job?.iteration),
-  );
+export const slotsOf = (service: Service, bucket: Bucket): ReadonlyMap<SlotKey, Slot> =>
+  sorted(service, bucket).present;
 
 export const wantedIn = (slot: Slot): Slot => slot.filter(isWanted);
 

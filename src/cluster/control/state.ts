@@ -62,6 +62,7 @@ export class ClusterState {
   readonly #byNode = new Map<string, MutableBucket>();
   /** owner's key → keys of what it has */
   readonly #owned = new Map<string, Set<string>>();
+  readonly #missing = new Set<string>();
   readonly #versionsOf = new Map<string, Set<number>>();
   readonly #taken = new Taken();
   readonly #routes = new Subnets();
@@ -122,9 +123,9 @@ export class ClusterState {
     return this.#owned.get(owner) ?? NOTHING;
   }
 
-  /** Owners of anything. */
-  get owners(): Iterable<string> {
-    return this.#owned.keys();
+  /** Owners of something that are not there. */
+  get missingOwners(): Iterable<string> {
+    return this.#missing;
   }
 
   /** The versions of a service's spec that are kept. */
@@ -171,6 +172,12 @@ export class ClusterState {
     if (record) table.set(id, record);
     else table.delete(id);
     this.#index(kind, id, old, record, at);
+    if ((old !== undefined) !== (record !== undefined)) this.#settleOwner(keyOf(kind, id));
+  }
+
+  #settleOwner(owner: string): void {
+    if (this.#owned.has(owner) && !this.has(owner)) this.#missing.add(owner);
+    else this.#missing.delete(owner);
   }
 
   #index(kind: Kind, id: string, old: unknown, record: unknown, at: Instant): void {
@@ -237,10 +244,12 @@ export class ClusterState {
       const keys = this.#owned.get(former.owner);
       keys?.delete(key);
       if (keys?.size === 0) this.#owned.delete(former.owner);
+      this.#settleOwner(former.owner);
     }
     if (present) {
       const keys = this.#owned.get(present.owner) ?? new Set();
       this.#owned.set(present.owner, keys.add(key));
+      this.#settleOwner(present.owner);
     }
     if (kind !== 'ip' || (former !== undefined) === (present !== undefined)) return;
     const addresses = [{ networkId: before(id), address: behind(id) }];

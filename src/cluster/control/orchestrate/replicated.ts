@@ -52,13 +52,15 @@ export const replicated = (draft: Draft, given: Service, replicas: number): Inst
   const wakes = [replaceEnded(draft, given, always)];
   const service = serviceNow(draft, given);
   const used = usedSlots(draft, service);
-  const slots = byWorth(draft.state, used);
-  const kept = slots.slice(0, replicas);
+  const bySlot = ({ tasks: [a] }: UpdatableSlot, { tasks: [b] }: UpdatableSlot): number =>
+    (a?.slot ?? 0) - (b?.slot ?? 0);
+  // Which of them stay matters only where there are too many.
+  const slots = used.size > replicas ? byWorth(draft.state, used) : [...used.values()];
+  const kept = slots.slice(0, replicas).sort(bySlot);
   for (const { history } of slots.slice(replicas)) giveUp(draft, history);
   if (replicas > used.size) grow(draft, service, used, replicas - used.size);
   for (const [key, slot] of slotsNow(draft, service))
     if (!used.has(key) && Number(key) > replicas) giveUp(draft, slot);
-  kept.sort((a, b) => (a.tasks[0]?.slot ?? 0) - (b.tasks[0]?.slot ?? 0));
   wakes.push(update(draft, service, kept));
   return earliest(wakes);
 };

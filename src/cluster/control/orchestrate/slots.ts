@@ -17,7 +17,7 @@ export const serviceNow = ({ state }: Draft, { id }: Service): Service => {
   return service;
 };
 
-export const slotsNow = (draft: Draft, service: Service): Map<SlotKey, Slot> =>
+export const slotsNow = (draft: Draft, service: Service): ReadonlyMap<SlotKey, Slot> =>
   slotsOf(service, draft.state.tasksOf(service.id));
 
 /** `follow`: whether a task may be followed by another in its slot. Answers when to look again. */

@@ -6,12 +6,22 @@ import type { Draft } from '../draft.js';
 import { specOf } from '../restart.js';
 import { byAgeOf } from '../slots.js';
 import { type ClusterState, isWanted } from '../state.js';
+import type { Turn } from '../turn.js';
 import { Filters } from './filters.js';
 import { type Load, type Loads, place } from './load.js';
 import { Spread } from './spread.js';
 
 /** For so long a failure counts against its node. */
 const FAILURES_COUNT_FOR = 5 * 60 * 1000;
+
+/** Nodes that one pass looks at, all groups of tasks together: what is left is for the next. */
+const MOST_LOOKS = 50_000;
+
+/** What is remembered from pass to pass. */
+export interface Scheduling {
+  readonly loads: Loads;
+  readonly groups: Turn;
+}
 
 const assigned = (task: Task, nodeId: string, message: string, now: Instant): Task => ({
   ...task,
@@ -87,7 +97,7 @@ const placeAll = (draft: Draft, loads: Loads, tasks: readonly Task[], spec: Spec
   }
 };
 
-export const schedule = (draft: Draft, loads: Loads): void => {
+export const schedule = (draft: Draft, { loads, groups: turn }: Scheduling): void => {
   const { state } = draft;
   const groups = new Map<SpecVersion, Task[]>();
   for (const task of byAgeOf(state.unassigned)) {
@@ -100,5 +110,14 @@ export const schedule = (draft: Draft, loads: Loads): void => {
       else groups.set(spec, [task]);
     }
   }
-  for (const [spec, tasks] of groups) placeAll(draft, loads, tasks, spec);
+  let looks = MOST_LOOKS;
+  for (const spec of turn.from([...groups.keys()].sort((a, b) => (a.id < b.id ? -1 : 1)))) {
+    if (draft.full || looks <= 0) {
+      draft.postpone();
+      turn.leftOffAt(spec.id);
+      return;
+    }
+    looks -= state.all('node').size;
+    placeAll(draft, loads, groups.get(spec) ?? [], spec);
+  }
 };

@@ -2,18 +2,33 @@
  * S3: simulated clusters with users, failing nodes, partitions and several leaders; what must hold of a cluster is looked at after
  * each step (test/sim). A seed that fails is run again alone by `npm run sim -- --seed N`.
  */
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { World } from '../sim/world.js';
 
 const RUNS = 1000;
 const AT_A_TIME = 100;
 const STEPS = 40;
 
+/** What the runs must have met with, or they show nothing. */
+const MET = [
+  ...['a leader takes over', 'transaction refused', 'transaction unknown'],
+  ...['task complete', 'task failed', 'task rejected', 'task shutdown', 'leader says rejected'],
+  ...['update completed', 'update paused', 'update rollback_completed', 'update rollback_paused'],
+];
+
 describe('S3: a simulated cluster holds what it promises', () => {
+  const tally = new Map<string, number>();
   test.each(Array.from({ length: RUNS / AT_A_TIME }, (_, at) => at * AT_A_TIME + 1))(
     'seeds from %i',
     (first) => {
-      for (let seed = first; seed < first + AT_A_TIME; seed += 1) new World(seed).run(STEPS);
+      for (let seed = first; seed < first + AT_A_TIME; seed += 1) {
+        const world = new World(seed);
+        world.run(STEPS);
+        for (const [what, times] of world.tally) tally.set(what, (tally.get(what) ?? 0) + times);
+      }
     },
   );
+  test('and all of it was met with', () => {
+    expect(MET.filter((what) => (tally.get(what) ?? 0) < 10)).toEqual([]);
+  });
 });

@@ -91,9 +91,20 @@ export const measure = (): void => {
   const state = fill();
   const quiet = new Quiet();
   let ids = 0;
+  /** Passes until there is nothing to do; nothing of them is carried out. */
+  const settle = (): readonly number[] => {
+    const times: number[] = [];
+    for (let wake = 0; wake <= NOW + 100_000; ) {
+      const began = cpu();
+      ({ wake } = control(state, NOW + 100_000, () => 'x', quiet));
+      times.push(cpu() - began);
+    }
+    return times;
+  };
   const pass = (what: string, before: () => void): void => {
     const times: number[] = [];
     let changes = 0;
+    settle();
     for (let again = 0; again < 5; again += 1) {
       before();
       const began = cpu();
@@ -120,12 +131,7 @@ export const measure = (): void => {
       NOW,
     );
   console.log(`${NODES} nodes, ${SERVICES} services of ${REPLICAS} tasks`);
-  const times: number[] = [];
-  for (let wake = NOW; wake <= NOW + 100_000; ) {
-    const began = cpu();
-    ({ wake } = control(state, NOW + 100_000, () => 'x', quiet));
-    times.push(cpu() - began);
-  }
+  const times = settle();
   const sum = times.reduce((a, b) => a + b, 0);
   console.log(
     `${Math.max(...times).toFixed(1)} ms\tthe longest of a new leader’s first ${times.length} passes, ${sum.toFixed(0)} ms in all`,

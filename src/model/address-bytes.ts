@@ -4,7 +4,10 @@
  */
 import { isIPv4, isIPv6 } from 'node:net';
 
-const ipv4Bytes = (text: string): Uint8Array => Uint8Array.from(text.split('.', 4), Number);
+const ipv4Bytes = (text: string): Uint8Array => {
+  const [a, b, c, d] = text.split('.', 4);
+  return Uint8Array.of(Number(a), Number(b), Number(c), Number(d));
+};
 
 /** `::ffff:10.0.0.1` → `::ffff:a00:1` */
 const withoutDots = (text: string): string => {
@@ -15,17 +18,17 @@ const withoutDots = (text: string): string => {
 };
 
 const ipv6Bytes = (text: string): Uint8Array => {
-  const [head = '', tail] = withoutDots(text).split('::', 2);
-  const groups = (part: string): number[] =>
-    part === '' ? [] : part.split(':').map((g) => Number.parseInt(g, 16));
-  const left = groups(head);
-  const right = tail === undefined ? [] : groups(tail);
-  const all = [...left, ...new Array<number>(8 - left.length - right.length).fill(0), ...right];
+  const [head = '', tail = ''] = withoutDots(text).split('::', 2);
   const bytes = new Uint8Array(16);
-  all.forEach((group, i) => {
-    bytes[2 * i] = group >> 8;
-    bytes[2 * i + 1] = group & 0xff;
-  });
+  const write = (groups: readonly string[], at: number): void =>
+    groups.forEach((text, i) => {
+      const group = Number.parseInt(text, 16);
+      bytes[at + 2 * i] = group >> 8;
+      bytes[at + 2 * i + 1] = group & 0xff;
+    });
+  const [left, right] = [head, tail].map((part) => (part === '' ? [] : part.split(':')));
+  write(left ?? [], 0);
+  write(right ?? [], 16 - 2 * (right?.length ?? 0));
   return bytes;
 };
 
@@ -51,7 +54,7 @@ const longestZeros = (groups: readonly number[]): readonly [number, number] => {
 
 /** Canonical text (RFC 5952) of 4 or 16 bytes. */
 export const addressText = (bytes: Uint8Array): string => {
-  if (bytes.length === 4) return bytes.join('.');
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0));
   const hex = (part: readonly number[]): string => part.map((g) => g.toString(16)).join(':');
   const [start, length] = longestZeros(groups);

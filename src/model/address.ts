@@ -3,6 +3,8 @@
  * or 128 bits. A text that two programs could read differently (`010.0.0.1`, `0x50`, a zone, spaces) is no address.
  * Parsing is linear and looks at lengths first, so hostile text of any size costs nothing.
  */
+
+import { isIPv4 } from 'node:net';
 import { addressBytes, addressText } from './address-bytes.js';
 import type { Family } from './network.js';
 
@@ -21,15 +23,19 @@ export interface Prefix extends Address {
 export const width = (family: Family): 32 | 128 => (family === 4 ? 32 : 128);
 
 const LONGEST_ADDRESS = 'ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255'.length;
+/** The 32 bits of a dotted quad: nearly every address is one, so bytes are not made of it. */
+const quad = (text: string): number => text.split('.').reduce((value, byte) => value * 256 + Number(byte), 0);
+
 const MAPPED = 0xffffn << 32n;
 
 /** An address, or undefined. IPv4-mapped IPv6 (`::ffff:10.0.0.1`) is the IPv4 address it names, as in Docker. */
 export const parseAddress = (text: string): Address | undefined => {
   if (text.length > LONGEST_ADDRESS || text.includes('%')) return undefined;
+  if (isIPv4(text)) return { family: 4, value: BigInt(quad(text)) };
   const bytes = addressBytes(text);
   if (!bytes) return undefined;
-  const value = BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
-  if (bytes.length === 4) return { family: 4, value };
+  const view = new DataView(bytes.buffer);
+  const value = (view.getBigUint64(0) << 64n) | view.getBigUint64(8);
   return value >> 32n === 0xffffn ? { family: 4, value: value - MAPPED } : { family: 6, value };
 };
 
@@ -52,8 +58,16 @@ export const shown = (text: string): string => {
   return text.length > 100 ? `${head}…` : head;
 };
 
-export const formatAddress = ({ family, value }: Address): string =>
-  addressText(Buffer.from(value.toString(16).padStart(width(family) / 4, '0'), 'hex'));
+export const formatAddress = ({ family, value }: Address): string => {
+  if (family === 4) {
+    const n = Number(value);
+    return `${n >>> 24}.${(n >>> 16) & 255}.${(n >>> 8) & 255}.${n & 255}`;
+  }
+  const view = new DataView(new ArrayBuffer(16));
+  view.setBigUint64(0, value >> 64n);
+  view.setBigUint64(8, value); // its lower half
+  return addressText(new Uint8Array(view.buffer));
+};
 
 export const formatPrefix = (prefix: Prefix): string => `${formatAddress(prefix)}/${prefix.bits}`;
 

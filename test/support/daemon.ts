@@ -135,10 +135,10 @@ const leftovers = async (world: World, execRoot: string): Promise<readonly strin
 
 export const startDaemon = async (options: StartOptions = {}): Promise<TestDaemon> => {
   const world = await createWorld();
-  const upstream = await startUpstream(world);
+  const upstream = await startUpstream(world.netns.outside);
   try {
     await options.before?.(world);
-    return await startIn(world, upstream, options);
+    return await startDaemonIn(world, upstream, options);
   } catch (error) {
     upstream.close();
     await world.remove();
@@ -146,7 +146,12 @@ export const startDaemon = async (options: StartOptions = {}): Promise<TestDaemo
   }
 };
 
-const startIn = async (world: World, upstream: Upstream, options: StartOptions): Promise<TestDaemon> => {
+/** On a machine that is there already; its end is the end of that machine. */
+export const startDaemonIn = async (
+  world: World,
+  upstream: Upstream,
+  options: StartOptions,
+): Promise<TestDaemon> => {
   const { base } = world;
   const [dataRoot, execRoot, socket] = [join(base, 'data'), join(base, 'run'), join(base, 'docker.sock')];
   const [configFile, logFile] = [join(base, 'daemon.json'), join(base, 'daemon.log')];

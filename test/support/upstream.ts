@@ -4,7 +4,7 @@ import { decode, encode, type Packet, RECURSION_DESIRED } from 'dns-packet';
 import * as ffi from '../../src/kernel/ffi.js';
 import { inNamespace } from '../../src/kernel/netns.js';
 import { sockaddr } from '../../src/kernel/sockaddr.js';
-import { OUTSIDE, type World } from './world.js';
+import { OUTSIDE } from './world.js';
 
 export interface Upstream {
   /** every name asked for, in order */
@@ -26,8 +26,9 @@ const answerTo = (query: Packet, records: Readonly<Record<string, string>>): Pac
   return { type: 'response', id: query.id ?? 0, flags, questions: query.questions ?? [], answers };
 };
 
-export const startUpstream = async (world: World, address: string = OUTSIDE.ipv4): Promise<Upstream> => {
-  const fd = inNamespace(world.netns.outside, () => {
+/** `netns`: path of the namespace that has the address. */
+export const startUpstream = async (netns: string, address: string = OUTSIDE.ipv4): Promise<Upstream> => {
+  const fd = inNamespace(netns, () => {
     const made = ffi.socket(ffi.AF.INET, ffi.SOCK.DGRAM | ffi.SOCK.NONBLOCK);
     ffi.bind(made, sockaddr(address, 53));
     return made;

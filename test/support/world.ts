@@ -7,6 +7,11 @@
  *   eth0  192.0.2.1 ─── veth ──────  eth0  192.0.2.2  192.168.1.100
  *         2001:db8:1::1                    2001:db8:1::2          default routes lead outside
  *
+ * Several hosts on one wire (lab.ts) share an outside, which is a bridge then; each has a name of its own:
+ *
+ *   br0   192.0.2.254 ─┬─ veth ────  eth0  192.0.2.1  2001:db8:1::1   (host1)
+ *   2001:db8:1::fe     └─ veth ────  eth0  192.0.2.2  2001:db8:1::2   (host2)
+ *
  * Process ids are shared with the machine that runs the tests. Invariant: after `remove` nothing is left of it.
  */
 import { execFileSync } from 'node:child_process';
@@ -25,6 +30,8 @@ import { attempt, type Result, type RunOptions, run, until } from './run.js';
 
 export const HOST = { ipv4: '192.0.2.2', second: '192.168.1.100', ipv6: '2001:db8:1::2' } as const;
 export const OUTSIDE = { ipv4: '192.0.2.1', ipv6: '2001:db8:1::1', internet: '198.51.100.1' } as const;
+/** The outside of hosts that share a wire. */
+export const WIRE = { ipv4: '192.0.2.254', ipv6: '2001:db8:1::fe' } as const;
 /** A network on this wire: its subnet and its router; the host's own address is excluded. */
 export const LAN: readonly string[] = [
   ...['--subnet', '192.0.2.0/24', '--gateway', OUTSIDE.ipv4],
@@ -53,6 +60,8 @@ export interface World {
   remove(): Promise<void>;
 }
 
+let count = 0;
+
 const shell = (enter: readonly string[]): Shell => {
   const [program = '', ...args] = enter;
   const full = (command: string): string[] => [...args, 'sh', '-c', command];
@@ -61,16 +70,21 @@ const shell = (enter: readonly string[]): Shell => {
   });
 };
 
-/** Persistent mount namespace: its file must lie on a private mount, or it could not be bound to itself. */
-const makeMountNamespace = async (base: string): Promise<string> => {
+/**
+ * Persistent mount namespace (and one for a name, where there is one): its file must lie on a private mount, or it could
+ * not be bound to itself. Answers the arguments of nsenter.
+ */
+const makeNamespaces = async (base: string, name: string | undefined): Promise<readonly string[]> => {
   const directory = join(base, 'ns');
-  const file = join(directory, 'mnt');
+  const kinds = name === undefined ? ['mount'] : ['mount', 'uts'];
+  const files = kinds.map((kind) => `--${kind}=${join(directory, kind)}`);
   mkdirSync(directory);
-  writeFileSync(file, '');
+  for (const kind of kinds) writeFileSync(join(directory, kind), '');
   await run('mount', ['--bind', directory, directory]);
   await run('mount', ['--make-private', directory]);
-  await unshareOnSomeProcessor([`--mount=${file}`, '--propagation', 'slave', 'true']);
-  return file;
+  const first = name === undefined ? ['true'] : ['hostname', name];
+  await unshareOnSomeProcessor([...files, '--propagation', 'slave', ...first]);
+  return files;
 };
 
 /**
@@ -84,8 +98,8 @@ const unshareOnSomeProcessor = async (args: readonly string[]): Promise<void> =>
 };
 
 /** The host's own view: /sys shows its interfaces, /etc/resolv.conf names the outside as its resolver. */
-const furnish = async (host: Shell, base: string): Promise<void> => {
-  writeFileSync(join(base, 'resolv.conf'), `nameserver ${OUTSIDE.ipv4}\n`);
+const furnish = async (host: Shell, base: string, resolver: string): Promise<void> => {
+  writeFileSync(join(base, 'resolv.conf'), `nameserver ${resolver}\n`);
   mkdirSync(join(base, 'cgroup'));
   await host(`
     set -e
@@ -97,24 +111,12 @@ const furnish = async (host: Shell, base: string): Promise<void> => {
     mount --make-rshared /`); // last: among shared mounts the unmounting above would spread
 };
 
+const ip = async (ns: string, lines: readonly string[]): Promise<unknown> =>
+  run('ip', ['-n', ns, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+
 const cable = async (host: string, outside: string): Promise<void> => {
-  await run('ip', [
-    '-n',
-    host,
-    'link',
-    'add',
-    'eth0',
-    'type',
-    'veth',
-    'peer',
-    'name',
-    'eth0',
-    'netns',
-    outside,
-  ]);
-  const batch = async (ns: string, lines: readonly string[]) =>
-    run('ip', ['-n', ns, '-batch', '-'], { input: `${lines.join('\n')}\n` });
-  await batch(outside, [
+  await ip(host, [`link add eth0 type veth peer name eth0 netns ${outside}`]);
+  await ip(outside, [
     'link set lo up',
     'link set eth0 up',
     `address add ${OUTSIDE.ipv4}/24 dev eth0`,
@@ -122,7 +124,7 @@ const cable = async (host: string, outside: string): Promise<void> => {
     `address add ${OUTSIDE.ipv6}/64 dev eth0 nodad`,
     `address add ${OUTSIDE.internet}/32 dev lo`,
   ]);
-  await batch(host, [
+  await ip(host, [
     'link set lo up',
     'link set eth0 up',
     `address add ${HOST.ipv4}/24 dev eth0`,
@@ -130,6 +132,58 @@ const cable = async (host: string, outside: string): Promise<void> => {
     `address add ${HOST.ipv6}/64 dev eth0 nodad`,
     `route add default via ${OUTSIDE.ipv4}`,
     `route add default via ${OUTSIDE.ipv6}`,
+  ]);
+};
+
+export interface Wire {
+  /** name and path of its network namespace */
+  readonly name: string;
+  readonly netns: string;
+  readonly shell: Shell;
+  remove(): Promise<void>;
+}
+
+/** Addresses of a host by its number on the wire, 1 to 9. */
+export const onWire = (number: number) => ({
+  ipv4: `192.0.2.${number}`,
+  ipv6: `2001:db8:1::${number}`,
+  name: `host${number}`,
+  /** its port of the wire's bridge */
+  port: `port${number}`,
+});
+
+export const createWire = async (): Promise<Wire> => {
+  count += 1;
+  const name = `vw-${process.pid}-${count}`;
+  await run('ip', ['netns', 'add', name]);
+  await ip(name, [
+    'link set lo up',
+    'link add br0 type bridge mcast_snooping 0',
+    'link set br0 up',
+    `address add ${WIRE.ipv4}/24 dev br0`,
+    `address add ${WIRE.ipv6}/64 dev br0 nodad`,
+    `address add ${OUTSIDE.internet}/32 dev lo`,
+  ]);
+  const netns = `/run/netns/${name}`;
+  return {
+    name,
+    netns,
+    shell: shell(['nsenter', `--net=${netns}`, '--']),
+    remove: async () => void (await attempt('ip', ['netns', 'delete', name])),
+  };
+};
+
+const plug = async (host: string, { name }: Wire, number: number): Promise<void> => {
+  const { ipv4, ipv6, port } = onWire(number);
+  await ip(host, [`link add eth0 type veth peer name ${port} netns ${name}`]);
+  await ip(name, [`link set ${port} master br0 up`]);
+  await ip(host, [
+    'link set lo up',
+    'link set eth0 up',
+    `address add ${ipv4}/24 dev eth0`,
+    `address add ${ipv6}/64 dev eth0 nodad`,
+    `route add default via ${WIRE.ipv4}`,
+    `route add default via ${WIRE.ipv6}`,
   ]);
 };
 
@@ -163,33 +217,35 @@ const processesOf = (base: string, namespaces: ReadonlySet<string>): readonly nu
     .map(Number);
 };
 
-let count = 0;
-
-export const createWorld = async (): Promise<World> => {
+/** `on`: a wire that hosts share, and this host's number there. Without it the host has an outside of its own. */
+export const createWorld = async (on?: { readonly wire: Wire; readonly number: number }): Promise<World> => {
   const base = mkdtempSync('/tmp/vd-');
   count += 1;
-  const names = { host: `vh-${process.pid}-${count}`, outside: `vo-${process.pid}-${count}` };
-  const netns = { host: `/run/netns/${names.host}`, outside: `/run/netns/${names.outside}` };
-  await run('ip', ['netns', 'add', names.host]);
-  await run('ip', ['netns', 'add', names.outside]);
-  await cable(names.host, names.outside);
-  const mountFile = await makeMountNamespace(base);
-  const enter = ['nsenter', `--net=${netns.host}`, `--mount=${mountFile}`, '--'];
-  const host = shell(enter);
-  await furnish(host, base);
-  const identities = new Set(
-    (await host('readlink /proc/self/ns/net /proc/self/ns/mnt'))
-      .split('\n')
-      .concat(
-        (await shell(['nsenter', `--net=${netns.outside}`, '--'])('readlink /proc/self/ns/net')).split('\n'),
-      ),
-  );
+  const host = `vh-${process.pid}-${count}`;
+  const outside = on?.wire.name ?? `vo-${process.pid}-${count}`;
+  const netns = { host: `/run/netns/${host}`, outside: `/run/netns/${outside}` };
+  await run('ip', ['netns', 'add', host]);
+  if (on) await plug(host, on.wire, on.number);
+  else {
+    await run('ip', ['netns', 'add', outside]);
+    await cable(host, outside);
+  }
+  const files = await makeNamespaces(base, on && onWire(on.number).name);
+  const enter = ['nsenter', `--net=${netns.host}`, ...files, '--'];
+  const inHost = shell(enter);
+  await furnish(inHost, base, on ? WIRE.ipv4 : OUTSIDE.ipv4);
+  const mountFile = join(base, 'ns/mount');
+  const outsideShell = shell(['nsenter', `--net=${netns.outside}`, '--']);
+  const identities = new Set([
+    ...(await inHost('readlink /proc/self/ns/net /proc/self/ns/mnt')).split('\n'),
+    ...(on ? [] : [await outsideShell('readlink /proc/self/ns/net')]),
+  ]);
   const processes = () => processesOf(base, identities);
 
   return {
     base,
-    host,
-    outside: shell(['nsenter', `--net=${netns.outside}`, '--']),
+    host: inHost,
+    outside: outsideShell,
     enter,
     netns,
     processes,
@@ -200,9 +256,10 @@ export const createWorld = async (): Promise<World> => {
         return processes().length === 0;
       });
       await attempt('umount', [mountFile]);
+      if (on) await attempt('umount', [join(base, 'ns/uts')]);
       await attempt('umount', ['-l', join(base, 'ns')]);
-      await attempt('ip', ['netns', 'delete', names.host]);
-      await attempt('ip', ['netns', 'delete', names.outside]);
+      await attempt('ip', ['netns', 'delete', host]);
+      if (!on) await attempt('ip', ['netns', 'delete', outside]);
       rmSync(base, { recursive: true, force: true });
     },
   };

@@ -16,10 +16,11 @@ const ROOTS = [
   ...['NetworkSummary', 'NetworkInspect', 'NetworkCreateResponse', 'NetworkPruneResponse'],
   ...['ImageSummary', 'ImageInspect', 'ImageHistoryResponseItem', 'ImageDeleteResponseItem'],
   ...['ImagePruneResponse', 'BuildPruneResponse', 'Volume', 'VolumeListResponse', 'VolumePruneResponse'],
+  ...['Node', 'Swarm'],
   ...['SystemInfo', 'SystemVersion', 'SystemDataUsageResponse', 'ErrorResponse'],
 ];
 /** Kinds of objects that no answer of ours holds: named here, their whole families stay out. */
-const ABSENT = ['OCIDescriptor', 'ImageManifestSummary', 'ServiceInfo', 'ClusterVolume', 'ClusterInfo'];
+const ABSENT = ['OCIDescriptor', 'ImageManifestSummary', 'ServiceInfo', 'ClusterVolume'];
 
 interface Schema {
   readonly $ref?: string;

@@ -1,6 +1,10 @@
 /** Builds the running daemon out of its rooms: the one place that sees them all. No signals, no process exit here. */
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { readHostFacts } from './api/host/facts.js';
 import { createApi } from './api/index.js';
+import { MOBY } from './api/present/system.js';
+import { createSwarm, type SwarmSettings } from './cluster/index.js';
 import type { DaemonConfig } from './config/contract.js';
 import { tcpAddresses, tcpPorts } from './config/tcp.js';
 import { createResolver } from './dns/index.js';
@@ -152,12 +156,23 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
       { family, table, chain },
       'another firewall drops forwarded packets before or after us: containers may not be reached',
     );
-  const api = createApi(engine, { logger: log, release });
+  const swarm = createSwarm({
+    dataRoot: config.dataRoot,
+    execRoot: config.execRoot,
+    defaultAdvertise: () => engine.config.swarmAdvertise,
+    interfaces: () => interfacesNow(hostInterfaces(model, { host, drivers: DRIVERS })),
+    describe: () => describeNode(engine),
+    publish: events.publish,
+    log,
+  });
+  await swarm.resume();
+  const api = createApi(engine, { logger: log, release, swarm });
   await api.listen(config.hosts);
   return {
     engine,
     async close() {
       await api.close();
+      await swarm.close();
       await engine.close();
       await Promise.all([runtime.close(), images.close(), trash.close()]);
       resolver.close();
@@ -165,6 +180,40 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
       await kernel.close();
       await store.close();
     },
+  };
+};
+
+/** Those that are up, with their addresses. `ours`: names of those on our networks. */
+const interfacesNow = (ours: ReadonlySet<string>): ReturnType<SwarmSettings['interfaces']> =>
+  Object.entries(networkInterfaces()).map(([name, addresses = []]) => ({
+    name,
+    ours: ours.has(name),
+    addresses: addresses.map(({ address, family }) => ({ address, family: family === 'IPv4' ? 4 : 6 })),
+  }));
+
+const NS_PER_SECOND = 1_000_000_000;
+
+/** What the cluster knows of this machine. */
+const describeNode = (engine: RunningEngine): ReturnType<SwarmSettings['describe']> => {
+  const facts = readHostFacts();
+  return {
+    hostname: facts.name,
+    architecture: facts.machine,
+    os: 'linux',
+    nanoCpus: facts.processors * NS_PER_SECOND,
+    memoryBytes: facts.memoryBytes,
+    engineVersion: MOBY,
+    labels: Object.fromEntries(
+      engine.config.labels.map((label) => {
+        const [key = '', ...value] = label.split('=');
+        return [key, value.join('=')];
+      }),
+    ),
+    plugins: [
+      ...engine.networkDrivers().map((name) => ({ type: 'Network', name })),
+      ...['json-file', 'none'].map((name) => ({ type: 'Log', name })),
+      { type: 'Volume', name: 'local' },
+    ],
   };
 };
 

@@ -2,6 +2,8 @@
 import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
+import type { Swarm } from '../cluster/contract.js';
+import { NO_SWARM } from '../cluster/inactive.js';
 import type { Engine } from '../engine/contract.js';
 import type { Logger } from '../log.js';
 import { LIMITS, type Limits } from './http/connections.js';
@@ -21,6 +23,8 @@ export const createApi = (
   engine: Engine,
   options: {
     readonly logger: Logger;
+    /** this node's part in a cluster; without it there is none */
+    readonly swarm?: Swarm;
     readonly release?: string;
     /** others than the usual ones */
     readonly limits?: Partial<Limits>;
@@ -34,6 +38,7 @@ export const createApi = (
   const tls = readTls(engine);
   const settings = {
     engine,
+    swarm: options.swarm ?? NO_SWARM,
     logger: options.logger,
     release: options.release ?? 'development',
     router,

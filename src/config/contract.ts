@@ -47,6 +47,8 @@ export interface DaemonConfig {
   readonly liveRestore: boolean;
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
+  /** an address or an interface; empty: found out when a swarm begins */
+  readonly swarmAdvertise: string;
   /** where third-party plugins are looked for; absolute paths */
   readonly pluginDirectories: { readonly sockets: string; readonly specs: readonly string[] };
 }

@@ -141,6 +141,7 @@ export const configOf = (s: Settings, configFile: string): DaemonConfig => {
     liveRestore: s.liveRestore ?? false,
     insecureRegistries: (s.insecureRegistries ?? []).map((each) => registry('insecure registry', each)),
     registryMirrors: (s.registryMirrors ?? []).map(mirror),
+    swarmAdvertise: s.swarmAdvertise ?? '',
     pluginDirectories: {
       sockets: values.absolutePath('plugin-socket-dir', s.pluginSockets ?? DEFAULTS.pluginSockets),
       specs: (s.pluginSpecs ?? DEFAULTS.pluginSpecs).map((each) =>

@@ -63,6 +63,7 @@ const oneOf =
 const STORAGE = 'images and layers are kept by containers-storage (overlay)';
 const NO_CONTAINERD = 'Viaduct runs containers by conmon and crun, without containerd';
 const LATER_CLUSTER = 'this version serves one host';
+const NO_RAFT = 'the consensus of managers is etcd’s, which has times of its own';
 const LIVES_ON = 'containers always go on when the daemon stops';
 const PER_CONTAINER = 'no daemon-wide default for it here';
 
@@ -204,9 +205,13 @@ export const OPTIONS = {
   clusterStoreOptions: refused(mapKind, 'cluster-store-opt', LATER_CLUSTER, never, {
     key: 'cluster-store-opts',
   }),
-  swarmAdvertise: ignored(textKind, 'swarm-default-advertise-addr', LATER_CLUSTER),
-  swarmHeartbeat: ignored(numberKind, '', LATER_CLUSTER, { key: 'swarm-raft-heartbeat-tick' }),
-  swarmElection: ignored(numberKind, '', LATER_CLUSTER, { key: 'swarm-raft-election-tick' }),
+  swarmAdvertise: obeyed(
+    textKind,
+    'swarm-default-advertise-addr',
+    'Address or interface that others in a swarm reach this node at, where init and join do not say one',
+  ),
+  swarmHeartbeat: ignored(numberKind, '', NO_RAFT, { key: 'swarm-raft-heartbeat-tick' }),
+  swarmElection: ignored(numberKind, '', NO_RAFT, { key: 'swarm-raft-election-tick' }),
   genericResources: ignored(listKind, 'node-generic-resource', LATER_CLUSTER, {
     key: 'node-generic-resources',
   }),

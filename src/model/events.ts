@@ -1,6 +1,8 @@
 /** Events as `docker events` shows them. */
 export interface EngineEvent {
-  readonly type: 'container' | 'network' | 'image' | 'volume' | 'daemon';
+  readonly type: 'container' | 'network' | 'image' | 'volume' | 'daemon' | 'node';
+  /** of the whole cluster; where not said, of this host */
+  readonly scope?: 'local' | 'swarm';
   readonly action: string;
   readonly actor: { readonly id: string; readonly attributes: Readonly<Record<string, string>> };
   /** nanoseconds since the epoch */

@@ -53,6 +53,7 @@ export const CONFIG: DaemonConfig = {
   insecureRegistries: [],
   pluginDirectories: { sockets: '/run/docker/plugins', specs: [] },
   registryMirrors: [],
+  swarmAdvertise: '',
 };
 
 export const IMAGE: Image = {

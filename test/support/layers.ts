@@ -117,9 +117,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'the engine receives kernel and runtime by injection, so it runs on the fake kernel in tests',
   },
   cluster: {
-    may: ['model', 'errors', 'errno', 'log', 'failpoints', 'ipam', 'kernel'],
+    may: ['model', 'errors', 'errno', 'log', 'failpoints', 'ipam', 'kernel', 'engine/contract'],
     because:
-      'a swarm stands on programs and keys of its own; what runs on a node is asked of the engine by injection',
+      'a swarm stands on programs and keys of its own, and commands a node through the engine’s contract, as a client does',
   },
   api: {
     may: [
@@ -136,6 +136,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'images/reference',
       'runtime/contract',
       'config/contract',
+      'cluster/contract',
+      'cluster/inactive',
     ],
     because: 'the API is one door among others: it sees the engine’s contract and nothing behind it',
   },

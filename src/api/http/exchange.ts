@@ -1,6 +1,7 @@
 /** One request and its response, as every route sees them. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Swarm } from '../../cluster/contract.js';
 import type { Engine } from '../../engine/contract.js';
 import type { Logger } from '../../log.js';
 
@@ -15,6 +16,7 @@ export interface Upgrade {
 
 export interface Exchange {
   readonly engine: Engine;
+  readonly swarm: Swarm;
   readonly logger: Logger;
   /** Viaduct's own version */
   readonly release: string;

@@ -6,6 +6,7 @@
 import http, { IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
+import type { Swarm } from '../../cluster/contract.js';
 import type { Engine } from '../../engine/contract.js';
 import { attempt, invalid, unavailable } from '../../errors.js';
 import type { Logger } from '../../log.js';
@@ -18,6 +19,7 @@ import { MAX_API_VERSION, negotiate } from './version.js';
 
 export interface ServerOptions {
   readonly engine: Engine;
+  readonly swarm: Swarm;
   readonly logger: Logger;
   readonly release: string;
   readonly router: Router;
@@ -108,6 +110,7 @@ const serve = async (
   setHeaders(options, response);
   const exchange = (match?: Match): Exchange => ({
     engine: options.engine,
+    swarm: options.swarm,
     logger: options.logger,
     release: options.release,
     minor: match === undefined ? 0 : negotiate(match.version),

@@ -16,7 +16,7 @@ export const presentEvent = (event: EngineEvent): string => {
     Type: type,
     Action: action,
     Actor: { ID: actor.id, Attributes: actor.attributes },
-    scope: 'local',
+    scope: event.scope ?? 'local',
     time: Number(event.timeNano / 1_000_000_000n),
   };
   // Nanoseconds do not fit a JavaScript number.

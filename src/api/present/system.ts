@@ -35,13 +35,14 @@ export interface DaemonFacts {
   readonly networkDrivers: readonly string[];
   readonly eventListeners: number;
   readonly warnings: readonly string[];
+  readonly swarm: Answer<'SwarmInfo'>;
 }
 
 /**
  * moby's version whose API we serve (1.52) and whose behaviour we match: clients compare it, and take what is below theirs
  * for an engine that lacks what it has. Our own is the component Viaduct's.
  */
-const MOBY = '29.0.0';
+export const MOBY = '29.0.0';
 
 export const presentVersion = (
   host: HostFacts,
@@ -142,14 +143,7 @@ export const presentInfo = (host: HostFacts, daemon: DaemonFacts, minor: number)
     ServerVersion: MOBY,
     Runtimes: { [daemon.runtime.name]: { path: daemon.runtime.name } },
     DefaultRuntime: daemon.runtime.name,
-    Swarm: {
-      NodeID: '',
-      NodeAddr: '',
-      LocalNodeState: 'inactive',
-      ControlAvailable: false,
-      Error: '',
-      RemoteManagers: null,
-    },
+    Swarm: daemon.swarm,
     LiveRestoreEnabled: true,
     Isolation: '',
     InitBinary: '',

@@ -74,7 +74,7 @@ const includes = (filters: Filters, event: EngineEvent): boolean => {
   return (
     matchesAction(filters, event.action) &&
     filters.exact('type', event.type) &&
-    filters.exact('scope', 'local') &&
+    filters.exact('scope', event.scope ?? 'local') &&
     ACTORS.every((kind) => filters.prefix(kind, id) || filters.prefix(kind, attributes.name ?? '')) &&
     matchesImage(filters, event) &&
     filters.labels('label', attributes)

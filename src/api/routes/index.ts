@@ -11,7 +11,9 @@ import { EVENT_ROUTES } from './events.js';
 import { EXEC_ROUTES } from './execs.js';
 import { IMAGE_ROUTES } from './images.js';
 import { NETWORK_ROUTES } from './networks.js';
+import { NODE_ROUTES } from './nodes.js';
 import { SEEING_ROUTES } from './seeing.js';
+import { SWARM_ROUTES } from './swarm.js';
 import { SYSTEM_ROUTES } from './system.js';
 import { VOLUME_ROUTES } from './volumes.js';
 
@@ -29,5 +31,7 @@ export const ROUTES: readonly Route[] = [
   ...IMAGE_ROUTES,
   ...BUILD_ROUTES,
   ...VOLUME_ROUTES,
+  ...SWARM_ROUTES,
+  ...NODE_ROUTES,
   ...ABSENT_ROUTES,
 ];

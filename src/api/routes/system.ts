@@ -4,13 +4,14 @@ import { readHostFacts } from '../host/facts.js';
 import type { Exchange } from '../http/exchange.js';
 import { answers, sendEmpty } from '../http/reply.js';
 import { route } from '../http/router.js';
+import { presentSwarm, swarmHeader } from '../present/swarm.js';
 import { type DaemonFacts, presentDropped, presentInfo, presentVersion } from '../present/system.js';
 import type { Answer } from '../schema/answer.js';
 
 const ping = (exchange: Exchange): void => {
   const { response, request } = exchange;
   response.setHeader('Builder-Version', '1');
-  response.setHeader('Swarm', 'inactive');
+  response.setHeader('Swarm', swarmHeader(exchange.swarm.status()));
   response.setHeader('Cache-Control', 'no-cache, no-store, must-revalidate');
   response.setHeader('Pragma', 'no-cache');
   response.setHeader('Content-Type', 'text/plain; charset=utf-8');
@@ -31,6 +32,7 @@ const daemonFacts = (exchange: Exchange): DaemonFacts => {
     networkDrivers: engine.networkDrivers(),
     eventListeners: 0,
     warnings: engine.warnings(),
+    swarm: presentSwarm(exchange.swarm.status()),
   };
 };
 

@@ -106,6 +106,17 @@ interface Corrections {
   ImageDeleteResponseItem: Lacking<'ImageDeleteResponseItem', 'Untagged' | 'Deleted'>;
   Volume: Lacking<'Volume', 'Status'>;
 
+  // The swarm
+  NodeSpec: Omitted<'NodeSpec', 'Name'>;
+  NodeStatus: Omitted<'NodeStatus', 'Message'>;
+  Node: { readonly ManagerStatus: Answer<'ManagerStatus'> | undefined };
+  ResourceObject: Lacking<'ResourceObject', 'GenericResources'>;
+  SwarmSpec: {
+    readonly CAConfig: { readonly NodeCertExpiry: number; readonly ForceRotate: number };
+    readonly TaskDefaults: { readonly LogDriver?: Definitions['SwarmSpec']['TaskDefaults']['LogDriver'] };
+  };
+  SwarmInfo: Omitted<'SwarmInfo', 'Cluster'> & { readonly Warnings: readonly string[] | undefined };
+
   // The daemon
   SystemInfo: Omitted<'SystemInfo', 'FirewallBackend'> &
     Lacking<'SystemInfo', 'ProductLicense' | 'DiscoveredDevices' | 'Containerd'> & {

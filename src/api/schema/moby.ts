@@ -226,6 +226,29 @@ export interface Definitions<C> {
     readonly Warnings: readonly string[] | null;
   };
   VolumePruneResponse: { readonly VolumesDeleted: readonly string[] | null; readonly SpaceReclaimed: number };
+  Node: {
+    readonly ID: string;
+    readonly Version: Answer<C, 'ObjectVersion'>;
+    readonly CreatedAt: string;
+    readonly UpdatedAt: string;
+    readonly Spec: Answer<C, 'NodeSpec'>;
+    readonly Description: Answer<C, 'NodeDescription'>;
+    readonly Status: Answer<C, 'NodeStatus'>;
+    readonly ManagerStatus: Answer<C, 'ManagerStatus'>;
+  };
+  Swarm: {
+    readonly ID: string;
+    readonly Version: Answer<C, 'ObjectVersion'>;
+    readonly CreatedAt: string;
+    readonly UpdatedAt: string;
+    readonly Spec: Answer<C, 'SwarmSpec'>;
+    readonly TLSInfo: Answer<C, 'TLSInfo'>;
+    readonly RootRotationInProgress: boolean;
+    readonly DataPathPort: number;
+    readonly DefaultAddrPool: readonly string[] | null;
+    readonly SubnetSize: number;
+    readonly JoinTokens: Answer<C, 'JoinTokens'>;
+  };
   SystemInfo: {
     readonly ID: string;
     readonly Containers: number;
@@ -575,6 +598,73 @@ export interface Definitions<C> {
     readonly StopSignal?: string | null | undefined;
     readonly Shell?: readonly string[] | null | undefined;
   };
+  ObjectVersion: { readonly Index: number };
+  NodeSpec: {
+    readonly Name: string;
+    readonly Labels: Readonly<Record<string, string>> | null;
+    readonly Role: 'worker' | 'manager';
+    readonly Availability: 'active' | 'pause' | 'drain';
+  };
+  NodeDescription: {
+    readonly Hostname: string;
+    readonly Platform: Answer<C, 'Platform'>;
+    readonly Resources: Answer<C, 'ResourceObject'>;
+    readonly Engine: Answer<C, 'EngineDescription'>;
+    readonly TLSInfo: Answer<C, 'TLSInfo'>;
+  };
+  NodeStatus: {
+    readonly State: 'unknown' | 'down' | 'ready' | 'disconnected';
+    readonly Message: string;
+    readonly Addr: string;
+  };
+  ManagerStatus: {
+    readonly Leader: boolean;
+    readonly Reachability: 'unknown' | 'unreachable' | 'reachable';
+    readonly Addr: string;
+  };
+  SwarmSpec: {
+    readonly Name: string;
+    readonly Labels: Readonly<Record<string, string>> | null;
+    readonly Orchestration?: { readonly TaskHistoryRetentionLimit: number } | null | undefined;
+    readonly Raft: {
+      readonly SnapshotInterval: number;
+      readonly KeepOldSnapshots: number;
+      readonly LogEntriesForSlowFollowers: number;
+      readonly ElectionTick: number;
+      readonly HeartbeatTick: number;
+    };
+    readonly Dispatcher?: { readonly HeartbeatPeriod: number } | null | undefined;
+    readonly CAConfig?:
+      | {
+          readonly NodeCertExpiry: number;
+          readonly ExternalCAs:
+            | readonly {
+                readonly Protocol: 'cfssl';
+                readonly URL: string;
+                readonly Options: Readonly<Record<string, string>> | null;
+                readonly CACert: string;
+              }[]
+            | null;
+          readonly SigningCACert: string;
+          readonly SigningCAKey: string;
+          readonly ForceRotate: number;
+        }
+      | null
+      | undefined;
+    readonly EncryptionConfig: { readonly AutoLockManagers: boolean };
+    readonly TaskDefaults: {
+      readonly LogDriver: {
+        readonly Name: string;
+        readonly Options: Readonly<Record<string, string>> | null;
+      };
+    };
+  };
+  TLSInfo: {
+    readonly TrustRoot: string;
+    readonly CertIssuerSubject: string;
+    readonly CertIssuerPublicKey: string;
+  };
+  JoinTokens: { readonly Worker: string; readonly Manager: string };
   PluginsInfo: {
     readonly Volume: readonly string[] | null;
     readonly Network: readonly string[] | null;
@@ -600,7 +690,7 @@ export interface Definitions<C> {
     readonly RemoteManagers?: readonly Answer<C, 'PeerNode'>[] | null | undefined;
     readonly Nodes?: number | null | undefined;
     readonly Managers?: number | null | undefined;
-    readonly Cluster?: undefined;
+    readonly Cluster: Answer<C, 'ClusterInfo'>;
   };
   Commit: { readonly ID: string };
   FirewallInfo: { readonly Driver: string; readonly Info: readonly (readonly string[] | null)[] | null };
@@ -727,6 +817,22 @@ export interface Definitions<C> {
     readonly AuxiliaryAddresses: Readonly<Record<string, string>> | null;
   };
   IPAMStatus: { readonly Subnets: Readonly<Record<string, Answer<C, 'SubnetStatus'>>> | null };
+  Platform: { readonly Architecture: string; readonly OS: string };
+  ResourceObject: {
+    readonly NanoCPUs: number;
+    readonly MemoryBytes: number;
+    readonly GenericResources:
+      | readonly {
+          readonly NamedResourceSpec: { readonly Kind: string; readonly Value: string };
+          readonly DiscreteResourceSpec: { readonly Kind: string; readonly Value: number };
+        }[]
+      | null;
+  };
+  EngineDescription: {
+    readonly EngineVersion: string;
+    readonly Labels: Readonly<Record<string, string>> | null;
+    readonly Plugins: readonly { readonly Type: string; readonly Name: string }[] | null;
+  };
   IndexInfo: {
     readonly Name: string;
     readonly Mirrors: readonly string[] | null;
@@ -734,6 +840,18 @@ export interface Definitions<C> {
     readonly Official: boolean;
   };
   PeerNode: { readonly NodeID: string; readonly Addr: string };
+  ClusterInfo: {
+    readonly ID: string;
+    readonly Version: Answer<C, 'ObjectVersion'>;
+    readonly CreatedAt: string;
+    readonly UpdatedAt: string;
+    readonly Spec: Answer<C, 'SwarmSpec'>;
+    readonly TLSInfo: Answer<C, 'TLSInfo'>;
+    readonly RootRotationInProgress: boolean;
+    readonly DataPathPort: number;
+    readonly DefaultAddrPool: readonly string[] | null;
+    readonly SubnetSize: number;
+  };
   HealthcheckResult: {
     readonly Start: string;
     readonly End: string;

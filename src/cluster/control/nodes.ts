@@ -11,8 +11,12 @@ import { claim, type Draft } from './draft.js';
 import { byAgeOf, isOver } from './slots.js';
 import { earliest, NEVER } from './times.js';
 
-/** Three heartbeats of five seconds. */
-const GRACE = 15_000;
+const NS_PER_MS = 1_000_000;
+/** What a cluster says that says nothing: five seconds. */
+const HEARTBEAT = 5_000;
+/** Three heartbeats. */
+const graceIn = ({ state }: Draft): number =>
+  3 * ((state.get('cluster', '')?.spec.heartbeatPeriod ?? 0) / NS_PER_MS || HEARTBEAT);
 /** A day. */
 const GIVEN_UP = 24 * 3600 * 1000;
 
@@ -31,7 +35,7 @@ const stateOf = (draft: Draft, node: Node): Liveness => {
   const { id, status } = node;
   if (draft.state.get('session', id)) return 'ready';
   if (status.state === 'down' || draft.state.failed.has(id)) return 'down';
-  if (draft.now >= absentSince(draft, node) + GRACE) return 'down';
+  if (draft.now >= absentSince(draft, node) + graceIn(draft)) return 'down';
   return status.state === 'ready' ? 'disconnected' : status.state;
 };
 
@@ -43,7 +47,7 @@ const watch = (draft: Draft, node: Node): Instant => {
   const from = node.status.state;
   if (next !== from && NEXT_LIVENESS[from].includes(next))
     draft.unit(['node', { ...node, status: { state: next, message: messageFor(from, next) } }]);
-  return next === 'disconnected' || next === 'unknown' ? absentSince(draft, node) + GRACE : NEVER;
+  return next === 'disconnected' || next === 'unknown' ? absentSince(draft, node) + graceIn(draft) : NEVER;
 };
 
 /** Lowest first: the number is the conntrack zone of what came by the node. */

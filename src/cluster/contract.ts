@@ -1,0 +1,155 @@
+/**
+ * The swarm as the API sees it: this node's part in a cluster, and on a manager the cluster itself. A daemon that is in no swarm has
+ * this too, and nothing behind it: all else of this room is loaded when the node begins, joins or comes back to a cluster.
+ */
+import type { ManagerAddress, NodeDescription, Role } from './session/protocol.js';
+
+type LocalState = 'inactive' | 'pending' | 'active' | 'error' | 'locked';
+export type Availability = 'active' | 'pause' | 'drain';
+
+export interface SwarmStatus {
+  readonly state: LocalState;
+  readonly nodeId: string;
+  /** without a port */
+  readonly address: string;
+  /** this node can be asked about the cluster and told to change it */
+  readonly control: boolean;
+  readonly error: string;
+  readonly managers: readonly ManagerAddress[];
+  /** where `control` */
+  readonly cluster?: {
+    readonly view: ClusterView;
+    readonly nodes: number;
+    readonly managers: number;
+    /** sentences for people */
+    readonly warnings: readonly string[];
+  };
+}
+
+export interface ClusterSpec {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taskHistoryLimit: number;
+  /** kept and shown, of no effect: the consensus is etcd's */
+  readonly raft: {
+    readonly snapshotInterval: number;
+    readonly keepOldSnapshots: number;
+    readonly logEntriesForSlowFollowers: number;
+    readonly electionTick: number;
+    readonly heartbeatTick: number;
+  };
+  /** nanoseconds */
+  readonly heartbeatPeriod: number;
+  /** nanoseconds */
+  readonly certificateLife: number;
+  readonly forceRotate: number;
+  readonly autoLock: boolean;
+}
+
+/** What of a spec was given; the rest stays (init) or becomes the default (update). */
+export interface ClusterSpecRequest {
+  readonly spec: Partial<Omit<ClusterSpec, 'raft'>> & { readonly raft?: Partial<ClusterSpec['raft']> };
+  /** an authority of the user's own, PEM */
+  readonly authority?: { readonly certificate: string; readonly key: string };
+}
+
+export interface ClusterView {
+  readonly id: string;
+  readonly version: number;
+  /** RFC 3339 */
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly spec: ClusterSpec;
+  readonly trustRoot: string;
+  /** of whoever issues, base64 */
+  readonly issuerSubject: string;
+  readonly issuerPublicKey: string;
+  readonly rotating: boolean;
+  readonly pools: readonly string[];
+  readonly subnetSize: number;
+  readonly dataPathPort: number;
+}
+
+export interface NodeSpec {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly role: Role;
+  readonly availability: Availability;
+}
+
+export interface NodeView {
+  readonly id: string;
+  readonly version: number;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly spec: NodeSpec;
+  readonly description: NodeDescription | undefined;
+  readonly status: {
+    readonly state: 'unknown' | 'down' | 'ready' | 'disconnected';
+    readonly message: string;
+    readonly address: string;
+  };
+  /** undefined: no manager */
+  readonly manager:
+    | {
+        readonly leader: boolean;
+        readonly reachability: 'unknown' | 'unreachable' | 'reachable';
+        readonly address: string;
+      }
+    | undefined;
+}
+
+export interface InitRequest {
+  readonly listen: string;
+  readonly advertise: string;
+  readonly dataPath: string;
+  readonly dataPathPort: number;
+  readonly pools: readonly string[];
+  readonly subnetSize: number;
+  readonly availability: Availability;
+  readonly forceNewCluster: boolean;
+  readonly spec: ClusterSpecRequest;
+}
+
+export interface JoinRequest {
+  readonly listen: string;
+  readonly advertise: string;
+  readonly dataPath: string;
+  readonly remotes: readonly string[];
+  readonly token: string;
+  readonly availability: Availability;
+}
+
+export interface Rotation {
+  readonly workerToken: boolean;
+  readonly managerToken: boolean;
+  readonly unlockKey: boolean;
+}
+
+/** Reads come from this manager's memory; writes are in the store when they resolve. Everything throws ViaductError. */
+export interface Manager {
+  cluster(): ClusterView;
+  tokens(): { readonly worker: string; readonly manager: string };
+  /** `version`: that of the view that the spec was made from */
+  updateCluster(version: number, request: ClusterSpecRequest, rotation: Rotation): Promise<void>;
+  /** empty: managers are not locked */
+  unlockKey(): string;
+  nodes(): readonly NodeView[];
+  /** Full id, then name of the host, then id prefix; `self` is this one. Throws not-found. */
+  node(reference: string): NodeView;
+  updateNode(reference: string, version: number, spec: NodeSpec): Promise<void>;
+  removeNode(reference: string, force: boolean): Promise<void>;
+}
+
+export interface Swarm {
+  status(): SwarmStatus;
+  /** Resolves to this node's id. */
+  init(request: InitRequest): Promise<string>;
+  join(request: JoinRequest): Promise<void>;
+  leave(force: boolean): Promise<void>;
+  unlock(key: string): Promise<void>;
+  /** Throws unavailable, in moby's words, where this node cannot be asked. */
+  manager(): Manager;
+  /** The daemon ends; the cluster's processes go on. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,21 @@
+/** Where a node's files are. */
+import { join } from 'node:path';
+
+export const layout = (dataRoot: string, execRoot: string) => {
+  const directory = join(dataRoot, 'swarm');
+  const run = join(execRoot, 'swarm');
+  return {
+    directory,
+    run,
+    state: join(directory, 'state.json'),
+    certificate: join(directory, 'node.crt'),
+    trust: join(directory, 'ca.crt'),
+    etcdData: join(directory, 'etcd'),
+    etcdRun: join(run, 'etcd'),
+    etcdLog: join(directory, 'etcd.log'),
+    serf: join(run, 'serf'),
+    serfLog: join(directory, 'serf.log'),
+    lease: join(run, 'lease'),
+  };
+};
+export type Layout = ReturnType<typeof layout>;

@@ -1,0 +1,64 @@
+/** A node leaves its cluster: it says so, and a manager gives its place among the others back while more than half of them live. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { unavailable } from '../../errors.js';
+import type { Logger } from '../../log.js';
+import type { Node } from '../../model/swarm/node.js';
+import { MEMBER } from '../mirror/keys.js';
+import { put, remove } from '../mirror/write.js';
+import type { NodeSession } from '../session/client.js';
+import { leavingManager } from '../words.js';
+import type { RunningManager } from './manager.js';
+import { LEFT } from './reception.js';
+
+/** milliseconds: leaving ends, whoever does not answer */
+const GOODBYE_MS = 10_000;
+
+/** Throws unavailable, in moby's words, where it is a manager and not forced. */
+export const refuseToLeave = async (of: {
+  readonly manager: RunningManager | undefined;
+  readonly isManager: boolean;
+  readonly force: boolean;
+}): Promise<void> => {
+  if (of.force || !of.isManager) return;
+  throw unavailable(leavingManager(of.manager && (await of.manager.reach())));
+};
+
+export interface GoodbyeSettings {
+  /** where it is one */
+  readonly manager: RunningManager | undefined;
+  readonly nodeId: string;
+  readonly session: NodeSession;
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/** In the order in which others learn it: the node is down; it is no manager. */
+const resign = async ({ etcd, mirror }: RunningManager, { nodeId, now }: GoodbyeSettings): Promise<void> => {
+  if (mirror.members.size < 2) return;
+  const node = mirror.state.get('node', nodeId);
+  const member = mirror.members.get(nodeId);
+  const left: Node | undefined = node && {
+    ...node,
+    updatedAt: now(),
+    status: { state: 'down', message: LEFT },
+  };
+  await etcd.txn({
+    success: [
+      ...(left ? [put(mirror.prefix, 'node', left)] : []),
+      remove(mirror.prefix, 'session', nodeId),
+      { do: 'delete', key: `${mirror.prefix}${MEMBER}${nodeId}` },
+    ],
+  });
+  if (member) await etcd.removeMember(member.member);
+};
+
+const goodbye = async (settings: GoodbyeSettings): Promise<void> => {
+  if (settings.manager) await resign(settings.manager, settings);
+  else await settings.session.current()?.ask({ type: 'leave' }, 'done');
+};
+
+/** Ends within seconds, whoever answers. */
+export const sayGoodbye = (settings: GoodbyeSettings): Promise<void> =>
+  Promise.race([goodbye(settings), pause(GOODBYE_MS, undefined, { ref: false })]).catch((error: unknown) =>
+    settings.log.warn({ error: String(error) }, 'the cluster could not be told that this node leaves'),
+  );

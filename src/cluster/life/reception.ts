@@ -1,0 +1,257 @@
+/** What a manager decides of those who come to its door: who joins as what, who gets which certificate, who is here. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from '../../log.js';
+import { unwritten } from '../../model/swarm/kept.js';
+import type { Node, NodeState } from '../../model/swarm/node.js';
+import { issue } from '../ca/authority.js';
+import type { CertificateRequest, NodeIdentity } from '../ca/contract.js';
+import { sameSecret } from '../ca/tokens.js';
+import { encode } from '../control/transactions.js';
+import type { Etcd, EtcdAdmin, Member, MemberId } from '../etcd/contract.js';
+import { newId } from '../ids.js';
+import type { Mirror } from '../mirror/index.js';
+import { keyOf, MEMBER } from '../mirror/keys.js';
+import { writeMember } from '../mirror/member.js';
+import { put, remove, textOf } from '../mirror/write.js';
+import { rpcError } from '../rpc.js';
+import type { ManagerAddress, Role } from '../session/protocol.js';
+import type { Reception } from '../session/server.js';
+import { joinPlace, splitPlace } from './addresses.js';
+import type { Register } from './register.js';
+import type { ClusterSecrets } from './secrets.js';
+import type { Store } from './store.js';
+
+const NS_PER_MS = 1_000_000;
+/** how long a node's hello waits until others can know of it */
+const WRITE_MS = 3_000;
+/** how often somebody else may change a node while it leaves */
+const CONFLICTS = 5;
+export const LEFT = 'node has left the swarm';
+
+export interface ReceptionSettings {
+  readonly mirror: Mirror;
+  readonly store: Store;
+  readonly register: Register;
+  readonly etcd: Pick<Etcd, 'range'> & Pick<EtcdAdmin, 'members' | 'addLearner' | 'promote' | 'removeMember'>;
+  /** this manager's node */
+  readonly nodeId: string;
+  readonly dataKey: Buffer;
+  /** Throws where they are not known yet. */
+  readonly secrets: () => ClusterSecrets;
+  readonly managers: () => readonly ManagerAddress[];
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/** `host:port` with the address that a node is seen at, where it does not say one. */
+const reachedAt = (told: string, seen: string): string => {
+  const place = splitPlace(told);
+  return place && place.host === '' ? joinPlace({ host: seen, port: place.port }) : told;
+};
+
+const hostOf = (address: string): string => splitPlace(address)?.host ?? address;
+
+export const freshNode = (
+  id: string,
+  now: number,
+  as: { readonly role: Role; readonly availability: Node['availability'] },
+): Node => ({
+  ...unwritten(now),
+  id,
+  name: '',
+  labels: {},
+  role: as.role,
+  availability: as.availability,
+  createdAt: now,
+  updatedAt: now,
+  number: 0,
+  status: { state: 'unknown', message: '' },
+});
+
+export const createReception = (settings: ReceptionSettings): Reception => {
+  const { mirror, store, register, etcd, now, log, secrets } = settings;
+  const { prefix, state } = mirror;
+  const key = (kind: Parameters<typeof keyOf>[0], id: string): string => prefix + keyOf(kind, id);
+
+  const cluster = () => {
+    const found = state.get('cluster', '');
+    if (!found) throw rpcError('Unavailable', 'this manager has not read the cluster yet');
+    return found;
+  };
+
+  const certify = (
+    request: CertificateRequest,
+    of: { readonly nodeId: string; readonly role: Role; readonly advertise: string },
+  ) => ({
+    certificate: issue(secrets().authority, request, {
+      nodeId: of.nodeId,
+      role: of.role,
+      clusterId: cluster().id,
+      addresses: [hostOf(of.advertise)],
+      now: now(),
+      validFor: cluster().spec.nodeCertExpiry / NS_PER_MS,
+    }),
+    authorities: cluster().authorities,
+    nodeId: of.nodeId,
+    clusterId: cluster().id,
+    role: of.role,
+    advertise: of.advertise,
+    managers: [...settings.managers()],
+  });
+
+  const roleByToken = (secret: string): Role => {
+    const { tokens } = secrets();
+    if (sameSecret(secret, tokens.manager)) return 'manager';
+    if (sameSecret(secret, tokens.worker)) return 'worker';
+    throw rpcError('InvalidArgument', 'A valid join token is necessary to join this cluster');
+  };
+
+  const nodeOf = ({ nodeId }: NodeIdentity): Node => {
+    const found = state.get('node', nodeId);
+    if (!found) throw rpcError('NotFound', `node ${nodeId} not found`);
+    return found;
+  };
+
+  /** A place for it among etcd's members: that which it has, where it has not begun yet; else a new one. */
+  const placeFor = async (nodeId: string, peerUrl: string): Promise<Member> => {
+    const members = await etcd.members();
+    const waiting = members.find((each) => each.name === '' && each.peerUrls.includes(peerUrl));
+    if (waiting) return waiting;
+    // It asks because its disk has nothing of etcd's: what it was is lost.
+    for (const former of members)
+      if (former.name === nodeId || former.peerUrls.includes(peerUrl)) await etcd.removeMember(former.id);
+    return etcd.addLearner(peerUrl);
+  };
+
+  /** Once it follows it gets its vote; where it never comes, its place goes, or nobody else could join. */
+  const giveVote = async (nodeId: string, member: MemberId, address: string): Promise<void> => {
+    try {
+      await etcd.promote(member);
+      await store.commit({
+        success: [{ do: 'put', key: `${prefix}${MEMBER}${nodeId}`, value: writeMember({ address, member }) }],
+      });
+    } catch (error) {
+      log.warn({ node: nodeId, error: String(error) }, 'a manager that joins did not come to follow');
+      const still = (await etcd.members().catch(() => [])).find(({ id }) => id === member);
+      if (still?.learner)
+        await etcd
+          .removeMember(member)
+          .catch((cause: unknown) =>
+            log.warn(
+              { node: nodeId, error: String(cause) },
+              'its place among the managers could not be taken back',
+            ),
+          );
+    }
+  };
+
+  const keepState = (said: NodeState): Promise<void> => {
+    const former = state.get('node-state', said.id);
+    const value = textOf(said);
+    return former && textOf(former) === value
+      ? Promise.resolve()
+      : register.keep(keyOf('node-state', said.id), value);
+  };
+
+  const keepDescription = async (id: string, description: NodeState['description']): Promise<void> => {
+    const former = state.get('node-state', id);
+    if (former) await keepState({ ...former, description });
+  };
+
+  const beginSession = (id: string): Promise<void> =>
+    register.set(keyOf('session', id), encode({ id, manager: settings.nodeId, epoch: newId() }));
+
+  /** Down, and without a session, in one moment: else the leader would give it time to come back. */
+  const markDown = (node: Node): Promise<boolean> => {
+    const gone: Node = { ...node, updatedAt: now(), status: { state: 'down', message: LEFT } };
+    return store.commit({
+      compare: [{ key: key('node', node.id), modRevision: node.version }],
+      success: [put(prefix, 'node', gone), remove(prefix, 'session', node.id)],
+    });
+  };
+
+  const stateFrom = (
+    id: string,
+    { advertise, description, dataPath }: Parameters<Reception['here']>[1] & { readonly type: 'hello' },
+    from: string,
+  ): NodeState => {
+    const address = hostOf(reachedAt(advertise, from));
+    return {
+      ...unwritten(now()),
+      id,
+      description,
+      address,
+      dataAddress: dataPath === '' ? address : dataPath,
+      routes: [],
+    };
+  };
+
+  return {
+    authorities: () => cluster().authorities,
+    knows: (nodeId) => state.get('node', nodeId) !== undefined,
+    async looksUp(nodeId) {
+      const { entries, revision } = await etcd.range({ key: key('node', nodeId) });
+      if (entries.length === 0) return false;
+      await mirror.reached(revision);
+      if (state.get('node', nodeId)) return true;
+      throw rpcError('Unavailable', 'this manager has not read the cluster yet');
+    },
+    heartbeat: () => (state.get('cluster', '')?.spec.heartbeatPeriod ?? 0) / NS_PER_MS || 5_000,
+
+    async join({ secret, request, availability, advertise }, from) {
+      const role = roleByToken(secret);
+      const nodeId = newId();
+      const node = freshNode(nodeId, now(), { role, availability });
+      const issued = certify(request, { nodeId, role, advertise: reachedAt(advertise, from) });
+      await store.commit({
+        compare: [{ key: key('node', nodeId), createRevision: 0 }],
+        success: [put(prefix, 'node', node)],
+      });
+      return issued;
+    },
+
+    async renew(peer, { request, advertise }) {
+      return certify(request, { nodeId: peer.nodeId, role: nodeOf(peer).role, advertise });
+    },
+
+    async enrol(peer, { address }) {
+      if (peer.role !== 'manager' || nodeOf(peer).role !== 'manager')
+        throw rpcError('PermissionDenied', 'this node is no manager');
+      const peerUrl = `https://${address}`;
+      const place = await placeFor(peer.nodeId, peerUrl);
+      const members = (await etcd.members()).map(({ id, name, peerUrls }) => ({
+        name: id === place.id ? peer.nodeId : name,
+        address: (peerUrls[0] ?? '').replace(/^https:\/\//, ''),
+      }));
+      void giveVote(peer.nodeId, place.id, address);
+      return { members, dataKey: settings.dataKey.toString('base64') };
+    },
+
+    async leave(peer) {
+      for (let tried = 0; tried < CONFLICTS; tried += 1) if (await markDown(nodeOf(peer))) break;
+      await register.set(keyOf('session', peer.nodeId), undefined);
+    },
+
+    async here(peer, message, from) {
+      nodeOf(peer);
+      const written =
+        message.type === 'hello'
+          ? [keepState(stateFrom(peer.nodeId, message, from)), beginSession(peer.nodeId)]
+          : [keepDescription(peer.nodeId, message.description)];
+      // Without a quorum nothing can be written, and the node has its session all the same.
+      await Promise.race([Promise.all(written), pause(WRITE_MS, undefined, { ref: false })]);
+      return {
+        heartbeatMs: Math.max(
+          100,
+          (state.get('cluster', '')?.spec.heartbeatPeriod ?? 0) / NS_PER_MS || 5_000,
+        ),
+        managers: [...settings.managers()],
+        role: nodeOf(peer).role,
+        authorities: cluster().authorities,
+        gossipKeys: [...secrets().gossipKeys],
+      };
+    },
+
+    gone: (nodeId) => void register.set(keyOf('session', nodeId), undefined),
+  };
+};

@@ -1,0 +1,139 @@
+/**
+ * What a node and a manager say to each other on TCP 2377 (ALPN `viaduct/1`), checked at both ends: a manager trusts a node
+ * with nothing but its own affairs, and a node that was given a stranger's address must not be hurt by what it answers.
+ *
+ * A connection without a certificate may ask whom to trust, or to join, and is closed behind the answer. With a certificate a node
+ * may ask (messages with an `ask` number are answered with the same number), and it begins its session with `hello`, which the manager
+ * answers with `welcome`; from then on it beats every few seconds, which the manager answers, and is told what changes. Who has heard
+ * nothing for three periods takes the other one for lost.
+ */
+import * as z from 'zod';
+
+export const ALPN = 'viaduct/1';
+/** the name in every manager's certificate: whoever dials 2377 asks for it */
+export const MANAGER_NAME = 'swarm-manager';
+
+/** milliseconds: swarmkit's period, and how many may be missed */
+export const HEARTBEAT_MS = 5_000;
+export const MISSED_BEATS = 3;
+
+/** Bytes of one message: before a certificate was shown, of a node, of a manager. */
+export const MOST_BYTES = { stranger: 16 * 1024, node: 1024 * 1024, manager: 64 * 1024 * 1024 } as const;
+
+const id = z.string().regex(/^[0-9a-z]{1,64}$/);
+const address = z.string().min(1).max(300);
+const pem = z.string().max(32 * 1024);
+const short = z.string().max(300);
+const labels = z.record(z.string().max(300), z.string().max(4_096));
+
+const descriptionSchema = z.object({
+  hostname: short,
+  /** as `uname -m` says */
+  architecture: short,
+  os: short,
+  nanoCpus: z.number().nonnegative(),
+  memoryBytes: z.number().nonnegative(),
+  engineVersion: short,
+  labels,
+  plugins: z
+    .array(z.object({ type: short, name: short }))
+    .max(200)
+    .readonly(),
+  /** who issued its certificate, in base64, and whom it trusts */
+  tls: z.object({
+    trustRoot: pem,
+    issuerSubject: z.string().max(4_096),
+    issuerPublicKey: z.string().max(4_096),
+  }),
+});
+export type NodeDescription = z.infer<typeof descriptionSchema>;
+
+const role = z.enum(['worker', 'manager']);
+export type Role = z.infer<typeof role>;
+
+const manager = z.object({ id, address });
+const managers = z.array(manager).max(100);
+export type ManagerAddress = z.infer<typeof manager>;
+
+const ask = z.number().int().nonnegative();
+
+/** as `CertificateRequest` of ca/contract.ts */
+const certificateRequest = z.object({ publicKey: pem, proof: short });
+
+/** What a connection without a certificate may say. */
+export const fromStranger = z.discriminatedUnion('type', [
+  /** whose certificates are trusted here: the token says whether to believe the answer */
+  z.object({ type: z.literal('authorities'), ask }),
+  z.object({
+    type: z.literal('join'),
+    ask,
+    /** the random part of the join token */
+    secret: short,
+    request: certificateRequest,
+    availability: z.enum(['active', 'pause', 'drain']),
+    /** `host:port` where others reach it; an empty host: where the manager sees it */
+    advertise: address,
+  }),
+]);
+export type FromStranger = z.infer<typeof fromStranger>;
+
+export const fromNode = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('hello'),
+    description: descriptionSchema,
+    advertise: address,
+    dataPath: z.string().max(300),
+  }),
+  z.object({ type: z.literal('beat') }),
+  z.object({ type: z.literal('describe'), description: descriptionSchema }),
+  /** a new certificate: for its role as the cluster has it now */
+  z.object({ type: z.literal('renew'), ask, request: certificateRequest, advertise: address }),
+  /** a node with a manager's certificate asks for its place among the managers */
+  z.object({ type: z.literal('enrol'), ask, address }),
+  z.object({ type: z.literal('leave'), ask }),
+]);
+export type FromNode = z.infer<typeof fromNode>;
+
+export const fromManager = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('refused'), ask: ask.optional(), reason: z.string().max(4_096) }),
+  z.object({ type: z.literal('authorities'), ask, authorities: pem }),
+  z.object({
+    type: z.literal('issued'),
+    ask,
+    certificate: pem,
+    /** all that are trusted: two while the authority is being replaced */
+    authorities: pem,
+    nodeId: id,
+    clusterId: id,
+    role,
+    /** of this node, whole */
+    advertise: address,
+    managers,
+  }),
+  z.object({
+    type: z.literal('welcome'),
+    heartbeatMs: z.number().int().min(100).max(3_600_000),
+    managers,
+    role,
+    authorities: pem,
+    /** of the gossip, base64, the one in use first */
+    gossipKeys: z.array(short).max(10),
+  }),
+  z.object({ type: z.literal('beat') }),
+  z.object({ type: z.literal('managers'), managers }),
+  /** its role has changed, or its authority: it asks for a new certificate */
+  z.object({ type: z.literal('role'), role, authorities: pem }),
+  z.object({
+    type: z.literal('enrolled'),
+    ask,
+    /** for etcd's --initial-cluster */
+    members: z.array(z.object({ name: short, address })).max(100),
+    /** what the cluster's secrets are sealed with, base64 */
+    dataKey: short,
+  }),
+  z.object({ type: z.literal('done'), ask }),
+  /** it is not in the cluster any more */
+  z.object({ type: z.literal('removed') }),
+]);
+export type FromManager = z.infer<typeof fromManager>;
+export type Answer<Type extends FromManager['type']> = Extract<FromManager, { readonly type: Type }>;

@@ -1,0 +1,154 @@
+/** S1: several managers, by the real client: one to three and back, a lost leader, a lost quorum. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Lab, type LabHost, startLab } from '../support/lab.js';
+import { until } from '../support/run.js';
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await startLab(3);
+});
+afterAll(async () => {
+  await lab?.stop();
+});
+
+/** `host1` → `Ready Leader`, as this host's manager says. */
+const nodes = async (host: LabHost): Promise<Readonly<Record<string, string>>> => {
+  const said = await host.docker.try([
+    'node',
+    'ls',
+    '--format',
+    '{{.Hostname}} {{.Status}} {{.ManagerStatus}}',
+  ]);
+  const lines = said.stdout.split('\n').filter((line) => line !== '');
+  return Object.fromEntries(
+    lines.map((line) => [line.split(' ')[0], line.split(' ').slice(1).join(' ').trim()]),
+  );
+};
+
+const everybodyIs = (wanted: Readonly<Record<string, string>>, by: LabHost, patience?: number) =>
+  until(
+    `${by.name} sees ${JSON.stringify(wanted)}`,
+    async () => {
+      const now = await nodes(by);
+      return Object.entries(wanted).every(([name, state]) => now[name] === state);
+    },
+    patience,
+  );
+
+const THREE = { host1: 'Ready Leader', host2: 'Ready Reachable', host3: 'Ready Reachable' };
+
+test('S1: one manager becomes three, and each of them answers', async () => {
+  const [first, second, third] = [lab.host(1), lab.host(2), lab.host(3)];
+  await first.docker('swarm', 'init', '--dispatcher-heartbeat', '1s');
+  const token = await first.docker('swarm', 'join-token', '-q', 'manager');
+  for (const host of [second, third])
+    expect(await host.docker('swarm', 'join', '--token', token, first.ipv4)).toBe(
+      'This node joined a swarm as a manager.',
+    );
+  for (const host of [first, second, third]) await everybodyIs(THREE, host);
+  await third.docker('node', 'update', '--label-add', 'seen=everywhere', 'host1');
+  expect(await second.docker('node', 'inspect', '--format', '{{.Spec.Labels.seen}}', 'host1')).toBe(
+    'everywhere',
+  );
+});
+
+test('S1: a leader’s restart is no election', async () => {
+  const [first, second] = [lab.host(1), lab.host(2)];
+  await first.restart();
+  await everybodyIs(THREE, first);
+  await everybodyIs(THREE, second);
+});
+
+test('S1: a leader that dies is followed by another one, and is a manager when it is back', async () => {
+  const [first, second] = [lab.host(1), lab.host(2)];
+  await first.crash();
+  await until(
+    'another one leads',
+    async () =>
+      Object.values(await nodes(second)).filter((state) => state.endsWith('Leader')).length === 1 &&
+      (await nodes(second)).host1?.includes('Unreachable'),
+    40_000,
+  );
+  await second.docker('node', 'update', '--label-add', 'written=without', 'host1');
+  await first.start();
+  await until('it is back', async () => (await nodes(second)).host1 === 'Ready Reachable', 20_000);
+  await until(
+    'it knows what was written',
+    async () =>
+      (await first.docker('node', 'inspect', '--format', '{{.Spec.Labels.written}}', 'host1')) === 'without',
+  );
+});
+
+test('S1: without a quorum what is known is shown and nothing is changed, and the refusal says what to do', async () => {
+  const [first, second, third] = [lab.host(1), lab.host(2), lab.host(3)];
+  await Promise.all([second.crash(), third.crash()]);
+  await until(
+    'it is noticed',
+    async () =>
+      (await first.docker('info', '--format', '{{.Swarm.Error}}')).includes('1 of 3 managers can be reached'),
+    30_000,
+  );
+  const seen = await nodes(first);
+  expect(seen.host2).toContain('Unreachable');
+  const refused = await first.docker.try(['node', 'update', '--label-add', 'a=b', 'host1']);
+  expect(refused.stderr).toContain('The swarm does not have a leader.');
+  expect(refused.stderr).toContain('1 of 3 managers can be reached, 2 are needed');
+  expect(refused.stderr).toContain('docker swarm init --force-new-cluster');
+  await Promise.all([second.start(), third.start()]);
+  await until(
+    'it can be changed again',
+    async () => (await first.docker.try(['node', 'update', '--label-add', 'a=b', 'host1'])).code === 0,
+    30_000,
+  );
+});
+
+test('S1: three managers become one, and a worker a manager again', async () => {
+  const first = lab.host(1);
+  await until(
+    'all are reachable',
+    async () => {
+      const states = Object.values(await nodes(first));
+      return states.length === 3 && states.every((state) => /^Ready (Leader|Reachable)$/.test(state));
+    },
+    30_000,
+  );
+  await first.docker('node', 'demote', 'host2');
+  await everybodyIs({ host2: 'Ready' }, first, 30_000);
+  await first.docker('node', 'demote', 'host3');
+  await everybodyIs({ host1: 'Ready Leader', host2: 'Ready', host3: 'Ready' }, first, 30_000);
+  expect((await first.docker.try(['node', 'demote', 'host1'])).stderr).toContain(
+    'attempting to demote the last manager of the swarm',
+  );
+  expect((await lab.host(2).docker.try(['node', 'ls'])).stderr).toContain('Worker nodes can');
+  await first.docker('node', 'promote', 'host2');
+  await everybodyIs({ host1: 'Ready Leader', host2: 'Ready Reachable' }, lab.host(2), 30_000);
+});
+
+test('S1: a manager that leaves by force does not count as one that is missing', async () => {
+  const [first, second] = [lab.host(1), lab.host(2)];
+  expect((await second.docker.try(['swarm', 'leave'])).stderr).toContain(
+    'You are attempting to leave the swarm on a node that is participating as a manager.',
+  );
+  await second.docker('swarm', 'leave', '--force');
+  await everybodyIs({ host1: 'Ready Leader', host2: 'Down' }, first, 20_000);
+  await first.docker('node', 'update', '--label-add', 'alone=again', 'host1');
+});
+
+test('S1: where most managers are lost the cluster begins anew with one, and the others come back as workers', async () => {
+  const [first, third] = [lab.host(1), lab.host(3)];
+  await first.docker('node', 'promote', 'host3');
+  await everybodyIs({ host1: 'Ready Leader', host3: 'Ready Reachable' }, first, 30_000);
+  await third.crash();
+  await until(
+    'nothing can be changed',
+    async () => (await first.docker.try(['node', 'update', '--label-add', 'c=d', 'host1'])).code !== 0,
+    30_000,
+  );
+  await first.docker('swarm', 'init', '--force-new-cluster');
+  await until('it leads', async () => (await nodes(first)).host1 === 'Ready Leader', 30_000);
+  await first.docker('node', 'update', '--label-add', 'c=d', 'host1');
+  expect(await first.docker('node', 'inspect', '--format', '{{.Spec.Role}}', 'host3')).toBe('worker');
+  await third.start();
+  await everybodyIs({ host3: 'Ready' }, first, 40_000);
+  expect((await third.docker.try(['node', 'ls'])).stderr).toContain('Worker nodes can');
+});

@@ -1,0 +1,261 @@
+/** Joining and sessions over real TLS on the loopback, with etcd in memory: who is let in as what, and what a manager believes. */
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as path } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { identityOf } from '../../src/cluster/ca/authority.js';
+import { formatToken, trustDigest } from '../../src/cluster/ca/tokens.js';
+import type { Door } from '../../src/cluster/door/contract.js';
+import { openDoor } from '../../src/cluster/door/mux.js';
+import type { EtcdClient } from '../../src/cluster/etcd/client.js';
+import type { Etcd, EtcdAdmin } from '../../src/cluster/etcd/contract.js';
+import { type NodeFiles, nodeFiles } from '../../src/cluster/life/files.js';
+import { init } from '../../src/cluster/life/init.js';
+import { join } from '../../src/cluster/life/join.js';
+import { layout } from '../../src/cluster/life/layout.js';
+import { createReception } from '../../src/cluster/life/reception.js';
+import { createRegister } from '../../src/cluster/life/register.js';
+import { type ClusterSecrets, openSecrets } from '../../src/cluster/life/secrets.js';
+import { createStore } from '../../src/cluster/life/store.js';
+import { createMirror, type Mirror } from '../../src/cluster/mirror/index.js';
+import { startSession } from '../../src/cluster/session/client.js';
+import { askOnce, connect } from '../../src/cluster/session/connect.js';
+import { createSessions, type Sessions } from '../../src/cluster/session/server.js';
+import { createFakeEtcd } from '../support/fake-etcd.js';
+import { until } from '../support/run.js';
+
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const interfaces = [{ name: 'lo', ours: false, addresses: [{ address: '127.0.0.1', family: 4 as const }] }];
+
+/** One member that always leads. */
+const alone: EtcdAdmin = {
+  status: async () => ({
+    version: '3.4.23',
+    clusterId: '1',
+    memberId: '7' as never,
+    leader: '7' as never,
+    learner: false,
+    revision: 1,
+    raftTerm: 1,
+    size: 0,
+    inUse: 0,
+    alarms: [],
+  }),
+  members: async () => [],
+  addLearner: async () => Promise.reject(new Error('not here')),
+  promote: async () => {},
+  removeMember: async () => {},
+  handOver: async () => {},
+  defragment: async () => {},
+  snapshot: async () => {},
+  disarm: async () => {},
+};
+
+let directory: string;
+let etcd: Etcd;
+let over: AbortController;
+let door: Door;
+let sessions: Sessions;
+let mirror: Mirror;
+let files: NodeFiles;
+let secrets: () => ClusterSecrets;
+const filesOf = (name: string): NodeFiles =>
+  nodeFiles(layout(path(directory, name, 'data'), path(directory, name, 'run')));
+
+const address = (): string => `127.0.0.1:${door.addresses[0]?.port}`;
+const token = (role: 'worker' | 'manager'): string =>
+  formatToken({ digest: trustDigest(files.credentials().authorities), secret: secrets().tokens[role] });
+
+beforeEach(async () => {
+  directory = mkdtempSync(path(tmpdir(), 'viaduct-cluster-'));
+  over = new AbortController();
+  files = filesOf('manager');
+  const { state, found } = init(
+    { files, interfaces, defaultAdvertise: '', now: Date.now },
+    {
+      listen: '127.0.0.1:0',
+      advertise: '127.0.0.1',
+      dataPath: '',
+      dataPathPort: 4789,
+      pools: [],
+      subnetSize: 24,
+      availability: 'active',
+      forceNewCluster: false,
+      spec: { spec: { heartbeatPeriod: 100_000_000 } },
+    },
+  );
+  etcd = createFakeEtcd().connect();
+  await found(Object.assign({}, etcd, alone, { close: () => {} }) satisfies EtcdClient);
+  mirror = createMirror({
+    etcd,
+    clusterId: state.clusterId,
+    signal: over.signal,
+    log: quiet,
+    now: Date.now,
+    failed: new Set(),
+    changed: () => {},
+    heard: () => {},
+  });
+  await mirror.ready;
+  const dataKey = files.dataKey() ?? Buffer.alloc(0);
+  secrets = () => openSecrets(dataKey, state.clusterId, mirror.secrets?.sealed ?? '');
+  const register = createRegister(etcd, mirror.prefix, over.signal);
+  register.lease((await etcd.grantLease(10)).id);
+  sessions = createSessions(
+    createReception({
+      mirror,
+      register,
+      store: createStore(
+        { ...alone, ...etcd },
+        { reached: mirror.reached, managers: async () => ({ reachable: 1, all: 1 }) },
+      ),
+      etcd: { ...alone, ...etcd },
+      nodeId: state.nodeId,
+      dataKey,
+      secrets,
+      managers: () => [{ id: state.nodeId, address: address() }],
+      now: Date.now,
+      log: quiet,
+    }),
+    quiet,
+  );
+  const { certificate, key, authorities } = files.credentials();
+  door = await openDoor({
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    tls: { certificate, key, trust: authorities },
+    peers: () => undefined,
+    session: (visitor) => sessions.visit(visitor),
+  });
+});
+afterEach(async () => {
+  over.abort();
+  sessions.close();
+  await door.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const joinAs = (role: 'worker' | 'manager', with_ = token(role)) => {
+  const own = filesOf(`node-${role}`);
+  return join(
+    { files: own, interfaces, defaultAdvertise: '' },
+    {
+      listen: '0.0.0.0:2377',
+      advertise: '',
+      dataPath: '',
+      remotes: [address()],
+      token: with_,
+      availability: 'drain',
+    },
+  ).then((state) => ({ state, files: own }));
+};
+
+const description = {
+  hostname: 'h',
+  architecture: 'x86_64',
+  os: 'linux',
+  nanoCpus: 1,
+  memoryBytes: 1,
+  engineVersion: '1',
+  labels: {},
+  plugins: [],
+  tls: { trustRoot: '', issuerSubject: '', issuerPublicKey: '' },
+};
+const hello = { type: 'hello', description, advertise: ':2377', dataPath: '' } as const;
+
+test.each(['worker', 'manager'] as const)(
+  'S1: who has the token of a %s gets that certificate, and a record',
+  async (role) => {
+    const { state, files: own } = await joinAs(role);
+    expect(identityOf(own.credentials().certificate)).toEqual({
+      nodeId: state.nodeId,
+      role,
+      clusterId: mirror.state.get('cluster', '')?.id,
+    });
+    expect(state.advertise).toBe('127.0.0.1:2377');
+    expect(mirror.state.get('node', state.nodeId)).toMatchObject({ role, availability: 'drain' });
+    expect(statSync(own.keys.path('node.key')).mode & 0o077).toBe(0);
+  },
+);
+
+test('S1: another secret is refused, and another cluster’s token before the secret is sent', async () => {
+  const [, , digest] = token('worker').split('-');
+  await expect(joinAs('worker', `SWMTKN-1-${digest}-${'0'.repeat(25)}`)).rejects.toThrow(
+    'A valid join token is necessary to join this cluster',
+  );
+  await expect(joinAs('worker', token('worker').replace(digest ?? '', `${'0'.repeat(49)}1`))).rejects.toThrow(
+    'remote CA does not match fingerprint',
+  );
+  expect(mirror.state.all('node').size).toBe(1);
+});
+
+test('S1: a node says hello, beats, and has a session until it is silent', async () => {
+  const { state, files: own } = await joinAs('worker');
+  const end = new AbortController();
+  const welcomes: string[] = [];
+  const session = startSession({
+    managers: () => [address()],
+    credentials: own.credentials,
+    hello: () => hello,
+    welcome: ({ role }) => welcomes.push(role),
+    told: () => {},
+    log: quiet,
+    signal: end.signal,
+  });
+  await until('it has a session', () => mirror.state.get('session', state.nodeId) !== undefined);
+  expect(mirror.state.get('node-state', state.nodeId)).toMatchObject({
+    address: '127.0.0.1',
+    description: { hostname: 'h' },
+  });
+  await until('it was welcomed', () => welcomes.length > 0 && session.current() !== undefined);
+  await new Promise((resolve) => setTimeout(resolve, 500)); // five beats
+  expect(mirror.state.get('session', state.nodeId)).toBeDefined();
+  end.abort();
+  await until('it has none', () => mirror.state.get('session', state.nodeId) === undefined);
+});
+
+test('S1: a worker may not enrol, nor may anybody without a certificate say hello', async () => {
+  const { files: own } = await joinAs('worker');
+  await expect(
+    askOnce(address(), own.credentials(), { type: 'enrol', address: '127.0.0.1:1' }, 'enrolled'),
+  ).rejects.toThrow('this node is no manager');
+  const closed = new Promise<string>((resolve) => {
+    void connect(
+      address(),
+      { authorities: own.credentials().authorities },
+      { told: () => {}, closed: resolve },
+    ).then((connection) => connection.say(hello));
+  });
+  expect(await closed).toBeTypeOf('string');
+  expect(mirror.state.all('session').size).toBe(0);
+});
+
+/** What a node is told that says hello. */
+const answerTo = async (own: NodeFiles): Promise<string> => {
+  const told: string[] = [];
+  const connection = await connect(address(), own.credentials(), {
+    told: ({ type }) => told.push(type),
+    closed: () => {},
+  });
+  connection.say(hello);
+  await until('it is answered', () => told.length > 0);
+  connection.close();
+  return told[0] ?? '';
+};
+
+test('S1: a node that was removed is told so; one that a mirror only does not know yet is not', async () => {
+  const { state, files: own } = await joinAs('worker');
+  mirror.state.set('node', state.nodeId, undefined, Date.now());
+  expect(await answerTo(own)).toBe('refused');
+  await etcd.delete({ key: `${mirror.prefix}node/${state.nodeId}` });
+  expect(await answerTo(own)).toBe('removed');
+});
+
+test('S1: a node that leaves is down at once', async () => {
+  const { state, files: own } = await joinAs('worker');
+  const connection = await connect(address(), own.credentials());
+  connection.say(hello);
+  await until('it has a session', () => mirror.state.get('session', state.nodeId) !== undefined);
+  await connection.ask({ type: 'leave' }, 'done');
+  expect(mirror.state.get('session', state.nodeId)).toBeUndefined();
+  expect(mirror.state.get('node', state.nodeId)?.status.state).toBe('down');
+});

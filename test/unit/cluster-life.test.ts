@@ -1,0 +1,120 @@
+/** Pure parts of a cluster's life: what begins anew with one manager, what specs become, what refusals say, what events tell. */
+import { expect, test } from 'vitest';
+import { readClusterSpec, readInit } from '../../src/api/read/swarm.js';
+import type { Entry } from '../../src/cluster/etcd/contract.js';
+import { beginAnew } from '../../src/cluster/life/anew.js';
+import { toldOfNodes } from '../../src/cluster/life/events.js';
+import { freshNode } from '../../src/cluster/life/reception.js';
+import { DEFAULT_SPEC, mergeSpec } from '../../src/cluster/life/spec.js';
+import { decodeRecord } from '../../src/cluster/mirror/codec.js';
+import { textOf } from '../../src/cluster/mirror/write.js';
+import { leavingManager, noQuorum } from '../../src/cluster/words.js';
+
+const node = (id: string, role: 'worker' | 'manager') => freshNode(id, 1, { role, availability: 'active' });
+const entry = (key: string, value: string): Entry => ({
+  key: `/p/${key}`,
+  value,
+  createRevision: 1,
+  modRevision: 1,
+  version: 1,
+});
+
+test('a cluster that begins anew has one manager, no sessions, no leader, and all else as it was', () => {
+  const entries = [
+    entry('cluster', '{}'),
+    entry('leader', 'b'),
+    entry('manager/b', 'b:1'),
+    entry('member/a', 'old'),
+    entry('member/b', 'old'),
+    ...[node('a', 'manager'), node('b', 'manager'), node('c', 'worker')].map((each) =>
+      entry(`node/${each.id}`, textOf(each)),
+    ),
+    entry('session/c', '{}'),
+    entry('task/t', '{}'),
+  ];
+  const own = { do: 'put', key: '/p/member/a', value: 'new' } as const;
+  const operations = beginAnew(entries, '/p/', { nodeId: 'a', member: own }, 2);
+  const deleted = operations.flatMap((each) => (each.do === 'delete' && 'key' in each ? each.key : []));
+  expect(deleted.sort()).toEqual(['/p/leader', '/p/manager/b', '/p/member/b', '/p/session/c']);
+  const put = operations.flatMap((each) => (each.do === 'put' ? [each] : []));
+  expect(put.map(({ key }) => key)).toEqual(['/p/node/b', '/p/member/a']);
+  expect(decodeRecord('node', put[0]?.value ?? '')).toMatchObject({ id: 'b', role: 'worker' });
+});
+
+test('a record is read as it was written, and what is none is refused', () => {
+  const written = node('a', 'manager');
+  const { version, created, seen, firstSeen, ...value } = written;
+  expect(decodeRecord('node', textOf(written))).toEqual(value);
+  for (const wrong of ['', '[]', '{"id":"a"}', textOf({ ...written, role: 'king' } as never)])
+    expect(() => decodeRecord('node', wrong)).toThrow();
+});
+
+test('an update says the whole spec: what it does not say becomes the default', () => {
+  expect(mergeSpec(DEFAULT_SPEC, readClusterSpec({ Dispatcher: { HeartbeatPeriod: 7 } }))).toEqual({
+    ...DEFAULT_SPEC,
+    heartbeatPeriod: 7,
+  });
+  const { spec } = readInit({ AutoLockManagers: true, Spec: { Labels: { a: 'b' } } }, 52);
+  expect(mergeSpec(DEFAULT_SPEC, spec)).toEqual({ ...DEFAULT_SPEC, autoLock: true, labels: { a: 'b' } });
+});
+
+test.each([
+  [{ Name: 'other' }, 'swarm spec must be named "default"'],
+  [{ CAConfig: { NodeCertExpiry: 1 } }, 'minimum certificate expiry time is: 1h0m0s'],
+  [{ Dispatcher: { HeartbeatPeriod: -1 } }, 'heartbeat time period cannot be a negative duration'],
+  [{ CAConfig: { ExternalCAs: [{}] } }, 'external certificate authorities are not supported'],
+])('the spec %j is refused', (spec, words) => {
+  expect(() => mergeSpec(DEFAULT_SPEC, readClusterSpec(spec))).toThrow(words);
+});
+
+test.each([
+  [{ DataPathPort: 80 }, 'Datapath port number is not in valid range (1024-49151) : 80'],
+  [{ DefaultAddrPool: ['10.0.0.0/8'], SubnetSize: 30 }, 'subnet size is out of range: 30'],
+  [
+    { DefaultAddrPool: ['10.0.0.0/26'] },
+    'invalid CIDR: "10.0.0.0/26". Subnet size is too small for pool: 24',
+  ],
+  [{ Availability: 'gone' }, 'invalid Availability: "gone"'],
+])('init with %j is refused', (body, words) => {
+  expect(() => readInit(body, 52)).toThrow(words);
+});
+
+test('who refuses says how many managers there are', () => {
+  expect(leavingManager({ reachable: 1, all: 1 })).toContain(
+    'Removing the last manager erases all current state',
+  );
+  expect(leavingManager({ reachable: 2, all: 3 })).toContain(
+    'Removing this node leaves 1 managers out of 3.',
+  );
+  expect(leavingManager({ reachable: 5, all: 5 })).not.toContain('leaves');
+  expect(noQuorum({ reachable: 2, all: 5 })).toContain('2 of 5 managers can be reached, 3 are needed');
+});
+
+test('events say what of a node has changed', () => {
+  const before = node('a', 'worker');
+  const said = { description: { hostname: 'host' } };
+  const after = {
+    ...before,
+    availability: 'drain' as const,
+    status: { state: 'ready' as const, message: '' },
+  };
+  const told = (from: typeof before | undefined, to: typeof after | undefined) =>
+    toldOfNodes([{ kind: 'node', id: 'a', before: from, after: to }], { get: () => said as never });
+  expect(told(before, after)[0]).toEqual({
+    type: 'node',
+    action: 'update',
+    scope: 'swarm',
+    actor: {
+      id: 'a',
+      attributes: {
+        name: 'host',
+        'availability.old': 'active',
+        'availability.new': 'drain',
+        'state.old': 'unknown',
+        'state.new': 'ready',
+      },
+    },
+  });
+  expect(told(undefined, after)[0]?.action).toBe('create');
+  expect(told(before, undefined)[0]?.action).toBe('remove');
+});

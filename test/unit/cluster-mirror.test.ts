@@ -1,0 +1,164 @@
+/** A manager's copy of the cluster, who leads, and what hangs on leases: against etcd in memory. */
+import { afterEach, expect, test } from 'vitest';
+import type { Etcd, EtcdFailure } from '../../src/cluster/etcd/contract.js';
+import { type Office, runForOffice } from '../../src/cluster/lead.js';
+import { createRegister } from '../../src/cluster/life/register.js';
+import { type Followed, follow, type KeyChange } from '../../src/cluster/mirror/follow.js';
+import { createFakeEtcd } from '../support/fake-etcd.js';
+import { until } from '../support/run.js';
+
+const over: AbortController[] = [];
+const signal = (): AbortSignal => {
+  const controller = new AbortController();
+  over.push(controller);
+  return controller.signal;
+};
+afterEach(() => {
+  for (const controller of over.splice(0)) controller.abort();
+});
+
+interface Copy {
+  readonly followed: Followed;
+  readonly changes: KeyChange[];
+  readonly heard: (Error | undefined)[];
+}
+
+const copy = (etcd: Etcd): Copy => {
+  const changes: KeyChange[] = [];
+  const heard: (Error | undefined)[] = [];
+  const followed = follow({
+    etcd,
+    prefix: '/p/',
+    signal: signal(),
+    changed: (some) => changes.push(...some),
+    heard: (silent) => heard.push(silent),
+    pauseMs: 1,
+  });
+  return { followed, changes, heard };
+};
+
+const shown = ({ followed }: Copy): Record<string, string> =>
+  Object.fromEntries([...followed.entries].map(([key, { value }]) => [key, value]));
+
+test('the mirror has what was there, over several pages, and what comes', async () => {
+  const etcd = createFakeEtcd({ now: () => 0 }).connect();
+  for (let i = 0; i < 1_200; i += 1) await etcd.put(`/p/${i}`, 'x');
+  await etcd.put('/other', 'x');
+  const mirror = copy(etcd);
+  await mirror.followed.ready;
+  expect(mirror.followed.entries.size).toBe(1_200);
+  const revision = await etcd.put('/p/new', 'y');
+  await mirror.followed.reached(revision);
+  expect(shown(mirror).new).toBe('y');
+  const { revision: gone } = await etcd.delete({ key: '/p/new' });
+  await mirror.followed.reached(gone);
+  expect(mirror.followed.entries.has('new')).toBe(false);
+  expect(mirror.changes.slice(-2).map(({ before, after }) => [before?.value, after?.value])).toEqual([
+    [undefined, 'y'],
+    ['y', undefined],
+  ]);
+});
+
+test('what was missed while the store was away is told as it differs, also where its history is gone', async () => {
+  let failure: EtcdFailure | undefined;
+  const fake = createFakeEtcd({ now: () => 0 });
+  const etcd = fake.connect();
+  await etcd.put('/p/stays', '1');
+  await etcd.put('/p/goes', '1');
+  await etcd.put('/p/changes', '1');
+  const mirror = copy(fake.connect(() => failure));
+  await mirror.followed.ready;
+  failure = { kind: 'no-leader' };
+  fake.expire();
+  await until('it is silent', () => mirror.followed.silentSince !== undefined);
+  expect(shown(mirror)).toEqual({ stays: '1', goes: '1', changes: '1' });
+  await etcd.delete({ key: '/p/goes' });
+  await etcd.put('/p/changes', '2');
+  const revision = await etcd.put('/p/comes', '1');
+  await etcd.compact(revision);
+  mirror.changes.length = 0;
+  failure = undefined;
+  await mirror.followed.reached(revision);
+  expect(shown(mirror)).toEqual({ stays: '1', changes: '2', comes: '1' });
+  expect(mirror.changes.map(({ key }) => key).sort()).toEqual(['changes', 'comes', 'goes']);
+  await until('it is heard', () => mirror.followed.silentSince === undefined);
+  expect(mirror.heard.map((error) => error !== undefined)).toEqual([true, false]);
+});
+
+interface Candidate {
+  readonly office: Office;
+  leads: boolean;
+}
+
+/** Sees who leads by its own mirror, as managers do. */
+const candidate = async (etcd: Etcd, node: string): Promise<Candidate> => {
+  const state = { leads: false };
+  const office = runForOffice({
+    etcd,
+    key: '/p/leader',
+    node,
+    leads: (leads) => {
+      state.leads = leads;
+    },
+    signal: signal(),
+  });
+  const look = (): void => {
+    const entry = followed.entries.get('leader');
+    office.seen(entry && { node: entry.value, since: entry.createRevision });
+  };
+  const followed: Followed = follow({
+    etcd,
+    prefix: '/p/',
+    signal: signal(),
+    changed: look,
+    heard: () => {},
+    pauseMs: 1,
+  });
+  await followed.ready;
+  look();
+  office.stand((await etcd.grantLease(10)).id);
+  return Object.assign(state, { office });
+};
+
+test('one leads; when its lease ends another one does, and the former one’s writes are refused', async () => {
+  let clock = 0;
+  const fake = createFakeEtcd({ now: () => clock });
+  const a = await candidate(fake.connect(), 'a');
+  await until('a leads', () => a.leads);
+  const etcd = fake.connect();
+  clock = 5_000;
+  const b = await candidate(etcd, 'b');
+  expect(b.leads).toBe(false);
+  const fence = a.office.fence();
+  expect(fence).toBeDefined();
+  if (!fence) return;
+  const write = { compare: [fence], success: [{ do: 'put', key: '/p/x', value: 'a' }] } as const;
+  expect((await etcd.txn(write)).succeeded).toBe(true);
+  clock = 11_000;
+  fake.expire();
+  await until('b leads', () => b.leads && !a.leads);
+  expect((await etcd.txn(write)).succeeded).toBe(false);
+  expect(a.office.fence()).toBeUndefined();
+});
+
+test('what hangs on a lease is written with the next one again, and another manager’s is left alone', async () => {
+  const fake = createFakeEtcd({ now: () => 0 });
+  const etcd = fake.connect();
+  const value = async (key: string): Promise<string | undefined> =>
+    (await etcd.range({ key })).entries[0]?.value;
+  const register = createRegister(etcd, '/p/', signal());
+  const first = (await etcd.grantLease(10)).id;
+  register.lease(first);
+  await register.set('session/n', 'mine');
+  await register.keep('node-state/n', 'said');
+  expect(await value('/p/session/n')).toBe('mine');
+  register.lease(undefined);
+  await etcd.revokeLease(first);
+  expect(await value('/p/session/n')).toBeUndefined();
+  expect(await value('/p/node-state/n')).toBe('said');
+  register.lease((await etcd.grantLease(10)).id);
+  await until('it is there again', async () => (await value('/p/session/n')) === 'mine');
+  await etcd.put('/p/session/n', 'another’s');
+  await register.set('session/n', undefined);
+  expect(await value('/p/session/n')).toBe('another’s');
+});

@@ -65,12 +65,8 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
   });
   // The runtime asks a program for its version: we read the records meanwhile.
   const ready = Promise.all([runtime.open(), images.open()]);
-  const { store, ...opened } = openStore(
-    join(config.dataRoot, 'intent.mdb'),
-    join(config.dataRoot, 'intent.tail'),
-    (message) => log.error({}, message),
-    config.execRoot,
-  );
+  ready.catch(() => {}); // awaited below
+  const { store, ...opened } = await openStore(config, (message) => log.error({}, message));
   if (opened.quarantined)
     log.error(
       opened.quarantined,

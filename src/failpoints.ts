@@ -6,7 +6,10 @@
 import { readFileSync } from 'node:fs';
 
 export type Failpoint =
-  | 'intent-written'
+  | 'tail-turned'
+  | 'snapshot-written'
+  | 'snapshot-named'
+  | 'snapshot-copied'
   | 'intent-durable'
   | 'kernel-step'
   | 'kernel-applied'

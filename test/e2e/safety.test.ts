@@ -304,7 +304,7 @@ describe('safety 8: the API and what users write', () => {
   test('safety 8 the socket is for root and its group only', () => {
     expect((statSync(d.socket).mode & 0o777).toString(8)).toBe('660');
     expect((statSync(d.dataRoot).mode & 0o007).toString(8)).not.toMatch(/[2367]/);
-    expect((statSync(join(d.dataRoot, 'intent.mdb')).mode & 0o077).toString(8)).toBe('0');
+    expect((statSync(join(d.dataRoot, 'record')).mode & 0o077).toString(8)).toBe('0');
   });
   test('safety 8 no TCP port of the host answers API requests, from a container or from outside', async () => {
     await tools('box');

@@ -25,7 +25,6 @@ const memoryStore = () => {
         else records.set(`${c.table}/${c.id}`, c);
     },
     written: () => undefined,
-    json: () => undefined,
     setting: (_key, fresh) => fresh(),
     close: async () => {},
   };

@@ -54,7 +54,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'settings are checked before anything else exists',
   },
   store: {
-    may: ['model', 'errors', 'small-files', 'defined', 'failpoints'],
+    may: ['model', 'errors', 'defined', 'failpoints', 'files/pace'],
     because: 'durable intent knows the model and the disk, nothing between',
   },
   kernel: {

@@ -1,55 +1,99 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { open } from 'lmdb';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Container } from '../../src/model/container.js';
-import { valuesOf } from '../../src/store/database.js';
-import { readPages } from '../../src/store/pages.js';
-import { type StoredChange as Change, openStore } from '../../src/store/store.js';
-import { checksum, formerChecksum } from '../../src/store/values.js';
+import { type StoredChange as Change, openStore, type Store } from '../../src/store/store.js';
+import { asKilled } from '../support/killed-store.js';
+import { until } from '../support/run.js';
 import { aNetwork, anEndpoint } from '../support/views.js';
 
 let folder = '';
-const paths = (): [string, string] => [join(folder, 'intent.mdb'), join(folder, 'intent.tail')];
+/** Of the daemon that lives now. */
+let root = '';
+const living = new Set<Store>();
+const at = (...names: readonly string[]): string => join(root, ...names);
+/** Whoever lives is killed. */
+const opening = async (warn: (message: string) => void = () => {}) => {
+  const next = mkdtempSync(join(folder, 'next-'));
+  asKilled(root, next);
+  root = next;
+  const opened = await openStore({ dataRoot: at('data'), execRoot: at('exec') }, warn);
+  living.add(opened.store);
+  return opened;
+};
+const opened = async (): Promise<Store> => (await opening()).store;
+const close = async (store: Store): Promise<void> => {
+  living.delete(store);
+  await store.close();
+};
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'vd-store-'));
+  root = join(folder, 'first');
+  mkdirSync(root);
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  for (const store of living) await close(store);
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const network = aNetwork();
 const put = (name: string): Change => ({ table: 'network', id: network.id, value: { ...network, name } });
 const endpoint = anEndpoint();
-const put6: Change = { table: 'endpoint', id: endpoint.id, value: endpoint };
+const putEndpoint: Change = { table: 'endpoint', id: endpoint.id, value: endpoint };
 const gone: Change = { table: 'endpoint', id: endpoint.id, value: null };
 
 /** The store reads of a container what the patch has, and keeps the rest as it is. */
-const container = (pid: number, name = 'web'): Change => ({
+const container = (pid: number, name = 'web', id = 'c0'): Change => ({
   table: 'container',
-  id: 'c0',
-  value: { id: 'c0', name, state: { pid }, endpointIds: [], sandboxId: null, restartCount: 0 } as never,
+  id,
+  value: { id, name, state: { pid }, endpointIds: [], sandboxId: null, restartCount: 0 } as never,
 });
-const looksWhole = (path: string): boolean => !('damage' in readPages(readFileSync(path)));
+const files = (place: readonly string[], kind: string): readonly string[] =>
+  readdirSync(at(...place)).filter((name) => name.endsWith(kind));
+const HOME = ['data', 'record'];
+const COPIES = [
+  ['data', 'record-copy'],
+  ['exec', 'record'],
+];
+const tailOf = (place: readonly string[] = HOME): string => at(...place, files(place, '.tail')[0] ?? '');
 /** The lines of the tail. */
 const written = (): string => {
-  const all = readFileSync(paths()[1]);
+  const all = readFileSync(tailOf());
   return all.toString('utf8', 0, all.indexOf(0));
 };
-const read = (): Map<string, Change> => {
-  const { store } = openStore(...paths());
+/** With nothing behind them that was there before. */
+const rewrite = (text: string, place: readonly string[] = HOME): void => {
+  const all = Buffer.alloc(statSync(tailOf(place)).size);
+  all.write(text);
+  writeFileSync(tailOf(place), all);
+};
+const read = async (): Promise<Map<string, Change>> => {
+  const store = await opened();
   return new Map([...store.load()].map((c) => [`${c.table}/${c.id}`, c]));
 };
+const tables = async (): Promise<string[]> => [...(await read()).values()].map(({ table }) => table).sort();
 const pidOf = (change: Change | undefined): number =>
-  change?.table === 'container' ? ((change.value as Container).state.pid ?? -1) : -1;
+  (change?.value as Container | undefined)?.state.pid ?? -1;
 
 describe('the store (O3)', () => {
-  it('has what was committed before a kill, durable or not', () => {
-    const { store } = openStore(...paths());
+  it('has what was committed before a kill, durable or not', async () => {
+    const store = await opened();
     store.commit([put('a')], true);
-    store.commit([put6], false);
+    store.commit([putEndpoint], false);
     store.commit([container(0)], true);
     store.commit([container(7)], false);
-    const found = read(); // as a new daemon: the old one never closed it
+    const found = await read(); // as a new daemon: the old one never closed it
     expect([...found.keys()].sort()).toEqual([
       `container/c0`,
       `endpoint/${endpoint.id}`,
@@ -58,190 +102,247 @@ describe('the store (O3)', () => {
     expect(pidOf(found.get('container/c0'))).toBe(7);
   });
 
-  it('writes a running container’s change without its whole configuration', () => {
-    const { store } = openStore(...paths());
+  it('writes a running container’s change without its whole configuration', async () => {
+    const store = await opened();
     store.commit([container(0, 'x'.repeat(10_000))], true);
     store.commit([container(7, 'x'.repeat(10_000))], false);
     expect(written().length).toBeLessThan(11_000); // the first has it, the second only what changed
   });
 
-  it('writes all of a container of which more has changed than what a patch has', () => {
-    const { store } = openStore(...paths());
+  it('writes all of a container of which more has changed than what a patch has', async () => {
+    const store = await opened();
     store.commit([container(0, 'before')], true);
     store.commit([container(7, 'after')], false);
-    const found = read().get('container/c0');
+    const found = (await read()).get('container/c0');
     expect(found?.value).toMatchObject({ name: 'after' });
     expect(pidOf(found)).toBe(7);
   });
 
-  it('does not play a tail again that the database has gone beyond', async () => {
-    const { store } = openStore(...paths());
-    store.commit([put6], false);
-    const before = readFileSync(paths()[1]);
+  it('goes on where the last daemon ended, and not on a line that it did not end', async () => {
+    const store = await opened();
+    store.commit([put('a')], true);
+    store.commit([putEndpoint], false);
+    const lines = written();
+    for (const place of [HOME, ...COPIES]) rewrite(lines.slice(0, -2), place);
+    const told: string[] = [];
+    const next = await opening((message) => told.push(message));
+    expect(told).toEqual([expect.stringContaining('not whole')]);
+    expect(next.quarantined).toBeUndefined();
+    next.store.commit([container(1)], true);
+    expect(await tables()).toEqual(['container', 'network']);
+    expect((await opening((message) => told.push(message))).restored).toBeUndefined();
+    expect(told).toHaveLength(1);
+  });
+
+  it('does not play lines of another history', async () => {
+    const store = await opened();
+    store.commit([put('a')], true);
+    const begun = written();
+    store.commit([putEndpoint], true);
     store.commit([gone], true);
-    await store.close();
-    writeFileSync(paths()[1], before); // killed before the tail was cleared
-    expect(read().has(`endpoint/${endpoint.id}`)).toBe(false);
-  });
-
-  const OTHER_BOOT = '00000000-0000-0000-0000-000000000000';
-  /** Opens a store whose tail has this text. */
-  const readWith = (tail: string): string[] => {
-    for (const path of paths()) rmSync(path, { force: true });
-    rmSync(`${paths()[0]}-lock`, { force: true });
-    writeFileSync(paths()[1], tail);
-    return [...read().keys()].map((key) => key.split('/')[0] ?? '').sort();
-  };
-  const tailOf = (work: (store: ReturnType<typeof openStore>['store']) => void): string => {
-    work(openStore(...paths()).store);
-    return written();
-  };
-
-  it('plays the tail up to the line that was being written', () => {
-    const tail = tailOf((store) => {
-      store.commit([put('a')], true);
-      store.commit([put6], false);
-    });
-    expect(readWith(tail)).toEqual(['endpoint', 'network']);
-    expect(readWith(tail.slice(0, -2))).toEqual(['network']);
-    expect(readWith(`${tail}0 ${OTHER_BOOT} d [{"table":"netw`)).toEqual(['endpoint', 'network']);
-  });
-
-  it('does not believe a line of which the disk has only a part', () => {
-    const tail = tailOf((store) => {
-      store.commit([put('a')], true);
-      store.commit([put6], true);
-    });
-    expect(readWith(tail.replace('"name":"a"', '"name":"b"'))).toEqual([]);
-  });
-
-  it('of another boot’s tail plays what was waited for, and what came before it', () => {
-    const tail = tailOf((store) => {
-      store.commit([put6], false);
-      store.commit([put('a')], true);
-      store.commit([container(7)], false);
-    });
-    const [, boot = ''] = tail.split(' ');
-    expect(readWith(tail)).toEqual(['container', 'endpoint', 'network']);
-    const line = /^\+(\d+) (\S+) (.) \S+ (.*)$/gm;
-    const moved = tail.replace(line, (_, generation: string, __, kind: string, json: string) => {
-      const sum = checksum(generation, OTHER_BOOT, kind, json);
-      return `+${generation} ${OTHER_BOOT} ${kind} ${sum} ${json}`;
-    });
-    expect(moved).not.toContain(boot);
-    expect(readWith(moved)).toEqual(['endpoint', 'network']);
+    const [, second = '', third = ''] = written().split('\n');
+    for (const place of [HOME, ...COPIES]) rewrite(`${begun}${third}\n${second}\n`, place);
+    expect(await tables()).toEqual(['network']);
   });
 
   it('says when a durable commit is on the disk, and asks nobody to wait for the others', async () => {
-    const { store } = openStore(...paths());
-    store.commit([put6], false);
+    const store = await opened();
+    store.commit([putEndpoint], false);
     expect(store.written()).toBeUndefined();
     store.commit([put('a')], true);
     const waiting = store.written();
     expect(waiting).toBeInstanceOf(Promise);
     await waiting;
     expect(store.written()).toBeUndefined();
-    await store.close();
+    await close(store);
   });
 
-  it('goes on when the tail has outgrown what was laid out for it', () => {
-    const { store } = openStore(...paths());
-    const big = 'x'.repeat(300_000);
-    for (let i = 0; i < 8; i += 1) store.commit([{ ...container(i, big), id: `c${i}` } as Change], true);
-    store.commit([put('a')], false);
-    expect(read().size).toBe(9);
-  });
-
-  it('sets a file that was cut short aside, wherever it was cut', async () => {
-    const { store } = openStore(...paths());
-    for (let i = 0; i < 50; i += 1) store.commit([{ ...put('a'), id: `n${i}` } as Change], true);
-    await store.close();
-    const whole = readFileSync(paths()[0]);
-    expect(looksWhole(paths()[0])).toBe(true);
-    for (const bytes of [0, 100, 4096, 8192, Math.floor(whole.length / 2), whole.length - 4096]) {
-      writeFileSync(paths()[0], whole);
-      truncateSync(paths()[0], bytes);
-      const { store: again, quarantined } = openStore(...paths());
-      expect(quarantined?.path, `${bytes} bytes`).toContain('unreadable');
-      await again.close();
-    }
-  });
-
-  it('reads a file that is shorter than it says, where only pages are missing that nothing leads to', async () => {
-    const { store } = openStore(...paths());
-    for (let i = 0; i < 50; i += 1) store.commit([{ ...put('a'), id: `n${i}` } as Change], true);
-    store.commit([{ ...container(0, 'x'.repeat(10_000)), id: 'large' } as Change], true);
-    await store.close();
-    const whole = readFileSync(paths()[0]);
-    // As after a transaction that took pages at the end and gave them back: they are counted, and never written.
-    for (const meta of [0, 4096]) {
-      const counted = meta + 24 + 24 + 2 * 48; // `mm_last_pg`
-      whole.writeBigUInt64LE(whole.readBigUInt64LE(counted) + 3n, counted);
-    }
-    writeFileSync(paths()[0], whole);
-    const { store: again, quarantined } = openStore(...paths());
-    expect(quarantined).toBeUndefined();
-    expect([...again.load()]).toHaveLength(51);
-    await again.close();
-    for (let pages = 0; pages < whole.length / 4096; pages += 1) {
-      writeFileSync(paths()[0], whole.subarray(0, pages * 4096));
-      expect(looksWhole(paths()[0]), `${pages} pages`).toBe(false);
-    }
-  });
-
-  it('reads what a former version wrote, without checksums, and writes it anew', async () => {
-    const old = open<unknown, string>({ path: paths()[0], noSubdir: true, encoding: 'json', pageSize: 4096 });
-    const { value } = put('a');
-    old.transactionSync(() => {
-      old.putSync(`network/${network.id}`, value);
-      old.putSync('setting/id', 'mine');
-      old.putSync('setting/generation', '7');
-    });
-    await old.close();
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-    const json = JSON.stringify([put6]);
-    const tail = Buffer.alloc(1 << 20);
-    tail.write(`7 ${boot} s ${formerChecksum(json)} ${json}\n`);
-    writeFileSync(paths()[1], tail);
-    const told: string[] = [];
-    for (const _ of ['former', 'present']) {
-      const { store, quarantined } = openStore(...paths(), (message) => told.push(message));
-      expect(quarantined).toBeUndefined();
-      expect([...store.load()].map(({ table }) => table).sort()).toEqual(['endpoint', 'network']);
-      expect(store.setting('id', () => 'another')).toBe('mine');
-      await store.close();
-    }
-    expect(told).toEqual([]);
-    const now = valuesOf(readFileSync(paths()[0]));
-    expect('values' in now && now.unsealed).toBe(false);
-  });
-
-  it('A K5: takes the later of two copies, and says which', async () => {
-    const memory = join(folder, 'memory');
-    mkdirSync(memory);
-    const { store } = openStore(...paths(), () => {}, memory);
-    store.commit([put('a')], true);
-    await store.close(); // both copies have it
-    const next = openStore(...paths(), () => {}, memory).store;
-    next.commit([put6], true);
-    await next.close();
-    const early = readFileSync(`${paths()[0]}-copy`);
-    const third = openStore(...paths(), () => {}, memory).store;
-    third.commit([container(7)], true);
-    await third.close();
-    writeFileSync(`${paths()[0]}-copy`, early);
-    writeFileSync(paths()[0], 'nothing');
-    const { store: again, quarantined, restored } = openStore(...paths(), () => {}, memory);
-    expect(quarantined?.damage).toContain('cut short');
-    expect(restored?.path).toBe(join(memory, 'intent.mdb-copy'));
-    expect([...again.load()]).toHaveLength(3);
-    await again.close();
-    expect([...read().keys()]).toHaveLength(3);
-  });
-
-  it('keeps a setting', () => {
-    const { store } = openStore(...paths());
+  it('keeps a setting', async () => {
+    const store = await opened();
     expect(store.setting('id', () => 'a')).toBe('a');
     expect(store.setting('id', () => 'b')).toBe('a');
+    expect((await opened()).setting('id', () => 'b')).toBe('a');
+  });
+
+  it('refuses a record that a later version wrote, and leaves it as it is', async () => {
+    const store = await opened();
+    store.commit([put('a')], true);
+    await close(store);
+    const { lineOf, BEGINNING } = await import('../../src/store/lines.js');
+    const head = JSON.stringify([{ table: 'end', id: '2', value: { something: 'else' } }]);
+    const later = lineOf(BEGINNING, head).bytes.subarray(0, -1);
+    writeFileSync(at(...HOME, '0.snapshot'), later);
+    await expect(opening()).rejects.toThrow('later version');
+    expect(readFileSync(at(...HOME, '0.snapshot'))).toEqual(later);
+  });
+});
+
+/** So many bytes of records that the tail is long enough for another generation. */
+const large = (n: number): Change => ({
+  table: 'network',
+  id: `n${n}`,
+  value: { text: 'x'.repeat(300_000) },
+});
+const generation = (place: readonly string[] = HOME): string => [...files(place, '')].sort().join(' ');
+
+describe('the store’s next generation', () => {
+  it('begins when the tail is long, and the old one goes once the new one is there; in the copies too', async () => {
+    const store = await opened();
+    for (let n = 0; n < 4; n += 1) store.commit([large(n)], true);
+    expect(generation()).toContain('0.snapshot 0.tail 4.tail');
+    store.commit([put('late')], true);
+    await until('it is there', () =>
+      [HOME, ...COPIES].every((place) => generation(place) === '4.snapshot 4.tail'),
+    );
+    store.commit([put('later')], true);
+    expect((await read()).size).toBe(5);
+    for (const place of COPIES) expect(readFileSync(tailOf(place)).equals(readFileSync(tailOf()))).toBe(true);
+  });
+
+  it('is what the snapshot and the tail have, however often it is begun', async () => {
+    const store = await opened();
+    for (let n = 0; n < 30; n += 1) {
+      store.commit([large(n % 7), container(n, 'web', `c${n}`)], n % 2 === 0);
+      await store.written();
+    }
+    const found = await read();
+    expect(found.size).toBe(37);
+    expect(pidOf(found.get('container/c29'))).toBe(29);
+    await close(store);
+    expect((await read()).size).toBe(37);
+  });
+});
+
+describe('A K5: copies of the record', () => {
+  const filled = async (): Promise<void> => {
+    const store = await opened();
+    store.commit([put('a')], true);
+    store.commit([putEndpoint], false);
+    store.setting('id', () => 'mine');
+  };
+  const places = [HOME, ...COPIES];
+  const lose = (place: readonly string[]): void => rmSync(at(...place), { recursive: true });
+
+  it.each([
+    ['the record', [0], 1],
+    ['the record and the copy beside it', [0, 1], 2],
+    ['the record and the copy in memory', [0, 2], 1],
+  ])('without %s the third has it, not behind', async (_, lost, from) => {
+    await filled();
+    for (const index of lost) lose(places[index] ?? []);
+    const { store, quarantined, restored } = await opening();
+    expect(quarantined).toBeUndefined(); // nothing was there to be set aside
+    expect(restored?.path).toBe(at(...(places[from] ?? [])));
+    expect([...store.load()]).toHaveLength(3);
+    store.commit([container(1)], true);
+    lose(HOME); // all three are whole again
+    lose(places[from] ?? []);
+    expect((await read()).size).toBe(4);
+  });
+
+  it('of which one is behind, the other is taken', async () => {
+    await filled();
+    cpSync(at('data', 'record-copy'), at('old'), { recursive: true });
+    const store = await opened();
+    store.commit([container(7)], true);
+    await close(store);
+    lose(['data', 'record-copy']);
+    cpSync(at('old'), at('data', 'record-copy'), { recursive: true });
+    writeFileSync(at(...HOME, '0.snapshot'), 'nothing');
+    const { store: again, quarantined, restored } = await opening();
+    expect(quarantined?.damage).toContain('not as it was written');
+    expect(readFileSync(join(quarantined?.path ?? '', '0.snapshot'), 'utf8')).toBe('nothing');
+    expect(restored?.path).toBe(at('exec', 'record'));
+    expect([...again.load()]).toHaveLength(4);
+  });
+
+  it('take over what of the record’s tail is damaged', async () => {
+    await filled();
+    const tail = readFileSync(tailOf());
+    tail.write('x', tail.indexOf(10) + 40);
+    writeFileSync(tailOf(), tail);
+    const { store, quarantined, restored } = await opening();
+    expect(quarantined?.damage).toContain('not whole');
+    expect(restored?.path).toBe(at('data', 'record-copy'));
+    expect([...store.load()]).toHaveLength(3);
+  });
+
+  it('that cannot be written to hold nobody up', async () => {
+    writeFileSync(at('exec'), 'no directory');
+    const told: string[] = [];
+    const { store } = await opening((message) => told.push(message));
+    for (let n = 0; n < 5; n += 1) store.commit([large(n)], true);
+    await until('the next generation is there', () => generation() === '4.snapshot 4.tail');
+    expect(told).toContainEqual(
+      expect.stringContaining(`the copy of the records in ${at('exec', 'record')} is old`),
+    );
+    await close(store);
+    expect((await read()).size).toBe(5);
+  });
+});
+
+describe('the record of a former version', () => {
+  const fixture = (name: string): Buffer =>
+    gunzipSync(readFileSync(new URL(`../support/former/${name}.gz`, import.meta.url)));
+  const lay = (name: string, as = 'intent.mdb'): void => writeFileSync(at('data', as), fixture(name));
+  beforeEach(() => {
+    for (const directory of ['data', 'exec']) mkdirSync(at(directory));
+  });
+  const NAMES = ['big', 'bridge', 'host', 'inner', 'late'];
+  const names = (store: Store): string[] =>
+    [...store.load()].flatMap(({ table, id }) => (table === 'network' ? [id] : [])).sort();
+
+  it('is taken over with its journal, set aside, and never read again', async () => {
+    lay('intent.mdb');
+    lay('intent.tail', 'intent.tail');
+    const told: string[] = [];
+    const { store } = await opening((message) => told.push(message));
+    expect(names(store)).toEqual(NAMES);
+    expect(store.setting('id', () => 'another')).toBe('mine');
+    expect(readFileSync(at('data', 'intent.mdb.former'))).toEqual(fixture('intent.mdb'));
+    store.commit([{ table: 'network', id: 'late', value: null }], true);
+    expect(names(await opened())).toEqual(NAMES.slice(0, -1));
+    expect(told).toEqual([]);
+  });
+
+  it('is taken over again where the first start was killed before it was on the disk', async () => {
+    lay('intent.mdb');
+    lay('intent.tail', 'intent.tail');
+    mkdirSync(at('data', 'record.new'));
+    writeFileSync(at('data', 'record.new', '0.snapshot'), 'half');
+    expect(names(await opened())).toEqual(NAMES);
+  });
+
+  it('of before there were checksums, too', async () => {
+    lay('unsealed.mdb');
+    lay('unsealed.tail', 'intent.tail');
+    const store = await opened();
+    expect(await tables()).toEqual(['endpoint', 'network', 'setting']);
+    expect(store.setting('id', () => 'another')).toBe('mine');
+  });
+
+  it('whose file is damaged is taken from its copy, and that is told', async () => {
+    lay('intent.mdb', 'intent.mdb-copy');
+    lay('intent.tail', 'intent.tail');
+    writeFileSync(at('data', 'intent.mdb'), fixture('intent.mdb').subarray(0, 9_000));
+    const told: string[] = [];
+    const { store } = await opening((message) => told.push(message));
+    expect(names(store)).toEqual(NAMES);
+    expect(told).toEqual([expect.stringContaining('intent.mdb cannot be read')]);
+  });
+
+  it('leaves a journal that a former version refuses to start on, in words', async () => {
+    lay('intent.mdb');
+    await opened();
+    const [line = '', rest] = readFileSync(at('data', 'intent.tail'), 'utf8').split('\n');
+    expect(rest).toBe('\0');
+    // Of an empty database such a version takes each line of generation 0 whose JSON has this checksum; and parses it.
+    const [, , , , json = ''] = /^(0) ([0-9a-f-]{36}) (d) ([0-9a-f]{16}) (.*)$/.exec(line)?.slice(1) ?? [];
+    expect(() => JSON.parse(json)).toThrow('of a newer Viaduct');
+    expect(
+      readdirSync(at('data'))
+        .filter((name) => name.startsWith('intent.mdb'))
+        .sort(),
+    ).toEqual(['intent.mdb.former']);
   });
 });

@@ -1,19 +1,18 @@
 /**
  * The last copy of the record: beside each running container, in its run directory, lies all that is recorded of it and of
- * the networks that it is on. Where the database and its copies are lost, what runs is known from there, whole: its name,
- * addresses, ports, networks. Written a moment after the database, from the very texts that lie there: the record of ten
- * thousand ports is made into JSON once.
+ * the networks that it is on. Where the record and its copies are lost, what runs is known from there, whole: its name,
+ * addresses, ports, networks.
  */
 import { attempt } from '../../errors.js';
 import type { Container } from '../../model/container.js';
 import type { Runtime } from '../../runtime/contract.js';
-import { FLUSH_MS, type Store, type StoredChange } from '../../store/store.js';
+import type { Store, StoredChange } from '../../store/store.js';
 import { opened, seal } from '../../store/values.js';
 import type { Model } from './model.js';
 import { type Change, isKnown, knownOf, put } from './tables.js';
 
-/** Milliseconds after a change: the database has it. */
-const SOON = FLUSH_MS + 100;
+/** Milliseconds after a change: what ends by then costs nothing. */
+const SOON = 600;
 /** So many in one turn of the loop: a write takes 0.1 to 0.3 ms. */
 const A_TURN = 50;
 
@@ -40,24 +39,7 @@ const concerned = (model: Model, { table, id, value }: Change): readonly string[
   return (table === 'endpoint' || table === 'sandbox') && value ? [value.containerId] : [];
 };
 
-/** One record as it lies in the list that is sealed. */
-const textOf = ({ table, id }: Change, json: string): string =>
-  `{"table":${JSON.stringify(table)},"id":${JSON.stringify(id)},"value":${json}}`;
-
-/** `jsonOf`: the record as JSON. Undefined where there is none for one of them. */
-export const sealed = (
-  id: string,
-  changes: readonly Change[],
-  jsonOf: (change: Change) => string | undefined,
-): string | undefined => {
-  const texts: string[] = [];
-  for (const change of changes) {
-    const json = jsonOf(change);
-    if (json === undefined) return undefined;
-    texts.push(textOf(change, json));
-  }
-  return seal(id, `[${texts.join(',')}]`);
-};
+export const sealed = (id: string, changes: readonly Change[]): string => seal(id, JSON.stringify(changes));
 
 /** Undefined where it is not what `sealed` made for the container. */
 export const unsealed = (id: string, text: string | undefined): readonly Change[] | undefined =>
@@ -83,26 +65,19 @@ export const keepsakes = (
 ): Keepsakes => {
   const stale = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
-  /** What the database does not have yet comes in a later turn. */
-  const write = (id: string, jsonOf: (change: Change) => string | undefined): void => {
-    const container = model.containers.get(id);
-    if (!container || container.sandboxId === null) {
-      stale.delete(id);
-      return;
-    }
-    const text = sealed(id, belongings(model, container), jsonOf);
-    if (text === undefined) return;
+  const write = (id: string): void => {
     stale.delete(id);
+    const container = model.containers.get(id);
+    if (!container || container.sandboxId === null) return;
     try {
-      runtime.keep(id, text);
+      runtime.keep(id, sealed(id, belongings(model, container)));
     } catch (error) {
       warn(id, error);
     }
   };
-  const inDatabase = ({ table, id }: Change): string | undefined => store.json(table, id);
   const turn = (): void => {
     timer = undefined;
-    for (const id of [...stale].slice(0, A_TURN)) write(id, inDatabase);
+    for (const id of [...stale].slice(0, A_TURN)) write(id);
     soon();
   };
   const soon = (): void => {
@@ -123,7 +98,7 @@ export const keepsakes = (
     all: () => note(model.containers.keys()),
     close: () => {
       clearTimeout(timer);
-      for (const id of [...stale]) write(id, ({ value }) => JSON.stringify(value));
+      for (const id of [...stale]) write(id);
     },
   };
 };

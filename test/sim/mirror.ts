@@ -18,11 +18,7 @@ export const parseKey = (key: string): { readonly kind: Kind; readonly id: strin
 };
 
 /** `first`: what is there already of the record. */
-export const decode = (
-  entry: Entry,
-  at: Instant,
-  first?: { readonly firstSeen: Instant },
-): SwarmRecords[Kind] => {
+const decode = (entry: Entry, at: Instant, first?: { readonly firstSeen: Instant }): SwarmRecords[Kind] => {
   const { form: _form, ...value } = JSON.parse(entry.value);
   return {
     ...value,

@@ -1,29 +1,15 @@
-/** What holds where a service says nothing: swarmkit's numbers (api/defaults/service.go). Milliseconds, unlike the specs. */
-import type { RestartPolicy, Service, TaskSpec, UpdateConfig } from '../../model/swarm/service.js';
+/** Policies as they hold, with what a service says nothing of. Milliseconds, unlike the specs. */
+import {
+  DEFAULT_MONITOR,
+  DEFAULT_RESTART,
+  DEFAULT_UPDATE,
+  type RestartPolicy,
+  type Service,
+  type TaskSpec,
+  type UpdateConfig,
+} from '../../model/swarm/service.js';
 
 const MS = 1_000_000; // nanoseconds
-
-/** Nanoseconds, as in specs. */
-export const DEFAULTS = {
-  restartDelay: 5_000 * MS,
-  monitor: 5_000 * MS,
-  stopGracePeriod: 10_000 * MS,
-} as const;
-
-export const DEFAULT_RESTART: RestartPolicy = {
-  condition: 'any',
-  delay: DEFAULTS.restartDelay,
-  maxAttempts: 0,
-};
-
-export const DEFAULT_UPDATE: UpdateConfig = {
-  parallelism: 1,
-  delay: 0,
-  failureAction: 'pause',
-  monitor: DEFAULTS.monitor,
-  maxFailureRatio: 0,
-  order: 'stop-first',
-};
 
 export interface Restarting {
   readonly condition: RestartPolicy['condition'];
@@ -36,7 +22,7 @@ export interface Restarting {
 
 export const restarting = ({ restart = DEFAULT_RESTART }: TaskSpec): Restarting => ({
   condition: restart.condition,
-  delay: (restart.delay ?? DEFAULTS.restartDelay) / MS,
+  delay: (restart.delay ?? DEFAULT_RESTART.delay) / MS,
   maxAttempts: restart.maxAttempts,
   window: (restart.window ?? 0) / MS,
 });
@@ -59,7 +45,7 @@ export const updating = ({ spec, update }: Service): Updating => {
     parallelism: config.parallelism === 0 ? Number.POSITIVE_INFINITY : config.parallelism,
     delay: config.delay / MS,
     failureAction: config.failureAction,
-    monitor: (config.monitor ?? DEFAULTS.monitor) / MS,
+    monitor: (config.monitor ?? DEFAULT_MONITOR) / MS,
     maxFailureRatio: config.maxFailureRatio,
     startFirst: config.order === 'start-first',
   };

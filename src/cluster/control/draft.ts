@@ -26,7 +26,7 @@ export const LARGEST_UNIT = 96;
 /** Changes of one pass: some tens of transactions, so that the next pass soon sees what has come of them. */
 const MOST_CHANGES = 1000;
 
-export type Put = { readonly [K in Kind]: readonly [kind: K, record: SwarmRecords[K]] }[Kind];
+type Put = { readonly [K in Kind]: readonly [kind: K, record: SwarmRecords[K]] }[Kind];
 type Remove = { readonly [K in Kind]: readonly [kind: K, record: SwarmRecords[K], remove: 'remove'] }[Kind];
 export type Edit = Put | Remove;
 

@@ -26,7 +26,7 @@ const remove = <K extends 'ip' | 'port' | 'name' | 'vni' | 'number'>(
 const CLAIM = /^(ip|port|name|vni|number)\/(.*)$/;
 
 /** What the record with this key has is nobody's any more. */
-export const release = (state: ClusterState, owner: string): readonly Edit[] =>
+const release = (state: ClusterState, owner: string): readonly Edit[] =>
   [...state.owned(owner)].sort().flatMap((key) => {
     const [, kind, id] = CLAIM.exec(key) ?? [];
     return kind === undefined || id === undefined ? [] : remove(state, kind as 'ip', id); // the pattern has the kinds

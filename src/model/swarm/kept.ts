@@ -17,9 +17,6 @@ export interface Kept {
   readonly firstSeen: Instant;
 }
 
-/** A record as it is in etcd. */
-export type Value<T extends Kept> = Omit<T, keyof Kept>;
-
 /** Of a record that is being made: later than all there are. */
 export const unwritten = (now: Instant): Kept => ({
   version: 0,

@@ -1,8 +1,8 @@
 /** Nodes of a cluster: what its users and its leader say of them, and what they say of themselves. */
 import type { Kept } from './kept.js';
 
-export type NodeRole = 'worker' | 'manager';
-export type Availability = 'active' | 'pause' | 'drain';
+type NodeRole = 'worker' | 'manager';
+type Availability = 'active' | 'pause' | 'drain';
 
 /** `disconnected`: it has no session, but is not given up yet */
 export type Liveness = 'unknown' | 'ready' | 'disconnected' | 'down';

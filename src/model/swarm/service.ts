@@ -36,6 +36,24 @@ export interface UpdateConfig {
   readonly order: 'stop-first' | 'start-first';
 }
 
+/** What holds where a service says nothing: swarmkit's numbers (api/defaults/service.go), in nanoseconds. */
+const SECOND = 1_000_000_000;
+export const DEFAULT_MONITOR = 5 * SECOND;
+export const DEFAULT_STOP_GRACE_PERIOD = 10 * SECOND;
+export const DEFAULT_RESTART = {
+  condition: 'any',
+  delay: 5 * SECOND,
+  maxAttempts: 0,
+} as const satisfies RestartPolicy;
+export const DEFAULT_UPDATE: UpdateConfig = {
+  parallelism: 1,
+  delay: 0,
+  failureAction: 'pause',
+  monitor: DEFAULT_MONITOR,
+  maxFailureRatio: 0,
+  order: 'stop-first',
+};
+
 /** `value` of a discrete resource is a number, of a named one a text. */
 export interface GenericResource {
   readonly kind: string;
@@ -77,7 +95,7 @@ export interface NetworkTarget {
   readonly options: Texts;
 }
 
-export interface FileTarget {
+interface FileTarget {
   readonly name: string;
   readonly uid: string;
   readonly gid: string;
@@ -173,7 +191,7 @@ export interface ServiceSpec {
 }
 
 /** What was allocated for a service. */
-export interface ServiceEndpoint {
+interface ServiceEndpoint {
   /** the spec version that it is for */
   readonly spec: number;
   readonly ports: readonly PortConfig[];

@@ -20,7 +20,7 @@ const ingressOf = (state: ClusterState): SwarmNetwork | undefined => {
   return undefined;
 };
 
-export const needsIngress = (endpoint: EndpointSpec | undefined): boolean =>
+const needsIngress = (endpoint: EndpointSpec | undefined): boolean =>
   endpoint?.ports.some(({ mode }) => mode === 'ingress') === true;
 
 /** The ingress network where a port is published by all nodes, then those that are named; or why not all are there. */

@@ -14,6 +14,7 @@ import { outOfSequence, rpcError } from '../../rpc.js';
 import { networksOf } from '../allocate/services.js';
 import type { Edit, Unit } from '../draft.js';
 import type { ClusterState } from '../state.js';
+import { validateSpec } from './validate.js';
 import { type CommandView, unitOf } from './view.js';
 
 const NAME_TAKEN = 'name conflicts with an existing object';
@@ -101,6 +102,7 @@ export const createService = (
   spec: ServiceSpec,
 ): { readonly id: string; readonly unit: Unit } => {
   const { state, now, newId } = view;
+  validateSpec(spec);
   check(state, spec, '');
   const name = `service/${spec.name}`;
   if (state.get('name', name))
@@ -138,6 +140,7 @@ const rerun = ({ job }: Service, now: number): Pick<Service, 'job'> =>
 export const updateService = (view: CommandView, id: string, version: number, spec: ServiceSpec): Unit => {
   const { state, now } = view;
   const service = found(state, id, version);
+  validateSpec(spec);
   if (!isDeepStrictEqual(spec.endpoint, service.spec.endpoint)) checkPorts(state, spec, id);
   check(state, spec, id);
   if (spec.mode.kind !== service.spec.mode.kind)

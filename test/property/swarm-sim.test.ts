@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { World } from '../sim/world.js';
 
 const RUNS = 1000;
-const AT_A_TIME = 100;
+const AT_A_TIME = 25;
 const STEPS = 40;
 
 /** What the runs must have met with, or they show nothing. */

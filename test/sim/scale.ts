@@ -94,7 +94,7 @@ export const measure = (): void => {
   /** Passes until there is nothing to do; nothing of them is carried out. */
   const settle = (): readonly number[] => {
     const times: number[] = [];
-    for (let wake = 0; wake <= NOW + 100_000; ) {
+    for (let wake = 0; wake <= NOW + 100_000 && times.length < 200; ) {
       const began = cpu();
       ({ wake } = control(state, NOW + 100_000, () => 'x', quiet));
       times.push(cpu() - began);

@@ -3,7 +3,7 @@ import { control } from '../../src/cluster/control/index.js';
 import type { Quiet } from '../../src/cluster/control/quiet.js';
 import type { ClusterState } from '../../src/cluster/control/state.js';
 import type { Transaction } from '../../src/cluster/control/transactions.js';
-import type { SwarmRecords } from '../../src/model/swarm/records.js';
+import type { Kind, SwarmRecords } from '../../src/model/swarm/records.js';
 import { type Clock, createClock } from './clock.js';
 import * as holds from './invariants.js';
 import { Manager } from './manager.js';
@@ -45,7 +45,7 @@ export class World {
   readonly #uncertain = new Set<string>();
   /** services that ever were to start their new tasks first */
   readonly #startsFirst = new Set<string>();
-  readonly #dirty = new Set<string>();
+  readonly #dirty = new Set<Kind>();
   #ids = 0;
   #turns = 0;
   #leaderWrites = false;
@@ -175,13 +175,17 @@ export class World {
   #check(): void {
     if (this.#dirty.size === 0) return;
     const { state } = this.#truth;
-    const services = [...state.all('service').values()];
-    if (this.#dirty.has('task') || this.#dirty.has('ip') || this.#dirty.has('task-status'))
-      this.#fail(holds.addresses(state));
-    this.#fail(holds.numbers(state));
-    for (const service of services)
-      this.#fail([...holds.slots(state, service, this.#most(service.id)), ...holds.updates(state, service)]);
-    for (const id of state.all('node').keys()) this.#fail(holds.onNode(state, id));
+    const has = (...kinds: readonly Kind[]): boolean => kinds.some((kind) => this.#dirty.has(kind));
+    if (has('task', 'ip', 'task-status', 'service')) this.#fail(holds.addresses(state));
+    if (has('service', 'network', 'node', 'node-state', 'port')) this.#fail(holds.numbers(state));
+    if (has('task', 'task-status', 'service'))
+      for (const service of state.all('service').values())
+        this.#fail([
+          ...holds.slots(state, service, this.#most(service.id)),
+          ...holds.updates(state, service),
+        ]);
+    if (has('task', 'task-status', 'node-state'))
+      for (const id of state.all('node').keys()) this.#fail(holds.onNode(state, id));
     this.#dirty.clear();
   }
 

@@ -1,6 +1,7 @@
 /** The body of `POST /services/create` and `…/update` as schemas: moby's ServiceSpec. Spans of time in nanoseconds. */
 import * as z from 'zod';
-import { boolean, commandLine, fields, integer, string, stringMap, strings } from './decode.js';
+import { fields } from '../../go-fields.js';
+import { boolean, commandLine, integer, string, stringMap, strings } from './decode.js';
 
 const count = integer.refine((value) => value >= 0, { error: 'expected no negative number' });
 const list = <T extends z.ZodType>(item: T) => z.array(item).default([]);

@@ -3,6 +3,7 @@
  * has not is refused in moby's words. Whether the values make sense is judged with the cluster's records, in swarmkit's words.
  */
 import { invalid, notImplemented } from '../../errors.js';
+import { parseReference } from '../../images/reference.js';
 import type { EndpointSpec, PortConfig } from '../../model/swarm/endpoint.js';
 import type {
   FileReference,
@@ -17,7 +18,6 @@ import type {
   TaskSpec,
   UpdateConfig,
 } from '../../model/swarm/service.js';
-import { parseReference } from '../validate/reference.js';
 import { decode } from './decode.js';
 import { type ServiceBody, serviceSchema } from './service-schema.js';
 

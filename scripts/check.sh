@@ -13,6 +13,7 @@ step() {
 step types npx --no-install tsc -p tsconfig.json
 step lint npx --no-install biome check .
 step unused npx --no-install knip
-step tests npx --no-install vitest run --project unit --project golden --project property
+# S3: simulated clusters, each of a seed
+step tests env SIM_RUNS=1000 npx --no-install vitest run --project unit --project golden --project property
 [ -z "$failed" ] || refuse "" "check: failed:$failed"
 say "check: all green"

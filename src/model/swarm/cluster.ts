@@ -7,7 +7,7 @@ import type { Driver } from './service.js';
 type Texts = Readonly<Record<string, string>>;
 
 /** `docker swarm update`. Spans of time in nanoseconds. */
-interface ClusterSpec {
+export interface ClusterSpec {
   readonly labels: Texts;
   /** ended tasks kept of each slot; below 0: all */
   readonly historyLimit: number;

@@ -27,7 +27,7 @@ import type {
 import { EtcdError } from '../../src/cluster/etcd/failure.js';
 
 /** Asked before each request; a failure is thrown. */
-export type Gate = (operation: keyof Etcd) => EtcdFailure | undefined;
+type Gate = (operation: keyof Etcd) => EtcdFailure | undefined;
 
 export interface FakeEtcd {
   connect(gate?: Gate): Etcd;

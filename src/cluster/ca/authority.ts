@@ -18,10 +18,9 @@ import type { Authority, CertificateRequest, Certified, NodeIdentity, Role } fro
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-/** Swarm's: an authority lives 20 years, a node's certificate 90 days, none less than an hour. */
+/** Swarm's: an authority lives 20 years, no node's certificate less than an hour. */
 const AUTHORITY_LIFE = 20 * 365 * DAY;
-export const NODE_LIFE = 90 * DAY;
-export const SHORTEST_LIFE = HOUR;
+const SHORTEST_LIFE = HOUR;
 /** Clocks of nodes differ. */
 const BACK_DATED = HOUR;
 const AUTHORITY_NAME = 'swarm-ca';

@@ -11,11 +11,9 @@ import { unavailable } from '../../errors.js';
 import { formatAddress, parseAddress } from '../../model/address.js';
 import { identityOf } from '../ca/authority.js';
 import type { Endpoint } from '../etcd/contract.js';
+import { ALPN } from '../session/protocol.js';
 import type { Door, DoorAddress, DoorSettings, DoorTls } from './contract.js';
 import { readHello } from './hello.js';
-
-/** What our sessions ask for. */
-export const PROTOCOL = 'viaduct/1';
 
 export interface DoorLimits {
   /** milliseconds until a connection has said what it wants, and again until TLS is complete */
@@ -104,7 +102,7 @@ export const openDoor = async (settings: DoorSettings, given: Partial<DoorLimits
       ...contextOf(settings.tls),
       requestCert: true,
       rejectUnauthorized: false, // who wants to join has none; others are judged below
-      ALPNProtocols: [PROTOCOL],
+      ALPNProtocols: [ALPN],
       handshakeTimeout: limits.handshakeMs,
     },
     (socket) => welcome(socket),
@@ -135,7 +133,7 @@ export const openDoor = async (settings: DoorSettings, given: Partial<DoorLimits
 
   const handOver = (socket: Socket, head: Buffer, protocols: readonly string[]): void => {
     if (protocols.length === 0) passOn(socket, head);
-    else if (protocols.includes(PROTOCOL)) {
+    else if (protocols.includes(ALPN)) {
       socket.unshift(head);
       sessions.emit('connection', socket);
     } else socket.destroy();

@@ -88,7 +88,7 @@ export type OperationResult =
   | { readonly do: 'delete'; readonly deleted: number }
   | { readonly do: 'get'; readonly entries: readonly Entry[] };
 
-export interface TxnResult {
+interface TxnResult {
   /** of the store afterwards; of what was written, where something was */
   readonly revision: number;
   /** whether the comparisons held: a refusal is a result, not an error */
@@ -220,7 +220,7 @@ export interface ClientTls {
 }
 
 /** Files that etcd reads: a new certificate at the next handshake, a new `trust` only at its next start. */
-export interface EtcdFiles {
+interface EtcdFiles {
   readonly certificate: string;
   readonly key: string;
   /** the authorities, one behind the other */

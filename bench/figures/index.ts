@@ -3,6 +3,7 @@ import type { Figure } from '../bench.js';
 import { client } from './client.js';
 import { connections } from './connections.js';
 import { drivers } from './drivers.js';
+import { floods } from './floods.js';
 import { names } from './names.js';
 import { networks } from './networks.js';
 import { ranges } from './ranges.js';
@@ -16,6 +17,7 @@ export const FIGURES: readonly Figure[] = [
   ranges,
   connections,
   names,
+  floods,
   drivers,
   restarts,
 ];

@@ -10,7 +10,7 @@ import { onEnd } from '../undo.js';
 
 /** Below the project, where its packages are found. */
 const PROGRAMS = join(ROOT, '.cache/bench');
-const NAMES = ['accept', 'connect', 'echo', 'roundtrips'] as const;
+const NAMES = ['accept', 'ask', 'connect', 'echo', 'pour', 'roundtrips'] as const;
 type Program = (typeof NAMES)[number];
 
 let bundled: Promise<unknown> | undefined;
@@ -115,6 +115,32 @@ export const startRoundTrips = async (netns: string): Promise<RoundTrips> => {
     },
     stop,
   };
+};
+
+export interface Asker {
+  /** milliseconds within which 99 of 100 answers came */
+  slowest(name: string, seconds: number): Promise<number>;
+  stop(): void;
+}
+
+export const startAsker = async (netns: string): Promise<Asker> => {
+  const { child, lines } = await launch(netns, 'ask', []);
+  const stop = stopper(child);
+  await nextLine(child, lines);
+  return {
+    slowest: async (name, seconds) => {
+      child.stdin.write(`${name} ${seconds}\n`);
+      return Number(await nextLine(child, lines));
+    },
+    stop,
+  };
+};
+
+export const startFlood = async (netns: string, connections: number, name: string): Promise<Acceptor> => {
+  const { child, lines } = await launch(netns, 'pour', [`${connections}`, name]);
+  const stop = stopper(child);
+  await nextLine(child, lines);
+  return { stop };
 };
 
 const IPERF_PORT = 5201;

@@ -5,10 +5,11 @@
  *
  * Two thirds of the time the daemon is killed every 20 s; in the last third one daemon lives, and its memory is watched.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import { startDaemon, type TestDaemon } from '../../test/support/daemon.js';
+import { ROOT, startDaemon, type TestDaemon } from '../../test/support/daemon.js';
 import setup from '../../test/support/e2e-setup.js';
 import { kernelState } from '../../test/support/kernel-state.js';
 import { makeCast, probe } from './cast.js';
@@ -162,14 +163,17 @@ const run = async (): Promise<number> => {
   say(`  PSS, second quarter ${early} MiB, last quarter ${late} MiB`);
   if (end - begin < JUDGED_MS) say('  too short a run to judge: a fresh heap grows for minutes');
   else if ((late ?? 0) > (early ?? 0) + GROWTH) findings.push(`memory grew from ${early} to ${late} MiB`);
-  const uncaught = d
-    .log()
-    .split('\n')
-    .filter((line) => /uncaught|nobody heard it/.test(line));
+  const log = d.log();
+  const uncaught = log.split('\n').filter((line) => /uncaught|nobody heard it/.test(line));
   for (const line of uncaught.slice(0, 5)) findings.push(`log: ${line.slice(0, 1000)}`);
   await d.stop().catch((error: Error) => void findings.push(`after the daemon's end: ${error.message}`));
   say(findings.length === 0 ? '\nnothing found' : `\nFOUND ${findings.length}`);
   for (const finding of findings) say(`  ${finding}`);
+  if (findings.length > 0) {
+    const kept = join(ROOT, `.cache/soak-${seed}.log`);
+    writeFileSync(kept, log);
+    say(`the daemon's log: ${kept}`);
+  }
   return findings.length === 0 ? 0 : 1;
 };
 

@@ -333,7 +333,7 @@ export const startNode = (
     }),
     manager() {
       if (manager) return manager.commands;
-      throw unavailable(state.role === 'manager' || wanted === 'manager' ? WORDS.preparing : WORDS.worker);
+      throw unavailable(wanted === 'manager' ? WORDS.preparing : WORDS.worker);
     },
     async leave(force) {
       const isManager = state.role === 'manager';

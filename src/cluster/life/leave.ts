@@ -10,8 +10,11 @@ import { leavingManager } from '../words.js';
 import type { RunningManager } from './manager.js';
 import { LEFT } from './reception.js';
 
-/** milliseconds: leaving ends, whoever does not answer */
-const GOODBYE_MS = 10_000;
+/**
+ * milliseconds: leaving ends, whoever does not answer. etcd lets nobody go in the first 5 s after a member came, and who went
+ * without it would take a cluster of two its quorum.
+ */
+const GOODBYE_MS = 20_000;
 
 /** Throws unavailable, in moby's words, where it is a manager and not forced. */
 export const refuseToLeave = async (of: {

@@ -1,4 +1,5 @@
 /** What a container's sandbox and endpoints are to be, and their records once addresses are known. Pure. */
+import { isIPv6 } from 'node:net';
 import { defined } from '../../defined.js';
 import { dnsOverrides, sandboxDns } from '../../dns/resolv-conf.js';
 import type { Driver } from '../../drivers/contract.js';
@@ -95,6 +96,13 @@ export const designEndpoint = (
   checkSettings(network, settings, view.drivers.get(network.driver));
   if (!driver.capabilities.mac && driver.capabilities.interfaces && settings.mac !== '')
     throw invalid(`${driver.name} interfaces do not support custom mac address assignment`);
+  const ipv6 = network.ipv6 && takesIpv6(sandbox, settings);
+  // The kernel gives no IPv6 address to an interface that has none (EACCES).
+  const linkLocal = ipv6 ? undefined : settings.linkLocal.find(isIPv6);
+  if (linkLocal !== undefined)
+    throw invalid(
+      `invalid endpoint settings:\nlink-local address ${linkLocal}: container ${container.name} has no IPv6 on network ${network.name}`,
+    );
   return {
     id: endpointIdFor(fresh, network),
     container,
@@ -104,7 +112,7 @@ export const designEndpoint = (
     driver,
     taken: new Set(before.map(({ ifname }) => ifname)),
     ipv4: network.ipv4,
-    ipv6: network.ipv6 && takesIpv6(sandbox, settings),
+    ipv6,
     linkedTo: linkedPorts(linkTargets(view, container, network)),
   };
 };

@@ -5,7 +5,7 @@
  */
 import { withUndoErrors } from '../errors.js';
 import { failpoint } from '../failpoints.js';
-import { inverseStep } from '../plan/inverse.js';
+import { inverse } from '../plan/inverse.js';
 import type { KernelObject } from '../plan/objects.js';
 import type { Plan, Step } from '../plan/plan.js';
 import type { BackEnd, Context } from './back-ends/contract.js';
@@ -68,8 +68,7 @@ export class Applier {
   /** Takes back what was applied, last first; goes on behind a refusal. Answers the refusals. */
   #undo(applied: readonly Step[], context: Context): readonly unknown[] {
     const refusals: unknown[] = [];
-    const inverse = [...applied].reverse().flatMap(inverseStep);
-    for (const run of this.#runsOf(inverse)) {
+    for (const run of this.#runsOf(inverse(applied))) {
       try {
         this.#run(run, context, []);
       } catch (error) {

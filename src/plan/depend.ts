@@ -45,6 +45,6 @@ export const isUnmarked = (o: KernelObject): boolean => ['none', 'either'].inclu
 /** A user's own bridge is there before and after us, so nothing on it dies by our hand. */
 export const isMade = (link: LinkObject): boolean => link.type !== 'bridge' || link.owned;
 
-/** True where the kernel cannot turn one link into the other: it has to be made anew, with all it carries. */
-export const mustRemake = (before: LinkObject, after: LinkObject): boolean =>
-  before.type !== after.type || !same(traitsOf(before).fixed(before), traitsOf(after).fixed(after));
+/** True where one cannot be turned into the other of its key: it has to be made anew, with all it carries. */
+export const mustRemake = (before: KernelObject, after: KernelObject): boolean =>
+  !same(kindOf(before).fixed?.(before), kindOf(after).fixed?.(after));

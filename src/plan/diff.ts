@@ -72,17 +72,18 @@ const keyed = (objects: readonly KernelObject[]): Map<string, KernelObject> => {
 };
 
 /** What lies on another interface comes behind it: a sandbox's on a sub-interface of the host's, that on another. */
-const lowerFirst = (objects: readonly KernelObject[]): readonly KernelObject[] => {
-  const level = (o: KernelObject): number => {
-    if (o.kind !== 'link' || lowerOf(o) === undefined) return 0;
-    return o.ns === 'host' ? 1 : 2;
-  };
-  return objects.some((o) => level(o) > 0) ? [...objects].sort((a, b) => level(a) - level(b)) : objects;
+const level = (o: KernelObject): number => {
+  if (o.kind !== 'link' || lowerOf(o) === undefined) return 0;
+  return o.ns === 'host' ? 1 : 2;
 };
+
+/** Can other objects go with it, or must it be made anew where it is to be another? */
+const isHeavy = (o: KernelObject): boolean =>
+  o.kind === 'netns' || (o.kind === 'link' ? isMade(o) : kindOf(o).fixed !== undefined);
 
 /** Interfaces that the plan takes away or makes anew: what they carried goes with them. */
 const losing = (
-  before: readonly KernelObject[],
+  before: ReadonlyMap<string, KernelObject>,
   after: ReadonlyMap<string, KernelObject>,
 ): {
   interfaces: Map<string, KernelObject[]>;
@@ -92,14 +93,14 @@ const losing = (
   const interfaces = new Map<string, KernelObject[]>();
   const namespaces = new Map<string, KernelObject[]>();
   const remade = new Set<string>();
-  for (const o of lowerFirst(before)) {
-    if (o.kind === 'netns' && !after.has(objectKey(o))) namespaces.set(o.path, []);
-    if (o.kind !== 'link' || !isMade(o)) continue;
-    const key = objectKey(o);
+  const heavy = [...before].filter(([, o]) => isHeavy(o)).sort(([, a], [, b]) => level(a) - level(b));
+  for (const [key, o] of heavy) {
     const next = after.get(key);
-    const remake = next?.kind === 'link' && (mustRemake(o, next) || interfaces.has(lowerOf(o) ?? ''));
+    if (o.kind === 'netns' && !next) namespaces.set(o.path, []);
+    const lower = o.kind === 'link' ? lowerOf(o) : undefined;
+    const remake = next && (mustRemake(o, next) || interfaces.has(lower ?? ''));
     if (remake) remade.add(key);
-    if (!remake && next) continue;
+    if (o.kind !== 'link' || (next && !remake)) continue;
     const takes: KernelObject[] = [];
     for (const name of interfacesOf(o)) interfaces.set(name, takes);
   }
@@ -120,7 +121,7 @@ export const diff = (
 ): Plan => {
   const next = keyed(after);
   const previous = keyed(before);
-  const { interfaces, namespaces, remade } = losing(before, next);
+  const { interfaces, namespaces, remade } = losing(previous, next);
   const carrier = (o: KernelObject): KernelObject[] | undefined =>
     interfaces.get(hostedBy(o) ?? '') ?? namespaces.get(livesIn(o) ?? '');
   // A default route whose link goes and which another link takes over: the kernel keeps the old one until the link's

@@ -10,10 +10,11 @@ export const PHASES = [
   'closeNeighbour',
   'closeAddress',
   'closeSysctl',
-  // A port is unplugged before the flows that confine it go, and a switch goes when nothing is plugged in.
+  // A link goes before the flows that confine its port: whoever takes that back can raise it last again. A port is unplugged
+  // before its flows go, too, and a switch goes when nothing is plugged in.
+  'closeLink',
   'closePort',
   'closeFlow',
-  'closeLink',
   'closeSwitch',
   'closeForeign',
   'closeNetns',

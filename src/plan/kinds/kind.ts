@@ -27,6 +27,8 @@ export interface Kind<O> {
   onHost?(o: O): string | undefined;
   /** the namespace whose end is its end without any step of ours */
   within?(o: O): Netns;
+  /** What of it cannot be changed: where that differs it is made anew. Absent: all of it can. */
+  fixed?(o: O): unknown;
   /** Are two of one key in one state? Absent: where all of them is the same. */
   same?(a: O, b: O): boolean;
   /** The service that keeps it; absent: the kernel, or the daemon itself. */

@@ -32,6 +32,7 @@ export const link: Kind<LinkObject> = {
   // Where the database of Open vSwitch does not know an interface there is none, though a device of the name may linger.
   mark: (l) => (traitsOf(l).service ? 'own' : 'either'),
   onHost: ({ ns, name }) => (ns === 'host' ? name : undefined),
+  fixed: (l) => [l.type, ...traitsOf(l).fixed(l)],
   open: 'openLink',
   close: 'closeLink',
   /** A link that has its parent's MTU has no MTU of its own. */

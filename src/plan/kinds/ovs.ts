@@ -82,6 +82,8 @@ const port: Kind<OvsPortObject> = {
   open: 'openPort',
   close: 'closePort',
   onHost: ({ role, name }) => (role === 'uplink' ? name : undefined),
+  /** It goes with its bridge. */
+  fixed: (p) => p.bridge,
   service,
   print: (op, p) => {
     const { name, bridge, tunnel } = p;

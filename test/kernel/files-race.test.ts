@@ -1,28 +1,24 @@
 /**
  * A K3: while a hostile process exchanges directories, files, links, FIFOs and the directories above them, archives are
  * extracted, read and copied, and trees removed. Nothing outside the root may change, be made, read or opened.
- * RACE_SECONDS=60 for the long version.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { archivePath } from '../../src/files/archive.js';
 import type { FileView } from '../../src/files/contract.js';
 import { copyContents } from '../../src/files/copy.js';
@@ -33,16 +29,10 @@ import type { TarEntry, TarType } from '../../src/files/tar/read.js';
 import { END, headerOf, padded } from '../../src/files/tar/write.js';
 import { resolve, withView } from '../../src/files/view.js';
 import * as ffi from '../../src/kernel/ffi.js';
-import { type Exchanger, exchange } from '../support/exchanger.js';
+import { CONTROL, RACE, raceGround, SECRET } from '../support/race-ground.js';
 
-const SECONDS = Number(process.env.RACE_SECONDS ?? 4);
-const SECRET = 'the host’s own';
-
-let base = '';
 let root = '';
 let outside = '';
-let exchanger: Exchanger | undefined;
-let waiting: ChildProcess | undefined;
 
 /** Everything that shows of the outside: names, kinds, modes, owners, times, contents. */
 const snapshot = (directory: string): readonly string[] =>
@@ -62,6 +52,14 @@ const furnishOutside = (): void => {
     writeFileSync(join(outside, path), SECRET, { mode: 0o600 });
 };
 
+const furnish = (): void => {
+  root = at('root');
+  outside = at('outside');
+  for (const path of [root, outside]) mkdirSync(path);
+  furnishOutside();
+  furnishRoot();
+};
+
 /** With something to exchange everything for: links that lead out, and a FIFO that nobody is to open. */
 const furnishRoot = (): void => {
   for (const path of ['a/d/in', 'a/p/d', 'b/deep/er']) mkdirSync(join(root, path), { recursive: true });
@@ -71,33 +69,16 @@ const furnishRoot = (): void => {
   symlinkSync(join(outside, 'p'), join(root, 'a/lp'));
   symlinkSync(join(outside, 'secret'), join(root, 'a/lf'));
   symlinkSync('../../../outside/er', join(root, 'b/deep/ler'));
-  linkSync(join(base, 'fifo'), join(root, 'a/fifo'));
+  linkSync(at('fifo'), join(root, 'a/fifo'));
 };
 
-const pairs = (): readonly (readonly [string, string])[] =>
-  [
-    ['a/d', 'a/ld'],
-    ['a/p', 'a/lp'],
-    ['a/f', 'a/lf'],
-    ['a/g', 'a/fifo'],
-    ['b/deep/er', 'b/deep/ler'],
-  ].map(([one = '', other = '']) => [join(root, one), join(root, other)] as const);
-
-beforeEach(() => {
-  base = mkdtempSync(join(tmpdir(), 'vrace-'));
-  root = join(base, 'root');
-  outside = join(base, 'outside');
-  for (const path of [root, outside]) mkdirSync(path);
-  execFileSync('mkfifo', [join(base, 'fifo')]);
-  furnishOutside();
-  furnishRoot();
-});
-afterEach(async () => {
-  await exchanger?.end();
-  exchanger = undefined;
-  waiting?.kill('SIGKILL');
-  rmSync(base, { recursive: true, force: true });
-});
+const { at, pairs, paused, race, happens } = raceGround(furnish, [
+  ['root/a/d', 'root/a/ld'],
+  ['root/a/p', 'root/a/lp'],
+  ['root/a/f', 'root/a/lf'],
+  ['root/a/g', 'root/a/fifo'],
+  ['root/b/deep/er', 'root/b/deep/ler'],
+]);
 
 const view = (): FileView => ({ name: 'box', root, readOnly: false, mounts: [] });
 
@@ -187,27 +168,18 @@ const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: fal
 /** What was removed or replaced is laid anew, so that the exchanging goes on. */
 const restore = (): void => {
   if (pairs().flat().every(isThere)) return;
-  exchanger?.paused(() => {
+  paused(() => {
     rmSync(root, { recursive: true, force: true });
     mkdirSync(root);
     furnishRoot();
   });
 };
 
-/** Ends when somebody opens the FIFO for reading. */
-const waitAtFifo = (): ChildProcess => spawn('sh', ['-c', `: >${join(base, 'fifo')}`], { stdio: 'ignore' });
-
-test('A K3: nothing outside is changed, made, read or opened', {
-  timeout: (SECONDS + 30) * 1000,
-  retry: 0,
-}, async () => {
+test('A K3: nothing outside is changed, made, read or opened', RACE, async () => {
   const before = snapshot(outside);
-  waiting = waitAtFifo();
-  exchanger = await exchange(pairs());
   const samples = fc.sample(fc.array(entryArbitrary, { minLength: 1, maxLength: 12 }), 1000);
   const done = { whole: 0, broken: 0 };
-  const end = Date.now() + SECONDS * 1000;
-  for (let round = 0; Date.now() < end; round++) {
+  await race(async (round) => {
     for (const work of works(samples[round % samples.length] ?? [])) {
       await work().then(
         () => (done.whole += 1),
@@ -219,19 +191,17 @@ test('A K3: nothing outside is changed, made, read or opened', {
     }
     restore();
     await new Promise((resolve) => setImmediate(resolve));
-  }
+  });
   expect(snapshot(outside)).toEqual(before);
-  expect(waiting.exitCode).toBe(null);
   expect(done.whole).toBeGreaterThan(20);
 });
 
-test('the control: the same by paths reaches out', { timeout: 60_000, retry: 0 }, async () => {
+test('the control: the same by paths reaches out', CONTROL, async () => {
   const before = snapshot(outside);
-  exchanger = await exchange(pairs());
   const path = join(root, 'a/d');
-  const end = Date.now() + 50_000;
-  const hit = (): boolean => snapshot(outside).join() !== before.join();
-  while (!hit() && Date.now() < end)
+  const hit = (): boolean => {
     for (let times = 0; times < 500; times++) if (lstatSync(path).isDirectory()) chmodSync(path, 0o777);
-  expect(hit()).toBe(true);
+    return snapshot(outside).join() !== before.join();
+  };
+  expect(await happens(hit)).toBe(true);
 });

@@ -16,16 +16,19 @@
  */
 import { execFileSync } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { identify, isAlive, type ProcessIdentity } from '../../src/kernel/processes.js';
 import { attempt, type Result, type RunOptions, run, until } from './run.js';
 
 export const HOST = { ipv4: '192.0.2.2', second: '192.168.1.100', ipv6: '2001:db8:1::2' } as const;
@@ -217,13 +220,73 @@ const processesOf = (base: string, namespaces: ReadonlySet<string>): readonly nu
     .map(Number);
 };
 
+/** What a world is made of, and who made it: written down in it, so that another can take it away when that one was killed. */
+interface Made {
+  readonly owner: ProcessIdentity;
+  readonly base: string;
+  /** names of the network namespaces that are its own */
+  readonly names: readonly string[];
+}
+
+const BASE = '/tmp/vd-';
+const RECORD = 'world.json';
+const mountFileOf = (base: string): string => join(base, 'ns/mount');
+const netnsOf = (name: string): string => `/run/netns/${name}`;
+
+/** As links of /proc name them. One that is gone is none: its number may be somebody else's by now. */
+const namespacesOf = ({ base, names }: Made): ReadonlySet<string> => {
+  const files = { net: names.map(netnsOf), mnt: [mountFileOf(base)] };
+  return new Set(
+    Object.entries(files).flatMap(([kind, paths]) =>
+      paths.flatMap((path) => {
+        const found = statSync(path, { throwIfNoEntry: false });
+        return found ? [`${kind}:[${found.ino}]`] : [];
+      }),
+    ),
+  );
+};
+
+const take = async (made: Made): Promise<void> => {
+  const { base, names } = made;
+  const processes = () => processesOf(base, namespacesOf(made));
+  await until('processes of the world end', () => {
+    for (const pid of processes()) killQuietly(pid);
+    return processes().length === 0;
+  });
+  await attempt('umount', [mountFileOf(base)]);
+  if (existsSync(join(base, 'ns/uts'))) await attempt('umount', [join(base, 'ns/uts')]);
+  await attempt('umount', ['-l', join(base, 'ns')]);
+  for (const name of names) await attempt('ip', ['netns', 'delete', name]);
+  rmSync(base, { recursive: true, force: true });
+};
+
+const madeAt = (base: string): Made | undefined => {
+  try {
+    return JSON.parse(readFileSync(join(base, RECORD), 'utf8')) as Made; // `createWorld` wrote it
+  } catch {
+    return undefined; // it is none, or it is just being made or taken away
+  }
+};
+
+/** Takes away the worlds of tests that were killed, and no others: whose process lives, by its start time too, is theirs. */
+export const sweepWorlds = async (): Promise<readonly string[]> => {
+  const found = readdirSync(dirname(BASE))
+    .map((name) => join(dirname(BASE), name))
+    .flatMap((path) => (path.startsWith(BASE) ? (madeAt(path) ?? []) : []));
+  const orphaned = found.filter(({ owner }) => !isAlive(owner));
+  for (const made of orphaned) await take(made);
+  return orphaned.map(({ base }) => base);
+};
+
 /** `on`: a wire that hosts share, and this host's number there. Without it the host has an outside of its own. */
 export const createWorld = async (on?: { readonly wire: Wire; readonly number: number }): Promise<World> => {
-  const base = mkdtempSync('/tmp/vd-');
+  const base = mkdtempSync(BASE);
   count += 1;
   const host = `vh-${process.pid}-${count}`;
   const outside = on?.wire.name ?? `vo-${process.pid}-${count}`;
-  const netns = { host: `/run/netns/${host}`, outside: `/run/netns/${outside}` };
+  const netns = { host: netnsOf(host), outside: netnsOf(outside) };
+  const made: Made = { owner: identify(process.pid), base, names: on ? [host] : [host, outside] };
+  writeFileSync(join(base, RECORD), JSON.stringify(made));
   await run('ip', ['netns', 'add', host]);
   if (on) await plug(host, on.wire, on.number);
   else {
@@ -234,34 +297,16 @@ export const createWorld = async (on?: { readonly wire: Wire; readonly number: n
   const enter = ['nsenter', `--net=${netns.host}`, ...files, '--'];
   const inHost = shell(enter);
   await furnish(inHost, base, on ? WIRE.ipv4 : OUTSIDE.ipv4);
-  const mountFile = join(base, 'ns/mount');
-  const outsideShell = shell(['nsenter', `--net=${netns.outside}`, '--']);
-  const identities = new Set([
-    ...(await inHost('readlink /proc/self/ns/net /proc/self/ns/mnt')).split('\n'),
-    ...(on ? [] : [await outsideShell('readlink /proc/self/ns/net')]),
-  ]);
-  const processes = () => processesOf(base, identities);
-
+  const namespaces = namespacesOf(made);
   return {
     base,
     host: inHost,
-    outside: outsideShell,
+    outside: shell(['nsenter', `--net=${netns.outside}`, '--']),
     enter,
     netns,
-    processes,
-    mounts: () => mountsInside(mountFile, base),
-    remove: async () => {
-      await until('processes of the world end', () => {
-        for (const pid of processes()) killQuietly(pid);
-        return processes().length === 0;
-      });
-      await attempt('umount', [mountFile]);
-      if (on) await attempt('umount', [join(base, 'ns/uts')]);
-      await attempt('umount', ['-l', join(base, 'ns')]);
-      await attempt('ip', ['netns', 'delete', host]);
-      if (!on) await attempt('ip', ['netns', 'delete', outside]);
-      rmSync(base, { recursive: true, force: true });
-    },
+    processes: () => processesOf(base, namespaces),
+    mounts: () => mountsInside(mountFileOf(base), base),
+    remove: () => take(made),
   };
 };
 

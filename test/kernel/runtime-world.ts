@@ -6,10 +6,10 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { freshId } from '../../src/engine/fresh.js';
 import type { Container, ContainerConfig, HostConfig, MountPoint } from '../../src/model/container.js';
-import type { ContainerId } from '../../src/model/ids.js';
 import type { Image } from '../../src/model/image.js';
 import type { ExecRequest, Exit, Runtime, StartRequest } from '../../src/runtime/contract.js';
 import { createRuntime, type RuntimeOptions } from '../../src/runtime/index.js';
+import { aContainer } from '../support/views.js';
 
 const APPLETS =
   `sh echo cat sleep ls id env ps true false head tail seq dd mount hostname touch chmod kill stty wc tr
@@ -26,32 +26,6 @@ const makeRoot = (root: string): void => {
     'root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1001::/home/alice:/bin/sh\n',
   );
   writeFileSync(join(root, 'etc/group'), 'root:x:0:\nusers:x:1001:\nwheel:x:10:alice\nvideo:x:44:\n');
-};
-
-const CONFIG: ContainerConfig = {
-  Hostname: 'box',
-  Domainname: '',
-  User: '',
-  AttachStdin: false,
-  AttachStdout: true,
-  AttachStderr: true,
-  Tty: false,
-  OpenStdin: false,
-  StdinOnce: false,
-  Env: [],
-  Cmd: null,
-  Entrypoint: null,
-  Image: 'busybox',
-  WorkingDir: '',
-  Labels: {},
-};
-
-const HOST: HostConfig = {
-  NetworkMode: 'none',
-  PortBindings: {},
-  PublishAllPorts: false,
-  RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
-  AutoRemove: false,
 };
 
 export const IMAGE: Image = {
@@ -86,31 +60,16 @@ export interface Wishes {
   readonly request?: Partial<StartRequest>;
 }
 
-export const container = (args: readonly string[], wishes: Wishes = {}): Container => ({
-  id: freshId<ContainerId>(),
-  name: 'box',
-  createdAt: '',
-  imageId: IMAGE.id,
-  imageName: 'busybox',
-  config: { ...CONFIG, ...wishes.config },
-  hostConfig: { ...HOST, ...wishes.host },
-  networks: [],
-  mounts: wishes.mounts ?? [],
-  args,
-  state: {
-    status: 'created',
-    pid: 0,
-    exitCode: 0,
-    error: '',
-    oomKilled: false,
-    startedAt: '',
-    finishedAt: '',
-  },
-  restartCount: 0,
-  stoppedByUser: false,
-  sandboxId: null,
-  endpointIds: [],
-});
+export const container = (args: readonly string[], wishes: Wishes = {}): Container =>
+  aContainer({
+    id: freshId(),
+    name: 'box',
+    imageId: IMAGE.id,
+    config: { Hostname: 'box', ...wishes.config },
+    hostConfig: { NetworkMode: 'none', ...wishes.host },
+    mounts: wishes.mounts ?? [],
+    args,
+  });
 
 export interface Finished {
   readonly exit: Exit;

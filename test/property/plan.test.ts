@@ -1,220 +1,303 @@
-/** Plans between any two worlds the bridge driver can describe. Worlds share ids, so that much stays, moves or changes. */
+/**
+ * Plans of whatever commands make of networks and containers of all drivers, derived, compared, ordered and carried out as the
+ * daemon does it, on a machine whose rules are written apart from them (`support/machine/`), and judged by what users are promised.
+ */
+import { constants } from 'node:os';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bridge } from '../../src/drivers/bridge/index.js';
-import type { PortBinding } from '../../src/model/port.js';
-import { diff } from '../../src/plan/diff.js';
-import { inverse } from '../../src/plan/inverse.js';
-import { type ElementObject, type KernelObject, objectKey } from '../../src/plan/objects.js';
-import { Interpreter } from '../support/interpreter.js';
-import { aNetwork, anEndpoint, aSandbox, HOST } from '../support/views.js';
+import type { Model } from '../../src/engine/commit/model.js';
+import { type Change, put, TABLES, type Table } from '../../src/engine/commit/tables.js';
+import { decidePredefined } from '../../src/engine/networks/predefined.js';
+import { KernelError, leftDirty } from '../../src/errors.js';
+import {
+  allAway,
+  CONTAINERS,
+  type Command,
+  command,
+  create,
+  creating,
+  decided,
+  nth,
+  PLUGIN_LINKS,
+  start,
+  starting,
+} from '../support/commands.js';
+import { createWorld, type DecidingWorld, freshOf } from '../support/deciding.js';
+import { said, sysctlsSaid } from '../support/machine/said.js';
+import type { Call } from '../support/machine/way.js';
+import { honest, probesOf, promised, reached } from '../support/probes.js';
+import { runs } from '../support/runs.js';
+import { aContainer } from '../support/views.js';
+import { View } from '../support/who-reaches-whom.js';
 
-const B = 'com.docker.network.bridge';
-const NETWORKS = 3;
-const SANDBOXES = 2;
-
-const networkOptions = fc.record({
-  ipv6: fc.boolean(),
-  internal: fc.boolean(),
-  icc: fc.boolean(),
-  masquerade: fc.boolean(),
-  mode: fc.constantFrom('nat', 'nat-unprotected', 'routed'),
-  mtu: fc.constantFrom('1500', '9000'),
-});
-
-const world = fc.record({
-  networks: fc.array(fc.option(networkOptions, { nil: undefined }), {
-    minLength: NETWORKS,
-    maxLength: NETWORKS,
-  }),
-  sandboxes: fc.array(fc.boolean(), { minLength: SANDBOXES, maxLength: SANDBOXES }),
-  /** for each pair of network and sandbox: is there an endpoint, with which MAC, and where is it published */
-  endpoints: fc.array(
-    fc.option(
-      fc.record({
-        mac: fc.integer({ min: 1, max: 2 }),
-        address: fc.integer({ min: 0, max: 1 }),
-        ports: fc.nat(3),
-      }),
-      {
-        nil: undefined,
-      },
-    ),
-    { minLength: NETWORKS * SANDBOXES, maxLength: NETWORKS * SANDBOXES },
-  ),
-  gateway: fc.nat(NETWORKS),
-  /** which endpoint has which host ports */
-  ports: fc.shuffledSubarray([8000, 8010, 8020, 8030, 8040, 8050], { minLength: 6, maxLength: 6 }),
-});
-type World = typeof world extends fc.Arbitrary<infer T> ? T : never;
-
-const bindings = (first: number, kind: number): PortBinding[] => {
-  const one = { protocol: 'tcp' as const, hostPort: first, containerPort: 80, count: 1 };
-  if (kind === 1)
-    return [
-      { ...one, hostIp: '0.0.0.0' },
-      { ...one, hostIp: '::' },
-    ];
-  if (kind === 2) return [{ ...one, hostIp: '127.0.0.1', count: 3 }];
-  return kind === 3
-    ? [{ ...one, hostIp: '0.0.0.0', hostPort: first * 4, containerPort: first * 4, count: 20 }]
-    : [];
-};
-
-const networkOf = (w: World, n: number) => {
-  const o = w.networks[n];
-  if (!o) return undefined;
-  return aNetwork({
-    id: `a${n}`,
-    ipv6: o.ipv6,
-    internal: o.internal,
-    options: {
-      [`${B}.enable_icc`]: String(o.icc),
-      [`${B}.enable_ip_masquerade`]: String(o.masquerade),
-      [`${B}.gateway_mode_ipv4`]: o.mode,
-      'com.docker.network.driver.mtu': o.mtu,
-    },
-    pools: [
-      { family: 4, subnet: `172.${18 + n}.0.0/16`, gateway: `172.${18 + n}.0.1`, auxiliary: {} },
-      { family: 6, subnet: `fd00:${n}::/64`, gateway: `fd00:${n}::1`, auxiliary: {} },
-    ],
+const begun = (): DecidingWorld => {
+  const world = createWorld(PLUGIN_LINKS);
+  world.ledger.commit(decidePredefined(world.view, freshOf(0)).changes);
+  const containers = CONTAINERS.map((i) => {
+    const config = { ExposedPorts: { '5432/tcp': {} } };
+    return put('container', aContainer({ id: nth(i), name: `c${i}`, config }));
   });
+  world.ledger.commit(containers);
+  return world;
 };
 
-/** Every object of a world, slices in the engine's order. */
-const derive = (w: World): KernelObject[] => {
-  const out: KernelObject[] = [];
-  for (let n = 0; n < NETWORKS; n += 1) {
-    const network = networkOf(w, n);
-    if (network) out.push(...bridge.network({ network, host: HOST }));
+/** Records by their tables, in the order in which they build on each other. */
+const changesBetween = (before: Model, after: Model): readonly Change[] =>
+  (Object.keys(TABLES) as Table[]).flatMap((table) => {
+    const [from, to] = [before.tables[table].records, after.tables[table].records];
+    return [
+      ...[...from.keys()].filter((id) => !to.has(id)).map((id) => ({ table, id, value: null })),
+      ...[...to].filter(([id, value]) => from.get(id) !== value).map(([id, value]) => ({ table, id, value })),
+    ] as Change[]; // each of its own table
+  });
+
+const { EADDRINUSE, EBUSY, EINVAL, EIO } = constants.errno;
+/** What users can bring about: a host port twice, a parent that others have. */
+const THEIR_DOING: ReadonlySet<number> = new Set([EADDRINUSE, EBUSY, EINVAL]);
+
+/** The errno of what was refused, 0 where nothing was; nothing that is refused leaves anything half done. */
+const refusalOf = (work: () => void): number => {
+  try {
+    work();
+    return 0;
+  } catch (error) {
+    if (leftDirty(error) && error instanceof Error) throw error.cause;
+    if (error instanceof KernelError && (error.errno === EIO || THEIR_DOING.has(error.errno)))
+      return error.errno;
+    throw error;
   }
-  for (let s = 0; s < SANDBOXES; s += 1) {
-    if (!w.sandboxes[s]) continue;
-    const netns = `/run/netns/${s}`;
-    out.push({ kind: 'netns', path: netns }, { kind: 'resolver', ns: netns, sandboxId: String(s) });
-    for (let n = 0; n < NETWORKS; n += 1) {
-      const network = networkOf(w, n);
-      const e = w.endpoints[n * SANDBOXES + s];
-      if (!network || !e) continue;
-      const host = s * 4 + e.address + 2;
-      const endpoint = anEndpoint({
-        id: `e${n}${s}`,
-        ifname: `eth${n}`,
-        mac: `02:42:0a:00:00:0${e.mac}`,
-        ipv4: `172.${18 + n}.0.${host}/16`,
-        ...(network.ipv6 ? { ipv6: `fd00:${n}::${host}/64` } : {}),
-        bindings: bindings(w.ports[n * SANDBOXES + s] ?? 0, e.ports),
-        linkedTo: [{ protocol: 'tcp', port: 5432, address: `172.${18 + n}.0.9` }],
-      });
-      const gateway = w.gateway === n ? endpoint.id : null;
-      const sandbox = aSandbox({ id: `5${s}`, netns, gateway4: gateway, gateway6: gateway });
-      out.push(...bridge.endpoint({ host: HOST, network, endpoint, sandbox }));
-    }
-  }
-  return out;
 };
 
-const isElement = (o: KernelObject): o is ElementObject => o.kind === 'element';
+/** The machine as a daemon makes it from these records and nothing. */
+const madeAnew = ({ model }: DecidingWorld): DecidingWorld => {
+  const world = createWorld(PLUGIN_LINKS);
+  world.ledger.commit(changesBetween(world.model, model));
+  return world;
+};
 
-/** Is the host port of a publishing element held? */
-const held = (e: ElementObject, objects: readonly KernelObject[]): boolean => {
-  const [protocol, ports] = e.key.slice(-2);
-  const first = Number(ports?.split('-')[0]);
-  return objects.some(
-    (o) => o.kind === 'hostport' && o.protocol === protocol && o.port <= first && first < o.port + o.count,
-  );
+/** Where nothing says what a sysctl is to be, it may have stayed as it was, but only on an interface that stayed. */
+const expectMadeAsAnew = (world: DecidingWorld): void => {
+  const anew = madeAnew(world).kernel.world;
+  const lines = said(anew);
+  expect(said(world.kernel.world)).toEqual(lines);
+  const sysctls = sysctlsSaid(world.kernel.world);
+  for (const [name, value] of sysctlsSaid(anew)) expect([name, sysctls.get(name)]).toEqual([name, value]);
+};
+
+/** A world's answers at some of the steps that are taken while `work` is done. */
+const during = (
+  { kernel }: DecidingWorld,
+  probes: readonly Call[],
+  isChosen: (step: number) => boolean,
+  work: () => void,
+): readonly ReadonlySet<string>[] => {
+  const found: ReadonlySet<string>[] = [];
+  let step = 0;
+  kernel.onStep = () => {
+    step += 1;
+    if (isChosen(step)) found.push(reached(kernel.world, probes));
+  };
+  work();
+  kernel.onStep = () => {};
+  return found;
+};
+
+/** A few steps of a plan, others each time. */
+const chosenOf = (steps: number, seed: number) => {
+  const chosen = new Set([0, 1, 2, 3].map((k) => 1 + ((seed + k * 7919 * (1 + (seed % 13))) % steps)));
+  return (step: number): boolean => chosen.has(step);
 };
 
 /**
- * What a state permits, as texts: each opening, each port led to us that is not held, and each guard (of either world)
- * that is missing while its interface is up.
+ * One change, refused at a step and then carried out. `seed` chooses the steps: at none of them, forth or back, is more open
+ * than before or after. Answers whether it was carried out.
  */
-const permits = (objects: readonly KernelObject[], guards: readonly ElementObject[]): Set<string> => {
-  const facts = new Set<string>();
-  const there = new Set(objects.map(objectKey));
-  for (const o of objects) {
-    if (!isElement(o)) continue;
-    facts.add(`${objectKey(o)} : ${o.data?.join(' ') ?? ''}`);
-    if (/^(publish|relay)/.test(o.set) && !held(o, objects)) facts.add(`not held: ${objectKey(o)}`);
+const carryOut = (world: DecidingWorld, changes: readonly Change[], seed: number): boolean => {
+  const { ledger, kernel, model } = world;
+  const before = world.state();
+  const plan = ledger.preview(changes);
+  expect(ledger.preview(changes)).toEqual(plan);
+  expect(world.state()).toEqual(before);
+  const after = model.copy();
+  for (const change of changes) after.change(change);
+  const probes = probesOf(model, after);
+  const opened = reached(kernel.world, probes);
+  const steps = plan.length + 1;
+  kernel.failAt(1 + (seed % steps));
+  let refusal = 0;
+  const back = during(world, probes, chosenOf(2 * steps, seed), () => {
+    refusal = refusalOf(() => ledger.commit(changes));
+  });
+  kernel.failAt(0);
+  if (refusal !== 0) {
+    expect(world.state()).toEqual(before);
+    if (refusal !== EIO) return false;
   }
-  const up = new Set(objects.flatMap((o) => (o.kind === 'link' && o.up ? [o.name] : [])));
-  for (const guard of guards)
-    if (!there.has(objectKey(guard)) && guard.key.some((field) => up.has(field)))
-      facts.add(`unguarded: ${objectKey(guard)}`);
-  return facts;
+  const forth = during(world, probes, chosenOf(steps, seed), () => {
+    if (refusal !== 0) refusal = refusalOf(() => ledger.commit(changes));
+  });
+  if (refusal !== 0) {
+    expect(world.state()).toEqual(before);
+    return false;
+  }
+  const allowed = new Set([...opened, ...reached(kernel.world, probes)]);
+  for (const open of [...back, ...forth]) expect([...open].filter((each) => !allowed.has(each))).toEqual([]);
+  return true;
 };
 
-const stateOf = (objects: readonly KernelObject[]): unknown => new Interpreter(objects).state;
+const expectPromises = ({ kernel, model }: DecidingWorld): void => {
+  const probes = honest(probesOf(model));
+  expect([...reached(kernel.world, probes)]).toEqual([...promised(new View(model), probes)]);
+};
 
-describe('plans between any two worlds', () => {
-  it('are empty from a world to itself', () => {
+const seed = fc.nat(1_000_000);
+/** Networks, containers on them, and then anything. */
+const story = (maxLength: number) =>
+  fc
+    .tuple(
+      fc.array(fc.tuple(creating, seed), { minLength: 1, maxLength: 3 }),
+      fc.array(fc.tuple(starting, seed), { minLength: 2, maxLength: 4 }),
+      fc.array(fc.tuple(command, seed), { maxLength }),
+    )
+    .map((parts) => parts.flat());
+const anything = (maxLength: number) => fc.array(fc.tuple(command, seed), { maxLength });
+
+const commandsOf = (told: readonly (readonly [Command, number])[]): readonly Command[] =>
+  told.map(([each]) => each);
+
+const follow = (
+  world: DecidingWorld,
+  commands: readonly Command[],
+  first: number,
+  each: (changes: readonly Change[]) => void,
+): void => {
+  for (const [i, one] of commands.entries()) {
+    const decision = decided(one, world, freshOf(first + i));
+    if (decision) each(decision.changes);
+  }
+};
+
+/** What only could be where the kernel takes it. */
+const asFarAsItGoes =
+  ({ ledger }: DecidingWorld) =>
+  (changes: readonly Change[]): void =>
+    void refusalOf(() => ledger.commit(changes));
+
+describe('I10-11 plans of all drivers, on a machine that is no plan’s', () => {
+  it('every step is taken, every refusal leaves what was, and what is there is what a new start would make', () => {
     fc.assert(
-      fc.property(world, (w) => {
-        expect(diff(derive(w), derive(w).reverse())).toEqual([]);
+      fc.property(story(8), (told) => {
+        const world = begun();
+        const empty = said(world.kernel.world);
+        for (const [i, [each, at]] of told.entries()) {
+          const decision = decided(each, world, freshOf(i + 1));
+          if (decision && carryOut(world, decision.changes, at)) expectMadeAsAnew(world);
+        }
+        allAway(world, (each) => world.ledger.commit(decided(each, world, freshOf(99))?.changes ?? []));
+        expect(said(world.kernel.world)).toEqual(empty);
       }),
+      runs(40),
     );
   });
 
-  it('lead from the one to the other', () => {
+  it('any two sets of records are one plan apart, forth and back', () => {
     fc.assert(
-      fc.property(world, world, (a, b) => {
-        const kernel = new Interpreter(derive(a));
-        kernel.run(diff(derive(a), derive(b)));
-        expect(kernel.state).toEqual(stateOf(derive(b)));
+      fc.property(story(4), anything(6), anything(6), seed, (shared, one, other, at) => {
+        const here = begun();
+        const there = begun();
+        for (const [world, own] of [
+          [here, one],
+          [there, other],
+        ] as const) {
+          follow(world, commandsOf(shared), 1, asFarAsItGoes(world));
+          follow(world, commandsOf(own), 50, asFarAsItGoes(world));
+        }
+        const model = here.model.copy();
+        const forth = changesBetween(model, there.model);
+        expect(carryOut(here, forth, at)).toBe(true);
+        expect(said(here.kernel.world)).toEqual(said(there.kernel.world));
+        expect(carryOut(here, changesBetween(here.model, model), at)).toBe(true);
+        expectMadeAsAnew(here);
       }),
-      { numRuns: 100 },
+      runs(40),
     );
   });
 
-  it('can be taken back from any step', () => {
+  it('who reaches whom is what users are promised', () => {
     fc.assert(
-      fc.property(world, world, fc.nat(), (a, b, at) => {
-        const plan = diff(derive(a), derive(b));
-        const done = plan.slice(0, at % (plan.length + 1));
-        const kernel = new Interpreter(derive(a));
-        kernel.run(done);
-        kernel.run(inverse(done));
-        expect(kernel.state).toEqual(stateOf(derive(a)));
+      fc.property(story(10), (told) => {
+        const world = begun();
+        follow(world, commandsOf(told), 1, (changes) => {
+          asFarAsItGoes(world)(changes);
+          expectPromises(world);
+        });
       }),
-      { numRuns: 100 },
+      runs(100),
     );
   });
+});
 
-  it('never permit more than the old or the new world does, at any step, forth or back', () => {
-    fc.assert(
-      fc.property(world, world, fc.nat(), (a, b, at) => {
-        const before = derive(a);
-        const after = derive(b);
-        const guards = [...before, ...after].filter(isElement).filter((e) => e.guard);
-        const allowed = new Set([...permits(before, guards), ...permits(after, guards)]);
-        const kernel = new Interpreter(before);
-        const check = (): void => {
-          for (const fact of permits(kernel.objects, guards)) if (!allowed.has(fact)) throw new Error(fact);
-        };
-        const plan = diff(before, after);
-        const done = plan.slice(0, at % (plan.length + 1));
-        kernel.run(done, check);
-        kernel.run(inverse(done), check);
-      }),
-      { numRuns: 100 },
-    );
+describe('the machine that judges', () => {
+  const run = (world: DecidingWorld, each: Command, n: number): void =>
+    world.ledger.commit(each(world, freshOf(n)).changes);
+
+  const published = (): DecidingWorld => {
+    const world = begun();
+    run(world, create('n0', { driver: 'bridge', ipv6: true }), 1);
+    run(world, start(0, { networks: ['n0'], ports: { '80/tcp': [{ HostIp: '', HostPort: '8080' }] } }), 2);
+    return world;
+  };
+  const open = (world: DecidingWorld): readonly string[] =>
+    [...reached(world.kernel.world, probesOf(world.model))].filter((each) => /^lan → 192.0.2.1/.test(each));
+
+  it('sees what is published, and that a port that is led nowhere is closed', () => {
+    const world = published();
+    const [sandbox] = [...world.model.sandboxes.values()];
+    expect(open(world)).toEqual([
+      'lan → 192.0.2.1 22/tcp: host',
+      'lan → 192.0.2.1 2375/tcp: host',
+      `lan → 192.0.2.1 8080/tcp: ${sandbox?.netns}`,
+    ]);
+    world.kernel.world.sets.get('inet publish_any4')?.clear();
+    expect(open(world)).not.toContain(`lan → 192.0.2.1 8080/tcp: ${sandbox?.netns}`);
   });
 
-  it('are found missing a guard that comes late: the check itself works', () => {
-    const [guard, link] = [
-      { kind: 'element', family: 'bridge', set: 'guards', key: ['veth0'], guard: true } as const,
-      {
-        kind: 'link',
-        type: 'bridge',
-        ns: 'host',
-        name: 'veth0',
-        mac: '',
-        mtu: 1500,
-        up: true,
-        owned: true,
-      } as const,
-    ];
-    expect([...permits([link], [guard])]).toEqual(['unguarded: element bridge guards veth0']);
-    expect([...permits([link, guard], [guard])]).toEqual(['element bridge guards veth0 : ']);
+  it('sees that a bridge without its rules is open, and a port without its chain sends what it likes', () => {
+    const world = published();
+    const allOpen = (): number => reached(world.kernel.world, probesOf(world.model)).size;
+    const before = allOpen();
+    world.kernel.world.sets.get('inet into')?.clear();
+    expect(allOpen()).toBeGreaterThan(before);
+  });
+
+  it('refuses what is there, what is gone, and what lacks what it needs', () => {
+    const { kernel } = published();
+    const address = { kind: 'address', ns: 'host', link: 'docker0', address: '10.1.2.3/24' } as const;
+    const errnoOf = (...plan: Parameters<typeof kernel.apply>[0]): number | undefined => {
+      try {
+        kernel.apply(plan);
+        return undefined;
+      } catch (error) {
+        return error instanceof KernelError ? error.errno : -1;
+      }
+    };
+    const { errno } = constants;
+    expect(errnoOf({ op: 'create', object: address })).toBe(undefined);
+    expect(errnoOf({ op: 'create', object: address })).toBe(errno.EEXIST);
+    expect(errnoOf({ op: 'delete', object: address })).toBe(undefined);
+    expect(errnoOf({ op: 'delete', object: address })).toBe(errno.EADDRNOTAVAIL);
+    expect(errnoOf({ op: 'create', object: { ...address, link: 'nowhere' } })).toBe(errno.ENODEV);
+    const route = {
+      kind: 'route',
+      ns: 'host',
+      family: 4,
+      destination: '10.2.0.0/16',
+      link: 'docker0',
+    } as const;
+    expect(errnoOf({ op: 'create', object: { ...route, via: '203.0.113.1' } })).toBe(errno.ENETUNREACH);
+    expect(
+      errnoOf({ op: 'create', object: { kind: 'element', family: 'inet', set: 'none', key: ['a'] } }),
+    ).toBe(errno.ENOENT);
+    expect(errnoOf({ op: 'delete', object: { kind: 'netns', path: '/nowhere' } })).toBe(errno.ENOENT);
   });
 });

@@ -280,6 +280,25 @@ export const brokenRules = (imports: readonly Import[]): readonly string[] => {
 };
 
 /**
+ * Property tests judge plans by what they come to, so neither they nor anything of the tests' own that they use knows how plans
+ * are made. `imports`: of one file of the tests, by its path relative to `test/`.
+ */
+export const knowingPlans = (
+  properties: readonly string[],
+  imports: (path: string) => readonly Import[],
+): readonly string[] => {
+  const used = new Set(properties);
+  const found: string[] = [];
+  // A set that grows while it is gone through is gone through to its new end.
+  for (const file of used)
+    for (const { from, to } of imports(file)) {
+      if (isFile(to) && !to.startsWith('../')) used.add(to);
+      if (to.startsWith('../src/plan/')) found.push(`${from} imports ${to}, but it judges plans`);
+    }
+  return found;
+};
+
+/**
  * Files that reach themselves, and those on the way from one circle to another: what is left once everything that imports
  * none of the others, or is imported by none, has been taken away.
  */

@@ -1,5 +1,6 @@
-/** Networks, endpoints and sandboxes as tests want them: everything defaulted, one thing changed. */
+/** Networks, endpoints, sandboxes and containers as tests want them: everything defaulted, one thing changed. */
 import type { EndpointView, HostView } from '../../src/drivers/contract.js';
+import type { Container, ContainerConfig, HostConfig } from '../../src/model/container.js';
 import type { Endpoint, Sandbox } from '../../src/model/endpoint.js';
 import type { ContainerId, EndpointId, NetworkId, SandboxId } from '../../src/model/ids.js';
 import type { Network, Pool } from '../../src/model/network.js';
@@ -79,6 +80,69 @@ export const anEndpoint = (changes: Partial<Omit<Endpoint, 'id'>> & { id?: strin
     linkedTo: [],
     ...rest,
     id: id<EndpointId>(start),
+  };
+};
+
+const CONFIG: ContainerConfig = {
+  Hostname: '',
+  Domainname: '',
+  User: '',
+  AttachStdin: false,
+  AttachStdout: true,
+  AttachStderr: true,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Env: [],
+  Cmd: null,
+  Entrypoint: null,
+  Image: 'busybox',
+  WorkingDir: '',
+  Labels: {},
+};
+
+const HOST_CONFIG: HostConfig = {
+  NetworkMode: 'default',
+  PortBindings: {},
+  PublishAllPorts: false,
+  RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+  AutoRemove: false,
+};
+
+/** One that does not run. */
+export const aContainer = (
+  changes: Partial<Omit<Container, 'id' | 'config' | 'hostConfig'>> & {
+    readonly id: string;
+    readonly name: string;
+    readonly config?: Partial<ContainerConfig>;
+    readonly hostConfig?: Partial<HostConfig>;
+  },
+): Container => {
+  const { id: start, config, hostConfig, ...rest } = changes;
+  return {
+    createdAt: '2026-01-01T00:00:00.000000000Z',
+    imageId: 'sha256:00',
+    imageName: 'busybox',
+    config: { ...CONFIG, Hostname: start.slice(0, 12), ...config },
+    hostConfig: { ...HOST_CONFIG, ...hostConfig },
+    networks: [],
+    mounts: [],
+    args: ['sh'],
+    state: {
+      status: 'created',
+      pid: 0,
+      exitCode: 0,
+      error: '',
+      oomKilled: false,
+      startedAt: '',
+      finishedAt: '',
+    },
+    restartCount: 0,
+    stoppedByUser: false,
+    sandboxId: null,
+    endpointIds: [],
+    ...rest,
+    id: id<ContainerId>(start),
   };
 };
 

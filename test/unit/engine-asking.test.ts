@@ -5,21 +5,7 @@ import { decideCreation } from '../../src/engine/networks/decide.js';
 import { design, naming } from '../../src/engine/networks/design.js';
 import { type Asking, asking } from '../../src/engine/plugins/asking.js';
 import type { OwedCall } from '../../src/model/owed.js';
-import { createWorld, freshOf } from '../support/deciding.js';
-
-const request = (name: string) => ({
-  name,
-  driver: 'bridge',
-  scope: '',
-  internal: false,
-  attachable: false,
-  ingress: false,
-  configOnly: false,
-  configFrom: '',
-  options: {},
-  labels: {},
-  ipam: { driver: '', options: null, config: [] },
-});
+import { aRequest, createWorld, freshOf } from '../support/deciding.js';
 
 const CALL: OwedCall = { plugin: 'plug', method: 'NetworkDriver.DeleteNetwork', body: {} };
 
@@ -32,7 +18,7 @@ const begun = () => {
     note: (owed: { id: string; calls: readonly OwedCall[] }) => void told.push(`note ${owed.calls.length}`),
     settle: async (id: string) => void told.push(`settle ${id.slice(-1)}`),
   };
-  const network = design(view, naming(view, freshOf(1), request('mine')));
+  const network = design(view, naming(view, freshOf(1), aRequest('mine')));
   let answer: (error?: Error) => void = () => {};
   const answered = new Promise<void>((resolve, reject) => {
     answer = (error) => (error ? reject(error) : resolve());
@@ -46,7 +32,7 @@ const begun = () => {
     ledger.commit(decideCreation(view, network).changes);
   };
   const made = asking({ model, ledger, debts: debts as never }, { id, networkId: id, of: 'network' }, work); // all of debts that it uses
-  const another = (name: string) => design(view, naming(view, freshOf(2), request(name)));
+  const another = (name: string) => design(view, naming(view, freshOf(2), aRequest(name)));
   return { ...world, network, made, another, told, answer: (error?: Error) => answer(error) };
 };
 

@@ -11,8 +11,8 @@ import { releaseMounts } from '../../src/engine/containers/mounts.js';
 import type { Parts } from '../../src/engine/parts.js';
 import type { Container } from '../../src/model/container.js';
 import type { ContainerId, SandboxId } from '../../src/model/ids.js';
-import { aContainer } from '../support/deciding.js';
 import { CONFIG } from '../support/fake-engine.js';
+import { aContainer } from '../support/views.js';
 
 const root = mkdtempSync(`${tmpdir()}/viaduct-mounts-`);
 afterAll(() => rmSync(root, { recursive: true, force: true }));

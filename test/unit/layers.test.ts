@@ -1,11 +1,12 @@
 /** Holds the direction of imports of DESIGN.md; first shows on made-up sources that each rule can fail. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { importsBelow, importsOf, sourcesBelow } from '../support/imports.js';
-import { brokenRules, circles, LAYERS } from '../support/layers.js';
+import { brokenRules, circles, knowingPlans, LAYERS } from '../support/layers.js';
 
 const src = fileURLToPath(new URL('../../src', import.meta.url));
+const tests = fileURLToPath(new URL('..', import.meta.url));
 const broken = (...sources: [path: string, text: string][]): readonly string[] =>
   brokenRules(sources.flatMap(([path, text]) => importsOf(path, text)));
 
@@ -76,6 +77,28 @@ describe('each rule can fail', () => {
         "import './index.js'; import '../shared.js'; import '../contract.js'",
       ]),
     ).toEqual([]);
+  });
+});
+
+describe('I10-11 property tests and their oracles', () => {
+  const told = (...sources: [path: string, text: string][]): readonly string[] => {
+    const texts = new Map(sources);
+    const properties = sources.flatMap(([path]) => (path.startsWith('property/') ? [path] : []));
+    return knowingPlans(properties, (path) => importsOf(path, texts.get(path) ?? ''));
+  };
+  test('may not know how plans are made, by whatever way', () => {
+    const plan = "import { diff } from '../../src/plan/diff.js'";
+    const test = "import '../support/a.js'; import fc from 'fast-check'";
+    expect(told(['property/x.test.ts', plan])).toHaveLength(1);
+    expect(
+      told(['property/x.test.ts', test], ['support/a.ts', "import './b.js'"], ['support/b.ts', plan]),
+    ).toEqual([expect.stringContaining('support/b.ts imports ../src/plan/diff.ts')]);
+    expect(told(['property/x.test.ts', test], ['support/b.ts', plan], ['unit/x.test.ts', plan])).toEqual([]);
+  });
+  test('do not', () => {
+    const properties = sourcesBelow(`${tests}property`).map((path) => `property/${path}`);
+    const read = (path: string) => importsOf(path, readFileSync(`${tests}${path}`, 'utf8'));
+    expect(knowingPlans(properties, read)).toEqual([]);
   });
 });
 

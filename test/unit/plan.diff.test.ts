@@ -5,7 +5,8 @@ import { inverse } from '../../src/plan/inverse.js';
 import type { BridgeLink, ElementObject, KernelObject, VethLink } from '../../src/plan/objects.js';
 import type { Plan } from '../../src/plan/plan.js';
 import { print } from '../../src/plan/print.js';
-import { Interpreter } from '../support/interpreter.js';
+import { Machine } from '../support/machine/machine.js';
+import { said } from '../support/machine/said.js';
 import { aNetwork, anEndpoint, aView } from '../support/views.js';
 
 const NS = '/run/viaduct/netns/5a';
@@ -64,7 +65,7 @@ const resolver: KernelObject = { kind: 'resolver', ns: NS, sandboxId: '5a' };
 const everything: KernelObject[] = [
   route,
   resolver,
-  element('publish', '8080', '10.0.0.2'),
+  element('relay_port', 'tcp', '40001'),
   hostport,
   address,
   sysctl,
@@ -75,6 +76,12 @@ const everything: KernelObject[] = [
 ];
 /** bridges before their ports: slices come in this order */
 const ordered = [netns, bridgeLink, veth, ...everything.filter((o) => o.kind !== 'link' && o !== netns)];
+/** A machine with everything. */
+const made = (): Machine => {
+  const machine = new Machine();
+  machine.apply(build(ordered));
+  return machine;
+};
 const kinds = (plan: Plan): string[] =>
   plan.map(({ op, object: o }) => `${op} ${o.kind === 'element' && o.guard ? 'guard' : o.kind}`);
 
@@ -135,10 +142,11 @@ describe('a plan', () => {
       'replace link',
       'create route',
     ]);
-    const kernel = new Interpreter(ordered);
-    kernel.run(plan);
-    kernel.run(inverse(plan));
-    expect(kernel.state).toEqual(new Interpreter(ordered).state);
+    const machine = made();
+    const before = said(machine.world);
+    machine.apply(plan);
+    machine.takeBack(inverse(plan));
+    expect(said(machine.world)).toEqual(before);
   });
 
   it('neither makes nor deletes what is on a user’s bridge implicitly', () => {
@@ -162,14 +170,79 @@ describe('a plan', () => {
   });
 });
 
+/** A container's pair plugged into a switch, with a flow that names its port. */
+const plugged = (into = 'sw0'): KernelObject[] => [
+  netns,
+  {
+    kind: 'ovs-bridge',
+    name: into,
+    datapath: 'system',
+    mac: '06:00:00:00:00:02',
+    mtu: 1500,
+    owner: into,
+    named: true,
+  },
+  { ...veth, master: '' },
+  { kind: 'ovs-port', name: 'veth0', bridge: into, role: 'endpoint', protected: false, externalIds: {} },
+  {
+    kind: 'ovs-flow',
+    bridge: into,
+    table: 0,
+    priority: 1,
+    cookie: '7669000000000000',
+    match: { in_port: 'veth0' },
+    action: 'drop',
+  },
+];
+
+describe('what is plugged into a switch', () => {
+  it('I10-11: loses its link first, so that whoever takes that back raises it behind its port and its flows', () => {
+    const plan = diff(plugged(), []);
+    expect(kinds(plan)).toEqual([
+      'delete link',
+      'delete ovs-port',
+      'delete ovs-flow',
+      'delete ovs-bridge',
+      'delete netns',
+    ]);
+    for (let n = 1; n <= plan.length; n += 1) {
+      const machine = new Machine();
+      machine.apply(build(plugged()));
+      const before = said(machine.world);
+      machine.apply(plan.slice(0, n));
+      const back = inverse(plan.slice(0, n));
+      expect(kinds(back).at(-1)).toBe('replace link');
+      machine.takeBack(back);
+      expect(said(machine.world)).toEqual(before);
+    }
+  });
+
+  it('I10-11: is unplugged and plugged in again where it goes to another switch', () => {
+    const machine = new Machine();
+    machine.apply(build(plugged('sw0')));
+    const plan = diff(plugged('sw0'), plugged('sw1'));
+    expect(kinds(plan)).toEqual([
+      'delete ovs-port',
+      'delete ovs-flow',
+      'delete ovs-bridge',
+      'create ovs-bridge',
+      'create ovs-port',
+      'create ovs-flow',
+    ]);
+    machine.apply(plan);
+    machine.apply(diff(plugged('sw1'), []));
+    expect(said(machine.world)).toEqual(['namespace host']);
+  });
+});
+
 describe('the inverse of a plan', () => {
   it('brings back what a deleted link took along', () => {
-    const kernel = new Interpreter(ordered);
-    const before = kernel.state;
+    const machine = made();
+    const before = said(machine.world);
     const plan = diff(ordered, []);
-    kernel.run(plan);
-    expect(kernel.objects).toEqual([]);
-    kernel.run(inverse(plan));
-    expect(kernel.state).toEqual(before);
+    machine.apply(plan);
+    expect(said(machine.world)).toEqual(['namespace host']);
+    machine.takeBack(inverse(plan));
+    expect(said(machine.world)).toEqual(before);
   });
 });

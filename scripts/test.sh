@@ -18,7 +18,7 @@ npx --no-install tsx scripts/images/build-test-images.ts --fetch docker-registry
 
 results=
 failed=
-second_tries=10
+second_tries=2
 # Each run of vitest adds what failed, and what passed only when tried again.
 mkdir -p .cache
 export VERDICTS="$PWD/.cache/verdicts"
@@ -71,8 +71,7 @@ stage vm of_vm_lane
 say "Summary"
 printf '%s' "$results" | sed 's/^/    /'
 cat "$VERDICTS"
-# One test may have met a bad moment of the machine; many second tries hide a fault. Ten are too many: two is the aim, once
-# unmounting has left the event loop (ADR 20) and no test meets it any more.
+# One test may have met a bad moment of the machine; more second tries hide a fault.
 again=$(grep -c '^    again ' "$VERDICTS")
 [ "$again" -le "$second_tries" ] || failed="$failed second-tries($again)"
 [ -z "$failed" ] || refuse "" "test: failed:$failed"

@@ -1,10 +1,10 @@
 /** The default bridge and user-defined bridges: what differs between them, and each network's own settings. */
 import { describe, expect, test } from 'vitest';
-import { daemonForThisFile, phrasesFor, TELL_PEER } from '../support/phrases.js';
+import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
 import { HOST, OUTSIDE } from '../support/world.js';
 
 const d = daemonForThisFile({ images: ['alpine', 'nettools'] });
-const { inspect, subnetOf, gatewayOf, addressOf, sleeper, ping, inside } = phrasesFor(d);
+const { inspect, subnetOf, gatewayOf, addressOf, sleeper, ping, inside, server } = phrasesFor(d);
 const reached = async (from: string, to: string) => (await ping(from, to)).code === 0;
 
 describe('D1 the default bridge', () => {
@@ -32,9 +32,7 @@ describe('D1 the default bridge', () => {
   test('D1 what leaves is masqueraded behind the host', async () => {
     const server = d.outside(`timeout 20 socat TCP-LISTEN:8000,reuseaddr SYSTEM:'echo $SOCAT_PEERADDR'`);
     await d.docker('run', '-d', '--name', 'c1', 'nettools', 'sleep', '600');
-    expect(
-      await inside('c1', `nc -w 5 ${OUTSIDE.internet} 8000 || (sleep 1; nc -w 5 ${OUTSIDE.internet} 8000)`),
-    ).toBe(HOST.ipv4);
+    expect(await inside('c1', `until nc -w 5 ${OUTSIDE.internet} 8000; do sleep 0.1; done`)).toBe(HOST.ipv4);
     await server;
   });
   test('D1 containers reach each other by address, not by name', async () => {
@@ -115,17 +113,14 @@ describe('D2 user-defined bridges', () => {
     await d.docker('run', '-d', '--name', 'c1', '--network', 'plain', 'nettools', 'sleep', '600');
     await d.outside(`ip route replace 10.90.0.0/24 via ${HOST.ipv4}`);
     const server = d.outside(`timeout 20 socat TCP-LISTEN:8001,reuseaddr SYSTEM:'echo $SOCAT_PEERADDR'`);
-    const seen = await inside(
-      'c1',
-      `nc -w 5 ${OUTSIDE.internet} 8001 || (sleep 1; nc -w 5 ${OUTSIDE.internet} 8001)`,
-    );
+    const seen = await inside('c1', `until nc -w 5 ${OUTSIDE.internet} 8001; do sleep 0.1; done`);
     expect(seen).toBe('10.90.0.2');
     await server;
     await d.outside('ip route del 10.90.0.0/24');
   });
   test('D2 an unpublished port is not reachable by routing to the container’s address', async () => {
     await d.docker('network', 'create', 'mynetwork');
-    await d.docker('run', '-d', '--name', 'c1', '--network', 'mynetwork', 'nettools', ...TELL_PEER);
+    await server('c1', '--network', 'mynetwork');
     const address = await addressOf('c1', 'mynetwork');
     expect(await d.host(`curl -s --http0.9 --max-time 2 http://${address}/`)).not.toBe('');
     await d.outside(`ip route replace ${await subnetOf('mynetwork')} via ${HOST.ipv4}`);

@@ -351,12 +351,13 @@ describe('E1 looking inside', () => {
   test('E1 events tell the story', async () => {
     const events = talk(
       'events',
+      // from before it is heard: whether the client listens already, nobody tells
+      ...['--since', (Date.now() / 1000).toFixed(3)],
       '--filter',
       'type=container',
       '--format',
       '{{.Action}} {{.Actor.Attributes.name}}',
     );
-    await new Promise((resolve) => setTimeout(resolve, 300));
     await d.docker('run', '--rm', '--name', 'c1', 'alpine', 'true');
     await until('destroy was told', () => events.said().includes('destroy c1'));
     events.kill();

@@ -122,7 +122,7 @@ describe('O3 the daemon dies while containers serve', () => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     const asked = performance.now();
     expect(await d.terminate()).toBe(0);
-    expect(performance.now() - asked).toBeLessThan(5_000);
+    expect(performance.now() - asked).toBeLessThan(10_000); // at the latest it ends after 15 s, with an error
     await ended;
     expect(await d.outside(`curl -s http://${HOST.ipv4}:8080/`)).toContain('Welcome to nginx!');
     await d.start();

@@ -25,7 +25,9 @@ const MAKE_LAN = `
   ip link set port up
   ip link set far up
   ip route add 10.200.0.0/16 via 10.88.0.200 dev lan
-  ip neigh add 10.88.0.200 lladdr 02:00:00:00:00:c8 dev lan nud permanent`;
+  ip neigh add 10.88.0.200 lladdr 02:00:00:00:00:c8 dev lan nud permanent
+  # its own address comes when the kernel has seen its carrier
+  for _ in $(seq 200); do ip -6 addr show dev lan scope link | grep -q fe80 && break; sleep 0.05; done`;
 /** Everything of it that somebody could change. */
 const STATE = `
   ip -o addr show dev lan | sed 's/tentative//; s/valid_lft.*//; s/ *[\\]* *$//'

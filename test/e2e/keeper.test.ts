@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ROOT } from '../support/daemon.js';
 import { keeperOf } from '../support/kernel-state.js';
-import { daemonForThisFile, phrasesFor, TELL_PEER } from '../support/phrases.js';
+import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
 import { until } from '../support/run.js';
 import { withoutCall } from '../support/without-call.js';
 import { HOST } from '../support/world.js';
@@ -18,10 +18,8 @@ const PIDFD_GETFD = 438;
 /** What becomes the next daemon. */
 let through: readonly string[] = [];
 const d = daemonForThisFile({ images: ['alpine', 'nettools'], through: () => through });
-const { inspect, addressOf, subnetOf } = phrasesFor(d);
+const { inspect, addressOf, subnetOf, server } = phrasesFor(d);
 
-const server = (name: string, ...flags: string[]) =>
-  d.docker('run', '-d', '--name', name, '--stop-timeout', '0', ...flags, 'nettools', ...TELL_PEER);
 const pidOf = async (name: string) => Number(await inspect('{{.State.Pid}}', name));
 
 const keeper = (): number => keeperOf(d);

@@ -8,14 +8,12 @@ import { until } from '../support/run.js';
 import { HOST, OUTSIDE } from '../support/world.js';
 
 const d = daemonForThisFile({ images: ['alpine', 'nettools'] });
-const { inspect, inside, sleeper, ping, gatewayOf, reaches } = phrasesFor(d);
+const { inspect, inside, sleeper, ping, gatewayOf, reaches, server } = phrasesFor(d);
 const { nothingHeld } = examplePluginFor(d);
 
 const GW = 'docker_gwbridge';
 const makeNet = (name = 'net', ...more: string[]) =>
   d.docker('network', 'create', '-d', 'example', '-o', 'gateway=none', ...more, name);
-const server = (name: string, ...flags: string[]) =>
-  d.docker('run', '-d', '--name', name, '--stop-timeout', '0', ...flags, 'nettools', ...TELL_PEER);
 const links = (container: string) => inside(container, 'ls /sys/class/net | sort | xargs');
 const defaultRoute = (container: string) => inside(container, 'ip route | grep ^default || true');
 /** Endpoints on docker_gwbridge: `gateway_0123456789ab 172.19.0.2/16`. */

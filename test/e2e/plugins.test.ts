@@ -98,7 +98,7 @@ test('D9 a plugin that hangs holds up its own networks and nothing else', { time
     await d.docker('ps');
     await d.docker('network', 'create', 'other');
     await d.docker('network', 'ls');
-    expect(performance.now() - before).toBeLessThan(5_000);
+    expect(performance.now() - before).toBeLessThan(20_000); // the plugin is given up after 30
     const { code, stderr } = await slow;
     expect(code).toBe(125);
     expect(stderr).toContain('failed to create endpoint slow on network net: plugin "example" at unix://');

@@ -1,16 +1,14 @@
 /** Published ports of containers that are on several networks, and of networks that translate none. */
 import { expect, test } from 'vitest';
-import { daemonForThisFile, peerOf, phrasesFor, TELL_PEER } from '../support/phrases.js';
+import { daemonForThisFile, peerOf, phrasesFor } from '../support/phrases.js';
 import { until } from '../support/run.js';
 import { HOST } from '../support/world.js';
 
 const d = daemonForThisFile({ images: ['alpine', 'nettools'] });
-const { inspect, addressOf, address6Of, gatewayOf } = phrasesFor(d);
+const { inspect, addressOf, address6Of, gatewayOf, server } = phrasesFor(d);
 const B = 'com.docker.network.bridge';
 const ROUTED = ['-o', `${B}.gateway_mode_ipv4=routed`, '-o', `${B}.gateway_mode_ipv6=routed`];
 
-const server = (name: string, ...flags: string[]) =>
-  d.docker('run', '-d', '--name', name, '--stop-timeout', '0', ...flags, 'nettools', ...TELL_PEER);
 const asked = async (from: typeof d.host, address: string, port: number) => {
   const host = address.includes(':') ? `[${address}]` : address;
   return (await from.try(`socat -u -T2 TCP:${host}:${port},connect-timeout=2 - 2>/dev/null`)).stdout.trim();

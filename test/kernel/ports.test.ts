@@ -345,8 +345,7 @@ describe('relay', () => {
     expect(b).toMatch(/^b from \d+$/);
     expect(a.slice(1)).not.toBe(b.slice(1));
     ports.delete(object('udp', '::', 8080, 2));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(openFiles()).toBeLessThanOrEqual(before);
+    await expect.poll(openFiles).toBeLessThanOrEqual(before);
     echo.close();
   });
 });

@@ -1,7 +1,7 @@
 /** Further processes in running containers, and the views on them: exec, top, usage, update. */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as ffi from '../../src/kernel/ffi.js';
 import { consoleSocket } from '../../src/runtime/terminal.js';
@@ -105,13 +105,16 @@ describe('exec', () => {
   });
 
   test('a terminal: echo, size at the start, resize, end', async () => {
-    const exec = await world.exec(box.box, ['sh', '-c', 'stty size; read a; stty size; exit 4'], {
+    // How soon a resize is through is conmon's affair.
+    const resized =
+      'stty size; read a; until [ "$(stty size)" = "30 90" ]; do sleep 0.05; done; stty size; exit 4';
+    const exec = await world.exec(box.box, ['sh', '-c', resized], {
       tty: true,
       attachStdin: true,
       size: { rows: 20, columns: 70 },
     });
     const output = readAll(exec.streams.stdout);
-    await sleep(150);
+    await once(exec.streams.stdout, 'data');
     exec.resize({ rows: 30, columns: 90 });
     exec.streams.stdin?.write('x\n');
     expect(await exec.exited).toBe(4);

@@ -278,7 +278,7 @@ describe('what it sees', () => {
       [
         'sh',
         '-c',
-        'readlink /proc/1/exe; cat /proc/1/cmdline | tr "\\0" " "; trap "exit 6" TERM; while :; do sleep 0.1; done',
+        'trap "exit 6" TERM; readlink /proc/1/exe; cat /proc/1/cmdline | tr "\\0" " "; while :; do sleep 0.1; done',
       ],
       { host: { Init: true } },
     );
@@ -286,7 +286,6 @@ describe('what it sees', () => {
       streams.stdout.once('data', (chunk: Buffer) => resolve(String(chunk))),
     );
     expect(first).toContain('docker-init');
-    await new Promise((resolve) => setTimeout(resolve, 100));
     await world.runtime.kill(id, 15);
     expect((await exited).exitCode).toBe(6);
   });

@@ -31,16 +31,21 @@ interface IpLink {
 }
 
 /** Once no link is dying any more: those have a group of their own. */
-const links = async (d: TestDaemon): Promise<string[]> => {
-  const found = await until('dying links are gone', async () => {
+const settledLinks = (d: TestDaemon): Promise<readonly IpLink[]> =>
+  until('dying links are gone', async () => {
     const now = JSON.parse(await d.host(LINKS)) as readonly IpLink[]; // iproute2's own format
     return now.every((l) => Number(l.group) !== GROUP) ? now : undefined;
   });
-  return found.map(
+
+/** Of the host's interfaces, when none of them is on its way out. */
+export const linkNames = async (d: TestDaemon): Promise<readonly string[]> =>
+  (await settledLinks(d)).map(({ ifname }) => ifname).sort();
+
+const links = async (d: TestDaemon): Promise<string[]> =>
+  (await settledLinks(d)).map(
     ({ ifname, address = '', master = '-', flags }) =>
       `link ${ifname} ${ifname.startsWith('veth') ? '' : address} ${master} ${flags.includes('UP') ? 'up' : 'down'}`,
   );
-};
 
 /** What the daemon keeps on disk, once nothing is on its way out any more: that has a name of its own. */
 const files = (d: TestDaemon): Promise<string[]> =>
@@ -70,6 +75,9 @@ const TIED = RULESET.flatMap(({ chains }) =>
   chains.filter(({ base }) => base?.tiedTo).map(({ name }) => name),
 );
 
+/** Without what each packet adds. */
+export const withoutCounts = (rules: string): string => rules.replace(/ counter packets \d+ bytes \d+/g, '');
+
 /** Chains that outlive the last who needed them, until the daemon's next start. */
 const withoutTiedChains = (rules: string): string =>
   rules.replace(new RegExp(`\\n*\\tchain (?:${TIED.join('|')}) \\{[^}]*\\}`, 'g'), '');
@@ -86,12 +94,7 @@ export const kernelState = async (d: TestDaemon): Promise<readonly string[]> => 
     ...settled,
     ...lines(addresses, 'address'),
     ...lines(routes.replace(/ linkdown/g, ''), 'route'),
-    ...lines(
-      withoutTiedChains(withoutRelayPort(rules))
-        .replace(/ # progname .*/g, '')
-        .replace(/ counter packets \d+ bytes \d+/g, ''),
-      'nft',
-    ),
+    ...lines(withoutCounts(withoutTiedChains(withoutRelayPort(rules))).replace(/ # progname .*/g, ''), 'nft'),
     ...d.world.mounts().map((path) => `mount ${path}`),
     ...kept,
   ].sort();

@@ -1,8 +1,12 @@
 /** What end-to-end tests say again and again, over the one daemon of their file. */
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { formatAddress, parseAddress } from '../../src/ipam/address.js';
 import { type StartOptions, startDaemon, type TestDaemon } from './daemon.js';
 import { PATIENCE, type Result, until } from './run.js';
+
+/** In /proc/net/tcp6: port 80, in the state TCP_LISTEN (include/net/tcp_states.h). */
+const LISTENS_ON_80 = /:0050 [0-9A-F]+:0000 0A /;
 
 /** A daemon for the whole file: started before, cleared after each test, stopped and checked for leftovers at the end. */
 export const daemonForThisFile = (options: StartOptions = {}): TestDaemon => {
@@ -30,6 +34,16 @@ export const phrasesFor = (d: TestDaemon) => {
   /** one echo request from a container; exit code 0 where it was answered within a second (an emulated one's) */
   const ping = (from: string, to: string): Promise<Result> =>
     d.docker.try(['exec', from, 'ping', '-c', '1', '-W', String(Math.ceil(PATIENCE)), to]);
+  /** TCP sockets in the container's namespace, as the kernel lists them */
+  const socketsOf = async (id: string): Promise<string> => {
+    const { json } = await d.api('GET', `/containers/${id}/json`);
+    const { State } = json as { State: { Pid: number } }; // the API's answer
+    try {
+      return readFileSync(`/proc/${State.Pid}/net/tcp6`, 'utf8');
+    } catch {
+      return ''; // it has ended
+    }
+  };
   return {
     inspect,
     subnetOf,
@@ -43,6 +57,13 @@ export const phrasesFor = (d: TestDaemon) => {
     /** a container that stays and does nothing */
     sleeper: (name: string, ...flags: string[]): Promise<string> =>
       d.docker('run', '-d', '--name', name, '--stop-timeout', '0', ...flags, 'alpine', 'sleep', '600'),
+    /** TELL_PEER's; resolves to its id when it listens, so that silence afterwards means something */
+    server: async (name: string, ...flags: string[]): Promise<string> => {
+      const run = ['run', '-d', '--name', name, '--stop-timeout', '0', ...flags, 'nettools', ...TELL_PEER];
+      const id = await d.docker(...run);
+      await until(`${name} listens`, async () => LISTENS_ON_80.test(await socketsOf(id)));
+      return id;
+    },
     ping,
     /** asks until it answers; where it does not, the error tells what both sides of the wire know */
     reaches: async (from: string, to: string): Promise<void> => {

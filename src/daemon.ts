@@ -1,10 +1,12 @@
 /** Builds the running daemon out of its rooms: the one place that sees them all. No signals, no process exit here. */
+import { randomUUID } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { readHostFacts } from './api/host/facts.js';
 import { createApi } from './api/index.js';
 import { MOBY } from './api/present/system.js';
-import { createSwarm, type SwarmSettings } from './cluster/index.js';
+import type { Swarm } from './cluster/contract.js';
+import { createSwarm, type LocalSwarm, type SwarmSettings } from './cluster/index.js';
 import type { DaemonConfig } from './config/contract.js';
 import { tcpAddresses, tcpPorts } from './config/tcp.js';
 import { createResolver } from './dns/index.js';
@@ -18,6 +20,7 @@ import { createHostFacts, hasIpv6, hasOvsModule, hostAddress } from './engine/ho
 import { loadModel, Model, type RunningEngine, startEngine } from './engine/index.js';
 import { movedLinks } from './engine/plugins/owed-calls.js';
 import { createVolumes } from './engine/volumes/index.js';
+import { unavailable } from './errors.js';
 import { apiElements, relayElements } from './firewall/index.js';
 import { createImages } from './images/index.js';
 import { addressOfHost } from './kernel/host-address.js';
@@ -49,6 +52,18 @@ const hostView = (config: DaemonConfig): HostView => ({
   ipv6: hasIpv6(),
   ovsDatapath: hasOvsModule() ? 'system' : 'netdev',
 });
+
+/** In moby's words. */
+const incompatible = async (): Promise<never> => {
+  throw unavailable(
+    '--cluster-store and --cluster-advertise daemon configurations are incompatible with swarm mode',
+  );
+};
+const withoutSwarm = (swarm: LocalSwarm): Swarm => ({ ...swarm, init: incompatible, join: incompatible });
+
+/** Loaded only where there is one: nobody else pays for it. */
+const clusterOf = async ({ cluster }: DaemonConfig, id: string, log: Logger) =>
+  cluster && (await import('./cluster/keyvalue/index.js')).openKeyValue(cluster, id, log);
 
 /** `release`: Viaduct's own version, shown by the API. */
 export const startDaemon = async (config: DaemonConfig, log: Logger, release: string): Promise<Daemon> => {
@@ -107,6 +122,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     settings: hostSettings(model, { host, drivers: DRIVERS }),
   });
   await ready;
+  const cluster = await clusterOf(config, store.setting('id', randomUUID), log);
   const events = createEvents({
     onListenerError: (error) => log.error({ error: String(error) }, 'event listener failed'),
   });
@@ -126,6 +142,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     kernel,
     drivers: DRIVERS,
     plugins: createPlugins(config.pluginDirectories),
+    ...(cluster ? { cluster: cluster.store } : {}),
     daemon: [...relayElements(ports.relayPort()), ...apiElements(tcpPorts(config.hosts))],
     images,
     runtime,
@@ -142,6 +159,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     events,
     log,
   });
+  cluster?.start(engine.clusterSide);
   if (!rootIsMountPoint())
     log.warn(
       {},
@@ -162,13 +180,14 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     log,
   });
   await swarm.resume();
-  const api = createApi(engine, { logger: log, release, swarm });
+  const api = createApi(engine, { logger: log, release, swarm: cluster ? withoutSwarm(swarm) : swarm });
   await api.listen(config.hosts);
   return {
     engine,
     async close() {
       await api.close();
       await swarm.close();
+      await cluster?.close();
       await engine.close();
       await Promise.all([runtime.close(), images.close(), trash.close()]);
       resolver.close();

@@ -1,5 +1,23 @@
 /** The daemon's settings after flags and daemon.json were merged and checked. */
 import type { SplitPool } from '../ipam/defaults.js';
+/** A cluster without swarm: its hosts find each other by a store of the user's. */
+export interface ClusterConfig {
+  /** as it was given */
+  readonly store: string;
+  /** etcd's clients' ports; at least one */
+  readonly endpoints: readonly { readonly host: string; readonly port: number }[];
+  /** before all keys; without a slash at its end */
+  readonly path: string;
+  /** an address of this host, bare, or the name of an interface that has one */
+  readonly advertise: string;
+  readonly advertisePort: number;
+  /** files with PEM; absent: without TLS */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** seconds: how often this host says that it is there, and after how many without it others take it for gone */
+  readonly heartbeat: number;
+  readonly ttl: number;
+}
+
 export interface DaemonConfig {
   /** `unix:///…`, `tcp://…`, `fd://`; at least one */
   readonly hosts: readonly string[];
@@ -41,6 +59,8 @@ export interface DaemonConfig {
   readonly dnsSearch: readonly string[];
   /** db.sock and the bridges' management sockets; default /run/openvswitch */
   readonly ovsRunDirectory: string;
+  /** absent: the daemon is in no such cluster */
+  readonly cluster?: ClusterConfig;
   readonly hostGatewayIps: readonly string[];
   readonly labels: readonly string[];
   readonly shutdownTimeout: number;

@@ -3,6 +3,7 @@
  * Invariant: what this answers needs no further check before the daemon uses it.
  */
 import { invalid } from '../errors.js';
+import { clusterOf } from './cluster.js';
 import type { DaemonConfig } from './contract.js';
 import { ALL_OPTIONS, type Settings } from './options.js';
 import * as values from './values.js';
@@ -107,6 +108,11 @@ export const configOf = (s: Settings, configFile: string): DaemonConfig => {
   const tls = tlsOf(s);
   const hosts = s.host ?? [];
   const debug = s.debug ?? false;
+  const cluster = clusterOf({
+    store: s.clusterStore ?? '',
+    advertise: s.clusterAdvertise ?? '',
+    options: s.clusterStoreOptions ?? {},
+  });
   return {
     hosts: [...new Set((hosts.length > 0 ? hosts : ['']).map((each) => values.host(each, tls !== null)))],
     group: s.group ?? DEFAULTS.group,
@@ -130,6 +136,7 @@ export const configOf = (s: Settings, configFile: string): DaemonConfig => {
     dnsOptions: s.dnsOptions ?? [],
     dnsSearch: (s.dnsSearch ?? []).map(values.searchDomain),
     ovsRunDirectory: values.absolutePath('ovs-run-dir', s.ovsRunDirectory ?? DEFAULTS.ovsRunDirectory),
+    ...(cluster ? { cluster } : {}),
     hostGatewayIps: values.hostGatewayIps(s.hostGatewayIps ?? []),
     labels: values.labels(s.label ?? []),
     shutdownTimeout: values.within(

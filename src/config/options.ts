@@ -200,11 +200,22 @@ export const OPTIONS = {
   networkDiagnosticPort: ignored(numberKind, 'network-diagnostic-port', 'there is no diagnostic server'),
   resolvConf: refused(textKind, '', 'use dns, dns-search and dns-opts', oneOf(''), { key: 'resolv-conf' }),
   // Clusters
-  clusterStore: refused(textKind, 'cluster-store', LATER_CLUSTER, oneOf('')),
-  clusterAdvertise: refused(textKind, 'cluster-advertise', LATER_CLUSTER, oneOf('')),
-  clusterStoreOptions: refused(mapKind, 'cluster-store-opt', LATER_CLUSTER, never, {
-    key: 'cluster-store-opts',
-  }),
+  clusterStore: obeyed(
+    textKind,
+    'cluster-store',
+    'Where the hosts of a cluster without swarm keep their overlay networks: etcd://HOST[:PORT][,HOST…]/PATH',
+  ),
+  clusterAdvertise: obeyed(
+    textKind,
+    'cluster-advertise',
+    'Address or interface, and port, by which the cluster’s other hosts reach this one',
+  ),
+  clusterStoreOptions: obeyed(
+    mapKind,
+    'cluster-store-opt',
+    'kv.cacertfile, kv.certfile, kv.keyfile, kv.path, discovery.heartbeat, discovery.ttl',
+    { key: 'cluster-store-opts' },
+  ),
   swarmAdvertise: obeyed(
     textKind,
     'swarm-default-advertise-addr',

@@ -1,6 +1,7 @@
 /** A driver is a total, pure function from a view of the model to the kernel objects that must exist. */
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
-import type { Network } from '../model/network.js';
+import type { Family, Network, Overlay } from '../model/network.js';
+import type { Peer, Vtep } from '../model/peer.js';
 import type { KernelObject } from '../plan/objects.js';
 
 /** Facts about the host and the daemon's configuration that drivers may depend on. */
@@ -19,19 +20,39 @@ export interface HostView {
   readonly ovsDatapath?: 'system' | 'netdev';
 }
 
-/** Another host on which a network has endpoints. */
-interface Peer {
-  /** bare address by which the host is reached */
-  readonly address: string;
-  /** what is sent to one of these goes to that host */
-  readonly endpoints: readonly Pick<Endpoint, 'mac' | 'ipv4' | 'ipv6'>[];
+/** What carries a network's packets from host to host. */
+export interface Wire {
+  /** bytes; 0: not known */
+  readonly mtu: number;
+  /** of the hosts' addresses */
+  readonly family: Family;
+}
+
+/** What a network that spans hosts asks them to agree on. */
+export interface OverlayWish extends Omit<Overlay, 'vni'> {
+  /** one of these identifiers; empty: whichever is free */
+  readonly vnis: readonly number[];
+  /** to whoever makes it; empty: nothing */
+  readonly warning: string;
+}
+
+/** How this host takes part in a network that spans several. */
+export interface OverlayPlace {
+  /** bare address by which other hosts reach this one; absent: it is in no cluster (any more) */
+  readonly address?: string;
+  /** a container of this host is on the network */
+  readonly attached: boolean;
 }
 
 export interface NetworkView {
   readonly host: HostView;
   readonly network: Network;
   /** absent: the network is on this host alone */
-  readonly peers?: readonly Peer[];
+  readonly place?: OverlayPlace;
+}
+
+export interface PeerView extends NetworkView {
+  readonly peer: Peer;
 }
 
 export interface EndpointView extends NetworkView {
@@ -108,6 +129,12 @@ export interface Driver {
   shared?(networks: readonly Network[], host: HostView): readonly KernelObject[];
   /** slice `network/<id>` */
   network(view: NetworkView): readonly KernelObject[];
+  /** Present where networks span the hosts of a cluster. Throws what `validate` would throw of the options alone. */
+  wish?(request: NetworkOptions, wire: Wire): OverlayWish;
+  /** slice `peer/<network>/<host>`: how its containers are reached. Absent: networks are on this host alone. */
+  peer?(view: PeerView): readonly KernelObject[];
+  /** Of all hosts of the cluster, this one too, and all networks: what guards the way between them. Part of slice `host`. */
+  between?(networks: readonly Network[], hosts: readonly Vtep[]): readonly KernelObject[];
   /** slice `endpoint/<id>`: link, addresses, sysctls, elements, published ports; routes of the sandbox that lead through it */
   endpoint(view: EndpointView): readonly KernelObject[];
 }

@@ -7,12 +7,13 @@ import { bridge } from './bridge/index.js';
 import type { Driver } from './contract.js';
 import { ipvlan } from './ipvlan.js';
 import { macvlan } from './macvlan.js';
+import { overlay } from './overlay/index.js';
 import { ovs } from './ovs/index.js';
 import { plugin } from './plugin.js';
 import { host, nullDriver } from './single.js';
 
 export const DRIVERS: ReadonlyMap<string, Driver> = new Map(
-  [bridge, host, ipvlan, macvlan, nullDriver, ovs].map((driver) => [driver.name, driver]),
+  [bridge, host, ipvlan, macvlan, nullDriver, overlay, ovs].map((driver) => [driver.name, driver]),
 );
 
 /** A network's driver; what is not built in is a plugin's. */

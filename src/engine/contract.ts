@@ -11,6 +11,7 @@ import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { EngineEvent } from '../model/events.js';
 import type { ContainerId, NetworkId } from '../model/ids.js';
 import type { Network } from '../model/network.js';
+import type { Peer } from '../model/peer.js';
 import type { AddressCount } from '../model/pool.js';
 import type { Volume } from '../model/volume.js';
 import type {
@@ -50,6 +51,8 @@ export interface NetworkCommands {
   get(reference: string): Network;
   find(reference: string): Network | undefined;
   endpoints(network: Network): readonly Endpoint[];
+  /** what other hosts have on it */
+  peers(network: Network): readonly Peer[];
   /** By subnet; empty where the addresses are not ours to give. */
   addresses(network: Network): ReadonlyMap<string, AddressCount>;
   connect(reference: string, container: string, settings: EndpointSettings): Promise<void>;

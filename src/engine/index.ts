@@ -11,6 +11,8 @@ import type { Runtime } from '../runtime/contract.js';
 import type { Store } from '../store/store.js';
 import { createBuildCommands } from './build/index.js';
 import { carryOut } from './carry-out.js';
+import { type ClusterSide, type ClusterStore, clusterOf, isClusterCall } from './cluster.js';
+import { createClusterSide } from './cluster-side.js';
 import { createDerive } from './commit/derive.js';
 import { Dirty } from './commit/dirty.js';
 import { droppedPackets } from './commit/dropped.js';
@@ -60,6 +62,8 @@ export interface EngineRooms {
   readonly kernel: Kernel;
   readonly drivers: ReadonlyMap<string, Driver>;
   readonly plugins: Plugins;
+  /** absent: this host is in no cluster */
+  readonly cluster?: ClusterStore;
   /** kernel objects of the daemon itself */
   readonly daemon: readonly KernelObject[];
   readonly images: Images;
@@ -72,11 +76,21 @@ export interface EngineRooms {
 export interface RunningEngine extends Engine {
   /** Settings that may change while running (SIGHUP); publishes the `reload` event. */
   reload(config: DaemonConfig, attributes: Readonly<Record<string, string>>): void;
+  /** for who keeps the store of a cluster that this host is in */
+  readonly clusterSide: ClusterSide;
   /** Containers live on; timers, watches and the store end. */
   close(): Promise<void>;
 }
 
 export { loadModel, Model };
+
+/** Who takes back what was asked for. One that is not there any more stays owed. */
+const tellerOf =
+  ({ plugins, cluster }: EngineRooms): Plugins['tell'] =>
+  async (call) => {
+    if (!isClusterCall(call)) await plugins.tell(call);
+    else await clusterOf({ ...(cluster ? { cluster } : {}) }, 'what is to be given back').tell(call);
+  };
 
 /** Ready when it resolves: containers that were to come back by policy start in the background. */
 export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> => {
@@ -98,7 +112,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
       return config;
     },
     ledger,
-    debts: new Debts({ model, ledger, plugins: rooms.plugins, log }),
+    debts: new Debts({ model, ledger, plugins: { tell: tellerOf(rooms) }, log }),
     networkLocks: new Locks(),
     mountUsers: new MountUsers(),
     seed: id,
@@ -143,13 +157,17 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     networks: createNetworkCommands(parts, createAttaching(parts, lifecycle)),
     containers,
     builds: createBuildCommands(parts, containers),
+    clusterSide: createClusterSide(parts),
     seeing: createSeeing({ kernel, model, derive, dirty, host: rooms.host, drivers: rooms.drivers }),
     execs: createExecCommands(parts),
     volumes: rooms.volumes,
     images: rooms.images,
     events: rooms.events,
     runtime: { name: rooms.runtime.name, version: rooms.runtime.version },
-    warnings: () => lossWarnings(rooms.opened, found.length, strays),
+    warnings: () => [
+      ...lossWarnings(rooms.opened, found.length, strays),
+      ...(rooms.cluster?.warnings() ?? []),
+    ],
     dropped: () => droppedPackets(model, kernel.dropped()),
     networkDrivers: () => [...new Set([...rooms.drivers.keys(), ...rooms.plugins.active('NetworkDriver')])],
     async close() {

@@ -7,6 +7,7 @@ import type { Kernel } from '../kernel/contract.js';
 import type { Logger } from '../log.js';
 import type { Plugins } from '../plugins/contract.js';
 import type { Runtime } from '../runtime/contract.js';
+import type { ClusterStore } from './cluster.js';
 import type { Ledger } from './commit/ledger.js';
 import type { MountUsers } from './containers/mount-users.js';
 import type { Engine, VolumeCommands } from './contract.js';
@@ -39,6 +40,8 @@ export interface Writing {
 export interface Outside {
   readonly kernel: Kernel;
   readonly plugins: Plugins;
+  /** absent: this host is in no cluster */
+  readonly cluster?: ClusterStore;
   /** one attachment or removal at a time on a network that plugins have a part in */
   readonly networkLocks: Locks;
   readonly images: Images;

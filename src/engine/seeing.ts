@@ -39,6 +39,7 @@ const slicesOfContainer = ({ model }: SeeingParts, { id, sandboxId }: Container)
 
 const slicesOfNetwork = ({ model }: SeeingParts, { id }: Network): readonly Slice[] => [
   { kind: 'network', id },
+  ...model.peersOf(id).map((peer): Slice => ({ kind: 'peer', id: peer.id })),
   ...endpointSlices(model.endpointsOfNetwork(id)),
 ];
 

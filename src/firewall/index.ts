@@ -2,7 +2,7 @@
 export { asGuard } from './elements.js';
 export { endpointElements, linkLocalOf } from './endpoint.js';
 export { fixedSources, networkElements, switchedElement } from './network.js';
-export { apiElements, relayElements } from './own-ports.js';
+export { apiElements, relayElements, vxlanElements } from './own-ports.js';
 export { printRuleset } from './print.js';
 export { RULESET, setOf } from './ruleset.js';
 export { SANDBOX } from './sandbox.js';

@@ -80,7 +80,8 @@ export type Statement =
     }
   | { readonly is: 'vmap'; readonly fields: readonly Field[]; readonly map: string }
   | { readonly is: 'counter' }
-  | { readonly is: 'accept' | 'drop' | 'return' | 'masquerade' }
+  /** `notrack`: no flow is looked up for it, nor begun; in front of the tracker (priority -300) */
+  | { readonly is: 'accept' | 'drop' | 'return' | 'masquerade' | 'notrack' }
   | { readonly is: 'jump' | 'goto'; readonly chain: string }
   /** to the address, or address and port, that the map answers; no answer: the next rule */
   | {

@@ -1,4 +1,4 @@
-/** Elements of the daemon's own ports: the relay's one listener, the API's over TCP. Slice `host`. */
+/** Elements of the daemon's own ports: the relay's one listener, the API's over TCP, VXLAN's. Slice `host`. */
 import type { ElementObject } from '../plan/objects.js';
 import { inet, inetMap } from './elements.js';
 
@@ -14,3 +14,10 @@ export const relayElements = (port: number): ElementObject[] => [
 /** No container reaches these ports of the host. */
 export const apiElements = (ports: readonly number[]): ElementObject[] =>
   ports.map((port) => ({ ...inet('api', 'tcp', String(port)), guard: true }));
+
+/** The cluster's other hosts, bare addresses, may send to these UDP ports, and nobody else. */
+export const vxlanElements = (ports: readonly number[], hosts: readonly string[]): ElementObject[] =>
+  [
+    ...[...new Set(ports)].map((port) => inet('vxlan', String(port))),
+    ...[...new Set(ports.length > 0 ? hosts : [])].map((a) => inet(a.includes(':') ? 'vteps6' : 'vteps4', a)),
+  ].map((element) => ({ ...element, guard: true }));

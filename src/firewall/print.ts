@@ -36,6 +36,7 @@ const printStatement = (statement: Statement): string => {
     case 'drop':
     case 'return':
     case 'masquerade':
+    case 'notrack':
       return statement.is;
   }
 };

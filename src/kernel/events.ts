@@ -8,11 +8,13 @@
 import type { ByteTest } from './byte-tests.js';
 import type { Drift } from './contract.js';
 import type { Expected } from './expected.js';
+import { AF } from './ffi.js';
 import { Heard, isPortMessage, linkName } from './heard.js';
 import { type EventSocket, listen } from './listen.js';
 import { HEADER, hostSocket, messagePort, messageType, NETLINK, splitMessages } from './netlink.js';
 import { parseAddress } from './rtnetlink/address.js';
 import { dumpLinks, linkIndex } from './rtnetlink/link.js';
+import { parseNeighbour } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE, NUD, RTM } from './rtnetlink/numbers.js';
 import { parseRoute } from './rtnetlink/route.js';
 import { type Session, withSession } from './session.js';
@@ -20,11 +22,16 @@ import { type Session, withSession } from './session.js';
 /** Multicast groups: `include/uapi/linux/rtnetlink.h`. */
 const RTNLGRP_NEIGH = 3;
 const RTNLGRP = { LINK: 1, IPV4_IFADDR: 5, IPV4_ROUTE: 7, IPV6_IFADDR: 9, IPV6_ROUTE: 11 } as const;
-/** Of all that is said of neighbours: entries of bridges that do not age are gone (`struct ndmsg` behind the header). */
+/** Of all that is said of neighbours: entries that do not age are gone, of bridges or VXLAN devices (`struct ndmsg` behind the header). */
 const LASTING_ENTRY_GONE: readonly ByteTest[] = [
   { offset: 4, is: RTM.DELNEIGH },
   { offset: HEADER, is: AF_BRIDGE },
-  { offset: HEADER + 8, has: NUD.PERMANENT },
+  { offset: HEADER + 8, has: NUD.PERMANENT | NUD.NOARP },
+];
+/** Neighbours that are gone: of those that age too, so it is listened to only where some must not be. */
+const neighbourGone = (family: number): readonly ByteTest[] => [
+  { offset: 4, is: RTM.DELNEIGH },
+  { offset: HEADER, is: family },
 ];
 const COALESCE_MS = 50;
 
@@ -43,13 +50,16 @@ export class Watch {
   readonly #heard = new Heard((name) => this.#indexOf(name));
   readonly #touchedLinks = new Set<string>();
   readonly #touchedAddresses = new Set<string>();
-  /** bridges that lost entries which do not age */
+  /** bridges and VXLAN devices that lost entries which do not age */
   readonly #touchedEntries = new Set<string>();
   /** links that are not ours: parents may be among them */
   readonly #touchedOthers = new Set<string>();
   /** parents as we last saw them: `index up`; empty: not there */
   readonly #parents = new Map<string, string>();
-  readonly #sockets: readonly EventSocket[];
+  /** links and their neighbours */
+  readonly #touchedNeighbours = new Map<string, { readonly link: string; readonly address: string }>();
+  readonly #sockets: EventSocket[];
+  #hearsNeighbours = false;
   #routes = false;
   /** messages lost when we last looked, and whether one was not understood */
   #dropped = 0;
@@ -136,10 +146,10 @@ export class Watch {
     this.#compareSoon();
   }
 
-  /** The bridge's own entry, without which it is deaf, or one of a port's, whose loss nobody feels. */
+  /** The bridge's own entry, without which it is deaf; a remote endpoint's; or one of a port's, whose loss nobody feels. */
   #entryGone(m: Buffer): void {
     const name = this.#names.get(m.readInt32LE(HEADER + 4));
-    if (name === undefined || !this.parts.expected.isBridge(name)) return;
+    if (name === undefined || !this.parts.expected.hasEntries(name)) return;
     this.#touchedEntries.add(name);
     this.#compareSoon();
   }
@@ -154,6 +164,22 @@ export class Watch {
     // it may have been the one to the subnet of our address
     if (onOurs) this.#touchedAddresses.add(name);
     this.#routes = true;
+    this.#compareSoon();
+  }
+
+  /** From the first neighbour on that must stay: who has none is not woken. */
+  hearNeighbours(): void {
+    if (this.#hearsNeighbours) return;
+    this.#hearsNeighbours = true;
+    for (const family of [AF.INET, AF.INET6])
+      this.#sockets.push(this.#listen([RTNLGRP_NEIGH], (m) => this.#neighbourGone(m), neighbourGone(family)));
+  }
+
+  #neighbourGone(m: Buffer): void {
+    const { index, address } = parseNeighbour(m);
+    const link = this.#names.get(index);
+    if (link === undefined || !this.parts.isOurs(link)) return;
+    this.#touchedNeighbours.set(`${link} ${address}`, { link, address });
     this.#compareSoon();
   }
 
@@ -194,6 +220,7 @@ export class Watch {
     this.#heard.clear();
     this.#touchedAddresses.clear();
     this.#touchedEntries.clear();
+    this.#touchedNeighbours.clear();
     this.#touchedOthers.clear();
     this.#routes = this.#lost = this.#inside = false;
     return found;
@@ -206,6 +233,10 @@ export class Watch {
         (name) => this.#soundsWrong(name) && expected.linkDrifted(session, name),
       ),
       ...expected.deafBridges(session, this.#touchedEntries),
+      ...expected.forgetful(session, this.#touchedEntries),
+      ...[...this.#touchedNeighbours.values()].flatMap(({ link, address }) =>
+        expected.neighbourLost(session, link, address) ? [link] : [],
+      ),
     ]);
     const addresses = [...this.#touchedAddresses].filter(
       (name) => !links.has(name) && expected.addressesDrifted(session, name),

@@ -3,18 +3,32 @@
  * the kernel when somebody changed something, because notifications do not say reliably who caused them (before Linux 6.2
  * those of links never do, those of IPv6 addresses never).
  */
-import { type AddressObject, type KernelObject, type LinkObject, objectKey } from '../plan/objects.js';
+import {
+  type AddressObject,
+  type FdbObject,
+  type KernelObject,
+  type LinkObject,
+  type NeighbourObject,
+  objectKey,
+} from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
 import { linkThere, nearPresent } from './links/index.js';
-import { addressConnected, addressPresent, withoutLocal } from './look.js';
+import { addressConnected, addressPresent, entriesPresent, neighbourPresent, withoutLocal } from './look.js';
 import { GROUP } from './reaper.js';
 import type { Look, Session } from './session.js';
+
+const keep = <T>(all: Map<string, Map<string, T>>, link: string, key: string, o: T): void =>
+  void all.set(link, (all.get(link) ?? new Map<string, T>()).set(key, o));
 
 export class Expected {
   readonly #links = new Map<string, LinkObject>();
   readonly #addresses = new Map<string, Map<string, AddressObject>>();
   /** links of our making that lie in a sandbox, with no end on the host; by key */
   readonly #inside = new Map<string, LinkObject>();
+  /** what VXLAN devices know, by their names and then by MAC */
+  readonly #entries = new Map<string, Map<string, FdbObject>>();
+  /** neighbours that bridges answer for, by link and address */
+  readonly #neighbours = new Map<string, Map<string, NeighbourObject>>();
 
   /** A plan that the kernel took, or as if: what was there when we began to watch. */
   follow(plan: Plan): void {
@@ -57,6 +71,29 @@ export class Expected {
     );
   }
 
+  /** Which of these VXLAN devices, or their bridges, have lost entries that they were given. */
+  forgetful(session: Session, names: Iterable<string>): readonly string[] {
+    return [...names].filter((link) => {
+      const planned = [...(this.#entries.get(link)?.values() ?? [])];
+      return planned.length > 0 && !entriesPresent(session, { ns: 'host', link }, planned);
+    });
+  }
+
+  /** A link of ours of whose entries the loss matters. */
+  hasEntries(name: string): boolean {
+    return this.isBridge(name) || this.#entries.has(name);
+  }
+
+  get hasNeighbours(): boolean {
+    return this.#neighbours.size > 0;
+  }
+
+  /** True where the link has lost the neighbour, which it was given. */
+  neighbourLost(session: Session, link: string, address: string): boolean {
+    const planned = this.#neighbours.get(link)?.get(address);
+    return planned !== undefined && !neighbourPresent(session, planned);
+  }
+
   get hasInside(): boolean {
     return this.#inside.size > 0;
   }
@@ -69,16 +106,21 @@ export class Expected {
   #make(o: KernelObject): void {
     if (o.kind === 'link' && o.ns === 'host') this.#links.set(o.name, o);
     else if (o.kind === 'link' && 'parent' in o) this.#inside.set(objectKey(o), o);
+    if (o.kind === 'fdb' && o.destination !== undefined) keep(this.#entries, o.link, o.mac, o);
+    if (o.kind === 'neighbour' && o.ns === 'host') keep(this.#neighbours, o.link, o.address, o);
     if (o.kind !== 'address' || o.ns !== 'host') return;
-    const known = this.#addresses.get(o.link) ?? new Map<string, AddressObject>();
-    this.#addresses.set(o.link, known.set(o.address, o));
+    keep(this.#addresses, o.link, o.address, o);
   }
 
   #drop(o: KernelObject): void {
     if (o.kind === 'address' && o.ns === 'host') this.#addresses.get(o.link)?.delete(o.address);
     if (o.kind === 'link') this.#inside.delete(objectKey(o));
+    if (o.kind === 'fdb') this.#entries.get(o.link)?.delete(o.mac);
+    if (o.kind === 'neighbour' && o.ns === 'host') this.#neighbours.get(o.link)?.delete(o.address);
     if (o.kind !== 'link' || o.ns !== 'host') return;
     this.#links.delete(o.name);
     this.#addresses.delete(o.name);
+    this.#entries.delete(o.name);
+    this.#neighbours.delete(o.name);
   }
 }

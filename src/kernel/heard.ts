@@ -4,7 +4,7 @@
  * to 30 ms of the main thread). What was not heard whole is not known here, and is asked for.
  */
 import { HEADER, parseAttributes, readAttribute } from './netlink.js';
-import { type DumpedLink, linkIndex, parseLink } from './rtnetlink/link.js';
+import { type DumpedLink, isQuiet, linkIndex, parseLink } from './rtnetlink/link.js';
 import { AF_BRIDGE, IFLA, IFLA_BRPORT } from './rtnetlink/numbers.js';
 import type { Look } from './session.js';
 
@@ -27,6 +27,7 @@ const withPort = (link: DumpedLink, m: Buffer): DumpedLink => {
     ...link,
     hairpin: flag(IFLA_BRPORT.MODE, link.hairpin),
     isolated: flag(IFLA_BRPORT.ISOLATED, link.isolated),
+    quiet: port.has(IFLA_BRPORT.LEARNING) ? isQuiet(port) : link.quiet,
   };
 };
 

@@ -14,6 +14,7 @@ import {
   dumpNeighbours,
   getNeighbour,
   isPermanent,
+  isSet,
   parseNeighbour,
 } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE } from './rtnetlink/numbers.js';
@@ -92,20 +93,27 @@ export const neighbourPresent = (session: Session, o: NeighbourObject): boolean 
     return found?.permanent === true && found.mac === o.mac;
   });
 
-export const fdbPresent = (session: Session, o: FdbObject): boolean =>
-  onLink(session, o, (index) =>
-    session
+/** Entries of one link, all looked at by one dump. */
+export const entriesPresent = (
+  session: Session,
+  o: { ns: string; link: string },
+  wanted: readonly FdbObject[],
+): boolean =>
+  onLink(session, o, (index) => {
+    const found = session
       .socket(o.ns)
       .dump(dumpNeighbours(AF_BRIDGE), `fdb dump ${o.link}`)
+      .filter(isSet)
       .map(parseNeighbour)
-      .some(
-        (n) =>
-          n.index === index &&
-          n.fixed &&
-          n.mac === o.mac &&
-          n.address === (o.destination === undefined ? '' : canonical(o.destination)),
-      ),
-  );
+      .filter((n) => n.index === index && n.fixed);
+    const known = new Set(found.map(({ mac, address }) => `${mac} ${address}`));
+    return wanted.every(
+      ({ mac, destination }) =>
+        known.has(`${mac} `) && (destination === undefined || known.has(`${mac} ${canonical(destination)}`)),
+    );
+  });
+
+export const fdbPresent = (session: Session, o: FdbObject): boolean => entriesPresent(session, o, [o]);
 
 /** The bridge's entry for its own MAC: what is sent there goes up to the host. */
 export const isLocal = ({ index, permanent, mac }: DumpedNeighbour, bridge: DumpedLink): boolean =>

@@ -140,12 +140,19 @@ const entriesIn = (socket: NetlinkSocket): Entries => {
 const readEntries = (socket: NetlinkSocket): readonly DumpedNeighbour[] =>
   socket.dump(dumpNeighbours(AF_BRIDGE), 'fdb dump').filter(isSet).map(parseNeighbour);
 
-const fdbOf = ({ ns, links, entries }: OwnPlace): readonly FdbObject[] =>
-  entries().flatMap(({ index, fixed, address, mac }) => {
-    const link = links.get(index);
-    if (!link || !fixed) return [];
-    return [{ kind: 'fdb' as const, ns, link: link.name, mac, ...(address ? { destination: address } : {}) }];
+/** What a VXLAN device knows has a destination; what its bridge knows of it has none. Both are one entry. */
+const fdbOf = ({ ns, links, entries }: OwnPlace): readonly FdbObject[] => {
+  const found = entries().filter(({ index, fixed }) => fixed && links.has(index));
+  const at = ({ index, mac }: DumpedNeighbour): string => `${index} ${mac}`;
+  const of = (remote: boolean) => new Set(found.filter((n) => (n.address !== '') === remote).map(at));
+  const [remote, bridged] = [of(true), of(false)];
+  return found.flatMap((n): readonly FdbObject[] => {
+    const link = links.get(n.index)?.name ?? '';
+    const entry = { kind: 'fdb', ns, link, mac: n.mac } as const;
+    if (n.address === '') return remote.has(at(n)) ? [] : [entry];
+    return [{ ...entry, destination: n.address, ...(bridged.has(at(n)) ? {} : { bridged: false }) }];
   });
+};
 
 /** As the kernel tells them along with the links: to open a namespace's file for the first time takes 0.1 ms. */
 const settingsOf = ({ ns, links }: OwnPlace): readonly SysctlObject[] =>

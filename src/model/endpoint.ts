@@ -6,8 +6,7 @@ import type { ExposedPort, PortBinding } from './port.js';
 export interface Endpoint {
   readonly id: EndpointId;
   readonly networkId: NetworkId;
-  /** null: its container is on another host */
-  readonly sandboxId: SandboxId | null;
+  readonly sandboxId: SandboxId;
   readonly containerId: ContainerId;
   /** the container's name, for `network inspect` and DNS; a gateway endpoint has a name of its own */
   readonly containerName: string;

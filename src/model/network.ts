@@ -36,6 +36,19 @@ export interface AdoptedBridge {
   readonly routeLocalnet: boolean;
 }
 
+/** What all hosts of a network that spans several have agreed on. */
+export interface Overlay {
+  /** VXLAN network identifier, 1–16777215; no other network of the cluster has it */
+  readonly vni: number;
+  /** UDP port of all hosts */
+  readonly port: number;
+  /** bytes of what containers send; what carries it is 50 (IPv6: 70) larger */
+  readonly mtu: number;
+}
+
+/** Bytes that VXLAN adds between hosts of a family: outer Ethernet, IP, UDP and its own header. */
+export const VXLAN_BYTES: Readonly<Record<Family, number>> = { 4: 50, 6: 70 };
+
 export interface Network {
   readonly id: NetworkId;
   readonly name: string;
@@ -66,6 +79,8 @@ export interface Network {
   readonly pools: readonly Pool[];
   /** absent: the bridge is ours, made and deleted with the network */
   readonly adopted?: AdoptedBridge;
+  /** present where the network spans the hosts of a cluster, whose store has its addresses */
+  readonly overlay?: Overlay;
   /** bridge, host, none: cannot be removed */
   readonly predefined: boolean;
 }

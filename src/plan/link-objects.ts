@@ -131,6 +131,30 @@ export interface OvsLink {
   readonly network: string;
 }
 
+/**
+ * A VXLAN device as port of one of our bridges. It learns nothing and floods nothing: what it sends where, FDB entries say.
+ * As a port it answers ARP and ND for neighbours that the bridge knows, so that no question leaves the host.
+ */
+export interface VxlanLink {
+  readonly kind: 'link';
+  readonly type: 'vxlan';
+  readonly ns: 'host';
+  readonly name: string;
+  /** bytes of what it carries */
+  readonly mtu: number;
+  readonly up: boolean;
+  /** network identifier, 1–16777215 */
+  readonly vni: number;
+  /** bare address of this host: what it sends comes from there, and it receives there alone */
+  readonly local: string;
+  /** UDP port of all hosts */
+  readonly port: number;
+  /** the bridge; empty, only where observed: none */
+  readonly master: string;
+  /** false, only where observed: somebody let it learn, or ask the wire */
+  readonly quiet?: false;
+}
+
 export type LinkObject =
   | BridgeLink
   | VethLink
@@ -138,6 +162,7 @@ export type LinkObject =
   | IpvlanLink
   | VlanLink
   | DummyLink
+  | VxlanLink
   | MovedLink
   | OvsLink;
 export type LinkType = LinkObject['type'];

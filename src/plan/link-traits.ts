@@ -97,6 +97,15 @@ const TRAITS: { readonly [T in LinkType]: LinkTraits<LinkOf<T>> } = {
       ...changed(link, before, 'tag', (tag) => `tag ${tag}`),
     ],
   },
+  vxlan: {
+    // Off its bridge it has lost there what it knows.
+    fixed: ({ vni, local, port, master }) => [vni, local, port, master],
+    before: () => '',
+    type: ({ vni, local, port, master }) =>
+      `type vxlan id ${vni} local ${local} dstport ${port} nolearning master ${master} learning off neigh_suppress on`,
+    changes: (link, before) =>
+      changed(link, before, 'quiet', () => 'type bridge_slave learning off neigh_suppress on'),
+  },
   dummy: { fixed: () => [], before: () => '', type: () => 'type dummy', changes: () => [] },
 };
 

@@ -45,7 +45,7 @@ export const kindsOf = <B extends BackEndName>(name: B): readonly KindOf<B>[] =>
 /** Who owns an object: the host, or a record. Slices are diffed one by one, never the world. */
 export type Slice =
   | { readonly kind: 'host' }
-  | { readonly kind: 'network' | 'sandbox' | 'endpoint'; readonly id: string };
+  | { readonly kind: 'network' | 'sandbox' | 'endpoint' | 'peer'; readonly id: string };
 
 export const HOST_SLICE: Slice = { kind: 'host' };
 

@@ -5,12 +5,23 @@
 import { describe, expect, it } from 'vitest';
 import { bridge } from '../../src/drivers/bridge/index.js';
 import type { EndpointView, HostView } from '../../src/drivers/contract.js';
+import { overlay } from '../../src/drivers/overlay/index.js';
 import type { Network } from '../../src/model/network.js';
 import type { PortBinding } from '../../src/model/port.js';
 import { diff } from '../../src/plan/diff.js';
 import type { KernelObject } from '../../src/plan/objects.js';
 import { print } from '../../src/plan/print.js';
-import { aNetwork, anEndpoint, aSandbox, aView, HOST, POOL4, POOL6 } from '../support/views.js';
+import {
+  aNetwork,
+  anEndpoint,
+  anOverlay,
+  aPeer,
+  aSandbox,
+  aView,
+  HOST,
+  POOL4,
+  POOL6,
+} from '../support/views.js';
 
 const golden = async (
   name: string,
@@ -193,4 +204,28 @@ describe('containers', () => {
     await golden('container.disconnect', one, sandboxSlice());
     await golden('container.stop', one, []);
   });
+});
+
+describe('networks that span hosts', () => {
+  const place = { attached: true, address: '192.0.2.2' };
+  const network = anOverlay({ ipv6: true });
+  const hosts = [
+    { id: 'node1', name: 'one', address: '192.0.2.2', own: true },
+    { id: 'node2', name: 'two', address: '192.0.2.3', own: false },
+  ];
+  const peer = aPeer({ endpoints: aPeer().endpoints.map((e) => ({ ...e, ipv6: 'fd00:1::9/64' })) });
+  const alone = overlay.between?.([network], hosts) ?? [];
+  const joined = (remote = peer): readonly KernelObject[] => [
+    ...alone,
+    ...overlay.network({ network, host: HOST, place }),
+    ...(overlay.peer?.({ network, host: HOST, place, peer: remote }) ?? []),
+    ...sandboxSlice(),
+    ...overlay.endpoint(aView({ network, place, endpoint: anEndpoint({ ipv6: 'fd00:1::2/64' }) })),
+  ];
+
+  it('made on another host', () => golden('overlay.known', [], alone));
+  it('its first container on this one', () => golden('overlay.join', alone, joined()));
+  it('its last container leaves', () => golden('overlay.leave', joined(), alone));
+  it('a container moves from one other host to another', () =>
+    golden('overlay.move', joined(), joined({ ...peer, address: '192.0.2.4' })));
 });

@@ -178,6 +178,34 @@ test('both take static neighbours, FDB entries and routes, and their replacement
   for (const o of more(5)) expect(t.kernel.present(o)).toBe(false);
 });
 
+test('both take VXLAN devices with what they know, and forget it with them', () => {
+  const device = (vni: number): KernelObject => ({
+    kind: 'link',
+    type: 'vxlan',
+    ns: 'host',
+    name: 'vx-0123456789ab',
+    mtu: 1500,
+    up: true,
+    vni,
+    local: '192.0.2.1',
+    port: 4789,
+    master: BRIDGE,
+  });
+  const at = (destination: string): KernelObject => ({
+    kind: 'fdb',
+    ns: 'host',
+    link: 'vx-0123456789ab',
+    mac: '02:42:ac:12:00:09',
+    destination,
+  });
+  const world = [...network(), device(7), at('192.0.2.2')];
+  const moved = [...network(), device(7), at('192.0.2.3')];
+  const anew = [...network(), device(8), at('192.0.2.3')];
+  expect(compare(world, diff(world, moved))).toBe(0);
+  expect(compare(moved, diff(moved, anew))).toBe(0);
+  expect(compare(anew, diff(anew, network()))).toBe(0);
+});
+
 test('both change a link in place', () => {
   const a = t.sandbox('a');
   const before = [...network(), NS(), veth(VETH, BRIDGE, a)];

@@ -315,6 +315,7 @@ export function createFakeEngine(
       get: getNetwork,
       find: findNetwork,
       endpoints: (network) => [...endpoints.values()].filter((each) => each.networkId === network.id),
+      peers: () => [],
       addresses: () => new Map(),
       async connect(reference, container, settings) {
         const network = getNetwork(reference);

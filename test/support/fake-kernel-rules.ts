@@ -170,8 +170,8 @@ const onLinkRefusal = (
     case 'neighbour':
       return parseAddress(o.address) ? undefined : no('EINVAL', 'not an address');
     case 'fdb': {
-      const port = link.type === 'veth' && link.ns === o.ns && link.master !== '';
-      return o.destination === undefined && !port ? no('EOPNOTSUPP', 'not a bridge port') : undefined;
+      const port = (link.type === 'veth' || link.type === 'vxlan') && link.ns === o.ns && link.master !== '';
+      return port ? undefined : no('EOPNOTSUPP', 'not a bridge port');
     }
   }
 };

@@ -209,7 +209,7 @@ class Fake implements FakeKernel {
     for (const name of gone) this.#takeUpper(name);
     if (link.type !== 'bridge') return;
     for (const d of this.objects())
-      if (d.kind === 'link' && d.type === 'veth' && d.ns === link.ns && d.master === link.name)
+      if (d.kind === 'link' && 'master' in d && d.ns === link.ns && d.master === link.name)
         this.#objects.set(objectKey(d), { ...d, master: '' });
   }
 

@@ -117,9 +117,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'the engine receives kernel and runtime by injection, so it runs on the fake kernel in tests',
   },
   cluster: {
-    may: ['model', 'errors', 'errno', 'log', 'failpoints', 'ipam', 'kernel', 'engine/contract'],
+    may: [
+      ...['model', 'errors', 'errno', 'log', 'failpoints', 'ipam', 'kernel', 'engine/contract'],
+      ...['engine/cluster', 'config/contract', 'drivers/contract'],
+    ],
     because:
-      'a swarm stands on programs and keys of its own, and commands a node through the engine’s contract, as a client does',
+      'a cluster stands on programs and keys of its own, and commands a node through the engine’s contracts, as a client does',
   },
   api: {
     may: [
@@ -168,13 +171,17 @@ const DECIDING = {
     ...[
       'engine/decision',
       'engine/view',
+      'engine/cluster',
       'engine/plugins/owed-calls',
       'engine/containers/create',
       'engine/containers/decide',
     ],
     ...['engine/containers/healthcheck', 'engine/containers/signals', 'engine/containers/name-words'],
   ]),
-  acting: new Set(['engine/attach/index', 'engine/attach/ask-plugins', 'engine/networks/index']),
+  acting: new Set([
+    ...['engine/attach/index', 'engine/attach/ask-plugins', 'engine/attach/ask-cluster'],
+    ...['engine/networks/index', 'engine/networks/in-cluster'],
+  ]),
   /** records and rules, and of the world only the types of what is seen of it */
   may: new Set([
     ...['model', 'errors', 'defined', 'ipam', 'plan', 'drivers'],

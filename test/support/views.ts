@@ -1,9 +1,10 @@
 /** Networks, endpoints, sandboxes and containers as tests want them: everything defaulted, one thing changed. */
-import type { EndpointView, HostView } from '../../src/drivers/contract.js';
+import type { EndpointView, HostView, OverlayPlace } from '../../src/drivers/contract.js';
 import type { Container, ContainerConfig, HostConfig } from '../../src/model/container.js';
 import type { Endpoint, Sandbox } from '../../src/model/endpoint.js';
 import type { ContainerId, EndpointId, NetworkId, SandboxId } from '../../src/model/ids.js';
 import type { Network, Pool } from '../../src/model/network.js';
+import type { Peer } from '../../src/model/peer.js';
 
 /** A 64-digit id that starts with the text's hex digits. The brand is the test's to give. */
 const id = <T extends string>(start: string): T => start.padEnd(64, '0') as T;
@@ -42,6 +43,34 @@ export const aNetwork = (changes: Partial<Omit<Network, 'id'>> & { id?: string }
     id: id<NetworkId>(start),
   };
 };
+
+/** One that spans hosts, as they have agreed on it. */
+export const anOverlay = (changes: Parameters<typeof aNetwork>[0] = {}): Network =>
+  aNetwork({
+    driver: 'overlay',
+    scope: 'global',
+    overlay: { vni: 4096, port: 4789, mtu: 1450 },
+    ...changes,
+  });
+
+/** What another host has on a network. */
+export const aPeer = (changes: Partial<Peer> = {}): Peer => ({
+  id: `${id<NetworkId>('a1b2c3d4e5f6')}/node2`,
+  networkId: id<NetworkId>('a1b2c3d4e5f6'),
+  node: 'node2',
+  address: '192.0.2.3',
+  endpoints: [
+    {
+      id: id<EndpointId>('f0'),
+      containerId: id<ContainerId>('d0'),
+      containerName: 'db',
+      mac: '02:42:ac:12:00:09',
+      ipv4: '172.18.0.9/16',
+      dnsNames: ['db', 'store'],
+    },
+  ],
+  ...changes,
+});
 
 export const aSandbox = (changes: Partial<Omit<Sandbox, 'id'>> & { id?: string } = {}): Sandbox => {
   const { id: start = '5a', ...rest } = changes;
@@ -147,8 +176,15 @@ export const aContainer = (
 };
 
 export const aView = (
-  changes: { host?: Partial<HostView>; network?: Network; endpoint?: Endpoint; sandbox?: Sandbox } = {},
+  changes: {
+    host?: Partial<HostView>;
+    network?: Network;
+    endpoint?: Endpoint;
+    sandbox?: Sandbox;
+    place?: OverlayPlace;
+  } = {},
 ): EndpointView => ({
+  ...(changes.place ? { place: changes.place } : {}),
   host: { ...HOST, ...changes.host },
   network: changes.network ?? aNetwork(),
   endpoint: changes.endpoint ?? anEndpoint(),

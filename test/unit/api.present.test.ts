@@ -284,7 +284,7 @@ it('M17: shows how many addresses are in use, in numbers as wide as Docker’s',
     ['10.0.0.0/24', { inUse: 3n, available: 253n }],
     ['fd00::/56', { inUse: 2n, available: 2n ** 72n - 2n }],
   ]);
-  expect(wideJson({ Status: presentNetworkInspect(network, [], counts).Status })).toBe(
+  expect(wideJson({ Status: presentNetworkInspect(network, [], [], counts).Status })).toBe(
     '{"Status":{"IPAM":{"Subnets":{"10.0.0.0/24":{"IPsInUse":3,"DynamicIPsAvailable":253},' +
       '"fd00::/56":{"IPsInUse":2,"DynamicIPsAvailable":18446744073709551615}}}}}',
   );

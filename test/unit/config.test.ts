@@ -306,7 +306,6 @@ describe('what does not apply here', () => {
     [['--userns-remap=default'], '--userns-remap default is not supported'],
     [['--authorization-plugin', 'opa'], '--authorization-plugin [opa] is not supported'],
     [['--log-driver', 'syslog'], '--log-driver syslog is not supported'],
-    [['--cluster-store', 'etcd://x'], '--cluster-store etcd://x is not supported'],
   ])('%j would change what a user gets and is refused', (argv, message) => {
     expect(() => config(argv)).toThrow(message);
   });
@@ -328,5 +327,63 @@ describe('SIGHUP', () => {
   });
   test('an unchanged file changes nothing', () => {
     expect(reloadable(running, running)).toMatchObject({ config: running, changed: [], needRestart: [] });
+  });
+});
+
+describe('S2: a cluster without swarm', () => {
+  const flags = (store: string, advertise = 'eth0:2376', ...options: string[]) => [
+    ...['--cluster-store', store],
+    ...(advertise === '' ? [] : ['--cluster-advertise', advertise]),
+    ...options.flatMap((each) => ['--cluster-store-opt', each]),
+  ];
+  test('none unless it is asked for', () => {
+    expect(config([]).cluster).toBeUndefined();
+  });
+  test('store, address and options are read', () => {
+    const all = flags(
+      'etcd://a.example,192.0.2.9:4001,[2001:db8::1]:2379/net/',
+      '[2001:db8::2]:2376',
+      'kv.path=docker/nodes',
+      'kv.cacertfile=/c/ca.pem',
+      'kv.certfile=/c/cert.pem',
+      'kv.keyfile=/c/key.pem',
+      'discovery.heartbeat=5',
+    );
+    expect(config(all).cluster).toEqual({
+      store: 'etcd://a.example,192.0.2.9:4001,[2001:db8::1]:2379/net/',
+      endpoints: [
+        { host: 'a.example', port: 2379 },
+        { host: '192.0.2.9', port: 4001 },
+        { host: '2001:db8::1', port: 2379 },
+      ],
+      path: 'net/docker/nodes',
+      advertise: '2001:db8::2',
+      advertisePort: 2376,
+      tls: { ca: '/c/ca.pem', cert: '/c/cert.pem', key: '/c/key.pem' },
+      heartbeat: 5,
+      ttl: 15,
+    });
+    expect(config(flags('etcd://x')).cluster).toMatchObject({
+      path: '',
+      advertise: 'eth0',
+      heartbeat: 20,
+      ttl: 60,
+    });
+  });
+  test.each<[string, string[], string]>([
+    ['consul', flags('consul://x/y'), 'consul is not supported, use etcd://'],
+    ['ZooKeeper', flags('zk://x/y'), 'zk is not supported, use etcd://'],
+    ['no store at all', flags('x:2379'), 'is not etcd://HOST'],
+    ['a host that is none', flags('etcd://a b/c'), 'neither HOST, HOST:PORT nor [IPV6]:PORT'],
+    ['a port that is none', flags('etcd://x:70000'), 'cluster-store port'],
+    ['a path with blanks', flags('etcd://x/a b'), 'a path has letters'],
+    ['no address', flags('etcd://x', ''), 'cluster-store needs cluster-advertise'],
+    ['an address that is none', flags('etcd://x', '0.0.0.0:2376'), 'neither INTERFACE:PORT nor ADDRESS:PORT'],
+    ['an address alone', ['--cluster-advertise', 'eth0:2376'], 'mean nothing without cluster-store'],
+    ['half a certificate', flags('etcd://x', 'eth0:1', 'kv.certfile=/c'), 'belong together'],
+    ['an unknown option', flags('etcd://x', 'eth0:1', 'kv.nothing=1'), '"kv.nothing" is unknown'],
+    ['times that cannot be', flags('etcd://x', 'eth0:1', 'discovery.ttl=3'), 'must be more than'],
+  ])('%s is refused in words', (_, argv, message) => {
+    expect(() => config(argv)).toThrow(message);
   });
 });

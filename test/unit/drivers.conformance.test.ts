@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Driver, EndpointView } from '../../src/drivers/contract.js';
 import { DRIVERS, plugin } from '../../src/drivers/index.js';
 import type { Network } from '../../src/model/network.js';
+import type { Vtep } from '../../src/model/peer.js';
 import { build, diff } from '../../src/plan/diff.js';
 import { inverse } from '../../src/plan/inverse.js';
 import { type KernelObject, objectKey } from '../../src/plan/objects.js';
@@ -10,7 +11,7 @@ import { print } from '../../src/plan/print.js';
 import { aHost } from '../support/machine/host.js';
 import type { Machine } from '../support/machine/machine.js';
 import { said } from '../support/machine/said.js';
-import { aNetwork, anEndpoint, aSandbox, aView, POOL4, POOL6 } from '../support/views.js';
+import { aNetwork, anEndpoint, aPeer, aSandbox, aView, POOL4, POOL6 } from '../support/views.js';
 
 /** Networks that several others share something with are tried too. */
 const OPTIONS: Readonly<Record<string, readonly Readonly<Record<string, string>>[]>> = {
@@ -34,9 +35,17 @@ const ANSWER = {
   external: true,
 };
 
+/** A cluster of two. */
+const HOSTS: readonly Vtep[] = [
+  { id: 'node1', name: 'one', address: '192.0.2.2', own: true },
+  { id: 'node2', name: 'two', address: '192.0.2.3', own: false },
+];
+
 const views = (of: Driver): EndpointView[] => {
   const { name: driver, capabilities } = of;
-  const options = { driver, ...(capabilities.addresses ? {} : { pools: [] }) };
+  const overlay = of.wish ? { overlay: { vni: 4096, port: 4789, mtu: 1450 } } : {};
+  const place = of.wish ? { place: { attached: true, address: '192.0.2.2' } } : {};
+  const options = { driver, ...overlay, ...(capabilities.addresses ? {} : { pools: [] }) };
   const dual = { ipv6: true, ...options, ...(options.pools ? {} : { pools: [POOL4, POOL6] }) };
   const bindings = [
     { protocol: 'tcp' as const, hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, count: 1 },
@@ -51,10 +60,10 @@ const views = (of: Driver): EndpointView[] => {
     : anEndpoint({ ifname: '', hostIfname: '', mac: '' });
   const sandbox = capabilities.interfaces ? aSandbox() : aSandbox({ netns: '', mode: 'host' });
   return [
-    aView({ network: aNetwork(options), endpoint, sandbox }),
-    aView({ network: aNetwork(dual), endpoint, sandbox }),
-    aView({ network: aNetwork({ ...dual, internal: true }), endpoint, sandbox }),
-    aView({ network: aNetwork(dual), endpoint, sandbox, host: { ipv6: false, mtu: 9000 } }),
+    aView({ network: aNetwork(options), endpoint, sandbox, ...place }),
+    aView({ network: aNetwork(dual), endpoint, sandbox, ...place }),
+    aView({ network: aNetwork({ ...dual, internal: true }), endpoint, sandbox, ...place }),
+    aView({ network: aNetwork(dual), endpoint, sandbox, ...place, host: { ipv6: false, mtu: 9000 } }),
     ...(OPTIONS[driver] ?? []).map((given) =>
       aView({ network: aNetwork({ ...dual, options: given }), endpoint, sandbox }),
     ),
@@ -74,7 +83,9 @@ describe.each([...DRIVERS.values(), plugin])('driver $name', (driver) => {
     driver.shared?.([network], host) ?? [];
   const all = (view: EndpointView): KernelObject[] => [
     ...shared(view),
+    ...(driver.between?.([view.network], HOSTS) ?? []),
     ...driver.network(view),
+    ...(driver.peer?.({ ...view, peer: aPeer() }) ?? []),
     ...driver.endpoint(view),
   ];
 

@@ -1,21 +1,28 @@
 /** Tables are rows: what the commit does with a record follows from its row alone, also of a table that a test makes up. */
-
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { DRIVERS } from '../../src/drivers/index.js';
 import { allSlices, createDerive } from '../../src/engine/commit/derive.js';
 import { Model } from '../../src/engine/commit/model.js';
 import { Table } from '../../src/engine/commit/table.js';
-import { type Change, isKnown, knownOf, type Rows, row, TABLES } from '../../src/engine/commit/tables.js';
+import {
+  type Change,
+  isKnown,
+  knownOf,
+  put,
+  type Rows,
+  row,
+  TABLES,
+} from '../../src/engine/commit/tables.js';
 import { distinctSlices, HOST_SLICE } from '../../src/plan/objects.js';
 import { commitInMemory } from '../support/commit.js';
-import { aNetwork, anEndpoint, HOST } from '../support/views.js';
+import { aNetwork, anEndpoint, anOverlay, aPeer, aSandbox, HOST } from '../support/views.js';
 
-interface Peer {
+interface Far {
   readonly networkId: string;
   readonly address: string;
 }
 
-const peer = row<Peer>()({
+const far = row<Far>()({
   source: 'cluster',
   outlivesReboot: () => true,
   indices: { network: ({ networkId }) => [networkId] },
@@ -24,11 +31,11 @@ const peer = row<Peer>()({
 });
 
 it('a table of the cluster’s is one row: found, taken back, its slices asked for, and never written to our store', () => {
-  const { model, ledger, records, derived } = commitInMemory({ ...TABLES, peer } as Rows);
-  const peers = (model.tables as unknown as { peer: Table<Peer, 'network'> }).peer;
+  const { model, ledger, records, derived } = commitInMemory({ ...TABLES, far } as Rows);
+  const peers = (model.tables as unknown as { far: Table<Far, 'network'> }).far;
   const network = aNetwork();
-  const value: Peer = { networkId: network.id, address: '192.0.2.1' };
-  const change = { table: 'peer', id: 'p1', value } as unknown as Change; // of `rows`
+  const value: Far = { networkId: network.id, address: '192.0.2.1' };
+  const change = { table: 'far', id: 'p1', value } as unknown as Change; // of `rows`
   derived.length = 0;
   ledger.commit([change]);
   const slice = { kind: 'network', id: network.id };
@@ -42,7 +49,7 @@ it('a table of the cluster’s is one row: found, taken back, its slices asked f
 
 it('records of a table that this version does not know are nobody’s', () => {
   expect(isKnown({ table: 'network', id: 'n', value: null })).toBe(true);
-  for (const table of ['peer', 'toString', 'setting'])
+  for (const table of ['far', 'toString', 'setting'])
     expect(isKnown({ table, id: 'x', value: {} })).toBe(false);
 });
 
@@ -74,20 +81,72 @@ it('two networks of one name in one commit: whichever goes, the other is found b
   expect(model.networkNamed(old.name)).toBe(fresh);
 });
 
-it('an endpoint of another host’s has nothing in this kernel, and its slice is one among the others', () => {
+it('what another host has on a network is a slice of its own, with names and addresses that are taken', () => {
   const model = new Model();
-  const network = aNetwork();
-  const endpoint = anEndpoint({ sandboxId: null });
+  const [network, peer] = [anOverlay(), aPeer()];
   model.change({ table: 'network', id: network.id, value: network });
-  model.change({ table: 'endpoint', id: endpoint.id, value: endpoint });
+  model.change({ table: 'peer', id: peer.id, value: peer });
   const slices = allSlices(model);
-  expect(slices).toEqual([
-    HOST_SLICE,
-    { kind: 'network', id: network.id },
-    { kind: 'endpoint', id: endpoint.id },
-  ]);
+  expect(slices).toEqual([HOST_SLICE, { kind: 'network', id: network.id }, { kind: 'peer', id: peer.id }]);
   expect(distinctSlices([...slices, ...structuredClone(slices)])).toEqual(slices);
+  expect(model.endpointsNamed(network.id, 'STORE')).toEqual(peer.endpoints);
+  expect(model.endpointsNamed(network.id, 'nobody')).toEqual([]);
+  expect(model.endpointAt(network.id, '172.18.0.9')).toBe(peer.endpoints[0]);
+  expect(model.addressesOn(network).has('172.18.0.9')).toBe(true);
+  model.change({ table: 'peer', id: peer.id, value: null });
+  expect(model.addressesOn(network).has('172.18.0.9')).toBe(false);
+});
+
+describe('a network that spans hosts', () => {
+  const own = { id: 'node1', name: 'one', address: '192.0.2.2', own: true };
+  const records = (...changes: readonly Change[]): Model => {
+    const model = new Model();
+    for (const change of changes) model.change(change);
+    return model;
+  };
   const derive = createDerive({ host: HOST, drivers: DRIVERS, daemon: [] });
-  expect(derive(model, { kind: 'endpoint', id: endpoint.id })).toEqual([]);
-  expect(model.endpointsOfNetwork(network.id)).toEqual([endpoint]);
+  const [network, peer, endpoint] = [anOverlay(), aPeer(), anEndpoint()];
+  const all = [put('network', network), put('peer', peer), put('vtep', own), put('sandbox', aSandbox())];
+
+  it('is nothing in the kernel of a host without a container on it, but for the guard', () => {
+    const model = records(...all);
+    expect(derive(model, { kind: 'network', id: network.id })).toEqual([]);
+    expect(derive(model, { kind: 'peer', id: peer.id })).toEqual([]);
+  });
+
+  it('comes with the first container, what other hosts have too', () => {
+    const model = records(...all, put('endpoint', endpoint));
+    const links = derive(model, { kind: 'network', id: network.id }).flatMap((o) =>
+      o.kind === 'link' ? [o.type] : [],
+    );
+    expect(links).toEqual(['bridge', 'vxlan']);
+    expect(derive(model, { kind: 'peer', id: peer.id }).map(({ kind }) => kind)).toEqual([
+      'fdb',
+      'neighbour',
+    ]);
+    const before = records(...all);
+    const touched = TABLES.endpoint.touches(endpoint.id, null, endpoint, before);
+    expect(touched).toContainEqual({ kind: 'peer', id: peer.id });
+    const second = anEndpoint({ id: 'e1' });
+    expect(TABLES.endpoint.touches(second.id, null, second, model)).toEqual([
+      { kind: 'endpoint', id: second.id },
+    ]);
+  });
+
+  it('is touched by nothing where it does not span hosts', () => {
+    const local = aNetwork();
+    const model = records(put('network', local));
+    expect(TABLES.endpoint.touches(endpoint.id, null, endpoint, model)).toEqual([
+      { kind: 'endpoint', id: endpoint.id },
+    ]);
+  });
+
+  it('another address of this host makes everything anew', () => {
+    const model = records(...all, put('endpoint', endpoint));
+    expect(TABLES.vtep.touches(own.id, own, { ...own, address: '192.0.2.9' }, model)).toEqual([
+      HOST_SLICE,
+      { kind: 'network', id: network.id },
+      { kind: 'peer', id: peer.id },
+    ]);
+  });
 });

@@ -33,14 +33,16 @@ const presentAddresses = (attachment: Attachment): Omit<Answer<'EndpointSettings
   const { endpoint, network, settings } = attachment;
   const [ipv4, length4] = split(endpoint?.ipv4);
   const [ipv6, length6] = split(endpoint?.ipv6);
-  // An internal network leads nowhere: Docker shows no gateway for it.
+  // An internal network leads nowhere, nor does one that spans hosts (docker_gwbridge does): Docker shows no gateway for them.
   // A plugin names the gateway with each endpoint.
   const known = (family: 4 | 6, address: string): string | undefined =>
     endpoint?.plugin
       ? endpoint.plugin[`gateway${family}`]
       : network && poolHolding(network, address)?.gateway;
   const gateway = (family: 4 | 6, address: string): string =>
-    address === '' || network === undefined || network.internal ? '' : (known(family, address) ?? '');
+    address === '' || network === undefined || network.internal || network.overlay
+      ? ''
+      : (known(family, address) ?? '');
   return {
     MacAddress: endpoint?.mac ?? attachment.mac ?? '',
     NetworkID:

@@ -1,8 +1,12 @@
 /** Networks as `network ls` and `network inspect` read them. Pure. */
 import type { Endpoint } from '../../model/endpoint.js';
 import type { IpamConfig, Network } from '../../model/network.js';
+import type { Peer } from '../../model/peer.js';
 import type { AddressCount } from '../../model/pool.js';
 import type { Answer } from '../schema/answer.js';
+
+/** Docker's overlay networks show what they were given. */
+const VNI_OPTION = 'com.docker.network.driver.overlay.vxlanid_list';
 
 export const presentNetwork = (network: Network): Answer<'NetworkSummary'> => ({
   Name: network.name,
@@ -23,7 +27,9 @@ export const presentNetwork = (network: Network): Answer<'NetworkSummary'> => ({
   Ingress: false,
   ConfigFrom: { Network: network.configFrom },
   ConfigOnly: network.configOnly,
-  Options: network.options,
+  Options: network.overlay
+    ? { ...network.options, [VNI_OPTION]: String(network.overlay.vni) }
+    : network.options,
   Labels: network.labels,
 });
 
@@ -34,13 +40,17 @@ const presentIpamConfig = ({ subnet, range, gateway, auxiliary }: IpamConfig): A
   AuxiliaryAddresses: Object.keys(auxiliary ?? {}).length === 0 ? undefined : auxiliary,
 });
 
-/** The endpoints of a network by container. */
+/** The endpoints of a network by container; those of other hosts, as moby has them, by their own ids. */
 const presentAttachments = (
   endpoints: readonly Endpoint[],
+  peers: readonly Peer[],
 ): Readonly<Record<string, Answer<'EndpointResource'>>> =>
   Object.fromEntries(
-    endpoints.map((endpoint): [string, Answer<'EndpointResource'>] => [
-      endpoint.containerId,
+    [
+      ...endpoints.map((endpoint) => [endpoint.containerId, endpoint] as const),
+      ...peers.flatMap((peer) => peer.endpoints.map((endpoint) => [`ep-${endpoint.id}`, endpoint] as const)),
+    ].map(([key, endpoint]): [string, Answer<'EndpointResource'>] => [
+      key,
       {
         Name: endpoint.containerName,
         EndpointID: endpoint.id,
@@ -71,9 +81,10 @@ const presentNetworkStatus = (addresses: ReadonlyMap<string, AddressCount>): Ans
 export const presentNetworkInspect = (
   network: Network,
   endpoints: readonly Endpoint[],
+  peers: readonly Peer[] = [],
   addresses?: ReadonlyMap<string, AddressCount>,
 ): Answer<'NetworkInspect'> => ({
   ...presentNetwork(network),
-  Containers: presentAttachments(endpoints),
+  Containers: presentAttachments(endpoints, peers),
   Status: addresses && presentNetworkStatus(addresses),
 });

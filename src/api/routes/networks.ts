@@ -33,7 +33,7 @@ const list = (exchange: Exchange): readonly Answer<'NetworkSummary'>[] => {
   // Before 1.28 the list held what inspect holds; until 1.51 an empty object stood in its place.
   const present = (network: Network): Answer<'NetworkSummary'> =>
     minor < 28
-      ? presentNetworkInspect(network, engine.networks.endpoints(network))
+      ? presentNetworkInspect(network, engine.networks.endpoints(network), engine.networks.peers(network))
       : { ...presentNetwork(network), Containers: minor < 52 ? {} : undefined };
   return networks.map(present);
 };
@@ -51,7 +51,9 @@ const isPredefined = (network: Network): boolean =>
   network.predefined || PREDEFINED_NETWORKS.some((name) => name === network.name);
 
 const isDangling = (engine: Engine, network: Network): boolean =>
-  !isPredefined(network) && engine.networks.endpoints(network).length === 0;
+  !isPredefined(network) &&
+  engine.networks.endpoints(network).length === 0 &&
+  engine.networks.peers(network).length === 0;
 
 const selected = (
   engine: Engine,
@@ -85,6 +87,7 @@ const inspect = (exchange: Exchange): void => {
       presentNetworkInspect(
         network,
         engine.networks.endpoints(network),
+        engine.networks.peers(network),
         exchange.minor < 52 ? undefined : engine.networks.addresses(network),
       ),
     ),

@@ -5,7 +5,7 @@ import type { SandboxId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
 import { drop, put } from '../commit/tables.js';
 import { type Decision, type Fresh, toldOfNetwork } from '../decision.js';
-import { usesPlugins } from '../plugins/owed-calls.js';
+import { asksOthers } from '../plugins/owed-calls.js';
 import type { View } from '../view.js';
 import { allocateOwn } from './allocate.js';
 import {
@@ -47,10 +47,10 @@ const decideGuest = (view: View, guest: Container, owner: string): Start => {
   return { container, changes: [put('container', container)], events: [] };
 };
 
-/** Must plugins be asked before the container's endpoints can be? */
-export const asksPlugins = (view: View, container: Container): boolean =>
+/** Must plugins or a cluster's store be asked before the container's endpoints can be? */
+export const asksForEndpoints = (view: View, container: Container): boolean =>
   sharesWith(container) === undefined &&
-  listedNetworks(view, container).some(({ network }) => usesPlugins(view, network));
+  listedNetworks(view, container).some(({ network }) => asksOthers(view, network));
 
 /**
  * The sandbox of a container that starts, with all its endpoints; with none yet where plugins have a part in any, for they are
@@ -67,7 +67,7 @@ export const decideStart = (view: View, fresh: Fresh, container: Container): Sta
     listed.map(({ network }) => network),
   );
   const members: Member[] = [];
-  for (const { index, network } of asksPlugins(view, container) ? [] : listed) {
+  for (const { index, network } of asksForEndpoints(view, container) ? [] : listed) {
     const before = members.map(({ endpoint }) => endpoint);
     const settings = settingsAt(container, index);
     const design = designEndpoint(view, fresh, { sandbox, container }, network, settings, before);

@@ -1,5 +1,5 @@
 /**
- * Joining and leaving networks: decided, allocated, committed. What must be awaited of plugins is awaited here, one attachment
+ * Joining and leaving networks: decided, allocated, committed. What must be awaited of plugins, or of a cluster's store, is awaited here, one attachment
  * at a time a network; where none has a part in it all is done when the call returns.
  */
 import { PortError } from '../../errors.js';
@@ -11,12 +11,13 @@ import { fresh } from '../fresh.js';
 import type { Outside, Writing } from '../parts.js';
 import { asking } from '../plugins/asking.js';
 import { announceGateways } from '../plugins/external.js';
-import { usesPlugins } from '../plugins/owed-calls.js';
+import { asksOthers } from '../plugins/owed-calls.js';
 import type { View } from '../view.js';
+import { askCluster } from './ask-cluster.js';
 import { askPlugins } from './ask-plugins.js';
 import {
   type Attachment,
-  asksPlugins,
+  asksForEndpoints,
   connectedTo,
   decideAttachment,
   decideStart,
@@ -26,26 +27,28 @@ import { decideDetachment, decideEnd } from './decide-detach.js';
 import { endpointIdFor } from './design.js';
 import { listedNetworks, settingsAt } from './standing.js';
 
-type Attaching = View & Writing & Pick<Outside, 'plugins' | 'networkLocks'>;
+type Attaching = View & Writing & Pick<Outside, 'plugins' | 'cluster' | 'networkLocks'>;
 
 /** A container as it lists a network, and what is asked of that; looked at anew after every wait. */
 type Listing = () => readonly [container: Container, network: Network, settings: EndpointSettings];
 
-const attachWithPlugins = async (parts: Attaching, made: Fresh, listing: Listing): Promise<Attachment> => {
+const attachAsking = async (parts: Attaching, made: Fresh, listing: Listing): Promise<Attachment> => {
   const design = designAttachment(parts, made, ...listing());
   if (!design) return carryOut(parts, decideAttachment(parts, made, listing()[0], design));
   const { id, network } = design;
   await parts.debts.quiet(network.id);
-  return asking(parts, { id, networkId: network.id, of: 'endpoint' }, async ({ owe }) => {
-    const allocation = await askPlugins(parts, design, owe);
+  return asking(parts, { id, networkId: network.id, of: 'endpoint' }, async (ask) => {
+    const allocation = network.overlay
+      ? await askCluster(parts, design, ask)
+      : await askPlugins(parts, design, ask.owe);
     return carryOut(parts, decideAttachment(parts, made, listing()[0], design, allocation));
   });
 };
 
 const attach = (parts: Attaching, made: Fresh, listing: Listing): Attachment | Promise<Attachment> => {
   const [container, network, settings] = listing();
-  if (usesPlugins(parts, network))
-    return parts.networkLocks.run(network.id, () => attachWithPlugins(parts, made, listing));
+  if (asksOthers(parts, network))
+    return parts.networkLocks.run(network.id, () => attachAsking(parts, made, listing));
   const design = designAttachment(parts, made, container, network, settings);
   return carryOut(parts, decideAttachment(parts, made, container, design));
 };
@@ -98,7 +101,7 @@ export const start = (
   meanwhile: (started: Container) => void,
 ): Container | Promise<Container> => {
   const made = fresh();
-  if (asksPlugins(parts, container)) return startOneByOne(parts, made, container);
+  if (asksForEndpoints(parts, container)) return startOneByOne(parts, made, container);
   try {
     const decision = decideStart(parts, made, container);
     return carryOut(parts, decision, () => meanwhile(decision.container)).container;

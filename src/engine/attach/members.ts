@@ -13,7 +13,7 @@ import type { NetworkCreateRequest } from '../contract.js';
 import { type Decision, type Fresh, idFor } from '../decision.js';
 import { decideCreation } from '../networks/decide.js';
 import { designOwn } from '../networks/design.js';
-import { usesPlugins } from '../plugins/owed-calls.js';
+import { asksOthers } from '../plugins/owed-calls.js';
 import type { View } from '../view.js';
 import { allocateOwn } from './allocate.js';
 import { designEndpoint, endpointOf } from './design.js';
@@ -46,7 +46,7 @@ const NOTHING: Decision = { changes: [], events: [] };
 const gatewayNetwork = (view: View, fresh: Fresh): { readonly network: Network; readonly made: Decision } => {
   const known = view.model.networkNamed(GATEWAY_NETWORK);
   // No plugin can be asked within a decision.
-  if (known && (known.configOnly || usesPlugins(view, known)))
+  if (known && (known.configOnly || asksOthers(view, known)))
     throw forbidden('it is no network of a built-in driver with addresses of our own');
   if (known) return { network: known, made: NOTHING };
   const id = idFor<Network['id']>(fresh, GATEWAY_NETWORK);

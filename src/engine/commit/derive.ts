@@ -1,5 +1,5 @@
 /** Slice → the kernel objects it must have, by asking the network's driver. Pure over the model. */
-import type { Driver, HostView } from '../../drivers/contract.js';
+import type { Driver, HostView, NetworkView } from '../../drivers/contract.js';
 import { driverOf } from '../../drivers/index.js';
 import type { Network } from '../../model/network.js';
 import { onHost } from '../../plan/depend.js';
@@ -19,6 +19,22 @@ export interface DeriveContext {
 
 const networksOf = (model: ReadModel, { name }: Driver): readonly Network[] =>
   [...model.networks.values()].filter((n) => n.driver === name && !n.configOnly);
+
+/** A network as its driver is to see it. */
+const viewOf = (model: ReadModel, host: HostView, network: Network): NetworkView => {
+  if (!network.overlay) return { host, network };
+  const address = model.ownVtep()?.address;
+  const attached = model.endpointsOfNetwork(network.id).length > 0;
+  return { host, network, place: { attached, ...(address === undefined ? {} : { address }) } };
+};
+
+/** What guards the way between the hosts of a cluster. */
+const betweenHosts = (model: ReadModel, { drivers }: DeriveContext): readonly KernelObject[] => {
+  const networks = model.overlays();
+  if (networks.length === 0) return [];
+  const hosts = [...model.tables.vtep.records.values()];
+  return [...drivers.values()].flatMap((driver) => driver.between?.(networks, hosts) ?? []);
+};
 
 /** What networks of one driver use together; two drivers may both name a parent, so each object is there once. */
 const sharedObjects = (model: ReadModel, { host, drivers }: DeriveContext): readonly KernelObject[] => {
@@ -94,10 +110,13 @@ const SLICES: {
     ...forwardingSwitches(model, context.host),
     ...context.daemon,
     ...sharedObjects(model, context),
+    ...betweenHosts(model, context),
   ],
   network(model, { host, drivers }, id) {
     const network = model.networks.get(id);
-    return !network || network.configOnly ? [] : driverOf(network, drivers).network({ host, network });
+    return !network || network.configOnly
+      ? []
+      : driverOf(network, drivers).network(viewOf(model, host, network));
   },
   sandbox(model, _, id) {
     const sandbox = model.sandboxes.get(id);
@@ -107,13 +126,20 @@ const SLICES: {
       ? [namespace, { kind: 'resolver', ns: sandbox.netns, sandboxId: id }]
       : [namespace];
   },
-  /** Nothing where the sandbox is not here: an endpoint of another host's is its network's concern, as a peer's. */
+  /** What another host has on a network of ours. */
+  peer(model, { host, drivers }, id) {
+    const peer = model.tables.peer.records.get(id);
+    const network = peer && model.networks.get(peer.networkId);
+    return peer && network
+      ? (driverOf(network, drivers).peer?.({ ...viewOf(model, host, network), peer }) ?? [])
+      : [];
+  },
   endpoint(model, { host, drivers }, id) {
     const endpoint = model.endpoints.get(id);
     const network = endpoint && model.networks.get(endpoint.networkId);
     const sandbox = endpoint && model.sandboxOf(endpoint);
     return endpoint && network && sandbox
-      ? driverOf(network, drivers).endpoint({ host, network, endpoint, sandbox })
+      ? driverOf(network, drivers).endpoint({ ...viewOf(model, host, network), endpoint, sandbox })
       : [];
   },
 };

@@ -5,9 +5,11 @@
 import { invalid, notFound, type ViaductError } from '../../errors.js';
 import { type AddressSpace, emptySpace } from '../../ipam/space.js';
 import { Taken } from '../../ipam/taken.js';
+import { bare } from '../../model/address.js';
 import type { Container } from '../../model/container.js';
 import type { Endpoint, Sandbox } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';
+import type { Peer, RemoteEndpoint, Vtep } from '../../model/peer.js';
 import { Table as Memory } from './table.js';
 import {
   askedAddresses,
@@ -19,6 +21,9 @@ import {
   type Table,
   type Tables,
 } from './tables.js';
+
+/** Of this host or of another. */
+export type NamedEndpoint = RemoteEndpoint;
 
 export class Model {
   readonly tables: Tables;
@@ -72,19 +77,43 @@ export class Model {
     return this.tables[table].records.get(id) ?? null;
   }
 
+  /** Networks that span the hosts of a cluster. */
+  overlays = (): readonly Network[] => this.tables.network.all('overlay', 'overlay');
+  peersOf = (networkId: string): readonly Peer[] => this.tables.peer.all('network', networkId);
+  /** This host among those of the cluster. */
+  ownVtep = (): Vtep | undefined => this.tables.vtep.first('own', 'own');
+
   endpointsOfNetwork = (id: string): readonly Endpoint[] => this.tables.endpoint.all('network', id);
   /** Of a container that runs; of an endpoint whose container is on this host. */
   sandboxOf = ({ sandboxId }: { readonly sandboxId: string | null }): Sandbox | undefined =>
     sandboxId === null ? undefined : this.sandboxes.get(sandboxId);
   /** In the order in which they were made. */
   endpointsOfSandbox = (id: string): readonly Endpoint[] => this.tables.endpoint.all('sandbox', id);
-  endpointsNamed = (networkId: string, name: string): readonly Endpoint[] =>
-    this.tables.endpoint.all('name', onNetwork(networkId, name.toLowerCase()));
+  /** Also those of other hosts. */
+  endpointsNamed = (networkId: string, name: string): readonly NamedEndpoint[] => {
+    const lower = name.toLowerCase();
+    const key = onNetwork(networkId, lower);
+    const here = this.tables.endpoint.all('name', key);
+    const peers = this.tables.peer.all('name', key);
+    if (peers.length === 0) return here;
+    const there = peers.flatMap(({ endpoints }) =>
+      endpoints.filter(({ dnsNames }) => dnsNames.some((known) => known.toLowerCase() === lower)),
+    );
+    return [...here, ...there];
+  };
   /** The endpoint whose link on the host has this name. */
   endpointOnLink = (hostIfname: string): Endpoint | undefined =>
     this.tables.endpoint.first('link', hostIfname);
-  endpointAt = (networkId: string, address: string): Endpoint | undefined =>
-    this.tables.endpoint.first('address', onNetwork(networkId, address));
+  /** Also one of another host. */
+  endpointAt = (networkId: string, address: string): NamedEndpoint | undefined => {
+    const key = onNetwork(networkId, address);
+    const has = ({ ipv4, ipv6 }: NamedEndpoint) =>
+      [ipv4, ipv6].some((own) => own !== undefined && bare(own) === address);
+    return (
+      this.tables.endpoint.first('address', key) ??
+      this.tables.peer.first('address', key)?.endpoints.find(has)
+    );
+  };
 
   /** Bare addresses that containers ask for on the network, whether they run or not. */
   namedAddresses({ id, name }: Network): ReadonlySet<string> {

@@ -12,6 +12,12 @@ export const ownerOf = (model: ReadModel, slice: Slice): Owner => {
     const container = model.containers.get(model.sandboxes.get(id)?.containerId ?? '');
     return { kind, id, name: `container ${container?.name ?? shortId(id)}` };
   }
+  if (kind === 'peer') {
+    const peer = model.tables.peer.records.get(id);
+    const network = model.networks.get(peer?.networkId ?? '');
+    const host = model.tables.vtep.records.get(peer?.node ?? '')?.name ?? peer?.address ?? '?';
+    return { kind, id, name: `host ${host} on network ${network?.name ?? '?'}` };
+  }
   const endpoint = model.endpoints.get(id);
   const network = model.networks.get(endpoint?.networkId ?? '');
   const container = endpoint?.containerName ?? shortId(id);

@@ -65,7 +65,9 @@ const slicesOn = (parts: Repairing, names: ReadonlySet<string>): readonly Slice[
   for (const network of model.networks.values()) {
     const slice: Slice = { kind: 'network', id: network.id };
     const owns = derive(model, slice).some((o) => others.has(onHost(o) ?? ''));
-    if (owns) slices.push(slice, ...model.endpointsOfNetwork(network.id).map(endpointSlice));
+    if (!owns) continue;
+    const peers = model.peersOf(network.id).map(({ id }): Slice => ({ kind: 'peer', id }));
+    slices.push(slice, ...peers, ...model.endpointsOfNetwork(network.id).map(endpointSlice));
   }
   return slices;
 };

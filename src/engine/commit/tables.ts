@@ -10,12 +10,17 @@ import type { Container } from '../../model/container.js';
 import { addressesOf, type Endpoint, type Sandbox } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';
 import type { Owed } from '../../model/owed.js';
+import type { Peer, Vtep } from '../../model/peer.js';
 import { HOST_SLICE, type Slice } from '../../plan/objects.js';
 import type { StoredChange } from '../../store/store.js';
 import type { Keys, Table as Memory } from './table.js';
 
 /** What a row may look up, as it was before the commit. */
 interface Related {
+  readonly networks: ReadonlyMap<string, Network>;
+  /** those that span the hosts of a cluster */
+  overlays(): readonly Network[];
+  peersOf(networkId: string): readonly Peer[];
   endpointsOfNetwork(id: string): readonly Endpoint[];
   endpointsOfSandbox(id: string): readonly Endpoint[];
 }
@@ -48,8 +53,25 @@ export const row =
 const endpoints = (of: readonly Endpoint[]): readonly Slice[] =>
   of.map(({ id }) => ({ kind: 'endpoint', id }));
 
-const takenBy = (endpoint: Endpoint): readonly TakenAddress[] =>
+const takenBy = (endpoint: Pick<Endpoint, 'networkId' | 'ipv4' | 'ipv6'>): readonly TakenAddress[] =>
   addressesOf(endpoint).map((address) => ({ networkId: endpoint.networkId, address }));
+
+/** What of a network that spans hosts depends on anything of it; of others nothing does. */
+const overlaySlices = (network: Network | null | undefined, related: Related): readonly Slice[] =>
+  network?.overlay
+    ? [
+        { kind: 'network', id: network.id },
+        ...related.peersOf(network.id).map(({ id }): Slice => ({ kind: 'peer', id })),
+      ]
+    : [];
+
+/** There is something of such a network on this host only while a container of ours is on it. */
+const comesOrGoes = ({ id, networkId }: Endpoint, related: Related): readonly Slice[] => {
+  const network = related.networks.get(networkId);
+  if (!network?.overlay) return [];
+  const others = related.endpointsOfNetwork(networkId).filter((e) => e.id !== id);
+  return others.length === 0 ? overlaySlices(network, related) : [];
+};
 
 /** A plugin's pools are no part of our address space. */
 const networkTakes = ({ id, ipam, pools }: Network): Takes => ({
@@ -85,12 +107,13 @@ export const TABLES = {
   network: row<Network>()({
     source: 'local',
     outlivesReboot: () => true,
-    indices: { name: ({ name }) => [name] },
+    indices: { name: ({ name }) => [name], overlay: ({ overlay }) => (overlay ? ['overlay'] : []) },
     takes: networkTakes,
     touches: (id, before, after, related) => [
       HOST_SLICE,
       { kind: 'network', id },
       ...(before && after ? endpoints(related.endpointsOfNetwork(id)) : []),
+      ...overlaySlices(before, related),
     ],
   }),
   endpoint: row<Endpoint>()({
@@ -98,13 +121,17 @@ export const TABLES = {
     outlivesReboot: () => false,
     indices: {
       network: ({ networkId }) => [networkId],
-      sandbox: ({ sandboxId }) => (sandboxId === null ? [] : [sandboxId]),
+      sandbox: ({ sandboxId }) => [sandboxId],
       link: ({ hostIfname }) => (hostIfname === '' ? [] : [hostIfname]),
       name: ({ networkId, dnsNames }) => dnsNames.map((name) => onNetwork(networkId, name.toLowerCase())),
       address: (endpoint) => addressesOf(endpoint).map((address) => onNetwork(endpoint.networkId, address)),
     },
     takes: (endpoint) => ({ addresses: takenBy(endpoint) }),
-    touches: (id) => [{ kind: 'endpoint', id }],
+    touches: (id, before, after, related) => [
+      // What it is a port of comes before it, and goes behind it.
+      ...[before ?? after].flatMap((e) => (e && !(before && after) ? comesOrGoes(e, related) : [])),
+      { kind: 'endpoint', id },
+    ],
   }),
   sandbox: row<Sandbox>()({
     source: 'local',
@@ -132,6 +159,33 @@ export const TABLES = {
     outlivesReboot: (_before, after) => after?.of === 'network',
     indices: {},
     touches: () => [],
+  }),
+  // Brought by the cluster's store, and kept here too: a daemon that starts while that is away changes nothing.
+  peer: row<Peer>()({
+    source: 'local',
+    outlivesReboot: () => false,
+    indices: {
+      network: ({ networkId }) => [networkId],
+      name: ({ networkId, endpoints: remote }) =>
+        remote.flatMap(({ dnsNames }) => dnsNames.map((name) => onNetwork(networkId, name.toLowerCase()))),
+      address: ({ networkId, endpoints: remote }) =>
+        remote.flatMap((e) => addressesOf(e).map((address) => onNetwork(networkId, address))),
+    },
+    takes: ({ networkId, endpoints: remote }) => ({
+      addresses: remote.flatMap((e) => takenBy({ ...e, networkId })),
+    }),
+    touches: (id) => [{ kind: 'peer', id }],
+  }),
+  vtep: row<Vtep>()({
+    source: 'local',
+    outlivesReboot: () => false,
+    indices: { own: ({ own }) => (own ? ['own'] : []) },
+    touches: (_id, before, after, related) => [
+      HOST_SLICE,
+      ...((before ?? after)?.own
+        ? related.overlays().flatMap((network) => overlaySlices(network, related))
+        : []),
+    ],
   }),
   claim: row<Claim>()({
     source: 'memory',

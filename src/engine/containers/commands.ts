@@ -10,6 +10,7 @@ import { carryOut } from '../carry-out.js';
 import { put } from '../commit/tables.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
 import { fresh } from '../fresh.js';
+import { evictRemote } from '../networks/in-cluster.js';
 import type { Outside, Parts, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
@@ -255,6 +256,7 @@ export const createAttaching = (
       });
     const network = parts.model.getNetwork(reference);
     if (!found) {
+      if (await evictRemote(parts, network, container, force)) return;
       if (force) return; // its container is gone, and its endpoints with it
       throw notFound(`No such container: ${container}`);
     }

@@ -3,7 +3,7 @@ import type { Names } from '../../dns/contract.js';
 import { bare } from '../../model/address.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import { linkedOn } from '../attach/links.js';
-import type { Model } from '../commit/model.js';
+import type { Model, NamedEndpoint } from '../commit/model.js';
 
 type Addresses = NonNullable<ReturnType<Names['resolve']>>;
 
@@ -13,7 +13,7 @@ const resolvable = (model: Model, endpoint: Endpoint): boolean => {
   return network !== undefined && !network.predefined;
 };
 
-const addresses = (found: readonly Endpoint[]): Addresses | undefined =>
+const addresses = (found: readonly NamedEndpoint[]): Addresses | undefined =>
   found.length === 0
     ? undefined
     : {
@@ -22,7 +22,7 @@ const addresses = (found: readonly Endpoint[]): Addresses | undefined =>
       };
 
 /** `web.mynetwork` → endpoints called `web` on that network, when the sandbox is on it. */
-const qualified = (model: Model, own: readonly Endpoint[], name: string): readonly Endpoint[] =>
+const qualified = (model: Model, own: readonly Endpoint[], name: string): readonly NamedEndpoint[] =>
   own.flatMap((e) => {
     const suffix = `.${model.networks.get(e.networkId)?.name.toLowerCase() ?? ''}`;
     return suffix.length > 1 && name.endsWith(suffix)

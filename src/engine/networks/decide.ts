@@ -1,6 +1,8 @@
 /** Networks coming and going, decided. Pure; how a new one is designed is in `design.ts`, the commands are in `index.ts`. */
 import { forbidden } from '../../errors.js';
 import type { Network } from '../../model/network.js';
+import type { RemoteEndpoint } from '../../model/peer.js';
+import type { NetworkUser } from '../cluster.js';
 import { drop, put } from '../commit/tables.js';
 import { type Decision, toldOfNetwork } from '../decision.js';
 import { owedForNetwork } from '../plugins/owed-calls.js';
@@ -21,16 +23,24 @@ const dependentOn = ({ model }: Pick<View, 'model'>, network: Network): Network 
     ? [...model.networks.values()].find(({ configFrom }) => configFrom === network.name)
     : undefined;
 
+/** Containers on the network, of other hosts too. */
+const usersOf = ({ model }: Pick<View, 'model'>, { id }: Network): readonly RemoteEndpoint[] => [
+  ...model.endpointsOfNetwork(id),
+  ...model.peersOf(id).flatMap(({ endpoints }) => endpoints),
+];
+
 export const inUse = (view: Pick<View, 'model'>, network: Network): boolean =>
-  view.model.endpointsOfNetwork(network.id).length > 0 || dependentOn(view, network) !== undefined;
+  usersOf(view, network).length > 0 || dependentOn(view, network) !== undefined;
+
+export const hasEndpoints = ({ name }: Pick<Network, 'name'>, users: readonly NetworkUser[]): Error => {
+  const list = users.map((e) => `name:"${e.containerName}" id:"${e.id.slice(0, 12)}"`).join(', ');
+  return forbidden(`error while removing network: network ${name} has active endpoints (${list})`);
+};
 
 export const checkUnused = (view: Pick<View, 'model'>, network: Network): void => {
   if (network.predefined) throw forbidden(`${network.name} is a pre-defined network and cannot be removed`);
-  const users = view.model.endpointsOfNetwork(network.id);
-  if (users.length > 0) {
-    const list = users.map((e) => `name:"${e.containerName}" id:"${e.id.slice(0, 12)}"`).join(', ');
-    throw forbidden(`error while removing network: network ${network.name} has active endpoints (${list})`);
-  }
+  const users = usersOf(view, network);
+  if (users.length > 0) throw hasEndpoints(network, users);
   const dependent = dependentOn(view, network);
   if (dependent)
     throw forbidden(`configuration network "${network.name}" is in use by network "${dependent.name}"`);

@@ -11,10 +11,11 @@ import { usesPlugins } from '../plugins/owed-calls.js';
 import type { View } from '../view.js';
 import { checkUnused, decideCreation, decideRemoval, inUse } from './decide.js';
 import { design, type Naming, naming } from './design.js';
+import { createInCluster, removeInCluster, spansHosts } from './in-cluster.js';
 import { overlapWarning } from './overlaps.js';
 import { sourceWarning } from './sources.js';
 
-type Networking = View & Writing & Pick<Outside, 'plugins' | 'networkLocks'>;
+type Networking = View & Writing & Pick<Outside, 'plugins' | 'cluster' | 'networkLocks'>;
 
 /** In one go: no plugin has a part in it. */
 const createAlone = (parts: Networking, named: Naming): Network => {
@@ -30,9 +31,12 @@ const create = async (
   const named = naming(parts, fresh(), asked);
   const { request } = named;
   const asks = !request.configOnly && usesPlugins(parts, request);
-  const network = asks ? await createWithPlugins(parts, named) : createAlone(parts, named);
+  const alone = async () => (asks ? await createWithPlugins(parts, named) : createAlone(parts, named));
+  const { network, warning } = spansHosts(parts, request)
+    ? await createInCluster(parts, named)
+    : { network: await alone(), warning: '' };
   const chosen = !network.configOnly && request.ipam.config.some(({ subnet }) => subnet !== undefined);
-  const warnings = [chosen ? overlapWarning(parts, network) : '', sourceWarning(parts, network)];
+  const warnings = [warning, chosen ? overlapWarning(parts, network) : '', sourceWarning(parts, network)];
   const told = warnings.filter((text) => text !== '');
   for (const text of told) parts.log.warn({ network: network.name }, text);
   return { id: network.id, warning: told.join('; ') };
@@ -40,6 +44,7 @@ const create = async (
 
 const remove = async (parts: Networking, reference: string, force: boolean): Promise<void> => {
   const network = parts.model.getNetwork(reference);
+  if (network.overlay) return removeInCluster(parts, network);
   if (network.configOnly || !usesPlugins(parts, network)) {
     carryOut(parts, decideRemoval(parts, network));
     return;
@@ -63,6 +68,7 @@ export const createNetworkCommands = (
   get: (reference) => parts.model.getNetwork(reference),
   find: (reference) => parts.model.findNetwork(reference),
   endpoints: (network) => parts.model.endpointsOfNetwork(network.id),
+  peers: (network) => parts.model.peersOf(network.id),
   addresses: (network) => addressCounts(parts, network),
   connect: attaching.connect,
   disconnect: attaching.disconnect,

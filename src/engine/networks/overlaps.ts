@@ -11,9 +11,9 @@ import type { View } from '../view.js';
 const overlapping = (
   host: Subnets,
   { drivers }: Pick<View, 'drivers'>,
-  { driver, pools, adopted }: Network,
+  { driver, pools, adopted, overlay }: Network,
 ): readonly string[] =>
-  adopted || !drivers.get(driver)?.capabilities.hostEnd
+  adopted || overlay || !drivers.get(driver)?.capabilities.hostEnd
     ? []
     : pools.flatMap(({ subnet }) => (host.overlaps(subnet) ? [subnet] : []));
 

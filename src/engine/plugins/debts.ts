@@ -22,7 +22,7 @@ const PAUSE = { first: 500, longest: 10_000 } as const;
 export interface DebtParts {
   readonly model: Model;
   readonly ledger: Ledger;
-  readonly plugins: Plugins;
+  readonly plugins: Pick<Plugins, 'tell'>;
   readonly log: Logger;
 }
 

@@ -5,6 +5,7 @@ import type { Endpoint } from '../../model/endpoint.js';
 import type { Network, Pool } from '../../model/network.js';
 import type { Owed, OwedCall } from '../../model/owed.js';
 import type { MovedLink } from '../../plan/objects.js';
+import { clusterCalls } from '../cluster.js';
 import type { View } from '../view.js';
 
 interface Drivers {
@@ -14,6 +15,12 @@ interface Drivers {
 
 export const usesPlugins = ({ drivers }: Pick<View, 'drivers'>, { driver, ipam }: Drivers): boolean =>
   !drivers.has(driver) || !isOwnIpam(ipam.driver);
+
+/** Must somebody else be asked for each endpoint on the network: a plugin, or the store of a cluster? */
+export const asksOthers = (
+  view: Pick<View, 'drivers'>,
+  network: Drivers & Pick<Network, 'overlay'>,
+): boolean => network.overlay !== undefined || usesPlugins(view, network);
 
 const ipamCall = (plugin: string, method: string, body: OwedCall['body']): OwedCall => ({
   plugin,
@@ -73,6 +80,13 @@ export const owedForEndpoint = (
   network: Network,
   endpoint: Endpoint,
 ): Owed | undefined => {
+  if (network.overlay)
+    return {
+      id: endpoint.id,
+      networkId: network.id,
+      of: 'endpoint',
+      calls: [clusterCalls.releaseEndpoint(network.id, endpoint)],
+    };
   if (!usesPlugins(view, network)) return undefined;
   const { driver, ipam } = network;
   const body = { NetworkID: network.id, EndpointID: endpoint.id };

@@ -9,11 +9,12 @@ import { INPUT } from './input.js';
 import { PUBLISH } from './publish.js';
 import { SETS } from './sets.js';
 import { SOURCE } from './source.js';
+import { VXLAN } from './vxlan.js';
 
 /** Chains as a packet meets them. */
 export const INET: HostTable = {
   family: 'inet',
   name: 'viaduct',
   sets: SETS,
-  chains: [...GUARDS, ...PUBLISH, ...FORWARD, ...INPUT, SOURCE],
+  chains: [...GUARDS, ...VXLAN, ...PUBLISH, ...FORWARD, ...INPUT, SOURCE],
 };

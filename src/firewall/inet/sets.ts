@@ -59,5 +59,8 @@ export const SETS: readonly SetDeclaration[] = [
   ...setsOf(6),
   set('relay_port', 'where the relay listens', ['inet_proto'], { data: ['inet_service'] }),
   set('relay_guard', 'the relay’s own ports, closed to direct connections', ['inet_proto', 'inet_service']),
+  set('vxlan', 'UDP ports of our VXLAN devices', ['inet_service']),
+  set('vteps4', 'the cluster’s other hosts', ['ipv4_addr']),
+  set('vteps6', 'the cluster’s other hosts', ['ipv6_addr']),
   set('api', 'ports of the API, closed to containers', ['inet_proto', 'inet_service']),
 ];

@@ -159,7 +159,7 @@ class Netlink implements BackEnd<NetlinkObject> {
 
   follow(plan: Plan): void {
     this.#expected.follow(plan);
-    this.#watchSandboxes();
+    this.#watchMore();
   }
 
   watch(onDrift: (drift: readonly Drift[]) => void): void {
@@ -175,8 +175,9 @@ class Netlink implements BackEnd<NetlinkObject> {
     this.#settingsWatch = wanted && new SettingsWatch({ wanted, onDrift });
   }
 
-  /** From the first link on that has no end on the host: who has none pays nothing. */
-  #watchSandboxes(): void {
+  /** From the first link on that has no end on the host, or neighbour that must stay: who has none pays nothing. */
+  #watchMore(): void {
+    if (this.#expected.hasNeighbours) this.#watch?.hearNeighbours();
     if (this.#watch && this.#expected.hasInside)
       this.#sandboxWatch ??= watchSandboxes(() => this.#watch?.suspectInside());
   }

@@ -12,6 +12,7 @@ import { ovs } from './ovs.js';
 import { dummy, vlan } from './parents.js';
 import { ipvlan, macvlan } from './stacked.js';
 import { veth } from './veth.js';
+import { vxlan } from './vxlan.js';
 
 export type { LinkContext } from './contract.js';
 
@@ -20,6 +21,7 @@ const ROWS: { readonly [T in LinkType]: LinkRow<LinkOf<T>> } = {
   bridge,
   dummy,
   vlan,
+  vxlan,
   veth,
   macvlan,
   ipvlan,

@@ -13,6 +13,8 @@ export interface Making {
   readonly message: () => Buffer;
   /** what the kernel should do next in the same breath; a refusal is no reason to refuse the link */
   readonly alongside?: readonly Buffer[];
+  /** Frees what else the link takes and a dying one may still have; called where the kernel says that something is taken. */
+  readonly free?: () => void;
   /** the names that the link takes */
   readonly names: readonly { readonly ns: Netns; readonly name: string }[];
   /** true where a link in the wanted state, up or down, is there */
@@ -25,7 +27,7 @@ export interface Making {
 export const make = (
   { session, reaper, made }: LinkContext,
   o: LinkObject,
-  { message, alongside = [], names, there, explain }: Making,
+  { message, alongside = [], free, names, there, explain }: Making,
 ): 'made' | 'there' => {
   const operation = `link create ${o.name}`;
   let acknowledgement = '';
@@ -45,9 +47,13 @@ export const make = (
       );
     const freed = names.filter(({ ns, name }) => reaper.evict(session, ns, name));
     if (freed.length < names.length) break;
+    free?.();
   }
   if (there()) return 'there';
-  throw new KernelError(EEXIST, operation, acknowledgement || 'another link has this name');
+  throw (
+    explain?.(EEXIST, acknowledgement) ??
+    new KernelError(EEXIST, operation, acknowledgement || 'another link has this name')
+  );
 };
 
 export const raise = (session: Session, { ns, name, up }: Pick<LinkObject, 'ns' | 'name' | 'up'>): void => {

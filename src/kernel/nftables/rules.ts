@@ -167,6 +167,8 @@ const encodeStatement = (s: Statement, sets: readonly SetDeclaration[]): Buffer[
       ];
     case 'masquerade':
       return [expression('masq')];
+    case 'notrack':
+      return [expression('notrack')];
     case 'write':
       return writeField(s.field, s.value);
     case 'write-from':

@@ -1,4 +1,6 @@
 /** How each type of link is made, and what is its own (IFLA_INFO_DATA), as rtnetlink messages. Pure. */
+
+import { addressText } from '../../model/address-bytes.js';
 import type {
   BridgeLink,
   DummyLink,
@@ -7,6 +9,7 @@ import type {
   MacvlanLink,
   VethLink,
   VlanLink,
+  VxlanLink,
 } from '../../plan/objects.js';
 import {
   attr,
@@ -19,7 +22,7 @@ import {
   nested,
   parseAttributes,
 } from '../netlink.js';
-import { macOf } from './inet.js';
+import { addressOf, macOf } from './inet.js';
 import { linkHeader, OWN_GROUP, raised } from './link.js';
 import {
   IFLA,
@@ -28,6 +31,7 @@ import {
   IFLA_IPVLAN,
   IFLA_MACVLAN_MODE,
   IFLA_VLAN_ID,
+  IFLA_VXLAN,
   IPVLAN_FLAG,
   IPVLAN_MODE,
   MACVLAN_MODE,
@@ -97,23 +101,24 @@ export const createVeth = (o: VethLink, masterIndex: number, peerNs: number): Bu
 const changed = (name: string, ...info: readonly Buffer[]): Buffer =>
   message(RTM.NEWLINK, NLM_F.ACK, linkHeader(), attrStr(IFLA.IFNAME, name), nested(IFLA.LINKINFO, ...info));
 
-/** Hairpin and isolation of a bridge's port; only an existing port takes them, so they are a message of their own. */
+/** Settings of a bridge's port; only an existing port takes them, so they are a message of their own. */
+const setPort = (name: string, ...settings: readonly Buffer[]): Buffer =>
+  changed(name, attrStr(IFLA_INFO.SLAVE_KIND, 'bridge'), nested(IFLA_INFO.SLAVE_DATA, ...settings));
 export const setBridgePort = (name: string, port: { hairpin: boolean; isolated: boolean }): Buffer =>
-  changed(
+  setPort(
     name,
-    attrStr(IFLA_INFO.SLAVE_KIND, 'bridge'),
-    nested(
-      IFLA_INFO.SLAVE_DATA,
-      attrU8(IFLA_BRPORT.MODE, port.hairpin ? 1 : 0),
-      attrU8(IFLA_BRPORT.ISOLATED, port.isolated ? 1 : 0),
-    ),
+    attrU8(IFLA_BRPORT.MODE, port.hairpin ? 1 : 0),
+    attrU8(IFLA_BRPORT.ISOLATED, port.isolated ? 1 : 0),
   );
+/** It learns no addresses, and the bridge answers ARP and ND for neighbours behind it that it knows. */
+export const setQuietPort = (name: string): Buffer =>
+  setPort(name, attrU8(IFLA_BRPORT.LEARNING, 0), attrU8(IFLA_BRPORT.NEIGH_SUPPRESS, 1));
 
 /** Made down, with our mark; `parent` is an index of the namespace that is asked, `ns` a descriptor of the link's own. */
 const made = (
   o: LinkObject,
   info: readonly Buffer[],
-  { parent, ns }: { readonly parent?: number; readonly ns?: number } = {},
+  { parent, ns, master }: { readonly parent?: number; readonly ns?: number; readonly master?: number } = {},
 ): Buffer =>
   message(
     RTM.NEWLINK,
@@ -124,6 +129,7 @@ const made = (
     ...(o.mtu > 0 ? [attrU32(IFLA.MTU, o.mtu)] : []),
     ...(parent === undefined ? [] : [attrU32(IFLA.LINK, parent)]),
     ...(ns === undefined ? [] : [attrU32(IFLA.NET_NS_FD, ns)]),
+    ...(master === undefined ? [] : [attrU32(IFLA.MASTER, master)]),
     ...('mac' in o ? [attr(IFLA.ADDRESS, macOf(o.mac))] : []),
     nested(IFLA.LINKINFO, attrStr(IFLA_INFO.KIND, o.type), ...info),
   );
@@ -148,6 +154,23 @@ export const createVlan = (o: VlanLink, parent: number): Buffer =>
   made(o, [nested(IFLA_INFO.DATA, attrU16(IFLA_VLAN_ID, o.vlan))], { parent });
 export const createDummy = (o: DummyLink): Buffer => made(o, []);
 
+const attrPort = (type: number, port: number): Buffer => {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(port);
+  return attr(type, bytes);
+};
+export const createVxlan = (o: VxlanLink, master: number): Buffer => {
+  const local = addressOf(o.local);
+  const data = nested(
+    IFLA_INFO.DATA,
+    attrU32(IFLA_VXLAN.ID, o.vni),
+    attr(local.length === 4 ? IFLA_VXLAN.LOCAL : IFLA_VXLAN.LOCAL6, local),
+    attrU8(IFLA_VXLAN.LEARNING, 0),
+    attrPort(IFLA_VXLAN.PORT, o.port),
+  );
+  return made(o, [data], { master });
+};
+
 const nameOf = <N extends string>(
   names: Readonly<Record<N, number>>,
   value: number | undefined,
@@ -166,3 +189,14 @@ export const ipvlanMode = (infoData: Buffer): Pick<IpvlanLink, 'mode' | 'flag'> 
 };
 export const vlanId = (infoData: Buffer): number =>
   parseAttributes(infoData).get(IFLA_VLAN_ID)?.readUInt16LE() ?? 0;
+/** What cannot be changed of a VXLAN device; with learning off. undefined: another's, that we would not have made so. */
+export const vxlanData = (infoData: Buffer): Pick<VxlanLink, 'vni' | 'local' | 'port'> | undefined => {
+  const attributes = parseAttributes(infoData);
+  const local = attributes.get(IFLA_VXLAN.LOCAL) ?? attributes.get(IFLA_VXLAN.LOCAL6);
+  if (!local || attributes.get(IFLA_VXLAN.LEARNING)?.readUInt8() !== 0) return undefined;
+  return {
+    vni: attributes.get(IFLA_VXLAN.ID)?.readUInt32LE() ?? 0,
+    local: addressText(local),
+    port: attributes.get(IFLA_VXLAN.PORT)?.readUInt16BE() ?? 0,
+  };
+};

@@ -128,6 +128,8 @@ export interface DumpedLink {
   readonly alias: string;
   readonly hairpin: boolean;
   readonly isolated: boolean;
+  /** a port that learns no addresses, and answers for neighbours that its bridge knows */
+  readonly quiet: boolean;
   /** `peer` is an index of another namespace than the link's own */
   readonly peerElsewhere: boolean;
   /** IFLA_INFO_DATA: what is the type's own, unread */
@@ -141,11 +143,16 @@ const READ: ReadonlySet<number> = new Set([
   ...[IFLA.IFNAME, IFLA.MTU, IFLA.ADDRESS, IFLA.MASTER, IFLA.LINK, IFLA.GROUP, IFLA.IFALIAS],
   ...[IFLA.LINKINFO, IFLA.LINK_NETNSID, IFLA.AF_SPEC],
 ]);
-const READ_OF_PORT: ReadonlySet<number> = new Set([IFLA_BRPORT.MODE, IFLA_BRPORT.ISOLATED]);
+const READ_OF_PORT: ReadonlySet<number> = new Set(Object.values(IFLA_BRPORT));
 
 const NONE: ReadonlyMap<number, Buffer> = new Map();
 const EMPTY = Buffer.alloc(0);
 const u32 = (b: Buffer | undefined): number => b?.readUInt32LE() ?? 0;
+
+/** Of what a port's attributes say. */
+export const isQuiet = (port: ReadonlyMap<number, Buffer>): boolean =>
+  port.get(IFLA_BRPORT.LEARNING)?.readUInt8() === 0 &&
+  port.get(IFLA_BRPORT.NEIGH_SUPPRESS)?.readUInt8() === 1;
 
 /** Only the index of such a message: reading it whole takes 20 µs. */
 export const linkIndex = (m: Buffer): number => m.readInt32LE(HEADER + 4);
@@ -171,6 +178,7 @@ export const parseLink = (m: Buffer): DumpedLink => {
     alias: attrText(attributes.get(IFLA.IFALIAS) ?? EMPTY),
     hairpin: port.get(IFLA_BRPORT.MODE)?.readUInt8() === 1,
     isolated: port.get(IFLA_BRPORT.ISOLATED)?.readUInt8() === 1,
+    quiet: isQuiet(port),
     peerElsewhere: attributes.has(IFLA.LINK_NETNSID),
     data: linkinfo.get(IFLA_INFO.DATA) ?? EMPTY,
     settings: attributes.get(IFLA.AF_SPEC) ?? EMPTY,

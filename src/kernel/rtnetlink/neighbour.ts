@@ -53,7 +53,16 @@ export const refreshNeighbour = (address: string, mac: string, index: number): B
 export const getNeighbour = (address: string, index: number): Buffer =>
   neighbour(RTM.GETNEIGH, NLM_F.ACK, { address }, index);
 
-/** With a destination it belongs to the VXLAN device itself, without one to the bridge that the link is a port of. */
+/** With a destination it is for the VXLAN device itself and for the bridge that it is a port of, without one for the bridge. */
+const flagsOf = ({ destination, bridged }: FdbObject): number => {
+  if (destination === undefined) return NTF.MASTER;
+  return bridged === false ? NTF.SELF : NTF.SELF | NTF.MASTER;
+};
+
+/**
+ * NOARP: it does not age. PERMANENT would say to a bridge that the address is the host's own; a VXLAN device takes nothing that is
+ * neither that nor REACHABLE.
+ */
 const fdb = (type: number, flags: number, o: FdbObject, index: number): Buffer =>
   message(
     type,
@@ -61,13 +70,14 @@ const fdb = (type: number, flags: number, o: FdbObject, index: number): Buffer =
     header({
       family: AF_BRIDGE,
       index,
-      state: o.destination === undefined ? NUD.NOARP : NUD.NOARP | NUD.PERMANENT,
-      flags: o.destination === undefined ? NTF.MASTER : NTF.SELF,
+      state: o.destination === undefined ? NUD.NOARP : NUD.NOARP | NUD.REACHABLE,
+      flags: flagsOf(o),
     }),
     attr(NDA.LLADDR, macOf(o.mac)),
     ...(o.destination === undefined ? [] : [attr(NDA.DST, addressOf(o.destination))]),
   );
-export const createFdb = (o: FdbObject, index: number): Buffer => fdb(RTM.NEWNEIGH, CREATE, o, index);
+export const createFdb = (o: FdbObject, index: number): Buffer =>
+  fdb(RTM.NEWNEIGH, o.destination === undefined ? CREATE : REPLACE, o, index);
 export const deleteFdb = (o: FdbObject, index: number): Buffer => fdb(RTM.DELNEIGH, NLM_F.ACK, o, index);
 /** A bridge's entry for its own MAC, which the kernel makes with the bridge; in each of its VLANs. */
 export const createLocalFdb = (mac: string, index: number): Buffer =>

@@ -37,7 +37,7 @@ export const IFLA = {
 /** Inside IFLA_LINKINFO. */
 export const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 /** Inside IFLA_INFO_SLAVE_DATA of a bridge's port. MODE is hairpin. */
-export const IFLA_BRPORT = { MODE: 4, ISOLATED: 33 } as const;
+export const IFLA_BRPORT = { MODE: 4, LEARNING: 8, NEIGH_SUPPRESS: 32, ISOLATED: 33 } as const;
 /** Inside IFLA_INFO_DATA of a veth. */
 export const VETH_INFO_PEER = 1;
 /** Inside IFLA_INFO_DATA of a macvlan: `enum macvlan_mode`. */
@@ -49,6 +49,8 @@ export const IPVLAN_MODE = { l2: 0, l3: 1, l3s: 2 } as const;
 export const IPVLAN_FLAG = { bridge: 0, private: 1, vepa: 2 } as const;
 /** Inside IFLA_INFO_DATA of a vlan; without IFLA_VLAN_PROTOCOL it is 802.1q. */
 export const IFLA_VLAN_ID = 1;
+/** Inside IFLA_INFO_DATA of a VXLAN device. Addresses and the port are in the network's byte order. */
+export const IFLA_VXLAN = { ID: 1, LOCAL: 4, LEARNING: 7, PORT: 15, LOCAL6: 17 } as const;
 /** Inside IFLA_AF_SPEC / AF_INET6; 1 is IN6_ADDR_GEN_MODE_NONE. */
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
 /** Leaves the statistics out of an answer. */
@@ -73,7 +75,7 @@ export const IPV6_DEFAULT_METRIC = 1024;
 export const IPV6_CONNECTED_METRIC = 256;
 
 export const NDA = { DST: 1, LLADDR: 2, MASTER: 9 } as const;
-export const NUD = { STALE: 0x04, NOARP: 0x40, PERMANENT: 0x80 } as const;
+export const NUD = { REACHABLE: 0x02, STALE: 0x04, NOARP: 0x40, PERMANENT: 0x80 } as const;
 export const NTF = { SELF: 0x02, MASTER: 0x04 } as const;
 
 export const AF_BRIDGE = 7;

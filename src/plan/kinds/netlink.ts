@@ -93,7 +93,10 @@ const neighbour: Kind<NeighbourObject> = {
     `${ip(o.ns)} neighbour ${VERBS[op]} ${o.address} lladdr ${o.mac} dev ${o.link} nud permanent`,
 };
 
-/** A forwarding-database entry, for VXLAN devices and static bridge ports. */
+/**
+ * Where a MAC is: behind a port of a bridge, or, with a destination, behind a VXLAN device that is one. Such a device has a
+ * table of its own beside its bridge's, and the entry is in both.
+ */
 export interface FdbObject {
   readonly kind: 'fdb';
   readonly ns: Netns;
@@ -101,16 +104,20 @@ export interface FdbObject {
   readonly mac: string;
   /** remote VTEP, bare address */
   readonly destination?: string;
+  /** false, only where observed: the device knows the destination, but its bridge has lost the entry */
+  readonly bridged?: false;
 }
 
 const fdb: Kind<FdbObject> = {
   ...onLink,
-  key: (o) => `${o.ns} ${o.link} ${o.mac} ${o.destination ?? ''}`,
+  key: (o) => `${o.ns} ${o.link} ${o.mac}`,
   mark: 'host',
   open: 'openNeighbour',
   close: 'closeNeighbour',
-  print: (op, o) =>
-    `${o.ns === 'host' ? 'bridge' : `bridge -n ${o.ns}`} fdb ${VERBS[op]} ${o.mac} dev ${o.link}${o.destination ? ` dst ${o.destination}` : ''}`,
+  print: (op, o) => {
+    const remote = o.destination === undefined ? '' : ` self master static dst ${o.destination}`;
+    return `${o.ns === 'host' ? 'bridge' : `bridge -n ${o.ns}`} fdb ${VERBS[op]} ${o.mac} dev ${o.link}${remote}`;
+  },
 };
 
 export interface SysctlObject {

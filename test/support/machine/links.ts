@@ -181,6 +181,10 @@ const MAKE: { readonly [T in Link['type']]: (world: World, o: LinkOf<T>) => void
     add(namespaceOf(world, o.ns), 'vlan', o.name, { lower, vlan, mtu, mac: lower.mac });
   },
   dummy: (world, o) => void add(namespaceOf(world, o.ns), 'dummy', o.name),
+  vxlan: (world, o) => {
+    const port = { mtu: o.mtu, ...masterOf(world, o.ns, o.master) };
+    add(namespaceOf(world, o.ns), 'vxlan', o.name, port);
+  },
   moved,
   ovs: (world, o) => {
     if (!world.switches.has(o.bridge)) refuse('ENODEV', `switch ${o.bridge}`);
@@ -200,6 +204,7 @@ const fixedOf = (o: Link): string =>
     o.type === 'veth' && [o.peerNs, o.peerName, o.peerMac],
     'parent' in o && o.parent,
     o.type === 'vlan' && o.vlan,
+    o.type === 'vxlan' && [o.vni, o.local, o.port, o.master],
     o.type === 'moved' && o.source,
     o.type === 'ovs' && o.bridge,
     o.type === 'macvlan' && o.mode === 'passthru',

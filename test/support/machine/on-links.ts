@@ -103,7 +103,12 @@ export const FDB = {
     if (fdb.has(entry(o))) refuse('EEXIST', `fdb ${o.mac}`);
     fdb.add(entry(o));
   },
-  replace: (): void => {},
+  /** Elsewhere from now on. */
+  replace: (world: World, o: Of<'fdb'>): void => {
+    const { fdb } = linkOf(world, o);
+    for (const known of fdb) if (known.startsWith(`${o.mac} `)) fdb.delete(known);
+    fdb.add(entry(o));
+  },
   delete: (world: World, o: Of<'fdb'>): void => {
     if (!linkOf(world, o).fdb.delete(entry(o))) refuse('ENOENT', `fdb ${o.mac}`);
   },

@@ -1,0 +1,241 @@
+/** This host's part in a cluster without swarm: it follows what the others write in the store, and writes what is its own. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ClusterConfig } from '../../config/contract.js';
+import type { Wire } from '../../drivers/contract.js';
+import type { ClusterChange, ClusterSide, ClusterStore } from '../../engine/cluster.js';
+import { unavailable } from '../../errors.js';
+import type { Logger } from '../../log.js';
+import { type Network, VXLAN_BYTES } from '../../model/network.js';
+import type { Vtep } from '../../model/peer.js';
+import type { Etcd } from '../etcd/contract.js';
+import { EtcdError, isEtcd } from '../etcd/failure.js';
+import { type Followed, follow } from '../mirror/follow.js';
+import { keys, rootOf } from './keys.js';
+import { mend } from './own.js';
+import { keepPresence, type Presence } from './presence.js';
+import { rooted } from './rooted.js';
+import { Seen } from './seen.js';
+import { createStore } from './store.js';
+import { writeNode } from './values.js';
+
+export interface KeyValueCluster {
+  readonly store: ClusterStore;
+  /** From now on what others write becomes this host's records. */
+  start(side: ClusterSide): void;
+  close(): Promise<void>;
+}
+
+/** How long the first commands of a daemon wait for a store that may be starting as well. */
+const FIRST_WORD_MS = 10_000;
+const SOON_MS = 50;
+const RETRY_MS = 5_000;
+
+const inWords = (store: string, error: EtcdError): Error =>
+  isEtcd(error, 'no-space')
+    ? unavailable(
+        `the cluster’s store ${store} is full: give etcd more room (quota-backend-bytes), or compact it`,
+        error,
+      )
+    : unavailable(
+        `the cluster’s store ${store} does not answer (${error.message}): nothing can be changed on networks that span hosts; what runs goes on`,
+        error,
+      );
+
+const isTooWide = ({ overlay }: Network, wire: number, family: Wire['family']): boolean =>
+  overlay !== undefined && wire > 0 && overlay.mtu > wire - VXLAN_BYTES[family];
+
+/** Each record by itself, so that one which the kernel refuses keeps no other from being followed. */
+const apart = ({ networks, peers, vteps }: ClusterChange): readonly ClusterChange[] => {
+  const none: ClusterChange = { networks: new Map(), peers: new Map(), vteps: new Map() };
+  return [
+    ...[...vteps].map((each) => ({ ...none, vteps: new Map([each]) })),
+    ...[...networks].map((each) => ({ ...none, networks: new Map([each]) })),
+    ...[...peers].map((each) => ({ ...none, peers: new Map([each]) })),
+  ];
+};
+
+/** What a cluster stands on. */
+export interface Ground {
+  readonly etcd: Etcd;
+  /** of this host: its id, how its users call it, and the bare address by which others reach it */
+  readonly self: { readonly id: string; readonly name: string; readonly address: string };
+  readonly wire: () => Wire;
+  readonly log: Logger;
+}
+
+export class KeyValue implements KeyValueCluster {
+  readonly store: ClusterStore;
+  private readonly log: Logger;
+  readonly #wire: () => Wire;
+  readonly #ended = new AbortController();
+  readonly #self: Vtep;
+  readonly #seen: Seen;
+  readonly #root: string;
+  readonly #etcd: Pick<Etcd, 'range' | 'txn' | 'put'>;
+  readonly #whole: Etcd;
+  #followed: Followed | undefined;
+  #presence: Presence | undefined;
+  #side: ClusterSide | undefined;
+  #stopListening = (): void => {};
+  #firstWord: Promise<unknown> | undefined;
+  #mending: NodeJS.Timeout | undefined;
+  #busy = false;
+
+  constructor(
+    private readonly config: Pick<ClusterConfig, 'store' | 'path' | 'heartbeat' | 'ttl'>,
+    { etcd, self, wire, log }: Ground,
+  ) {
+    this.log = log;
+    this.#wire = wire;
+    this.#self = { ...self, own: true };
+    this.#seen = new Seen(this.#self);
+    this.#root = rootOf(config.path);
+    this.#whole = etcd;
+    this.#etcd = rooted(etcd, this.#root);
+    this.store = createStore({
+      etcd: this.#etcd,
+      wire: () => ({ ...wire(), mtu: this.#seen.smallestWire(wire().mtu) }),
+      warnings: () => this.#warnings(),
+      node: self.id,
+      address: self.address,
+      asking: (work) => this.#ask(work),
+    });
+  }
+
+  start(side: ClusterSide): void {
+    this.#side = side;
+    const former = side.vteps().filter(({ own, id }) => own && id !== this.#self.id);
+    const vteps = new Map<string, Vtep | null>(former.map(({ id }) => [id, null]));
+    this.#apply({ networks: new Map(), peers: new Map(), vteps: vteps.set(this.#self.id, this.#self) });
+    this.#followed = follow({
+      etcd: this.#whole,
+      prefix: this.#root,
+      signal: this.#ended.signal,
+      changed: (changes) => this.#apply(this.#seen.take(changes)),
+      heard: (silent) => this.#heard(silent),
+    });
+    void this.#followed.ready.then(() => {
+      if (this.#ended.signal.aborted) return;
+      this.#apply(this.#seen.whole(side));
+      this.#mendSoon();
+    });
+    this.#presence = keepPresence({
+      etcd: this.#whole,
+      key: this.#root + keys.node(this.#self.id),
+      value: writeNode({ name: this.#self.name, address: this.#self.address, mtu: this.#wire().mtu }),
+      heartbeat: this.config.heartbeat,
+      ttl: this.config.ttl,
+    });
+    this.#stopListening = side.onRename(() => this.#mendSoon());
+  }
+
+  async close(): Promise<void> {
+    this.#ended.abort();
+    clearTimeout(this.#mending);
+    this.#stopListening();
+    await this.#presence?.close();
+  }
+
+  #warnings(): readonly string[] {
+    const since = this.#followed?.silentSince;
+    const { mtu, family } = this.#wire();
+    const narrow = (this.#side?.networks() ?? []).filter((network) => isTooWide(network, mtu, family));
+    return [
+      ...(since === undefined
+        ? []
+        : [
+            `the cluster’s store ${this.config.store} has not answered since ${new Date(since).toISOString()}: nothing can be changed on networks that span hosts`,
+          ]),
+      ...narrow.map(
+        ({ name, overlay }) =>
+          `containers of network ${name} send up to ${overlay?.mtu} bytes, more than this host’s wire of ${mtu} carries beside VXLAN: long packets are lost; raise its MTU, or make the network anew with a smaller com.docker.network.driver.mtu`,
+      ),
+    ];
+  }
+
+  async #ask<T>(work: () => Promise<T>): Promise<T> {
+    const { signal } = this.#ended;
+    if (this.#followed) {
+      this.#firstWord ??= Promise.race([
+        this.#followed.ready,
+        pause(FIRST_WORD_MS, undefined, { signal, ref: false }).catch(() => {}),
+      ]);
+      await this.#firstWord;
+    }
+    try {
+      return await work();
+    } catch (error) {
+      throw error instanceof EtcdError ? inWords(this.config.store, error) : error;
+    }
+  }
+
+  #heard(silent: Error | undefined): void {
+    const { store } = this.config;
+    if (silent) this.log.warn({ store, error: silent.message }, 'the cluster’s store does not answer');
+    else {
+      this.log.info({ store }, 'the cluster’s store answers again');
+      this.#mendSoon();
+    }
+  }
+
+  /** What this daemon is in the middle of itself it knows best. */
+  #apply(change: ClusterChange): void {
+    const side = this.#side;
+    if (!side) return;
+    const networks = new Map([...change.networks].filter(([id]) => !side.isUnderWay(id)));
+    const wanted = { ...change, networks };
+    try {
+      side.follow(wanted);
+    } catch {
+      for (const each of apart(wanted)) this.#applyAlone(side, each);
+    }
+  }
+
+  #applyAlone(side: ClusterSide, change: ClusterChange): void {
+    try {
+      side.follow(change);
+    } catch (error) {
+      const about = [...change.networks.keys(), ...change.peers.keys(), ...change.vteps.keys()].join(' ');
+      this.log.error({ about, error: String(error) }, 'what another host did could not be followed here yet');
+      this.#mendSoon(RETRY_MS);
+    }
+  }
+
+  #mendSoon(after = SOON_MS): void {
+    if (this.#ended.signal.aborted) return;
+    this.#mending ??= setTimeout(() => {
+      this.#mending = undefined;
+      void this.#mend();
+    }, after).unref();
+  }
+
+  async #mend(): Promise<void> {
+    const side = this.#side;
+    if (!side || this.#busy) return;
+    this.#busy = true;
+    try {
+      this.#apply(this.#seen.whole(side));
+      await mend(
+        {
+          etcd: this.#etcd,
+          node: this.#self.id,
+          address: this.#self.address,
+          asking: (work) => this.#ask(work),
+          store: this.store,
+          entries: () => this.#followed?.entries ?? new Map(),
+          log: this.log,
+        },
+        side,
+      );
+    } catch (error) {
+      if (!this.#ended.signal.aborted)
+        this.log.warn(
+          { error: String(error) },
+          'what the cluster’s store says of this host is not mended yet',
+        );
+      this.#mendSoon(RETRY_MS);
+    } finally {
+      this.#busy = false;
+    }
+  }
+}

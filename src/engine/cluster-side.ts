@@ -1,0 +1,34 @@
+/** This host as the store of a cluster sees it, and how what the store says gets into the records. */
+import { toldOf } from './attach/ask-cluster.js';
+import { carryOut } from './carry-out.js';
+import type { ClusterSide } from './cluster.js';
+import { decideFollowing } from './networks/follow.js';
+import type { Writing } from './parts.js';
+import type { View } from './view.js';
+
+export const createClusterSide = (
+  parts: View & Pick<Writing, 'ledger' | 'events' | 'debts'>,
+): ClusterSide => {
+  const { model, seed: id } = parts;
+  return {
+    id,
+    networks: () => model.overlays(),
+    peers: () => [...model.tables.peer.records.values()],
+    vteps: () => [...model.tables.vtep.records.values()],
+    endpoints: () =>
+      model
+        .overlays()
+        .flatMap(({ id: networkId }) =>
+          model.endpointsOfNetwork(networkId).map((endpoint) => ({ networkId, endpoint: toldOf(endpoint) })),
+        ),
+    isUnderWay: (what) => model.owed.has(what) || model.tables.claim.records.has(what),
+    follow(change) {
+      const decision = decideFollowing(parts, change);
+      if (decision.changes.length > 0) carryOut(parts, decision);
+    },
+    onRename: (listener) =>
+      parts.events.subscribe((event) => {
+        if (event.type === 'container' && event.action === 'rename') listener();
+      }),
+  };
+};

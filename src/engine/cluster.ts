@@ -1,0 +1,106 @@
+/**
+ * What the engine and the store of a cluster have to do with each other. The engine asks it between two decisions, as it asks
+ * plugins (ADR 7, 19, 27); what other hosts did comes as changes of what is known. `cluster/` has the store; no store: this host
+ * is in no cluster.
+ */
+import type { OverlayWish, Wire } from '../drivers/contract.js';
+import { unavailable } from '../errors.js';
+import { bare } from '../model/address.js';
+import type { NetworkId } from '../model/ids.js';
+import type { Network, Overlay } from '../model/network.js';
+import type { OwedCall } from '../model/owed.js';
+import type { Peer, RemoteEndpoint, Vtep } from '../model/peer.js';
+
+/** An endpoint as refusals name it. */
+export interface NetworkUser {
+  readonly id: string;
+  readonly containerName: string;
+}
+
+/** Everything throws `unavailable`, in words, while the store is away; whatever was asked may have taken effect all the same. */
+export interface ClusterStore {
+  /** what lies between this host and the others */
+  wire(): Wire;
+  /** sentences for `docker info`; none: all is well */
+  warnings(): readonly string[];
+  /**
+   * The network is there for all hosts from now on. Answers what they have agreed on, or the subnets of others' networks
+   * that its own overlap: then nothing was done. Throws conflict where the name or each wished identifier is another's.
+   */
+  createNetwork(
+    network: Network,
+    wish: OverlayWish,
+  ): Promise<Overlay | { readonly overlaps: readonly string[] }>;
+  /** Answers the endpoints, on whichever host, for whose sake it stays; none: it is gone, or was. */
+  removeNetwork(id: string, name: string): Promise<readonly NetworkUser[]>;
+  /** Its addresses are its own from now on, and its names known; or bare ones that are others', and nothing was done. */
+  claimEndpoint(networkId: NetworkId, endpoint: RemoteEndpoint): Promise<readonly string[]>;
+  /**
+   * Ends an endpoint of another host's, whose daemon is gone for good. Throws conflict where it is there: then the container is
+   * to be disconnected on that host.
+   */
+  evictEndpoint(networkId: NetworkId, node: string, endpoint: RemoteEndpoint): Promise<void>;
+  /** Takes back what was asked for: one of `clusterCalls`. */
+  tell(call: OwedCall): Promise<void>;
+}
+
+/** Of records that the store brings; null: it is gone. */
+export interface ClusterChange {
+  readonly networks: ReadonlyMap<NetworkId, Network | null>;
+  readonly peers: ReadonlyMap<string, Peer | null>;
+  readonly vteps: ReadonlyMap<string, Vtep | null>;
+}
+
+/** A container of this host on a network of the cluster's. */
+export interface LocalEndpoint {
+  readonly networkId: NetworkId;
+  readonly endpoint: RemoteEndpoint;
+}
+
+/** What the store may know of this host, and do to its records. */
+export interface ClusterSide {
+  /** this host's id */
+  readonly id: string;
+  networks(): readonly Network[];
+  peers(): readonly Peer[];
+  vteps(): readonly Vtep[];
+  endpoints(): readonly LocalEndpoint[];
+  /** Is something of this id being asked for, or to be taken back? */
+  isUnderWay(id: string): boolean;
+  /** All of it is there, in the kernel too, when this returns. Throws what the kernel refused, with nothing done. */
+  follow(change: ClusterChange): void;
+  /** Calls back when what is known of a container of this host has changed. */
+  onRename(listener: () => void): () => void;
+}
+
+/** No plugin has an empty name. */
+const CLUSTER = '';
+export const isClusterCall = ({ plugin }: OwedCall): boolean => plugin === CLUSTER;
+
+export const clusterCalls = {
+  removeNetwork: (id: string, name: string): OwedCall => ({
+    plugin: CLUSTER,
+    method: 'RemoveNetwork',
+    body: { NetworkID: id, Name: name },
+  }),
+  releaseEndpoint: (
+    networkId: string,
+    { id, ipv4, ipv6 }: Pick<RemoteEndpoint, 'id' | 'ipv4' | 'ipv6'>,
+  ): OwedCall => ({
+    plugin: CLUSTER,
+    method: 'ReleaseEndpoint',
+    body: {
+      NetworkID: networkId,
+      EndpointID: id,
+      Addresses: [ipv4, ipv6].flatMap((address) => (address === undefined ? [] : [bare(address)])).join(' '),
+    },
+  }),
+} as const;
+
+/** Throws unavailable where this host is in no cluster. */
+export const clusterOf = ({ cluster }: { readonly cluster?: ClusterStore }, what: string): ClusterStore => {
+  if (cluster) return cluster;
+  throw unavailable(
+    `${what} spans the hosts of a cluster, and this host is in none: start viaductd with --cluster-store etcd://HOST:2379/PATH and --cluster-advertise INTERFACE:PORT`,
+  );
+};

@@ -1,0 +1,39 @@
+/**
+ * What is known of a cluster's other hosts: their addresses, and which containers of theirs are on networks of ours. Kept on
+ * disk, so that a daemon that starts while the cluster's store is away leaves everything as it is.
+ */
+import type { Endpoint } from './endpoint.js';
+import type { NetworkId } from './ids.js';
+
+/** A host of the cluster, this one too: where VXLAN packets come from and go to. */
+export interface Vtep {
+  /** the host's id in the cluster */
+  readonly id: string;
+  /** as its users call it */
+  readonly name: string;
+  /** bare */
+  readonly address: string;
+  /** this host */
+  readonly own: boolean;
+}
+
+/** An endpoint on another host: what neighbours and the resolver must know of it. */
+export type RemoteEndpoint = Pick<
+  Endpoint,
+  'id' | 'containerId' | 'containerName' | 'mac' | 'ipv4' | 'ipv6' | 'dnsNames'
+>;
+
+/** What one other host has on one network. */
+export interface Peer {
+  /** `peerId` of the two below */
+  readonly id: string;
+  readonly networkId: NetworkId;
+  /** the host's id in the cluster */
+  readonly node: string;
+  /** bare address of the host */
+  readonly address: string;
+  /** at least one */
+  readonly endpoints: readonly RemoteEndpoint[];
+}
+
+export const peerId = (networkId: string, node: string): string => `${networkId}/${node}`;

@@ -1,7 +1,7 @@
 /** This host as the store of a cluster sees it, and how what the store says gets into the records. */
 import { toldOf } from './attach/ask-cluster.js';
 import { carryOut } from './carry-out.js';
-import type { ClusterSide } from './cluster.js';
+import { type ClusterSide, isClusterCall } from './cluster.js';
 import { decideFollowing } from './networks/follow.js';
 import type { Writing } from './parts.js';
 import type { View } from './view.js';
@@ -22,6 +22,10 @@ export const createClusterSide = (
           model.endpointsOfNetwork(networkId).map((endpoint) => ({ networkId, endpoint: toldOf(endpoint) })),
         ),
     isUnderWay: (what) => model.owed.has(what) || model.tables.claim.records.has(what),
+    settle() {
+      for (const { id: owed, calls } of model.owed.values())
+        if (calls.some(isClusterCall)) void parts.debts.settle(owed);
+    },
     follow(change) {
       const decision = decideFollowing(parts, change);
       if (decision.changes.length > 0) carryOut(parts, decision);

@@ -67,6 +67,8 @@ export interface ClusterSide {
   endpoints(): readonly LocalEndpoint[];
   /** Is something of this id being asked for, or to be taken back? */
   isUnderWay(id: string): boolean;
+  /** What is owed to the store is paid now: it is there again. */
+  settle(): void;
   /** All of it is there, in the kernel too, when this returns. Throws what the kernel refused, with nothing done. */
   follow(change: ClusterChange): void;
   /** Calls back when what is known of a container of this host has changed. */

@@ -29,6 +29,8 @@ export interface KeyValueCluster {
 const FIRST_WORD_MS = 10_000;
 const SOON_MS = 50;
 const RETRY_MS = 5_000;
+/** And now and then without a reason, so that nothing stays wrong for long. */
+const AGAIN_MS = 30_000;
 
 const inWords = (store: string, error: EtcdError): Error =>
   isEtcd(error, 'no-space')
@@ -202,8 +204,9 @@ export class KeyValue implements KeyValueCluster {
   }
 
   #mendSoon(after = SOON_MS): void {
-    if (this.#ended.signal.aborted) return;
-    this.#mending ??= setTimeout(() => {
+    if (this.#ended.signal.aborted || (this.#mending && after > SOON_MS)) return;
+    clearTimeout(this.#mending);
+    this.#mending = setTimeout(() => {
       this.#mending = undefined;
       void this.#mend();
     }, after).unref();
@@ -214,6 +217,7 @@ export class KeyValue implements KeyValueCluster {
     if (!side || this.#busy) return;
     this.#busy = true;
     try {
+      side.settle();
       this.#apply(this.#seen.whole(side));
       await mend(
         {
@@ -236,6 +240,7 @@ export class KeyValue implements KeyValueCluster {
       this.#mendSoon(RETRY_MS);
     } finally {
       this.#busy = false;
+      this.#mendSoon(AGAIN_MS);
     }
   }
 }

@@ -381,7 +381,7 @@ describe('S2: a cluster without swarm', () => {
     ['an address that is none', flags('etcd://x', '0.0.0.0:2376'), 'neither INTERFACE:PORT nor ADDRESS:PORT'],
     ['an address alone', ['--cluster-advertise', 'eth0:2376'], 'mean nothing without cluster-store'],
     ['half a certificate', flags('etcd://x', 'eth0:1', 'kv.certfile=/c'), 'belong together'],
-    ['an unknown option', flags('etcd://x', 'eth0:1', 'kv.nothing=1'), '"kv.nothing" is unknown'],
+    ['an unknown option', flags('etcd://x', 'eth0:1', 'kv.nothing=1'), 'kv.nothing is unknown'],
     ['times that cannot be', flags('etcd://x', 'eth0:1', 'discovery.ttl=3'), 'must be more than'],
   ])('%s is refused in words', (_, argv, message) => {
     expect(() => config(argv)).toThrow(message);

@@ -26,6 +26,7 @@ import { createImages } from './images/index.js';
 import { addressOfHost } from './kernel/host-address.js';
 import { hostHolds, hostLink } from './kernel/host-link.js';
 import { createKernel } from './kernel/index.js';
+import { tellDeafness } from './kernel/listen.js';
 import { sweepNamespaceFiles } from './kernel/netns.js';
 import { createNftables, foreignDrops, Keeper, sandboxRedirect } from './kernel/nftables/index.js';
 import { createRemoteMounts } from './kernel/remote-mount.js';
@@ -104,6 +105,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     redirect: sandboxRedirect,
     warn: (message, error) => log.warn({ error: error.message }, message),
   });
+  tellDeafness((message) => log.error({}, message));
   const kernel = createKernel({
     nftables: createNftables(
       'host',

@@ -4,12 +4,13 @@
  *
  * A timer beats on the main thread. When a beat comes late, the kernel tells what the thread did since the last one:
  *
- *   work    it ran, in our code or in the kernel's
- *   waited  it slept in a system call: for a disk, a lock of the kernel's, a process that was to start
- *   queued  it could have run, but others had the processors: no fault of ours, and not counted
+ *   work     it ran, in our code or in the kernel's
+ *   waited   it slept in a system call: for a disk, a lock of the kernel's, a process that was to start
+ *   queued   it could have run, but others had the processors: no fault of ours, and not counted
+ *   starved  for so long somebody of the whole machine lacked a processor, or waited for a disk (pressure stall information)
  *
- * What it waits for waits for a processor as well, and on a busy machine mostly for that; so of `waited` a twentieth is counted.
- * Meanwhile a worker looks at the beats. When they stop, it asks the main thread through the inspector to note its stack.
+ * What it waited for may have been among those. So `waited` counts as far as it is longer than `starved`; of the rest a
+ * twentieth counts. Meanwhile a worker looks at the beats. When they stop, it asks the main thread through the inspector to note its stack.
  * V8 does that between two functions of JavaScript, so of a long system call one sees who made it.
  *
  * It costs a thread, some 10 MB and a hundred wake-ups a second. So it is there only where it is asked for: in every
@@ -23,8 +24,8 @@ export const STOOD = 'the event loop stood';
 
 /** milliseconds between two beats; by so much a stand can be longer than it is told */
 const BEAT = 10;
-/** Of so many milliseconds waited one is counted. */
-const WAITING = 20;
+/** Of so many milliseconds waited on a busy machine one is counted. */
+const BUSY = 20;
 /** frames of a stack */
 const FRAMES = 40;
 /** The worker knows the function that notes the stack by this name. */
@@ -51,27 +52,50 @@ interface Spent {
   readonly at: number;
   readonly work: number;
   readonly queued: number;
+  readonly starved: number;
 }
 
-/** What the calling thread has spent until now; a kernel without CONFIG_SCHED_INFO tells the time alone. */
-const createSpent = (): (() => Spent) => {
-  const text = Buffer.alloc(64);
+/** The file's text, opened once; empty where there is none. */
+const reader = (path: string): (() => string) => {
+  const bytes = Buffer.alloc(256);
   try {
-    const file = openSync('/proc/thread-self/schedstat', 'r');
-    return () => {
-      const [work, queued] = text.toString('latin1', 0, readSync(file, text, 0, text.length, 0)).split(' ');
-      return { at: performance.now(), work: Number(work) / 1e6, queued: Number(queued) / 1e6 };
-    };
+    const file = openSync(path, 'r');
+    return () => bytes.toString('latin1', 0, readSync(file, bytes, 0, bytes.length, 0));
   } catch {
-    return () => ({ at: performance.now(), work: 0, queued: 0 });
+    return () => '';
   }
+};
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+
+/** What the calling thread has spent until now. A kernel without CONFIG_SCHED_INFO tells the time alone, one without CONFIG_PSI 0. */
+const createSpent = (): (() => Spent) => {
+  const schedstat = reader('/proc/thread-self/schedstat');
+  const pressures = [reader('/proc/pressure/cpu'), reader('/proc/pressure/io')];
+  return () => {
+    const [work = 0, queued = 0] = schedstat().split(' ').map(Number);
+    const starved = pressures.map((read) => Number(/^some .*total=(\d+)/.exec(read())?.[1] ?? 0));
+    return { at: performance.now(), work: work / 1e6, queued: queued / 1e6, starved: sum(starved) / 1e3 };
+  };
 };
 
 /** Between two beats; whole milliseconds. */
 const since = (last: Spent, now: Spent) => {
   const [work, queued] = [now.work - last.work, now.queued - last.queued];
   const waited = Math.max(0, now.at - last.at - BEAT - work - queued);
-  return { work: Math.round(work), waited: Math.round(waited), queued: Math.round(queued) };
+  const starved = now.starved - last.starved;
+  return {
+    work: Math.round(work),
+    waited: Math.round(waited),
+    queued: Math.round(queued),
+    starved: Math.round(starved),
+  };
+};
+
+/** Milliseconds of it that are ours. */
+export const ours = ({ work, waited, starved }: Omit<ReturnType<typeof since>, 'queued'>): number => {
+  const excused = Math.min(waited, starved);
+  return work + (waited - excused) + excused / BUSY;
 };
 
 /** The frames below the one that the worker's request added. */
@@ -101,7 +125,7 @@ export const watchLoop = (limit: number, log: Logger): void => {
     const now = spent();
     const stood = since(last, now);
     last = now;
-    if (stood.work + stood.waited / WAITING > limit) log.error({ ...stood, stacks: [...stacks] }, STOOD);
+    if (ours(stood) > limit) log.error({ ...stood, stacks: [...stacks] }, STOOD);
     if (stacks.size > 0) stacks.clear();
   };
   setInterval(beat, BEAT).unref();

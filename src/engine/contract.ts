@@ -137,7 +137,7 @@ export interface ContainerCommands {
     tar: Readable,
     options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean },
   ): Promise<void>;
-  export(reference: string): Readable;
+  export(reference: string): Promise<Readable>;
 }
 
 /** An exec as `GET /exec/{id}/json` shows it. */
@@ -195,7 +195,7 @@ export interface Seeing {
   topology(): Topology;
   dirty(): Dirty;
   /** What a repair of everything would do now. Looks at all of ours in the kernel. */
-  plan(): PendingSteps;
+  plan(): Promise<PendingSteps>;
 }
 
 export interface Engine {

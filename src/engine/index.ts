@@ -35,6 +35,7 @@ import { createAttaching, createContainerCommands } from './containers/commands.
 import { createExecCommands } from './containers/execs.js';
 import { Lifecycle } from './containers/lifecycle.js';
 import { MountUsers } from './containers/mount-users.js';
+import { sweepMounts } from './containers/mounts.js';
 import type { Engine } from './contract.js';
 import type { Warning } from './decision.js';
 import { fresh } from './fresh.js';
@@ -119,13 +120,14 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   };
   const lifecycle = new Lifecycle(parts);
   const revive = await settleContainers(parts, lifecycle);
+  sweepMounts(parts);
   strays = settleStrays(parts, () => {
     dirty.restore(kernel.observe());
     log.info({}, 'no container runs any more that no record knows: what was theirs is removed');
   });
   rebindNamespaces(parts);
   establishPredefined(parts);
-  sweepSubpaths(config.execRoot);
+  await sweepSubpaths(config.execRoot);
   kernel.ensureTables();
   const tellOverlaps = teller(log, () => overlapsNow(parts));
   const tellSources = teller(log, () => sourcesNow(parts));

@@ -2,7 +2,7 @@
  * One life-cycle operation per container at a time; later ones queue. Of many containers' each begins a turn of the event loop: a
  * start takes some milliseconds, and twenty that are asked for at once would hold everybody up for their sum.
  */
-import { createTurns } from '../files/pace.js';
+import { createTurns } from '../pace.js';
 
 export class Locks {
   readonly #turn = createTurns();

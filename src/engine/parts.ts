@@ -17,14 +17,14 @@ import type { View } from './view.js';
 
 export interface EngineVolumes extends VolumeCommands {
   /**
-   * Mounts a device of the network, which may take as long as its server does. Before each `mount`. `givenUp`: nobody waits for it
-   * any more.
+   * Mounts the volume's device where it has one; one of the network takes as long as its server does. What is asked of one volume is
+   * done in the order of asking. `givenUp`: nobody waits for it any more.
    */
   ready(name: string, givenUp?: AbortSignal): Promise<void>;
-  /** Mounts the volume's device where it has one; answers its directory. */
-  mount(name: string): string;
-  /** Not mounted, or no such volume: well. A device of the network goes in its own time. */
-  unmount(name: string): void;
+  /** The directory of a volume that is ready. Throws where its device is not mounted. */
+  directory(name: string): string;
+  /** Not mounted, or no such volume: well. */
+  unmount(name: string): Promise<void>;
 }
 
 /** Records are changed here, and who listens is told of it here. */

@@ -4,11 +4,11 @@
  */
 import type { Objects, PendingSteps, Topology } from '../door/schema.js';
 import type { Driver, HostView } from '../drivers/contract.js';
-import { createPace } from '../files/pace.js';
 import type { Kernel } from '../kernel/contract.js';
 import type { Container } from '../model/container.js';
 import type { Endpoint } from '../model/endpoint.js';
 import type { Network } from '../model/network.js';
+import { createPace } from '../pace.js';
 import { type KernelObject, kindOf, type Slice } from '../plan/objects.js';
 import { printStep } from '../plan/print.js';
 import type { Derive } from './commit/derive.js';
@@ -108,8 +108,8 @@ const seeTopology = (parts: SeeingParts): Topology => {
   };
 };
 
-const seePlan = ({ model, dirty }: SeeingParts): PendingSteps =>
-  dirty.outstanding().map((step) => ({
+const seePlan = async ({ model, dirty }: SeeingParts): Promise<PendingSteps> =>
+  (await dirty.outstanding()).map((step) => ({
     op: step.op,
     text: printStep(step),
     owner: step.slice ? ownerOf(model, step.slice) : null,

@@ -5,13 +5,13 @@
 
 import { closeSync } from 'node:fs';
 import { Readable } from 'node:stream';
+import { createPace } from '../pace.js';
 import { travels } from './attributes.js';
 import type { FileView, PathStat } from './contract.js';
 import type { Opened } from './copy.js';
-import { createPace } from './pace.js';
 import { entryOf, inChunks, type Links, packed } from './pack.js';
 import { askedPath, describe, pathError, resolveAsked } from './path-stat.js';
-import { type OpenView, openView, plainView, type Spot } from './view.js';
+import { closeView, type OpenView, openView, plainView, type Spot } from './view.js';
 import { walk } from './walk.js';
 
 async function* archived(found: Opened, name: string, links: Links): AsyncGenerator<Buffer> {
@@ -40,7 +40,7 @@ const streamOf = (pieces: AsyncIterable<Buffer>, view: OpenView, spot: Spot): Re
     .on('error', () => {})
     .once('close', () => {
       closeSync(spot.fd);
-      closeSync(view.root);
+      closeView(view);
     });
 
 /** As Docker names entries: `name/…` of a directory, `./…` of its contents, `/…` of the root. Throws not-found. */

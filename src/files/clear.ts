@@ -5,7 +5,7 @@
 
 import { invalid } from '../errors.js';
 import { statAt } from '../kernel/file-calls.js';
-import type { Pace } from './pace.js';
+import type { Pace } from '../pace.js';
 import { removeAt } from './remove.js';
 import { toText } from './view.js';
 

@@ -3,11 +3,11 @@
 import { closeSync, type Stats } from 'node:fs';
 import { invalid } from '../errors.js';
 import * as call from '../kernel/file-calls.js';
+import { createPace, type Pace } from '../pace.js';
 import { readAttributes, staysLocal } from './attributes.js';
 import { clearWay } from './clear.js';
 import { copyContent } from './content.js';
 import type { Owner } from './contract.js';
-import { createPace, type Pace } from './pace.js';
 import { dress, type EntryAttributes, type EntryType, type NewEntry, placeEntry } from './place.js';
 import { type OpenView, type Spot, viewOf, withDirectory } from './view.js';
 import { type Found, walk } from './walk.js';

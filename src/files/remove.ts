@@ -2,7 +2,7 @@
 import { EISDIR, ENAMETOOLONG, ENOENT, ENOTEMPTY, failedWith } from '../errno.js';
 import * as ffi from '../kernel/ffi.js';
 import * as call from '../kernel/file-calls.js';
-import type { Pace } from './pace.js';
+import type { Pace } from '../pace.js';
 import { MOST_LEVELS, namesIn } from './walk.js';
 
 /** Times a directory into which somebody goes on writing is emptied. */

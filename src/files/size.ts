@@ -3,7 +3,7 @@
 import { constants as fs } from 'node:fs';
 import * as ffi from '../kernel/ffi.js';
 import { closing } from '../kernel/file-calls.js';
-import { createPace } from './pace.js';
+import { createPace } from '../pace.js';
 import { viewOf } from './view.js';
 import { walk } from './walk.js';
 

@@ -1,5 +1,5 @@
 /** Names in the order of their bytes. A directory of a million is sorted in slices too. */
-import type { Pace } from './pace.js';
+import type { Pace } from '../pace.js';
 
 /** Names that are sorted at once: some milliseconds. */
 const RUN = 8_192;

@@ -10,11 +10,11 @@ import { Readable } from 'node:stream';
 import { ENOTDIR, ifThere } from '../errno.js';
 import { invalid } from '../errors.js';
 import * as call from '../kernel/file-calls.js';
+import { createPace } from '../pace.js';
 import { readContent } from './content.js';
 import type { Owner } from './contract.js';
 import { copyAttributes, copyContents, copyFile, type Opened } from './copy.js';
 import { decompressed } from './decompress.js';
-import { createPace } from './pace.js';
 import { removeAt } from './remove.js';
 import { readTar } from './tar/read.js';
 import {

@@ -7,7 +7,7 @@
  * Paths in this room are byte strings (see kernel/file-calls.ts); `fromText` makes one of what a user wrote.
  */
 
-import { closeSync, constants as fs, fstatSync } from 'node:fs';
+import { close, closeSync, constants as fs, fstatSync } from 'node:fs';
 import { EEXIST, ELOOP, ENOTDIR, EROFS, ifThere } from '../errno.js';
 import * as ffi from '../kernel/ffi.js';
 import * as call from '../kernel/file-calls.js';
@@ -62,10 +62,18 @@ export const viewOf = (root: number): OpenView => ({
 /** A directory of the host as a root of its own, with nothing mounted in it. */
 export const plainView = (root: string): FileView => ({ name: '', root, readOnly: false, mounts: [] });
 
+const closeLater = (fd: number): void => close(fd, () => {});
+
+/**
+ * The last that is closed of a view which others may have removed meanwhile: then it was all that kept a file system mounted, whose
+ * end takes the disk's time, and that is waited for in a thread.
+ */
+export const closeView = ({ root }: OpenView): void => closeLater(root);
+
 /** Opens the view for `work`, and closes it when that is done. */
 export const withView = <T>(view: FileView, work: (open: OpenView) => T): T => {
   const open = openView(view);
-  return closing(open.root, () => work(open));
+  return closing(open.root, () => work(open), closeLater);
 };
 
 const isReadOnly = (view: OpenView, mount: FileMount | undefined): boolean =>

@@ -4,7 +4,7 @@ import { closeSync, fstatSync, opendirSync, type Stats } from 'node:fs';
 import { ENAMETOOLONG, ifThere } from '../errno.js';
 import * as ffi from '../kernel/ffi.js';
 import { descriptorPath } from '../kernel/file-calls.js';
-import type { Pace } from './pace.js';
+import type { Pace } from '../pace.js';
 import { type OpenView, openChild, type Spot } from './view.js';
 
 /** One thing found; its descriptor is open for the consumer's turn alone. */

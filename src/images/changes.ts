@@ -1,8 +1,9 @@
 /** What a container changed against its image, for `docker diff`. */
-import { createPace, type Pace } from '../files/pace.js';
+
 import { sortedNames } from '../files/sorted.js';
 import { toText } from '../files/view.js';
 import { namesIn } from '../files/walk.js';
+import { createPace, type Pace } from '../pace.js';
 import { isWhiteout, type Level, namesBelow, seenBelow, type Written, writtenIn } from './written.js';
 
 export interface Change {

@@ -33,8 +33,8 @@ export interface Drafts {
   /** A directory of the build's own. */
   scratch(): string;
   /** Its files in a root that can be written; `id` stands for it as a container's does. */
-  open(image: Image): { readonly id: string; readonly root: string };
-  discard(id: string): void;
+  open(image: Image): Promise<{ readonly id: string; readonly root: string }>;
+  discard(id: string): Promise<void>;
   /** `written`: with what was written in that container's layer. It must have ended. */
   child(
     parent: Image,
@@ -113,15 +113,20 @@ export interface Images {
     config: Partial<Image['config']>;
     changes: readonly string[];
   }): Promise<string>;
-  /** Mounts the image's layers with a writable layer of the container's own; answers the root's path. Idempotent. */
-  mount(containerId: string, imageId: string): string;
-  unmount(containerId: string): void;
-  /** Removes the container's writable layer. */
-  discard(containerId: string): void;
+  /**
+   * Mounts the image's layers with a writable layer of the container's own; answers the root's path. Idempotent. What is
+   * asked of one root is done in the order of asking.
+   */
+  mount(containerId: string, imageId: string): Promise<string>;
+  unmount(containerId: string): Promise<void>;
+  /** Unmounts it, and removes the container's writable layer. */
+  discard(containerId: string): Promise<void>;
+  /** The containers whose roots are mounted now. */
+  mounted(): readonly string[];
   /** Paths changed against the image: 0 modified, 1 added, 2 deleted. */
   changes(containerId: string): Promise<readonly { Path: string; Kind: 0 | 1 | 2 }[]>;
   /** bytes of the container's writable layer */
   writtenBytes(containerId: string): Promise<number>;
-  /** Resolves when the layers discarded are gone from the disk. */
+  /** Resolves when what was unmounted is so, and the layers discarded are gone from the disk. */
   close(): Promise<void>;
 }

@@ -9,7 +9,6 @@ import { existsSync, linkSync, mkdirSync, renameSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { internal } from '../errors.js';
-import type { Trash } from '../kernel/trash.js';
 import type { Image } from '../model/image.js';
 import { configText, idOfText, layerFile, layersOf, storeLayers } from './assemble.js';
 import { type BuildCache, cacheKey } from './build-cache.js';
@@ -18,17 +17,11 @@ import { imageOf, type StoredConfig, type StoredHistory } from './config.js';
 import type { BuildStep, Drafts } from './contract.js';
 import { ARCHITECTURE } from './import.js';
 import { type Layer, packLayer } from './layer.js';
+import type { Roots } from './roots.js';
 import { freshScratch } from './spool.js';
 import type { Storage } from './storage.js';
 import { buildah, toolFailure } from './tools.js';
-import {
-  type Base,
-  discardWritable,
-  layerDirectories,
-  mountWritable,
-  unmountWritable,
-  writableOf,
-} from './writable.js';
+import { type Base, layerDirectories, writableOf } from './writable.js';
 
 /** A layer that is not in the storage yet. */
 interface Fresh extends Layer {
@@ -58,7 +51,7 @@ interface Room {
   readonly catalogue: () => Catalogue;
   readonly cache: BuildCache;
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
-  readonly trash: Trash;
+  readonly roots: Roots;
   readonly signal: AbortSignal;
 }
 
@@ -101,7 +94,7 @@ const inherited = ({ architecture, os, variant }: StoredConfig): StoredConfig =>
   ...(variant ? { variant } : {}),
 });
 
-export const openDrafts = ({ storage, catalogue, cache, inTurn, trash, signal }: Room): OpenDrafts => {
+export const openDrafts = ({ storage, catalogue, cache, inTurn, roots, signal }: Room): OpenDrafts => {
   const directory = freshScratch(storage);
   const drafts = new Map<string, Draft>();
   const held = new Set<string>();
@@ -267,15 +260,15 @@ export const openDrafts = ({ storage, catalogue, cache, inTurn, trash, signal }:
       mkdirSync(made, { mode: 0o700 });
       return made;
     },
-    open(image) {
+    async open(image) {
       const id = STEP_PREFIX + randomBytes(8).toString('hex');
-      return { id, root: mountWritable(storage, id, baseOf(need(image))) };
+      return { id, root: await roots.mount(id, baseOf(need(image))) };
     },
-    discard: (id) => discardWritable(storage, id, trash),
+    discard: roots.discard,
     async child(parent, step, written) {
       const draft = need(parent);
       const { upper = '' } = written ? writableOf(storage, written.containerId) : {};
-      if (written) unmountWritable(storage, written.containerId);
+      if (written) await roots.unmount(written.containerId);
       const layer = existsSync(upper) ? await pack(written?.stays ? upper : take(upper), draft) : undefined;
       const text = childText(draft, step, layer);
       const { layers, storedLayers, fresh } = draft;

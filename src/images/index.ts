@@ -1,12 +1,12 @@
 /**
- * Images, wired: one storage, one catalogue, one queue of writers. Reading and mounting are synchronous and start no
+ * Images, wired: one storage, one catalogue, one queue of writers. Reading is synchronous, and neither it nor mounting starts a
  * process. Invariant: short writers (load, tag, remove, prune, import, commit) run one after the other.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalid, notFound } from '../errors.js';
 import { bytesBelow } from '../files/size.js';
-import { createTrash, type Trash } from '../kernel/trash.js';
+import { createTrash } from '../kernel/trash.js';
 import { openBuildCache } from './build-cache.js';
 import { type Catalogue, catalogueOf, type Entry, storedConfig } from './catalogue.js';
 import { changesIn } from './changes.js';
@@ -16,22 +16,16 @@ import { baseOf as draftBase, type OpenDrafts, openDrafts, STEP_PREFIX } from '.
 import { importImage } from './import.js';
 import { loadImages } from './load.js';
 import { findImage, resolveImage } from './lookup.js';
+import { createQueue } from './queue.js';
 import { familiarText, fullText, parseReference, withDefaultTag } from './reference.js';
 import { pullImage, pushImage } from './registry.js';
 import { pruneImages, removeImage } from './remove.js';
+import { openRoots, type Roots } from './roots.js';
 import { saveImages } from './save.js';
 import { emptyScratch } from './spool.js';
 import { openStorage, type RegistrySettings, type Storage } from './storage.js';
 import { buildah, toolFailure } from './tools.js';
-import {
-  type Base,
-  discardWritable,
-  layerDirectories,
-  mountWritable,
-  unmountWritable,
-  writableOf,
-  writtenLayer,
-} from './writable.js';
+import { type Base, layerDirectories, writableOf, writtenLayer } from './writable.js';
 
 export interface ImagesOptions extends RegistrySettings {
   /** absolute; without colons, commas, backslashes, quotes and spaces */
@@ -39,20 +33,10 @@ export interface ImagesOptions extends RegistrySettings {
   readonly execRoot: string;
 }
 
-/** One writer at a time, in the order of asking; a failed one does not stop the next. */
-const queue = (): (<T>(work: () => Promise<T>) => Promise<T>) => {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const turn = last.then(work, work);
-    last = turn.catch(() => {});
-    return turn;
-  };
-};
-
 /** Mounts of builds' steps that a crash cut off. */
-const removeSteps = (storage: Storage, trash: Trash): void => {
+const removeSteps = async (storage: Storage, roots: Roots): Promise<void> => {
   for (const name of readdirSync(storage.writable))
-    if (name.startsWith(STEP_PREFIX)) discardWritable(storage, name, trash);
+    if (name.startsWith(STEP_PREFIX)) await roots.discard(name);
 };
 
 /** Working containers of builds that a crash or an abort cut off; each holds a layer. */
@@ -84,7 +68,9 @@ export const createImages = (options: ImagesOptions): Images => {
   const storage = openStorage(options.dataRoot, options.execRoot, options);
   const catalogue = catalogueOf(storage);
   const trash = createTrash();
-  const inTurn = queue();
+  const roots = openRoots(storage, trash);
+  const writers = createQueue();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => writers('storage', work);
   const cache = openBuildCache(storage.buildCache);
   const builds = new Set<OpenDrafts>();
   const entryOf = (imageId: string): Entry => {
@@ -106,7 +92,7 @@ export const createImages = (options: ImagesOptions): Images => {
     open: async () => {
       emptyScratch(storage, trash);
       trash.sweep(storage.writable);
-      removeSteps(storage, trash);
+      await removeSteps(storage, roots);
       await removeBuildLeftovers(storage);
       catalogue();
     },
@@ -136,7 +122,7 @@ export const createImages = (options: ImagesOptions): Images => {
       return inTurn(() => pruneImages(storage, catalogue, all, new Set([...used, ...held])));
     },
     drafts(signal) {
-      const opened = openDrafts({ storage, catalogue, cache, inTurn, trash, signal });
+      const opened = openDrafts({ storage, catalogue, cache, inTurn, roots, signal });
       builds.add(opened);
       const close = async () => {
         builds.delete(opened);
@@ -154,14 +140,18 @@ export const createImages = (options: ImagesOptions): Images => {
         commitLayer(storage, { ...request, upper, base, baseConfig: storedConfig(storage, base) }),
       );
     },
-    mount: (containerId, imageId) => mountWritable(storage, containerId, standsOn(imageId)),
-    unmount: (containerId) => unmountWritable(storage, containerId),
-    discard: (containerId) => discardWritable(storage, containerId, trash),
+    mount: async (containerId, imageId) => roots.mount(containerId, standsOn(imageId)),
+    unmount: roots.unmount,
+    discard: roots.discard,
+    mounted: roots.mounted,
     changes: async (containerId) => {
       const { upper } = writableOf(storage, containerId);
       return existsSync(upper) ? changesIn(upper, layerDirectories(storage, baseOf(containerId))) : [];
     },
     writtenBytes: async (containerId) => (await bytesBelow(writableOf(storage, containerId).upper)) ?? 0,
-    close: trash.close,
+    close: async () => {
+      await roots.settled();
+      await trash.close();
+    },
   };
 };

@@ -8,10 +8,10 @@ import { writeFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { internal } from '../errors.js';
 import { staysLocal } from '../files/attributes.js';
-import { createPace } from '../files/pace.js';
 import { entryOf, inChunks, type Links, packed } from '../files/pack.js';
 import type { TarEntry } from '../files/tar/read.js';
 import { headerOf } from '../files/tar/write.js';
+import { createPace } from '../pace.js';
 import { isWhiteout, seenBelow, type Written, writtenIn } from './written.js';
 
 export interface Layer {

@@ -6,8 +6,7 @@
 
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { asKernelError, EINVAL, ifThere } from '../errno.js';
-import { internal, invalid } from '../errors.js';
+import { internal, invalid, KernelError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { Trash } from '../kernel/trash.js';
 import type { Storage } from './storage.js';
@@ -65,23 +64,23 @@ const MAX_OPTIONS = 4095;
 const options = (lower: readonly string[], { upper, work }: Writable): string =>
   `lowerdir=${lower.join(':')},upperdir=${upper},workdir=${work},index=off,redirect_dir=off,metacopy=off`;
 
-const overlay = (data: string, root: string): void =>
-  asKernelError(`overlay mount at ${root}`, () => ffi.mount('overlay', root, 'overlay', 0, data));
-
-/** With more layers than absolute paths leave room for, name them relative to the directory of links (150 fit). */
+/**
+ * With more layers than absolute paths leave room for (some 60), name them relative to the directory of links (150 fit). Not in
+ * a thread: the working directory is everybody's.
+ */
 const mountFromLinks = (directory: string, names: readonly string[], writable: Writable): void => {
   const data = options(names, writable);
   if (data.length > MAX_OPTIONS) throw internal(`the image has too many layers to mount (${names.length})`);
   const back = process.cwd();
   process.chdir(directory);
   try {
-    overlay(data, writable.root);
+    ffi.mount('overlay', writable.root, 'overlay', 0, data);
   } finally {
     process.chdir(back);
   }
 };
 
-const mountLayers = (storage: Storage, entry: Base, writable: Writable): void => {
+const mountLayers = async (storage: Storage, entry: Base, writable: Writable): Promise<void> => {
   const directory = join(storage.graph, 'overlay', 'l');
   // a path that is absolute stays one
   const bottom = relative(directory, bottomLayer(storage));
@@ -90,8 +89,13 @@ const mountLayers = (storage: Storage, entry: Base, writable: Writable): void =>
     names.map((name) => resolve(directory, name)),
     writable,
   );
-  if (data.length <= MAX_OPTIONS) overlay(data, writable.root);
-  else mountFromLinks(directory, names, writable);
+  try {
+    if (data.length <= MAX_OPTIONS) await ffi.mountLater('overlay', writable.root, 'overlay', 0, data);
+    else mountFromLinks(directory, names, writable);
+  } catch (cause) {
+    if (!(cause instanceof ffi.SystemError)) throw cause;
+    throw new KernelError(cause.errno, `overlay mount at ${writable.root}`, '', { cause });
+  }
 };
 
 /** What a container's root has where its image says nothing. The files are empty; what a start mounts on them is not. */
@@ -147,25 +151,25 @@ const makeUpper = (storage: Storage, entry: Base, { upper }: Writable): void => 
 };
 
 /** Answers the root's path. Throws KernelError. 0.3 ms. */
-export const mountWritable = (storage: Storage, containerId: string, entry: Base): string => {
+export const mountWritable = async (storage: Storage, containerId: string, entry: Base): Promise<string> => {
   const writable = writableOf(storage, containerId);
   if (isMounted(storage, writable)) return writable.root;
   mkdirSync(writable.directory, { recursive: true, mode: 0o710 });
   makeUpper(storage, entry, writable);
   for (const path of [writable.work, writable.root]) mkdirSync(path, { recursive: true });
   writeFileSync(writable.image, entry.image.id);
-  mountLayers(storage, entry, writable);
+  await mountLayers(storage, entry, writable);
   return writable.root;
 };
 
 /** Not mounted, or never made: well. */
-export const unmountWritable = (storage: Storage, containerId: string): void => {
-  ifThere(() => ffi.umount(writableOf(storage, containerId).root), EINVAL);
+export const unmountWritable = async (storage: Storage, containerId: string): Promise<void> => {
+  const writable = writableOf(storage, containerId);
+  if (isMounted(storage, writable)) await ffi.umountLater(writable.root);
 };
 
-/** Gone from its name at once, from the disk a little later. */
+/** What was unmounted: gone from its name at once, from the disk a little later. */
 export const discardWritable = (storage: Storage, containerId: string, trash: Trash): void => {
-  unmountWritable(storage, containerId);
   const { directory, root } = writableOf(storage, containerId);
   // never recursively: were it still mounted, that would be the container's files
   if (existsSync(root)) rmdirSync(root);

@@ -7,11 +7,11 @@
 
 import { closeSync, constants as fs, fstatSync, type Stats } from 'node:fs';
 import { ENAMETOOLONG, ifThere } from '../errno.js';
-import type { Pace } from '../files/pace.js';
 import { sortedNames } from '../files/sorted.js';
 import { MOST_LEVELS, namesIn } from '../files/walk.js';
 import * as ffi from '../kernel/ffi.js';
 import * as call from '../kernel/file-calls.js';
+import type { Pace } from '../pace.js';
 
 /** Directories of lower layers that together show as one, open, topmost first. */
 export type Lower = readonly number[];

@@ -1,6 +1,7 @@
 /**
  * libc through koffi: the only file that loads FFI. Thin and synchronous; each wrapper throws a SystemError with errno
- * on -1. Constants are those of `include/uapi/linux` on x86-64 and arm64.
+ * on -1. What waits in the kernel for others has a second form, named `…Later`, that waits in one of libuv's threads. Constants
+ * are those of `include/uapi/linux` on x86-64 and arm64.
  */
 import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
@@ -43,8 +44,8 @@ const c = {
   flock: libc.func('int flock(int fd, int operation)'),
   eventfd: libc.func('int eventfd(unsigned int initial, int flags)'),
   prlimit: libc.func('int prlimit(int pid, int resource, const void *newLimit, void *oldLimit)'),
-  posix_spawn: libc.func(
-    'int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, char **argv, char **envp)',
+  posix_spawnp: libc.func(
+    'int posix_spawnp(_Out_ int *pid, const char *path, void *actions, void *attributes, char **argv, char **envp)',
   ),
   spawnActionsInit: libc.func('int posix_spawn_file_actions_init(void *actions)'),
   spawnActionsDestroy: libc.func('int posix_spawn_file_actions_destroy(void *actions)'),
@@ -154,15 +155,18 @@ export const accept = (fd: number): number => checked('accept4', c.accept4(fd, n
 export const send = (fd: number, data: Buffer, flags = 0, to: Buffer | null = null): number =>
   checked('send', Number(c.sendto(fd, data, data.length, flags, to, to?.length ?? 0)));
 /**
- * `send` in one of libuv's threads, for what waits in the kernel (deleting links: 16–70 ms). One at a time, or the file
- * system waits with it. Answers the bytes sent, or -1 (the thread's errno is lost).
+ * The call in one of libuv's four threads, which the file system has too: one at a time of a kind. Answers what it returned, or
+ * -1 (the thread's errno is lost).
  */
-export const sendLater = (fd: number, data: Buffer): Promise<number> =>
+const inThread = (call: ReturnType<typeof libc.func>, ...args: readonly unknown[]): Promise<number> =>
   new Promise((resolve, reject) => {
-    c.sendto.async(fd, data, data.length, 0, null, 0, (error: unknown, sent: number | bigint) =>
-      error ? reject(error) : resolve(Number(sent)),
+    call.async(...args, (error: unknown, result: number | bigint) =>
+      error ? reject(error) : resolve(Number(result)),
     );
   });
+/** `send` where the kernel waits (deleting links: 16–70 ms). Answers the bytes sent, or -1. */
+export const sendLater = (fd: number, data: Buffer): Promise<number> =>
+  inThread(c.sendto, fd, data, data.length, 0, null, 0);
 /** Bytes read; -1 where a non-blocking socket has nothing. */
 export const recv = (fd: number, into: Buffer, flags = 0): number => {
   const n = Number(c.recv(fd, into, into.length, flags));
@@ -228,6 +232,13 @@ export const mount = (source: string, target: string, type: string, flags: numbe
   void checked('mount', c.mount(source, target, type, flags, data), target);
 export const umount = (target: string, flags: number = MNT_DETACH): void =>
   void checked('umount', c.umount2(target, flags), target);
+/** Both wait for everybody who mounts, the second one also for RCU and, of a file system's last mount, for the disk. */
+export const mountLater = async (...args: Parameters<typeof mount>): Promise<void> => {
+  if ((await inThread(c.mount, ...args)) < 0) mount(...args); // for the errno
+};
+export const umountLater = async (target: string): Promise<void> => {
+  if ((await inThread(c.umount2, target, MNT_DETACH)) < 0) umount(target); // for the errno
+};
 export const ioctl = (fd: number, request: number, argument: Buffer): number =>
   checked('ioctl', c.ioctl(fd, request, argument));
 export const fcntl = (fd: number, command: number, argument: number): number =>
@@ -309,7 +320,7 @@ const POSIX_SPAWN = { SETSIGDEF: 0x04, SETSIGMASK: 0x08, SETSID: 0x80 } as const
 const O_RDWR = 2;
 
 export interface SpawnRequest {
-  /** absolute path of the program */
+  /** path of the program, or a name that PATH leads to */
   readonly path: string;
   /** with the program's name first */
   readonly argv: readonly string[];
@@ -328,7 +339,7 @@ const spawned = (errno: number, path: string): void => {
  * A child process without copying our page tables: posix_spawn(3) shares them until exec, so a start costs under a
  * millisecond where fork copies for 3–15 ms with a grown heap. Not in a thread: until it has its program the child has all our
  * descriptors, and what is closed here meanwhile (a published port) would still be open there. It leads a session of its own,
- * so that it can be ended with all that it started. Answers the pid; the caller reaps it with `waitpid`.
+ * so that it can be ended with all that it started. Answers the pid; the caller reaps it.
  */
 export const posixSpawn = ({ path, argv, env, cwd, fds }: SpawnRequest): number => {
   const actions = Buffer.alloc(SPAWN_ACTIONS);
@@ -348,18 +359,26 @@ export const posixSpawn = ({ path, argv, env, cwd, fds }: SpawnRequest): number 
     c.spawnSetDefault(attributes, signals);
     c.spawnSetFlags(attributes, POSIX_SPAWN.SETSIGDEF | POSIX_SPAWN.SETSIGMASK | POSIX_SPAWN.SETSID);
     const pid = [0];
-    spawned(c.posix_spawn(pid, path, actions, attributes, [...argv, null], [...env, null]), path);
+    spawned(c.posix_spawnp(pid, path, actions, attributes, [...argv, null], [...env, null]), path);
     return pid[0] ?? 0;
   } finally {
     c.spawnActionsDestroy(actions);
   }
 };
 
-/** Waits for a child that is ending; answers its exit code as a shell would (128 and the signal). */
-export const waitpid = (pid: number): number => {
-  const status = Buffer.alloc(4);
-  checked('waitpid', c.waitpid(pid, status, 0));
-  const raw = status.readInt32LE();
-  const signal = raw & 0x7f;
-  return signal === 0 ? (raw >> 8) & 0xff : 128 + signal;
+/** Exit code as a shell would have it: 128 and the signal. */
+const exitCode = (status: number): number => {
+  const signal = status & 0x7f;
+  return signal === 0 ? (status >> 8) & 0xff : 128 + signal;
 };
+
+const WNOHANG = 1;
+/** Of a child that has ended; undefined: it has not. */
+export const reap = (pid: number): number | undefined => {
+  const status = Buffer.alloc(4);
+  return checked('waitpid', c.waitpid(pid, status, WNOHANG)) === 0
+    ? undefined
+    : exitCode(status.readInt32LE());
+};
+/** Waits for it: of one that was killed. */
+export const waitpid = (pid: number): void => void checked('waitpid', c.waitpid(pid, Buffer.alloc(4), 0));

@@ -26,13 +26,17 @@ const { O_DIRECTORY, O_NOFOLLOW, O_WRONLY, O_CREAT, O_EXCL } = constants;
 /** Where the kernel shows a descriptor as a path: leads to the very inode, whatever became of its name. */
 export const descriptorPath = (fd: number): string => `/proc/self/fd/${fd}`;
 
-/** Closes the descriptor when `work`, which may be asynchronous, is done, however that ends. */
-export const closing = <T>(fd: number, work: (fd: number) => T): T => {
+/** Closes the descriptor when `work`, which may be asynchronous, is done, however that ends. `close`: of asynchronous work. */
+export const closing = <T>(
+  fd: number,
+  work: (fd: number) => T,
+  close: (fd: number) => void = closeSync,
+): T => {
   let later = false;
   try {
     const result = work(fd);
     later = result instanceof Promise;
-    return later ? ((result as Promise<unknown>).finally(() => closeSync(fd)) as T) : result;
+    return later ? ((result as Promise<unknown>).finally(() => close(fd)) as T) : result;
   } finally {
     if (!later) closeSync(fd);
   }

@@ -148,15 +148,17 @@ class Ears {
       resourceLimits: LIMITS,
     });
     worker.unref();
-    worker.once('exit', () => this.#ended(thread));
+    let reason = 'no error was told';
+    worker.on('error', (error) => {
+      reason = String(error);
+    });
+    worker.once('exit', () => this.#ended(thread, reason));
     worker.on('message', (said: Said) => {
       if ('word' in said) return this.#closeUpTo(said.word);
       Atomics.sub(unread, 0, 1);
       Atomics.notify(unread, 0);
       this.#hear(said.fd, said.datagram);
     });
-    // What ends it is seen by its exit.
-    worker.on('error', () => {});
     const thread = { worker, wake };
     return thread;
   }
@@ -181,10 +183,13 @@ class Ears {
   }
 
   /** By itself (no memory) where it is still the one: what is said until there is another one stays in the sockets. */
-  #ended(thread: Thread): void {
+  #ended(thread: Thread, reason: string): void {
     ffi.close(thread.wake);
     if (this.#thread !== thread) return;
     this.#thread = undefined;
+    tell(
+      `the thread that hears what changes in the kernel ended (${reason}): a new one compares all in a second`,
+    );
     this.#closeUpTo(this.#word);
     setTimeout(() => {
       if (this.#thread || this.#listening.size === 0) return;
@@ -199,6 +204,12 @@ class Ears {
 const ANY_PORT = Buffer.from([ffi.AF.NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 const ONE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]); // what is added to an eventfd
 let ears: Ears | undefined;
+let tell: (message: string) => void = () => {};
+
+/** `warn` is told from now on when the thread ends by itself. */
+export const tellDeafness = (warn: (message: string) => void): void => {
+  tell = warn;
+};
 
 /** Hears from when it returns on until it is closed, in the network namespace in which it was called. */
 export const listen = (listening: Listening): EventSocket => {

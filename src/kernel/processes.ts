@@ -7,6 +7,7 @@
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { ESRCH, failedWith } from '../errno.js';
 import { attempt } from '../errors.js';
+import { createPace } from '../pace.js';
 import * as ffi from './ffi.js';
 
 export interface ProcessIdentity {
@@ -118,24 +119,37 @@ const isStill = ({ pid, startTime }: ProcessIdentity): boolean => {
 /** Rounds of looking: a process that was told to end can start no other, so two are the rule. */
 const ROUNDS = 10;
 
+/** In slices: all of /proc takes some 15 ms with a thousand processes. */
+const statsOf = async (pids: Iterable<number>): Promise<readonly ProcessStat[]> => {
+  const stats: ProcessStat[] = [];
+  const pace = createPace();
+  for (const pid of pids) {
+    const stat = statOf(pid);
+    if (stat) stats.push(stat);
+    if (pace.due()) await pace.rest();
+  }
+  return stats;
+};
+
 /**
- * Signals the processes and all that came from them. `among`: where those are to be looked for, asked anew each round (all
- * of /proc takes some 15 ms with a thousand processes).
+ * Signals the processes and all that came from them. `among`: where those are to be looked for, asked anew each round. Never rejects:
+ * one that may not be signalled is as one that does not end, for which whoever waits has a limit.
  */
-export const signalFamily = (
+export const signalFamily = async (
   roots: readonly ProcessIdentity[],
   number: number,
   among: () => readonly number[] = everybody,
-): void => {
+): Promise<void> => {
   const told = new Set<number>();
   for (let round = 0; round < ROUNDS; round += 1) {
+    const all = await statsOf(new Set([...roots.map(({ pid }) => pid), ...(attempt(among) ?? [])]));
+    // Only now: a number may have become a stranger's while all were looked at.
     const meant = roots.filter(isStill).map(({ pid }) => pid);
-    const all = [...new Set([...meant, ...among()])].flatMap((pid) => statOf(pid) ?? []);
     const left = familyOf(all, meant, process.pid).filter(({ pid, ended }) => !ended && !told.has(pid));
     if (left.length === 0) return;
     for (const each of left) {
       told.add(each.pid);
-      signal(each, number);
+      attempt(() => signal(each, number));
     }
   }
 };

@@ -3,19 +3,20 @@
  * wait ends. A program that says and reads nothing for longer than its limit, or whose client leaves (`signal`), is ended
  * with all that it started, politely and then surely.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { internal, unavailable } from '../errors.js';
-import { identify, SIGKILL, SIGTERM, signalFamily } from './processes.js';
+import { type Child, inputPipe, outputPipe, startChild } from './child.js';
+import { SIGKILL, SIGTERM, signalFamily } from './processes.js';
 
 /** A program that ended badly. */
 export class ChildError extends Error {
   override readonly name = 'ChildError';
   constructor(
     readonly command: string,
-    /** exit code; -1 when a signal ended it */
+    /** exit code; 128 and the signal where one ended it */
     readonly code: number,
     /** the last lines it wrote to standard error */
     readonly stderr: string,
@@ -75,15 +76,14 @@ interface Watch {
 }
 
 /** Ends the program and what it started when it is quiet for too long, or at once when `signal` says so. */
-const watchOver = (child: ChildProcess, patience: Patience): Watch => {
-  const self = identify(child.pid ?? 0);
+const watchOver = ({ self }: Child, patience: Patience): Watch => {
   let cause: 'limit' | 'left' | undefined;
   let surely: NodeJS.Timeout | undefined;
   const end = (why: 'limit' | 'left'): void => {
     if (cause) return;
     cause = why;
-    signalFamily([self], SIGTERM);
-    surely = setTimeout(() => signalFamily([self], SIGKILL), GRACE);
+    void signalFamily([self], SIGTERM);
+    surely = setTimeout(() => void signalFamily([self], SIGKILL), GRACE);
   };
   const left = () => end('left');
   const quiet = setTimeout(() => end('limit'), limitOf(patience));
@@ -101,45 +101,59 @@ const watchOver = (child: ChildProcess, patience: Patience): Watch => {
   };
 };
 
-/** Resolves to its exit code (-1: a signal) when it has ended and its output was read. */
-const endOf = (command: string, child: ChildProcess): Promise<number> =>
-  new Promise((resolve, reject) => {
-    child.once('error', (cause) =>
-      reject(unavailable(`${command} cannot be started: ${cause.message}`, cause)),
-    );
-    child.once('close', (code) => resolve(code ?? -1));
-  });
+const closed = (stream: Socket): Promise<void> => new Promise((resolve) => stream.once('close', resolve));
+
+interface Running extends Child {
+  readonly stdin: Socket | undefined;
+  readonly stdout: Socket;
+  readonly stderr: Socket;
+  /** its exit code, when it has ended and its output was read */
+  readonly ended: Promise<number>;
+}
+
+/** Throws unavailable where the program is not there. */
+const start = async ({ command, args, env, cwd, input }: ChildRequest): Promise<Running> => {
+  const [stdin, stdout, stderr] = [input && inputPipe(), outputPipe(), outputPipe()];
+  try {
+    const child = await startChild({
+      path: command,
+      args,
+      cwd: cwd ?? '.',
+      env: Object.entries({ ...inherited(), ...env }).map(([name, value]) => `${name}=${value}`),
+      fds: [stdin?.child ?? null, stdout.child, stderr.child],
+    });
+    const ended = Promise.all([child.exited, closed(stdout.own), closed(stderr.own)]).then(([code]) => code);
+    void child.exited.then(() => stdin?.own.destroy()); // nobody reads it any more
+    return { ...child, stdin: stdin?.own, stdout: stdout.own, stderr: stderr.own, ended };
+  } catch (cause) {
+    for (const pipe of [stdin, stdout, stderr]) pipe?.own.destroy();
+    throw unavailable(cause instanceof Error ? cause.message : String(cause), cause);
+  }
+};
 
 /**
  * Runs to the end; answers standard output's exact bytes (none where `onLine` took them). Throws ChildError, unavailable
  * where the program is not there, internal `context canceled` after an abort, internal where it was given up.
  */
 export const runProgram = async (request: ChildRequest): Promise<Buffer> => {
-  const { command, args, input, onLine, signal } = request;
-  const child = spawn(command, [...args], {
-    env: { ...inherited(), ...request.env },
-    ...(request.cwd ? { cwd: request.cwd } : {}),
-    stdio: ['pipe', 'pipe', 'pipe'],
-    detached: true,
-  });
-  const ended = endOf(command, child);
+  const { command, input, onLine, signal } = request;
+  const child = await start(request);
+  const { stdin, stdout, stderr } = child;
   const watch = watchOver(child, request);
   const [out, err]: [Buffer[], string[]] = [[], []];
-  // How it ended tells what matters.
-  child.on('error', () => {});
-  child.stdout.on('data', watch.beat).on('error', () => {});
-  child.stderr.on('data', watch.beat).on('error', () => {});
-  if (onLine) createInterface({ input: child.stdout }).on('line', (line) => onLine(line, 'stdout'));
-  else child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-  createInterface({ input: child.stderr }).on('line', (line) => {
+  stdout.on('data', watch.beat);
+  stderr.on('data', watch.beat);
+  if (onLine) createInterface({ input: stdout }).on('line', (line) => onLine(line, 'stdout'));
+  else stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  createInterface({ input: stderr }).on('line', (line) => {
     err.push(line);
     if (err.length > ERROR_LINES) err.shift();
     onLine?.(line, 'stderr');
   });
   input?.on('data', watch.beat);
   try {
-    const fed = pipeline(input ?? Readable.from([]), child.stdin);
-    const [code] = await Promise.all([ended, fed.catch(ignoreEarlyEnd)]);
+    const fed = input && stdin && pipeline(input, stdin).catch(ignoreEarlyEnd);
+    const [code] = await Promise.all([child.ended, fed]);
     if (signal?.aborted) throw internal('context canceled', signal.reason);
     if (watch.cause() === 'limit') throw internal(givenUp(command, request));
     if (code !== 0) throw new ChildError(command, code, err.join('\n'));
@@ -161,36 +175,34 @@ const ignoreEarlyEnd = (error: NodeJS.ErrnoException): void => {
  * `input` as a program makes it over (`bzip2 -dc`). What is wrong comes as the stream's error, made by `failure`. A reader
  * that leaves ends the program.
  */
-export const throughProgram = (
+export const throughProgram = async (
   command: string,
   args: readonly string[],
   input: Readable,
   failure: (reason: string, cause?: unknown) => Error,
-): Readable => {
-  const child = spawn(command, [...args], { stdio: ['pipe', 'pipe', 'ignore'], detached: true });
+): Promise<Readable> => {
+  const child = await start({ command, args, input }).catch((cause: Error) => {
+    throw failure(cause.message, cause);
+  });
   const output = new PassThrough();
   const left = new AbortController();
   const watch = watchOver(child, { limit: QUIET_LIMIT, signal: left.signal });
-  const end = (error?: Error): void => {
-    watch.release();
-    if (error) output.destroy(error);
-    else output.end();
-  };
+  let over = false;
   input.on('data', watch.beat);
   child.stdout.on('data', watch.beat);
+  child.stderr.resume();
   output.once('close', () => {
-    if (child.exitCode === null && child.signalCode === null) left.abort();
+    if (!over) left.abort();
   });
   output.on('error', () => {}); // whoever reads has listeners of its own
-  child.on('error', (cause) => end(failure(cause.message, cause)));
-  child.once('close', (code) =>
-    end(
-      code === 0
-        ? undefined
-        : failure(watch.cause() === 'limit' ? givenUp(command, {}) : 'it refused its input'),
-    ),
-  );
-  pipeline(input, child.stdin).catch((error: NodeJS.ErrnoException) => {
+  void child.ended.then((code) => {
+    over = true;
+    watch.release();
+    if (code === 0) output.end();
+    else output.destroy(failure(watch.cause() === 'limit' ? givenUp(command, {}) : 'it refused its input'));
+  });
+  const fed = child.stdin ? pipeline(input, child.stdin) : Promise.resolve();
+  fed.catch((error: NodeJS.ErrnoException) => {
     // Its own early end is told by its exit code; an input that broke off is told here.
     if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_PREMATURE_CLOSE') output.destroy(error);
     else if (input.errored) output.destroy(input.errored);

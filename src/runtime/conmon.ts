@@ -8,8 +8,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
 import { attempt, conflict, internal } from '../errors.js';
-import { startTalking } from '../kernel/child.js';
-import * as ffi from '../kernel/ffi.js';
+import { reaped, startTalking } from '../kernel/child.js';
 import { identify, type ProcessIdentity, SIGKILL, signalFamily } from '../kernel/processes.js';
 import type { HostConfig } from '../model/container.js';
 import type { Context } from './context.js';
@@ -114,9 +113,9 @@ const launcherOf = (id: string, layout: Layout): ProcessIdentity | undefined =>
   });
 
 /** Ends a conmon whose container is still being made, the OCI runtime and all that it started. */
-export const endLauncher = (id: string, layout: Layout): void => {
+export const endLauncher = async (id: string, layout: Layout): Promise<void> => {
   const conmon = launcherOf(id, layout);
-  if (conmon) signalFamily([conmon], SIGKILL);
+  if (conmon) await signalFamily([conmon], SIGKILL);
 };
 
 /** The first of: conmon's answer, the end of our patience, somebody's wish that it be given up. */
@@ -159,13 +158,13 @@ export const launch = async (
   });
   const starter = identify(pid);
   const text = await answered(talk, limits.create, givenUp)
-    .catch((error: unknown) => {
-      signalFamily([starter], SIGKILL);
-      endLauncher(request.id, layout);
+    .catch(async (error: unknown) => {
+      await signalFamily([starter], SIGKILL);
+      await endLauncher(request.id, layout);
       throw error;
     })
-    // What we started has forked conmon proper and ended, or was ended; it is reaped here.
-    .finally(() => ffi.waitpid(pid));
+    // What we started has forked conmon proper and ended, or was ended.
+    .finally(() => void reaped(pid));
   if (text === '') throw internal('conmon ended before it had created the container');
   const { data, message } = answer.parse(JSON.parse(text));
   if (data > 0) return data;

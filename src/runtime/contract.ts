@@ -167,7 +167,7 @@ export interface Runtime {
   exec(request: ExecRequest, container: Container): Promise<RunningExec>;
   logs(id: string, request: LogRequest): AsyncIterable<LogLine>;
   /** Removes every trace: logs, bundle. */
-  forget(id: string): void;
+  forget(id: string): Promise<void>;
   usage(id: string): Usage | undefined;
   /** `ps` of the container's processes: titles and rows, as Docker's /top answers. */
   top(id: string, psArgs: string): Promise<Top>;

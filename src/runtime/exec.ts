@@ -2,12 +2,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { conflict, internal, invalid, notImplemented } from '../errors.js';
-import { startChild } from '../kernel/child.js';
-import * as ffi from '../kernel/ffi.js';
+import { inputPipe, outputPipe, startChild } from '../kernel/child.js';
 import { identify, isAlive } from '../kernel/processes.js';
 import type { Container } from '../model/container.js';
 import { textOrNone } from '../small-files.js';
@@ -60,19 +58,6 @@ const writeFiles = (bundle: string, process: OciProcess): Files => {
   };
 };
 
-/** Our end of a pipe. A command that ends without reading its input, or a pipe that breaks, is no error: it closes. */
-const ownEnd = (fd: number, way: { readonly readable: boolean; readonly writable: boolean }): Socket =>
-  new Socket({ fd, ...way }).on('error', () => {});
-
-/** Own ends stay here, the others go to the child. Real pipes: a socket cannot be opened again as /dev/stdout. */
-const pipe = (wanted: boolean, to: 'child' | 'us'): { child: number | null; own: Socket | null } => {
-  if (!wanted) return { child: null, own: null };
-  const [reading, writing] = ffi.pipe();
-  return to === 'child'
-    ? { child: reading, own: ownEnd(writing, { readable: false, writable: true }) }
-    : { child: writing, own: ownEnd(reading, { readable: true, writable: false }) };
-};
-
 interface Started {
   readonly exited: Promise<number>;
   readonly pid: () => number;
@@ -115,23 +100,12 @@ const start = async (
   return { exited, pid: look, end };
 };
 
-/** The child's ends are its own from then on, also where it could not be started. */
-const startClosing = async (
-  ...[context, id, args, fds, files]: Parameters<typeof start>
-): Promise<Started> => {
-  try {
-    return await start(context, id, args, fds, files);
-  } finally {
-    for (const fd of fds) if (fd !== null) closeSync(fd);
-  }
-};
-
 const withPipes = async (request: ExecRequest, context: Context, files: Files): Promise<RunningExec> => {
-  const input = pipe(request.attachStdin, 'child');
-  const out = pipe(request.attachStdout, 'us');
-  const err = pipe(request.attachStderr, 'us');
-  const stdio = [input.child, out.child, err.child];
-  const { exited, pid, end } = await startClosing(
+  const input = request.attachStdin ? inputPipe() : null;
+  const out = request.attachStdout ? outputPipe() : null;
+  const err = request.attachStderr ? outputPipe() : null;
+  const stdio = [input, out, err].map((pipe) => pipe?.child ?? null);
+  const { exited, pid, end } = await start(
     context,
     request.containerId,
     [`--process=${files.process}`, `--pid-file=${files.pid}`],
@@ -139,12 +113,12 @@ const withPipes = async (request: ExecRequest, context: Context, files: Files): 
     files,
   );
   const streams: Streams = {
-    stdin: input.own,
-    stdout: out.own ?? emptyOutput(),
-    stderr: err.own,
+    stdin: input?.own ?? null,
+    stdout: out?.own ?? emptyOutput(),
+    stderr: err?.own ?? null,
     // Read on, or the process would be stopped by a full pipe.
     detach: () => {
-      for (const stream of [out.own, err.own]) stream?.removeAllListeners('data').resume();
+      for (const pipe of [out, err]) pipe?.own.removeAllListeners('data').resume();
     },
   };
   return {
@@ -159,9 +133,9 @@ const withPipes = async (request: ExecRequest, context: Context, files: Files): 
 };
 
 const emptyOutput = (): Readable => {
-  const [reading, writing] = ffi.pipe();
-  closeSync(writing);
-  return ownEnd(reading, { readable: true, writable: false });
+  const { child, own } = outputPipe();
+  closeSync(child);
+  return own;
 };
 
 const withTerminal = async (request: ExecRequest, context: Context, files: Files): Promise<RunningExec> => {

@@ -52,7 +52,10 @@ const prepareWorkingDirectory = (request: StartRequest, directory: string): void
   }
 };
 
-const writeBundle = (request: StartRequest, context: Context): { keepAs?: string; spec: OciSpec } => {
+const writeBundle = async (
+  request: StartRequest,
+  context: Context,
+): Promise<{ keepAs?: string; spec: OciSpec }> => {
   const { container } = request;
   const { layout, machine } = context;
   if (container.args.length === 0) throw invalid('no command specified');
@@ -73,7 +76,7 @@ const writeBundle = (request: StartRequest, context: Context): { keepAs?: string
       devices: lookUpDevices(container.hostConfig),
       files: lookUpFiles(container.mounts),
       init: initOf(request, context),
-      shm: sharedMemoryOf(request, layout, donor),
+      shm: await sharedMemoryOf(request, layout, donor),
     },
     form,
   );
@@ -96,7 +99,7 @@ export const create = async (
   if (existsSync(layout.bundle(id))) await remove(id, context);
   exits.clear(id);
   try {
-    const { keepAs } = writeBundle(request, context);
+    const { keepAs } = await writeBundle(request, context);
     failpoint('bundle-written');
     mkdirSync(layout.logs(id), { recursive: true, mode: 0o700 });
     const pid = await launch(
@@ -206,7 +209,7 @@ export const remove = async (id: string, context: Context): Promise<void> => {
   const neverStarted = existsSync(fifoOf(id, context));
   if (cgroups.isFrozen(id)) cgroups.setFrozen(id, false);
   // Without a record the OCI runtime has not answered yet.
-  if (!record) endLauncher(id, layout);
+  if (!record) await endLauncher(id, layout);
   killMembers(id, context);
   if (record) await endProcesses(id, record);
   failpoint('runtime-killed');
@@ -216,7 +219,7 @@ export const remove = async (id: string, context: Context): Promise<void> => {
     return cgroups.remove(id);
   };
   if (!(await until(emptied))) throw internal(`container ${id}: its cgroup could not be removed`);
-  releaseSharedMemory(layout, id);
+  await releaseSharedMemory(layout, id);
   context.trash.remove(join(layout.states, id));
   records.remove(id);
   failpoint('runtime-removed');
@@ -279,8 +282,8 @@ export const setPaused = (id: string, paused: boolean, context: Context): void =
 };
 
 /** The log, and what an interrupted removal may have left. */
-export const forget = (id: string, context: Context): void => {
-  releaseSharedMemory(context.layout, id);
+export const forget = async (id: string, context: Context): Promise<void> => {
+  await releaseSharedMemory(context.layout, id);
   context.records.remove(id);
   context.exits.clear(id);
   context.trash.remove(context.layout.logs(id));

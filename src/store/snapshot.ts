@@ -6,7 +6,7 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { failpoint } from '../failpoints.js';
-import { createPace } from '../files/pace.js';
+import { createPace } from '../pace.js';
 import { BEGINNING, commitsIn, lineOf, type Point } from './lines.js';
 import type { StoredChange } from './records.js';
 

@@ -23,12 +23,12 @@ import { archivePath } from '../../src/files/archive.js';
 import type { FileView } from '../../src/files/contract.js';
 import { copyContents } from '../../src/files/copy.js';
 import { extractTar } from '../../src/files/extract.js';
-import { createPace } from '../../src/files/pace.js';
 import { removeAt } from '../../src/files/remove.js';
 import type { TarEntry, TarType } from '../../src/files/tar/read.js';
 import { END, headerOf, padded } from '../../src/files/tar/write.js';
 import { resolve, withView } from '../../src/files/view.js';
 import * as ffi from '../../src/kernel/ffi.js';
+import { createPace } from '../../src/pace.js';
 import { CONTROL, RACE, raceGround, SECRET } from '../support/race-ground.js';
 
 let root = '';

@@ -25,10 +25,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { archivePath } from '../../src/files/archive.js';
 import type { ExtractOptions, FileView } from '../../src/files/contract.js';
 import { extractTar } from '../../src/files/extract.js';
-import { createPace } from '../../src/files/pace.js';
 import { statPath } from '../../src/files/path-stat.js';
 import * as ffi from '../../src/kernel/ffi.js';
 import { attribute } from '../../src/kernel/file-calls.js';
+import { createPace } from '../../src/pace.js';
 
 let base: string;
 let root: string;

@@ -116,7 +116,7 @@ describe('life', () => {
     expect(existsSync(join(world.base, 'run', id))).toBe(false);
     expect(existsSync(join(world.base, 'run/.states', id))).toBe(false);
     expect(readFileSync(join(world.base, 'logs', id, 'container.log'), 'utf8')).toContain('kept');
-    world.runtime.forget(id);
+    await world.runtime.forget(id);
     expect(existsSync(join(world.base, 'logs', id))).toBe(false);
   });
 
@@ -188,7 +188,7 @@ describe('removal', () => {
     await runtime.start(box.id);
     expect(left().filter((path) => path.endsWith(`/${box.id}`))).toHaveLength(3);
     await runtime.delete(box.id);
-    runtime.forget(box.id);
+    await runtime.forget(box.id);
     expect(left().filter((path) => path.endsWith(`/${box.id}`))).toEqual([]);
     await runtime.close();
     expect(left().filter((path) => path.includes(box.id))).toEqual([]);

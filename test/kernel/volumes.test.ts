@@ -1,4 +1,4 @@
-/** Volumes with devices, and copy-up from an image: in a mount namespace of this file's own. */
+/** Volumes with devices, and copy-up from an image. */
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,
@@ -17,17 +17,19 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { copyUp, createVolumes, type VolumesOptions } from '../../src/engine/volumes/index.js';
 import * as ffi from '../../src/kernel/ffi.js';
 import { addressOfHost } from '../../src/kernel/host-address.js';
-import { isMounted } from '../../src/kernel/mount-table.js';
+import { isMounted, mountsBelow } from '../../src/kernel/mount-table.js';
 import { createRemoteMounts } from '../../src/kernel/remote-mount.js';
 import { until } from '../support/run.js';
 
 let root = '';
+// A mount namespace of its own would be this thread's alone, and volumes are mounted in others.
 beforeAll(() => {
-  ffi.unshare(ffi.CLONE.NEWNS);
-  ffi.mount('none', '/', '', ffi.MS.REC | ffi.MS.PRIVATE, '');
   root = mkdtempSync(join(tmpdir(), 'viaduct-volumes-'));
 });
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+afterAll(() => {
+  for (const path of mountsBelow(root).toReversed()) ffi.umount(path);
+  rmSync(root, { recursive: true, force: true });
+});
 
 /** Whoever is asked for an address, with what ends the asking. */
 let asked: { host: string; answer: (address: string) => void; signal: AbortSignal | undefined } | undefined;
@@ -45,20 +47,20 @@ const open = (more: Partial<VolumesOptions> = {}) =>
     ...more,
   });
 
-test('a tmpfs volume is mounted while used, twice is once, and found mounted after a restart', () => {
+test('a tmpfs volume is mounted while used, twice is once, and found mounted after a restart', async () => {
   const volumes = open();
   const options = { type: 'tmpfs', device: 'tmpfs', o: 'size=1m,nosuid' };
   const { mountpoint } = volumes.create({ name: 'scratch', driver: 'local', options, labels: {} });
   expect(isMounted(mountpoint)).toBe(false);
-  volumes.mount('scratch');
+  await volumes.ready('scratch');
   writeFileSync(join(mountpoint, 'file'), 'x');
-  volumes.mount('scratch');
-  open().mount('scratch');
+  await volumes.ready('scratch');
+  await open().ready('scratch');
   expect(readdirSync(mountpoint)).toEqual(['file']);
   expect(execFileSync('findmnt', ['-no', 'OPTIONS', mountpoint], { encoding: 'utf8' })).toMatch(
     /nosuid.*size=1024k/,
   );
-  volumes.unmount('scratch');
+  await volumes.unmount('scratch');
   expect(isMounted(mountpoint)).toBe(false);
 });
 
@@ -69,7 +71,7 @@ test('a read-only bind keeps what is behind it, also when the volume is removed'
   const volumes = open();
   const options = { type: 'none', device: behind, o: 'bind,ro' };
   const { mountpoint } = volumes.create({ name: 'bound', driver: 'local', options, labels: {} });
-  volumes.mount('bound');
+  await volumes.ready('bound');
   expect(() => writeFileSync(join(mountpoint, 'new'), 'x')).toThrow('EROFS');
   await volumes.remove('bound', false);
   expect(readdirSync(behind)).toEqual(['precious']);
@@ -87,11 +89,11 @@ test('a volume with something mounted below it is not deleted', async () => {
   await volumes.remove('nested', false);
 });
 
-test('a device that is not there is an error that keeps no secret and leaves no mount', () => {
+test('a device that is not there is an error that keeps no secret and leaves no mount', async () => {
   const volumes = open();
   const options = { type: 'ext4', device: '/dev/not-there', o: 'password=secret' };
   const { mountpoint } = volumes.create({ name: 'missing', driver: 'local', options, labels: {} });
-  expect(() => volumes.mount('missing')).toThrow(
+  await expect(volumes.ready('missing')).rejects.toThrow(
     /failed to mount local volume: .*password=\*{8}: mount .*EINVAL/,
   );
   expect(isMounted(mountpoint)).toBe(false);
@@ -107,15 +109,15 @@ describe('A K10: the host of a device is asked for while the daemon goes on', ()
     volumes.create({ name: 'quick', driver: 'local', options, labels: {} });
     const ready = volumes.ready('remote');
     await volumes.ready('quick');
-    expect(isMounted(volumes.mount('quick'))).toBe(true);
-    volumes.unmount('quick');
+    expect(isMounted(volumes.directory('quick'))).toBe(true);
+    await volumes.unmount('quick');
     await vi.waitFor(() => expect(asked?.host).toBe('files.example'));
     asked?.answer('192.0.2.7');
     // The system's own `mount` says what its kernel lacks.
     await expect(ready).rejects.toThrow(
       /failed to mount local volume: mount :\/export:.*data: addr=192\.0\.2\.7,password=\*{8},ro: unknown filesystem type/,
     );
-    expect(() => volumes.mount('remote')).toThrow('it is not mounted any more');
+    expect(() => volumes.directory('remote')).toThrow('it is not mounted any more');
     await volumes.remove('remote', false);
   });
 
@@ -246,8 +248,8 @@ describe('10.5: a device of the network is mounted by a child', () => {
       async (bin) => {
         const { volumes, mountpoint } = create();
         await Promise.all([volumes.ready('share'), volumes.ready('share')]);
-        expect(volumes.mount('share')).toBe(mountpoint);
-        volumes.unmount('share');
+        expect(volumes.directory('share')).toBe(mountpoint);
+        void volumes.unmount('share');
         await volumes.ready('share');
         expect(isMounted(mountpoint)).toBe(true);
         expect(readFileSync(join(bin, 'calls'), 'utf8').trim().split('\n')).toEqual([

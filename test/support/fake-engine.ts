@@ -282,7 +282,7 @@ export function createFakeEngine(
       },
       objectsOfNetwork: async () => [],
       topology: () => ({ networks: [], containers: [], endpoints: [] }),
-      plan: () => [],
+      plan: async () => [],
       dirty: () => [],
     },
     networkDrivers: () => ['bridge', 'host', 'null'],
@@ -506,7 +506,7 @@ export function createFakeEngine(
           // read to the end
         }
       },
-      export: () => Readable.from([Buffer.from('tar')]),
+      export: async () => Readable.from([Buffer.from('tar')]),
     },
     execs: {
       create(reference, request) {
@@ -630,9 +630,10 @@ export function createFakeEngine(
       familiarName: (name) => name.replace('docker.io/library/', ''),
       clearBuildCache: () => 0,
       commit: async () => IMAGE.id,
-      mount: () => '/',
-      unmount() {},
-      discard() {},
+      mount: async () => '/',
+      async unmount() {},
+      async discard() {},
+      mounted: () => [],
       changes: async () => [],
       writtenBytes: async () => 100,
       close: async () => undefined,

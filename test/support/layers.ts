@@ -34,6 +34,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   'last-resort': { may: ['log'], because: 'what nobody caught belongs to no layer' },
   watchdog: { may: ['log'], because: 'who holds the loop is nobody’s in particular' },
   log: { may: [], because: 'the shape of a log belongs to no layer' },
+  pace: { may: [], because: 'turns of the loop belong to no layer' },
   door: { may: [], because: 'what is answered to people who look is described once, for both ends' },
   ipam: { may: ['model', 'errors', 'defined'], because: 'allocation is pure, so it can be property-tested' },
   plan: { may: ['model', 'errors'], because: 'a plan is data; who carries it out is not its business' },
@@ -54,11 +55,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'settings are checked before anything else exists',
   },
   store: {
-    may: ['model', 'errors', 'defined', 'failpoints', 'files/pace'],
+    may: ['model', 'errors', 'defined', 'failpoints', 'pace'],
     because: 'durable intent knows the model and the disk, nothing between',
   },
   kernel: {
-    may: ['model', 'errors', 'small-files', 'defined', 'errno', 'failpoints', 'plan', 'firewall'],
+    may: ['model', 'errors', 'small-files', 'defined', 'errno', 'failpoints', 'pace', 'plan', 'firewall'],
     because: 'the kernel layer carries out plans and decides nothing',
   },
   ovs: {
@@ -66,7 +67,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'Open vSwitch is a back end of the kernel layer, which itself knows none by name',
   },
   files: {
-    may: ['errors', 'errno', 'kernel'],
+    may: ['errors', 'errno', 'pace', 'kernel'],
     because: 'files by descriptor are below everybody who has files to move',
   },
   ports: {
@@ -74,7 +75,18 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'holding ports is an effect like the kernel’s',
   },
   runtime: {
-    may: ['model', 'errors', 'small-files', 'defined', 'errno', 'log', 'failpoints', 'kernel', 'files'],
+    may: [
+      'model',
+      'errors',
+      'small-files',
+      'defined',
+      'errno',
+      'log',
+      'failpoints',
+      'pace',
+      'kernel',
+      'files',
+    ],
     because: 'the runtime knows processes and mounts, not networks',
   },
   builder: {
@@ -82,7 +94,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'what a Dockerfile says is text and data; who carries it out is not its business',
   },
   images: {
-    may: ['model', 'errors', 'small-files', 'defined', 'errno', 'kernel', 'files', 'builder'],
+    may: ['model', 'errors', 'small-files', 'defined', 'errno', 'pace', 'kernel', 'files', 'builder'],
     because: 'images know layers and mounts, not containers',
   },
   dns: {
@@ -98,6 +110,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'errno',
       'log',
       'failpoints',
+      'pace',
       'door',
       'ipam',
       'drivers',

@@ -89,7 +89,7 @@ describe('the ledger', () => {
 });
 
 describe('repair (O4)', () => {
-  it('rebuilds a bridge that somebody deleted, and leaves what is not ours', () => {
+  it('rebuilds a bridge that somebody deleted, and leaves what is not ours', async () => {
     const world = commitInMemory();
     const { ledger, kernel } = world;
     ledger.commit([put(network)]);
@@ -98,10 +98,10 @@ describe('repair (O4)', () => {
     if (bridge?.kind !== 'link') throw new Error('no bridge');
     kernel.meddle('delete', bridge);
     const drift = [{ kind: 'link', ns: 'host', name: bridge.name } as const];
-    expect(repair(world, drift)).toBeGreaterThan(0);
+    expect(await repair(world, drift)).toBeGreaterThan(0);
     expect(kernel.present(bridge)).toBe(true);
-    expect(repair(world, drift)).toBe(0);
-    expect(repair(world, [{ kind: 'link', ns: 'host', name: 'somebodys0' }])).toBe(0);
+    expect(await repair(world, drift)).toBe(0);
+    expect(await repair(world, [{ kind: 'link', ns: 'host', name: 'somebodys0' }])).toBe(0);
   });
 });
 

@@ -7,7 +7,7 @@ import { Model } from '../../src/engine/commit/model.js';
 import { createFileCommands } from '../../src/engine/containers/files.js';
 import { launch } from '../../src/engine/containers/launch.js';
 import { MountUsers } from '../../src/engine/containers/mount-users.js';
-import { releaseMounts } from '../../src/engine/containers/mounts.js';
+import { releaseMounts, sweepMounts } from '../../src/engine/containers/mounts.js';
 import type { Parts } from '../../src/engine/parts.js';
 import type { Container } from '../../src/model/container.js';
 import type { ContainerId, SandboxId } from '../../src/model/ids.js';
@@ -42,20 +42,20 @@ const world = (onMount: () => void = () => {}) => {
     events: { publish: () => {} },
     log: { warn: (...said: unknown[]) => warnings.push(said) },
     images: {
-      mount: (id: string) => {
+      mount: async (id: string) => {
         mounted.add(id);
         return root;
       },
-      unmount: (id: string) => mounted.delete(id),
+      unmount: async (id: string) => void mounted.delete(id),
+      mounted: () => [...mounted],
     },
     volumes: {
-      ready: async () => {},
-      mount: (name: string) => {
+      ready: async (name: string) => {
         mounted.add(name);
         onMount();
-        return root;
       },
-      unmount: (name: string) => mounted.delete(name),
+      directory: () => root,
+      unmount: async (name: string) => void mounted.delete(name),
       usedBy: (name: string) =>
         [...model.containers.values()].filter((c) => c.mounts.some((m) => m.name === name)).map((c) => c.id),
     },
@@ -136,16 +136,39 @@ test('10.9: a copy ends after its container has started or gone', async () => {
   expect([...mounted]).toEqual([]);
 });
 
-test('10.9: what cannot be unmounted is told of, and the rest is unmounted all the same', () => {
+test('10.9: what cannot be unmounted is told of, and the rest is unmounted all the same', async () => {
   const { parts, add, mounted, warnings } = world();
   const container = add('ended');
   mounted.add(container.id);
-  const busy = () => {
-    throw new Error('umount EBUSY');
-  };
+  const busy = () => Promise.reject(new Error('umount EBUSY'));
   releaseMounts({ ...parts, volumes: { ...parts.volumes, unmount: busy } }, container);
   expect([...mounted]).toEqual([]);
+  await expect.poll(() => warnings.length).toBe(1);
   expect(warnings).toEqual([
     [{ container: 'ended', error: 'Error: umount EBUSY' }, 'volume scratch stays mounted'],
   ]);
+});
+
+test('I10: a copy out of a container that is being removed is refused before its root would be made anew', async () => {
+  const { parts, add, set, mounted } = world();
+  const container = add('leaving');
+  const files = createFileCommands({
+    ...parts,
+    volumes: {
+      ...parts.volumes,
+      ready: async () =>
+        set(container.id, { ...container, state: { ...container.state, status: 'removing' } }),
+    },
+  });
+  await expect(files.archive(container.id, '/a')).rejects.toThrow('container leaving is being removed');
+  await expect(files.export(container.id)).rejects.toThrow('container leaving is being removed');
+  expect([...mounted]).toEqual([]);
+});
+
+test('I10: what a killed daemon left mounted is unmounted, but for those that run and those that nobody knows', () => {
+  const { parts, add, mounted } = world();
+  const [ended, running] = [add('ended'), add('running', 's1')];
+  for (const id of [ended.id, running.id, 'stray']) mounted.add(id);
+  sweepMounts(parts);
+  expect([...mounted]).toEqual([running.id, 'stray']);
 });

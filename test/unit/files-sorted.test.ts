@@ -1,8 +1,8 @@
 /** Names sorted in slices, and slices of many walkers that take turns. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createPace } from '../../src/files/pace.js';
 import { sortedNames } from '../../src/files/sorted.js';
+import { createPace } from '../../src/pace.js';
 
 async function* each(names: readonly string[]): AsyncGenerator<string> {
   yield* names;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createPace } from '../../src/files/pace.js';
+import { createPace } from '../../src/pace.js';
 import type { LogLine } from '../../src/runtime/contract.js';
 import { joiner, parseEntry } from '../../src/runtime/logs/entry.js';
 import { readLog } from '../../src/runtime/logs/read.js';

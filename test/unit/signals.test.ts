@@ -51,7 +51,7 @@ describe('M1 no signal goes to a process that was not checked', () => {
     const self = identify(child.pid ?? 0);
     const ended = new Promise((resolve) => child.once('close', (_, by) => resolve(by)));
     expect(signal({ ...self, startTime: '1' }, SIGKILL)).toBe(false);
-    signalFamily([{ ...self, startTime: '1' }], SIGKILL);
+    await signalFamily([{ ...self, startTime: '1' }], SIGKILL);
     expect(isAlive(self)).toBe(true);
     expect(signal(self, SIGKILL)).toBe(true);
     expect(await ended).toBe('SIGKILL');
@@ -84,6 +84,17 @@ describe('who came from a process', () => {
   test('never the daemon, never init, whoever is named', () => {
     expect(familyOf(all, [0, 1, -1, self], self)).toEqual([]);
   });
+});
+
+test('I10: who came from a process is looked for in slices, however many there are', async () => {
+  let turns = 0;
+  const turning = setInterval(() => {
+    turns += 1;
+  }, 1);
+  const nobody = Array.from({ length: 20_000 }, (_, n) => 2 ** 30 + n); // above any pid (PID_MAX_LIMIT, 2^22)
+  await signalFamily([identify(1)], 0, () => nobody);
+  clearInterval(turning);
+  expect(turns).toBeGreaterThan(2);
 });
 
 describe('K10 a program that is waited for', () => {

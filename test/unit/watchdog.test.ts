@@ -1,6 +1,6 @@
 /** The loop's watchdog, on the loop of the very process that runs the test. */
 import { expect, test } from 'vitest';
-import { STOOD, watchLoop } from '../../src/watchdog.js';
+import { ours, STOOD, watchLoop } from '../../src/watchdog.js';
 import { until } from '../support/run.js';
 
 interface Told {
@@ -40,4 +40,13 @@ test('who waits in the kernel is told, and that it was no work', async () => {
   const stand = await toldOf(sleepInTheKernel);
   expect(stand.waited).toBeGreaterThan(200);
   expect(stand.work).toBeLessThan(40);
+});
+
+test.each([
+  ['work', { work: 60, waited: 0, starved: 500 }, 60],
+  ['a wait while nobody lacked a processor', { work: 5, waited: 60, starved: 0 }, 65],
+  ['a wait for as long as somebody did', { work: 5, waited: 400, starved: 400 }, 25],
+  ['and longer than that', { work: 0, waited: 460, starved: 400 }, 80],
+])('what counts: %s', (_, stood, counted) => {
+  expect(ours(stood)).toBe(counted);
 });

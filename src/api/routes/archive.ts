@@ -55,8 +55,8 @@ export const ARCHIVE_ROUTES = [
   does('HEAD', '/containers/:name/archive', head, 200),
   route('GET', '/containers/:name/archive', get),
   does('PUT', '/containers/:name/archive', put, 200),
-  route('GET', '/containers/:name/export', (exchange) =>
-    sendTar(exchange, exchange.engine.containers.export(nameIn(exchange))),
+  route('GET', '/containers/:name/export', async (exchange) =>
+    sendTar(exchange, await exchange.engine.containers.export(nameIn(exchange))),
   ),
   answers('POST', '/commit', commit, 201),
 ];

@@ -9,7 +9,6 @@ import { refuseForeign } from '../../builder/instructions.js';
 import { invalid, messageOf, ViaductError } from '../../errors.js';
 import type { Owner } from '../../files/contract.js';
 import { extractTar } from '../../files/extract.js';
-import { createPace } from '../../files/pace.js';
 import {
   checksumAt,
   copyPlace,
@@ -23,6 +22,7 @@ import {
 import { plainView } from '../../files/view.js';
 import type { BuildStep } from '../../images/contract.js';
 import type { Image } from '../../model/image.js';
+import { createPace } from '../../pace.js';
 import { download, isUrl } from './download.js';
 import { imageNamed } from './from.js';
 import { advance, type Build, fileNop, type State } from './state.js';
@@ -42,12 +42,12 @@ const written = async (
   step: BuildStep,
   work: (root: string) => Promise<void>,
 ): Promise<Image> => {
-  const { id, root } = drafts.open(image);
+  const { id, root } = await drafts.open(image);
   try {
     await work(root);
     return await drafts.child(image, step, { containerId: id, stays: false });
   } finally {
-    drafts.discard(id);
+    await drafts.discard(id);
   }
 };
 
@@ -208,11 +208,11 @@ export const copyStep = async (
   refuseForeign(instruction.foreign);
   if (instruction.from === '') return copyFrom(build, state, build.context, instruction);
   const image = await imageNamed(build, state.results, instruction.from);
-  const { id, root } = build.drafts.open(image);
+  const { id, root } = await build.drafts.open(image);
   try {
     return await copyFrom(build, state, root, instruction);
   } finally {
-    build.drafts.discard(id);
+    await build.drafts.discard(id);
   }
 };
 

@@ -3,6 +3,7 @@
  * not keep the rest from being: where the whole is refused, it is tried slice by slice, and what is refused is told.
  */
 import type { Kernel } from '../../kernel/contract.js';
+import { createPace } from '../../pace.js';
 import { isUnmarked } from '../../plan/depend.js';
 import { diff } from '../../plan/diff.js';
 import { HOST_SLICE, type KernelObject, objectKey, type Slice, sliceKey } from '../../plan/objects.js';
@@ -136,13 +137,40 @@ const compare = (
   };
 };
 
-/** The steps that `converge` of every slice would take, where none is refused. */
+const isAmiss = (
+  kernel: Kernel,
+  there: ReadonlyMap<string, KernelObject>,
+  objects: readonly KernelObject[],
+): boolean => {
+  const found = objects.flatMap(
+    (o) => there.get(objectKey(o)) ?? (isUnmarked(o) && kernel.present(o) ? o : []),
+  );
+  return diff(found, objects).length > 0;
+};
+
+/** Of many slices those that are not as they should be, looked at some in each turn of the loop: to be brought, or told of. */
+export const amiss = async (
+  { kernel, model, derive }: Converging,
+  slices: readonly Slice[],
+): Promise<readonly Slice[]> => {
+  const there = new Map(kernel.observe().map((o) => [objectKey(o), o]));
+  const found: Slice[] = [];
+  const pace = createPace();
+  for (const slice of slices) {
+    if (isAmiss(kernel, there, derive(model, slice))) found.push(slice);
+    if (pace.due()) await pace.rest();
+  }
+  return found;
+};
+
+/** The steps that `converge` of the slices would take, where none is refused. */
 export const outstanding = (
   parts: Converging,
+  slices: readonly Slice[],
   observed: readonly KernelObject[],
   isStray: (o: KernelObject) => boolean,
 ): Plan => {
-  const { whole, lacking, strays } = compare(parts, allSlices(parts.model), observed, isStray);
+  const { whole, lacking, strays } = compare(parts, slices, observed, isStray);
   const pieces = [...whole, ...lacking];
   const owners = new Map(pieces.flatMap(({ slice, objects }) => objects.map((o) => [o, slice] as const)));
   const wanted = objectsOf(pieces);

@@ -2,8 +2,9 @@
 import type { Driver, HostView, NetworkView } from '../../drivers/contract.js';
 import { driverOf } from '../../drivers/index.js';
 import type { Network } from '../../model/network.js';
+import { createPace } from '../../pace.js';
 import { onHost } from '../../plan/depend.js';
-import { HOST_SLICE, type KernelObject, objectKey, type Slice } from '../../plan/objects.js';
+import { HOST_SLICE, type KernelObject, objectKey, type Slice, sliceKey } from '../../plan/objects.js';
 import type { ReadModel } from './model.js';
 import { forwardingSwitches } from './settings.js';
 
@@ -156,6 +157,42 @@ export const allSlices = ({ tables }: ReadModel): readonly Slice[] =>
   KINDS.flatMap((kind): readonly Slice[] =>
     kind === 'host' ? [HOST_SLICE] : [...tables[kind].records.keys()].map((id) => ({ kind, id })),
   );
+
+/** The records that a slice's objects are made of; undefined: the host's, which are made of all. */
+const madeOf = (model: ReadModel, slice: Slice): readonly unknown[] | undefined => {
+  if (slice.kind === 'host') return undefined;
+  const record = model.tables[slice.kind].records.get(slice.id);
+  if (slice.kind !== 'endpoint') return [record];
+  const endpoint = model.endpoints.get(slice.id);
+  return endpoint ? [endpoint, model.networks.get(endpoint.networkId), model.sandboxOf(endpoint)] : [];
+};
+
+/**
+ * Derives every slice, some in each turn of the loop (27 ms in all with 300 containers). The answer knows them, for the turn in
+ * which it is had: what has changed since it derives anew, as records never change but are replaced. So what is read with it is
+ * the model of one moment.
+ */
+export const derivedAhead = async (model: ReadModel, derive: Derive): Promise<Derive> => {
+  const known = new Map<
+    string,
+    { readonly of: readonly unknown[]; readonly objects: readonly KernelObject[] }
+  >();
+  const ahead: Derive = (now, slice) => {
+    const of = madeOf(now, slice);
+    if (!of) return derive(now, slice);
+    const before = known.get(sliceKey(slice));
+    if (before?.of.every((record, at) => record === of[at])) return before.objects;
+    const objects = derive(now, slice);
+    known.set(sliceKey(slice), { of, objects });
+    return objects;
+  };
+  const pace = createPace();
+  for (const slice of allSlices(model)) {
+    ahead(model, slice);
+    if (pace.due()) await pace.rest();
+  }
+  return ahead;
+};
 
 /** Do the objects hang on a link of a plugin's that is not (or no longer) in its sandbox? We cannot make it again. */
 export const lacksLink = (objects: readonly KernelObject[], observed: readonly KernelObject[]): boolean =>

@@ -8,8 +8,8 @@ import type { Logger } from '../../log.js';
 import { isMarked } from '../../plan/depend.js';
 import { HOST_SLICE, type KernelObject, objectKey, type Slice, sliceKey } from '../../plan/objects.js';
 import type { Plan } from '../../plan/plan.js';
-import { type Converging, converge, type Outcome, outstanding, type Refusal } from './converge.js';
-import { allSlices } from './derive.js';
+import { amiss, type Converging, converge, type Outcome, outstanding, type Refusal } from './converge.js';
+import { allSlices, type Derive, derivedAhead } from './derive.js';
 import { ownerOf } from './owner.js';
 
 export interface DirtyParts extends Converging {
@@ -17,6 +17,9 @@ export interface DirtyParts extends Converging {
   /** containers run that no record knows: what no record wants may be theirs */
   readonly leaveOthers: () => boolean;
 }
+
+/** So many slices are brought without a look at them before. */
+const AT_ONCE = 16;
 
 /** Milliseconds between tries. */
 const PAUSE = { first: 200, longest: 10_000 } as const;
@@ -50,21 +53,41 @@ export class Dirty {
    */
   restore(observed: readonly KernelObject[]): number {
     return this.#bring(
+      this.parts,
       allSlices(this.parts.model),
       () => observed,
       ({ kind }) => kind !== 'sysctl',
     );
   }
 
-  /** Answers how many steps it took; 0 when all was as it should be. */
-  bring(slices: readonly Slice[]): number {
-    return this.#bring(slices, () => this.parts.kernel.observe(), this.#isStray);
+  /**
+   * `slices`: asked when all is derived. Of many, only those are brought that are seen to be amiss, or known to be. Answers the steps
+   * taken; 0 when all was well.
+   */
+  async bring(slices: (derive: Derive) => readonly Slice[]): Promise<number> {
+    const ahead = await this.#ahead();
+    const concerned = slices(ahead.derive);
+    // What keeps us from looking keeps us from bringing, and is told then.
+    const seen = new Set(
+      concerned.length > AT_ONCE ? await amiss(ahead, concerned).catch(() => concerned) : concerned,
+    );
+    if (this.#closed) return 0;
+    const suspects = concerned.filter((slice) => seen.has(slice) || this.#dirty.has(sliceKey(slice)));
+    return this.#bring(ahead, suspects, () => this.parts.kernel.observe(), this.#isStray);
   }
 
   /** What would be done now, if all slices were brought: nothing where all is as it should be. */
-  outstanding(): Plan {
+  async outstanding(): Promise<Plan> {
+    const ahead = await this.#ahead();
+    const suspects = await amiss(ahead, allSlices(this.parts.model));
     const isStray = this.parts.leaveOthers() ? () => false : this.#isStray;
-    return outstanding(this.parts, this.parts.kernel.observe(), isStray);
+    return outstanding(ahead, suspects, this.parts.kernel.observe(), isStray);
+  }
+
+  /** Where a slice cannot be derived, whoever needs it is told. */
+  async #ahead(): Promise<Converging> {
+    const { kernel, model, derive } = this.parts;
+    return { kernel, model, derive: await derivedAhead(model, derive).catch(() => derive) };
   }
 
   /** What lies on a link beside what we put there is whoever's put it there. */
@@ -76,12 +99,13 @@ export class Dirty {
   }
 
   #bring(
+    converging: Converging,
     slices: readonly Slice[],
     observe: () => readonly KernelObject[],
     isStray: (o: KernelObject) => boolean,
   ): number {
     const leaving = this.parts.leaveOthers();
-    const { steps, refusals } = this.#converge(slices, observe, leaving ? () => false : isStray);
+    const { steps, refusals } = this.#converge(converging, slices, observe, leaving ? () => false : isStray);
     const refused = new Set(refusals.map(({ slice }) => sliceKey(slice)));
     for (const slice of slices)
       if (!refused.has(sliceKey(slice)) && !(leaving && this.#isGone(slice))) this.#clean(slice);
@@ -94,13 +118,14 @@ export class Dirty {
 
   /** Throws nothing: what went wrong before anything could be tried is the reason of all. */
   #converge(
+    converging: Converging,
     slices: readonly Slice[],
     observe: () => readonly KernelObject[],
     isStray: (o: KernelObject) => boolean,
   ): Outcome {
     try {
       this.parts.kernel.ensureTables();
-      return converge(this.parts, slices, observe(), isStray);
+      return converge(converging, slices, observe(), isStray);
     } catch (error) {
       const all = slices.length > 0 ? slices : [HOST_SLICE];
       return { steps: 0, refusals: all.map((slice) => ({ slice, error: String(error) })) };
@@ -142,7 +167,7 @@ export class Dirty {
     this.#pause = Math.min(Math.max(2 * pause, PAUSE.first), PAUSE.longest);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.bring([...this.#dirty.values()].map(({ slice }) => slice));
+      void this.bring(() => [...this.#dirty.values()].map(({ slice }) => slice));
     }, pause).unref();
   }
 }

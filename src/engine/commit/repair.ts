@@ -96,11 +96,11 @@ const slicesFor = (parts: Repairing, drift: readonly Drift[]): readonly Slice[] 
   return distinctSlices([...onLinks, ...served]);
 };
 
-/** Answers how many steps it took; 0 when all was as it should be. What is refused is dirty from now on. */
-export const repair = (parts: Repairing, drift: readonly Drift[]): number => {
+/** Answers how many steps it took; 0 when all was as it should be. What is refused is dirty from then on. */
+export const repair = async (parts: Repairing, drift: readonly Drift[]): Promise<number> => {
   const suspects = drift.filter(({ kind }) => kind !== 'route' && kind !== 'sysctl');
   if (suspects.length === 0) return 0;
-  const steps = parts.dirty.bring(slicesFor(parts, suspects));
+  const steps = await parts.dirty.bring((derive) => slicesFor({ ...parts, derive }, suspects));
   if (steps > 0) parts.log.warn({ steps, drift: drift.length }, 'repaired what was changed from outside');
   return steps;
 };
@@ -115,7 +115,7 @@ export const watchDrift = (
   const observed = parts.kernel.watch((drift) => {
     if (closed) return;
     settings.repair(drift.filter((d) => d.kind === 'sysctl'));
-    repair(parts, drift);
+    void repair(parts, drift);
     if (drift.some(({ kind }) => kind === 'route')) routesChanged();
   });
   const close = (): void => {

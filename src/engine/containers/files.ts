@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { ENOTDIR, failedWith } from '../../errno.js';
-import { invalid } from '../../errors.js';
+import { conflict, invalid } from '../../errors.js';
 import type { FileMount, FileView } from '../../files/contract.js';
 import { makeDirectories, makeFile } from '../../files/directories.js';
 import type { Container, MountPoint } from '../../model/container.js';
@@ -13,6 +13,12 @@ import type { View } from '../view.js';
 import { etcMounted } from './etc-files.js';
 import { fillVolumes, readyVolumes, sourceOf, useMounts } from './mounts.js';
 import { containerEvent } from './state.js';
+
+/** A container whose files can be reached, and the path of its root. */
+interface Mounted {
+  readonly container: Container;
+  readonly root: string;
+}
 
 type Filing = Pick<View, 'model' | 'config'> &
   Pick<Writing, 'log' | 'events'> &
@@ -36,8 +42,7 @@ const etcFiles = (parts: Filing, container: Container): readonly FileMount[] =>
     existsSync(source) ? [{ destination, source, readOnly: false }] : [],
   );
 
-const viewOf = (parts: Filing, container: Container, name: string): FileView => {
-  const root = parts.images.mount(container.id, container.imageId);
+const viewOf = (parts: Filing, { container, root }: Mounted, name: string): FileView => {
   // Docker has these, empty, before the first start writes them; afterwards the runtime has made them to mount on.
   if (container.state.status === 'created')
     for (const [destination] of etcMounted(parts, container)) makeFile(root, destination);
@@ -50,7 +55,7 @@ const viewOf = (parts: Filing, container: Container, name: string): FileView => 
 };
 
 /** Whose the copied files become with `copyUIDGID`: the container's user, where it has one. */
-const ownerOf = (parts: Filing, container: Container, root: string) =>
+const ownerOf = (parts: Filing, { container, root }: Mounted) =>
   container.config.User === '' ? {} : { owner: parts.runtime.user(root, container.config.User) };
 
 /** What a container has before its first start, for `docker cp`: its working directory, and what its volumes begin with. */
@@ -66,16 +71,26 @@ const makeWorkingDirectory = (root: string, path: string): void => {
   }
 };
 
-/** `work` with the container's mounts in use: its root, and volumes that can be mounted at once. */
+/** One that is being removed would have its root made anew behind the removal's back, or taken away under the copy. */
+const stillThere = (parts: Filing, id: string): Container => {
+  const container = parts.model.getContainer(id);
+  if (container.state.status === 'removing') throw conflict(`container ${container.name} is being removed`);
+  return container;
+};
+
+/** `work` with the container's root, and unless it says otherwise its volumes, mounted and in use. */
 const withMounts = async <T>(
   parts: Filing,
   container: Container,
-  work: (container: Container) => T | Promise<T>,
+  work: (mounted: Mounted) => T | Promise<T>,
+  mounts = container.mounts,
 ): Promise<T> => {
+  const { id } = container;
   const leave = useMounts(parts, container);
   try {
-    await readyVolumes(parts, container);
-    return await work(parts.model.getContainer(container.id));
+    await readyVolumes(parts, mounts);
+    const root = await parts.images.mount(id, stillThere(parts, id).imageId);
+    return await work({ container: stillThere(parts, id), root });
   } finally {
     leave();
   }
@@ -86,8 +101,7 @@ const usedUntilEnd = (parts: Filing, container: Container, tar: Readable): Reada
   tar.once('close', useMounts(parts, container));
 
 export const prepareFiles = (parts: Filing, container: Container): Promise<void> =>
-  withMounts(parts, container, async () => {
-    const root = parts.images.mount(container.id, container.imageId);
+  withMounts(parts, container, async ({ root }) => {
     if (container.config.WorkingDir !== '') makeWorkingDirectory(root, container.config.WorkingDir);
     await fillVolumes(parts, container, root);
   });
@@ -96,32 +110,32 @@ export const createFileCommands = (
   parts: Filing,
 ): Pick<ContainerCommands, 'stat' | 'archive' | 'extract' | 'export'> => ({
   stat: async (reference, path) =>
-    withMounts(parts, parts.model.getContainer(reference), (container) =>
-      parts.runtime.stat(viewOf(parts, container, reference), path),
+    withMounts(parts, parts.model.getContainer(reference), (mounted) =>
+      parts.runtime.stat(viewOf(parts, mounted, reference), path),
     ),
   archive: async (reference, path) =>
-    withMounts(parts, parts.model.getContainer(reference), (container) => {
-      const { stat, tar } = parts.runtime.archive(viewOf(parts, container, reference), path);
-      containerEvent(parts, container, 'archive-path');
-      return { stat, tar: usedUntilEnd(parts, container, tar) };
+    withMounts(parts, parts.model.getContainer(reference), (mounted) => {
+      const { stat, tar } = parts.runtime.archive(viewOf(parts, mounted, reference), path);
+      containerEvent(parts, mounted.container, 'archive-path');
+      return { stat, tar: usedUntilEnd(parts, mounted.container, tar) };
     }),
   extract: async (reference, path, tar, { noOverwriteDirNonDir, copyUidGid }) =>
-    withMounts(parts, parts.model.getContainer(reference), async (container) => {
-      const view = viewOf(parts, container, reference);
-      const owner = copyUidGid ? ownerOf(parts, container, view.root) : {};
+    withMounts(parts, parts.model.getContainer(reference), async (mounted) => {
+      const view = viewOf(parts, mounted, reference);
+      const owner = copyUidGid ? ownerOf(parts, mounted) : {};
       await parts.runtime.extract(view, path, tar, { noOverwriteDirNonDir, ...owner });
-      containerEvent(parts, container, 'extract-to-dir');
+      containerEvent(parts, mounted.container, 'extract-to-dir');
     }),
-  export(reference) {
-    const container = parts.model.getContainer(reference);
-    const leave = useMounts(parts, container);
-    try {
-      const root = parts.images.mount(container.id, container.imageId); // as Docker: without volumes
-      const tar = parts.runtime.export(root);
-      containerEvent(parts, container, 'export');
-      return usedUntilEnd(parts, container, tar);
-    } finally {
-      leave();
-    }
-  },
+  // as Docker: without volumes
+  export: async (reference) =>
+    withMounts(
+      parts,
+      parts.model.getContainer(reference),
+      ({ container, root }) => {
+        const tar = parts.runtime.export(root);
+        containerEvent(parts, container, 'export');
+        return usedUntilEnd(parts, container, tar);
+      },
+      [],
+    ),
 });

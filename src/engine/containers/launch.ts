@@ -85,7 +85,7 @@ const launchMounted = async (
   container: Container,
   givenUp: AbortSignal,
 ): Promise<{ readonly pid: number }> => {
-  const rootfs = parts.images.mount(container.id, container.imageId);
+  const rootfs = await parts.images.mount(container.id, container.imageId);
   failpoint('rootfs-mounted');
   await mountVolumes(parts, container, rootfs, givenUp);
   failpoint('volumes-mounted');

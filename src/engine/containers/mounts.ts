@@ -17,18 +17,18 @@ const makeSource = (source: string): void => {
   if (!existsSync(source)) mkdirSync(source, { recursive: true, mode: 0o755 });
 };
 
-/** Asks what `sourceOf` needs, which is then made at once. `givenUp`: nobody waits for it any more. */
+/** Mounts what `sourceOf` needs. `givenUp`: nobody waits for it any more. */
 export const readyVolumes = async (
   parts: Mounting,
-  { mounts }: Container,
+  mounts: Container['mounts'],
   givenUp?: AbortSignal,
 ): Promise<void> => {
   for (const { type, name } of mounts) if (type === 'volume') await parts.volumes.ready(name, givenUp);
 };
 
-/** Where the files of a bind or volume are: made, or mounted, where they are not yet. */
+/** Where the files of a bind or volume are; a bind's directory is made where there is none. */
 export const sourceOf = (parts: Mounting, mount: MountPoint): string => {
-  if (mount.type === 'volume') return parts.volumes.mount(mount.name);
+  if (mount.type === 'volume') return parts.volumes.directory(mount.name);
   makeSource(mount.source);
   return mount.source;
 };
@@ -51,7 +51,7 @@ export const mountVolumes = async (
   rootfs: string,
   givenUp: AbortSignal,
 ): Promise<void> => {
-  await readyVolumes(parts, container, givenUp);
+  await readyVolumes(parts, container.mounts, givenUp);
   for (const mount of container.mounts) if (mount.type !== 'tmpfs') sourceOf(parts, mount);
   await fillVolumes(parts, container, rootfs);
 };
@@ -63,18 +63,20 @@ export const withSubpaths = async <T>(
   work: (container: Container) => Promise<T>,
 ): Promise<T> => {
   if (container.mounts.every(({ subpath }) => subpath === undefined)) return work(container);
-  const releases: (() => void)[] = [];
+  const releases: (() => Promise<void>)[] = [];
+  const bind = async (mount: MountPoint, at: number): Promise<MountPoint> => {
+    if (mount.subpath === undefined) return mount;
+    const name = `${container.id}.${at}`;
+    const bound = await bindSubpath(parts.config.execRoot, name, mount.source, mount.subpath);
+    releases.push(bound.release);
+    return { ...mount, source: bound.path };
+  };
   try {
-    const mounts = container.mounts.map((mount, at) => {
-      if (mount.subpath === undefined) return mount;
-      const name = `${container.id}.${at}`;
-      const bound = bindSubpath(parts.config.execRoot, name, mount.source, mount.subpath);
-      releases.push(bound.release);
-      return { ...mount, source: bound.path };
-    });
+    const mounts: MountPoint[] = [];
+    for (const [at, mount] of container.mounts.entries()) mounts.push(await bind(mount, at));
     return await work({ ...container, mounts });
   } finally {
-    for (const release of releases) release();
+    for (const release of releases) await release();
   }
 };
 
@@ -91,23 +93,28 @@ const runs = (parts: Mounting, id: string): boolean =>
 const isUsed = (parts: Unmounting, volume: string): boolean =>
   parts.mountUsers.has(deviceOf(volume)) || parts.volumes.usedBy(volume).some((id) => runs(parts, id));
 
-/** What cannot be unmounted stays, and is told of. */
-const attempt = ({ log }: Unmounting, container: Container, what: string, unmount: () => void): void => {
-  try {
-    unmount();
-  } catch (error) {
-    log.warn({ container: container.name, error: String(error) }, `${what} stays mounted`);
-  }
-};
-
-/** Unmounts a container's root and the devices of its volumes, as far as nobody uses them. */
+/**
+ * Unmounts a container's root and the devices of its volumes, as far as nobody uses them. Nobody waits for it: whoever wants
+ * them again has them mounted after that (`Images.mount`, `EngineVolumes.ready`). What cannot be unmounted stays, and is told of.
+ */
 export const releaseMounts = (parts: Unmounting, container: Container): void => {
   const { id } = container;
+  const attempt = (what: string, unmounted: Promise<void>): void =>
+    void unmounted.catch((error: unknown) =>
+      parts.log.warn({ container: container.name, error: String(error) }, `${what} stays mounted`),
+    );
   if (runs(parts, id)) return;
   for (const name of volumesOf(container))
-    if (!isUsed(parts, name)) attempt(parts, container, `volume ${name}`, () => parts.volumes.unmount(name));
-  if (!parts.mountUsers.has(rootOf(id)))
-    attempt(parts, container, 'root file system', () => parts.images.unmount(id));
+    if (!isUsed(parts, name)) attempt(`volume ${name}`, parts.volumes.unmount(name));
+  if (!parts.mountUsers.has(rootOf(id))) attempt('root file system', parts.images.unmount(id));
+};
+
+/** What a daemon left mounted that was killed as its containers ended. */
+export const sweepMounts = (parts: Unmounting): void => {
+  for (const id of parts.images.mounted()) {
+    const container = parts.model.containers.get(id);
+    if (container) releaseMounts(parts, container);
+  }
 };
 
 /**

@@ -25,9 +25,9 @@ export const erase = async (parts: Removing, container: Container, volumes: bool
   await parts.runtime.delete(id).catch(() => undefined);
   releaseMounts(parts, container);
   failpoint('rootfs-released');
-  parts.images.discard(id);
+  await parts.images.discard(id);
   failpoint('rootfs-discarded');
-  parts.runtime.forget(id);
+  await parts.runtime.forget(id);
   removeEtc(parts, id);
   end(parts, id, () => null);
   failpoint('container-removed');

@@ -68,6 +68,7 @@ const parseMountOptions = (text: string): { readonly flags: number; readonly dat
 /** Answers a host's address. `signal`: nobody waits for it any more. */
 export type FindAddress = (host: string, signal?: AbortSignal) => Promise<string>;
 
+export const isDevice = ({ type }: DeviceOptions): boolean => type !== undefined;
 export const isRemote = ({ type = '' }: DeviceOptions): boolean => type === 'cifs' || type.startsWith('nfs');
 
 export const mountFailure = (
@@ -124,21 +125,19 @@ export const mountRemote = async (
   }
 };
 
-/** Only where no server has to answer: the whole daemon waits for the file system. */
-export const mountDevice = (directory: string, options: DeviceOptions): void => {
+/** Only where no server has to answer: it takes one of the file system's threads. */
+export const mountDevice = async (directory: string, options: DeviceOptions): Promise<void> => {
   const { type = '', device = '', o = '' } = options;
   try {
     const { flags, data } = parseMountOptions(o);
-    ffi.mount(device, directory, type, flags, data);
+    await ffi.mountLater(device, directory, type, flags, data);
     // The kernel ignores every other flag of a bind mount until it is remounted.
     const rest = flags & ~(ffi.MS.BIND | ffi.MS.REC);
     if (flags & ffi.MS.BIND && rest !== 0) {
-      ffi.mount('', directory, '', ffi.MS.BIND | ffi.MS.REMOUNT | rest, '');
+      await ffi.mountLater('', directory, '', ffi.MS.BIND | ffi.MS.REMOUNT | rest, '');
     }
   } catch (cause) {
-    if (isMounted(directory)) unmountDevice(directory);
+    if (isMounted(directory)) await ffi.umountLater(directory);
     throw mountFailure(options, directory, cause);
   }
 };
-
-export const unmountDevice = (directory: string): void => ffi.umount(directory);

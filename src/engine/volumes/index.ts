@@ -12,6 +12,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync
 import { join } from 'node:path';
 import { conflict, internal, invalid, notFound, refused, ViaductError } from '../../errors.js';
 import { bytesBelow } from '../../files/size.js';
+import { umountLater } from '../../kernel/ffi.js';
 import { isMounted, mountsBelow } from '../../kernel/mount-table.js';
 import type { Volume } from '../../model/volume.js';
 import type { Events } from '../events.js';
@@ -21,12 +22,12 @@ import type { EngineVolumes } from '../parts.js';
 import {
   checkMountOptions,
   type FindAddress,
+  isDevice,
   isRemote,
   mountDevice,
   mountFailure,
   mountRemote,
   type RemoteMounts,
-  unmountDevice,
   withAddress,
 } from './device.js';
 import { writeDurably } from './durable.js';
@@ -205,7 +206,7 @@ export const createVolumes = ({
     if (!volume && force) return;
     if (!volume) throw notFound(`get ${name}: no such volume`);
     checkUnused(name);
-    if (isRemote(volume.options)) {
+    if (isDevice(volume.options)) {
       await detach(volume);
       if (volumes.get(name) !== volume) return; // somebody else has removed it meanwhile
       checkUnused(name);
@@ -214,16 +215,16 @@ export const createVolumes = ({
     event('destroy', volume);
   };
 
-  /** Devices of the network are mounted and unmounted one after the other, a volume's. */
+  /** A volume's device is mounted and unmounted one after the other. */
   const turns = new Locks();
-  const detach = ({ name, mountpoint }: Volume): Promise<void> =>
+  const detach = ({ name, mountpoint, options }: Volume): Promise<void> =>
     turns.run(name, async () => {
-      if (isMounted(mountpoint)) await remote.unmount(mountpoint);
+      if (!isMounted(mountpoint)) return;
+      await (isRemote(options) ? remote.unmount(mountpoint) : umountLater(mountpoint));
     });
 
   /** Out of sight by one rename, then deleted: a crash in between leaves nothing that looks like a volume. */
   const discard = (volume: Volume): void => {
-    if (!isRemote(volume.options) && isMounted(volume.mountpoint)) unmountDevice(volume.mountpoint);
     if (mountsBelow(directoryOf(volume.name)).length > 0)
       throw refused(`remove ${volume.name}: volume has active mounts`);
     const doomed = join(root, `${REMOVING}${freshId<string>().slice(0, 12)}`);
@@ -265,10 +266,11 @@ export const createVolumes = ({
 
   const ready: EngineVolumes['ready'] = (name, givenUp) => {
     const { options, mountpoint } = get(name);
-    if (!isRemote(options)) return Promise.resolve();
+    if (!isDevice(options)) return Promise.resolve();
     const mounting = turns.run(name, async () => {
       get(name);
       if (isMounted(mountpoint) || givenUp?.aborted) return;
+      if (!isRemote(options)) return mountDevice(mountpoint, options);
       const addressed = await withAddress(mountpoint, options, addressOf, givenUp);
       await mountRemote(remote, mountpoint, addressed, givenUp);
     });
@@ -276,20 +278,15 @@ export const createVolumes = ({
     return givenUp ? unlessAborted(mounting, givenUp, left) : mounting;
   };
 
-  const mount: EngineVolumes['mount'] = (name) => {
+  const directory: EngineVolumes['directory'] = (name) => {
     const { options, mountpoint } = get(name);
-    if (options.type === undefined || isMounted(mountpoint)) return mountpoint;
-    if (isRemote(options)) throw mountFailure(options, mountpoint, 'it is not mounted any more');
-    mountDevice(mountpoint, options);
-    return mountpoint;
+    if (!isDevice(options) || isMounted(mountpoint)) return mountpoint;
+    throw mountFailure(options, mountpoint, 'it is not mounted any more');
   };
 
-  const unmount: EngineVolumes['unmount'] = (name) => {
+  const unmount: EngineVolumes['unmount'] = async (name) => {
     const volume = volumes.get(name);
-    if (volume?.options.type === undefined || !isMounted(volume.mountpoint)) return;
-    if (isRemote(volume.options))
-      detach(volume).catch((error: unknown) => warn(`volume ${name} stays mounted: ${String(error)}`));
-    else unmountDevice(volume.mountpoint);
+    if (volume && isDevice(volume.options)) await detach(volume);
   };
 
   load();
@@ -302,7 +299,7 @@ export const createVolumes = ({
     size,
     prune,
     ready,
-    mount,
+    directory,
     unmount,
   };
 };

@@ -7,7 +7,7 @@
 
 import { existsSync, fstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EINVAL, ifThere } from '../../errno.js';
+import { EINVAL, failedWith } from '../../errno.js';
 import { invalid, refused } from '../../errors.js';
 import { fromText, plainView, type Spot, withSpot, withView } from '../../files/view.js';
 import * as ffi from '../../kernel/ffi.js';
@@ -21,8 +21,10 @@ const refusal = (subpath: string, error: unknown): unknown => {
 };
 
 /** Never recursively: were it still mounted, that would be the volume's files. */
-const removePoint = (path: string): void => {
-  ifThere(() => ffi.umount(path), EINVAL);
+const removePoint = async (path: string): Promise<void> => {
+  await ffi.umountLater(path).catch((error: unknown) => {
+    if (!failedWith(error, EINVAL)) throw error; // nothing is mounted there
+  });
   try {
     rmdirSync(path);
   } catch {
@@ -32,28 +34,28 @@ const removePoint = (path: string): void => {
 
 export interface BoundSubpath {
   readonly path: string;
-  release(): void;
+  release(): Promise<void>;
 }
 
 /** Throws internal where there is no such thing in the volume. */
-export const bindSubpath = (
+export const bindSubpath = async (
   execRoot: string,
   name: string,
   volume: string,
   subpath: string,
-): BoundSubpath => {
+): Promise<BoundSubpath> => {
   const parent = join(execRoot, 'subpaths');
   const path = join(parent, name);
-  const bind = ({ fd }: Spot): void => {
+  const bind = async ({ fd }: Spot): Promise<void> => {
     mkdirSync(parent, { recursive: true, mode: 0o700 });
-    if (existsSync(path)) removePoint(path);
+    if (existsSync(path)) await removePoint(path);
     if (fstatSync(fd).isDirectory()) mkdirSync(path);
     else writeFileSync(path, '');
-    ffi.mount(descriptorPath(fd), path, '', ffi.MS.BIND | ffi.MS.REC, '');
-    ffi.mount('', path, '', ffi.MS.REC | ffi.MS.PRIVATE, '');
+    await ffi.mountLater(descriptorPath(fd), path, '', ffi.MS.BIND | ffi.MS.REC, '');
+    await ffi.mountLater('', path, '', ffi.MS.REC | ffi.MS.PRIVATE, '');
   };
   try {
-    withView(plainView(volume), (view) => withSpot(view, fromText(subpath), bind));
+    await withView(plainView(volume), (view) => withSpot(view, fromText(subpath), bind));
   } catch (error) {
     throw refusal(subpath, error);
   }
@@ -61,8 +63,8 @@ export const bindSubpath = (
 };
 
 /** What a daemon left that was killed while it made a container. */
-export const sweepSubpaths = (execRoot: string): void => {
+export const sweepSubpaths = async (execRoot: string): Promise<void> => {
   const parent = join(execRoot, 'subpaths');
   if (!existsSync(parent)) return;
-  for (const name of readdirSync(parent)) removePoint(join(parent, name));
+  for (const name of readdirSync(parent)) await removePoint(join(parent, name));
 };

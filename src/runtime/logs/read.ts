@@ -2,7 +2,7 @@
 
 import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
 import { attempt } from '../../errors.js';
-import { createPace } from '../../files/pace.js';
+import { createPace } from '../../pace.js';
 import type { LogLine, LogRequest } from '../contract.js';
 import { joiner, parseEntry } from './entry.js';
 import { type TailStart, tailStart } from './tail.js';

@@ -1,6 +1,6 @@
 /** Where the last N lines of a log begin, found by reading it backwards, so that the cost follows N and not the file. */
 import { fstatSync, readSync } from 'node:fs';
-import type { Pace } from '../../files/pace.js';
+import type { Pace } from '../../pace.js';
 import { parseEntry } from './entry.js';
 
 export interface TailStart {

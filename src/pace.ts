@@ -1,4 +1,4 @@
-/** Work on many files in slices, so that the event loop turns in between. */
+/** Work on many things in slices, so that the event loop turns in between. */
 
 export interface Pace {
   /** This slice is used up. */
@@ -22,7 +22,7 @@ export const createTurns = (): (() => Promise<void>) => {
 /** One slice begins a turn, however many walk at the same time. */
 const turn = createTurns();
 
-/** `if (pace.due()) await pace.rest();` once a file. */
+/** `if (pace.due()) await pace.rest();` once a thing. */
 export const createPace = (): Pace => {
   let began = performance.now();
   return {

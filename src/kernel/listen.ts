@@ -1,6 +1,6 @@
 /**
  * Sockets that hear the kernel's notifications. Node waits for no netlink socket, so one thread waits for all of them in
- * `poll` and hands each datagram over; it knows nothing of what they say. Loss is counted by the kernel (`SO_MEMINFO`)
+ * `poll` and hands over what came, some at a time; it knows nothing of what they say. Loss is counted by the kernel (`SO_MEMINFO`)
  * instead of being refused (ENOBUFS).
  */
 import { writeSync } from 'node:fs';
@@ -38,8 +38,14 @@ interface Told {
   readonly fds: readonly number[] | null;
 }
 
-/** What it says: a datagram that came in by the descriptor (null: one was lost), or up to which word it has heard us. */
-type Said = { readonly fd: number; readonly datagram: Uint8Array | null } | { readonly word: number };
+/** A datagram that came in by the descriptor; null: one was lost. */
+interface Heard {
+  readonly fd: number;
+  readonly datagram: Uint8Array | null;
+}
+
+/** What it says: what came in, in order, or up to which word it has heard us. */
+type Said = { readonly heard: readonly Heard[] } | { readonly word: number };
 
 /**
  * The thread's program; its text is all that reaches it, so it names nothing of this file. `koffi`: path of the package;
@@ -57,10 +63,22 @@ function waitForDatagrams(): void {
   const [POLLIN, DONTWAIT_AND_TRUNC] = [1, 0x40 | 0x20];
   // What the other thread has not read yet waits in the sockets, whose room is bounded.
   const MOST_UNREAD = 1024;
+  // Milliseconds. One change of ours is told in dozens of notifications: whoever makes it need not wake us for each.
+  const NAP = 4;
   const unread: Int32Array = workerData.unread;
+  const never = new Int32Array(new SharedArrayBuffer(4));
   const into = Buffer.alloc(1 << 18);
   const from = Buffer.alloc(12);
   const length = Buffer.alloc(4);
+  let heard: Heard[] = [];
+  const tell = (): void => {
+    if (heard.length === 0) return;
+    Atomics.add(unread, 0, heard.length);
+    parentPort.postMessage({ heard });
+    heard = [];
+    for (let now = Atomics.load(unread, 0); now >= MOST_UNREAD; now = Atomics.load(unread, 0))
+      Atomics.wait(unread, 0, now);
+  };
   const receive = (fd: number): void => {
     for (;;) {
       length.writeUInt32LE(from.length);
@@ -68,13 +86,8 @@ function waitForDatagrams(): void {
       if (size < 0) return;
       // Only the kernel is believed, whose port is 0.
       if (from.readUInt32LE(4) !== 0) continue;
-      for (let now = Atomics.load(unread, 0); now >= MOST_UNREAD; now = Atomics.load(unread, 0))
-        Atomics.wait(unread, 0, now);
-      Atomics.add(unread, 0, 1);
-      parentPort.postMessage({
-        fd,
-        datagram: size > into.length ? null : Uint8Array.from(into.subarray(0, size)),
-      });
+      heard.push({ fd, datagram: size > into.length ? null : Uint8Array.from(into.subarray(0, size)) });
+      if (heard.length === 64) tell();
     }
   };
   let fds: readonly number[] | null = [];
@@ -85,7 +98,10 @@ function waitForDatagrams(): void {
       polled.writeInt16LE(POLLIN, 8 * i + 4);
     });
     poll(polled, fds.length + 1, -1);
+    Atomics.wait(never, 0, 0, NAP);
+    poll(polled, fds.length + 1, 0);
     for (const [i, fd] of fds.entries()) if (polled.readInt16LE(8 * (i + 1) + 6) !== 0) receive(fd);
+    tell();
     if (polled.readInt16LE(6) !== 0) read(workerData.wake, into, 8);
     for (let next = receiveMessageOnPort(parentPort); next; next = receiveMessageOnPort(parentPort)) {
       const { word, fds: told }: Told = next.message;
@@ -155,15 +171,15 @@ class Ears {
     worker.once('exit', () => this.#ended(thread, reason));
     worker.on('message', (said: Said) => {
       if ('word' in said) return this.#closeUpTo(said.word);
-      Atomics.sub(unread, 0, 1);
+      Atomics.sub(unread, 0, said.heard.length);
       Atomics.notify(unread, 0);
-      this.#hear(said.fd, said.datagram);
+      for (const one of said.heard) this.#hear(one);
     });
     const thread = { worker, wake };
     return thread;
   }
 
-  #hear(fd: number, datagram: Uint8Array | null): void {
+  #hear({ fd, datagram }: Heard): void {
     const listening = this.#listening.get(fd);
     if (!listening) return;
     try {

@@ -54,10 +54,10 @@ const create = (steps: Steps, object: KernelObject): void => {
 /** A link loses what it had (up, the bridge, hairpin) early and gains late; isolation the other way round. */
 const replacing = (object: KernelObject, before: KernelObject): Phase => {
   if (object.kind !== 'link' || before.kind !== 'link') return opening(object);
-  if (before.up && !object.up) return 'closeLink';
+  if (before.up && !object.up) return 'loseLink';
   if (object.type === 'veth' && before.type === 'veth') {
-    if (object.isolated && !before.isolated) return 'closeLink';
-    if (before.hairpin && !object.hairpin) return 'closeLink';
+    if (object.isolated && !before.isolated) return 'loseLink';
+    if (before.hairpin && !object.hairpin) return 'loseLink';
   }
   return 'linkUp';
 };

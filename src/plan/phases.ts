@@ -10,6 +10,8 @@ export const PHASES = [
   'closeNeighbour',
   'closeAddress',
   'closeSysctl',
+  // What links lose that stay; before all deletes of what lies on each other, which are taken back together.
+  'loseLink',
   // A link goes before the flows that confine its port: whoever takes that back can raise it last again. A port is unplugged
   // before its flows go, too, and a switch goes when nothing is plugged in.
   'closeLink',

@@ -43,7 +43,7 @@ export interface Wish {
   readonly subnet?: string;
 }
 
-export const NETWORKS = ['n0', 'n1', 'n2'] as const;
+const NETWORKS = ['n0', 'n1', 'n2'] as const;
 export const CONTAINERS = [0, 1, 2] as const;
 
 /** Every link that a plugin may be asked for. */
@@ -153,7 +153,7 @@ export const create =
     return decideCreation(view, design(view, naming(view, fresh, request), { scope: 'local' }));
   };
 
-export const remove =
+const remove =
   (name: string): Command =>
   ({ view }) =>
     decideRemoval(view, view.model.getNetwork(name));
@@ -196,7 +196,7 @@ export const start =
   };
 
 /** In the network namespace of another. */
-export const join =
+const join =
   (n: number, owner: number): Command =>
   (world, fresh) => {
     const container = containerOf(world, n);
@@ -228,7 +228,7 @@ export const disconnect =
     decideDetachment(world.view, fresh, world.model.getNetwork(name), containerOf(world, n));
 
 /** The container as it is before it runs. */
-export const stop =
+const stop =
   (n: number): Command =>
   (world) => {
     const container = containerOf(world, n);

@@ -6,10 +6,10 @@ import type { NetworkOptions, OverlayWish, Wire } from '../contract.js';
 import { booleanOption, mtuOption } from '../options.js';
 
 const OVERLAY = 'com.docker.network.driver.overlay';
-export const LABEL = { vnis: `${OVERLAY}.vxlanid_list`, encrypted: 'encrypted' } as const;
+const LABEL = { vnis: `${OVERLAY}.vxlanid_list`, encrypted: 'encrypted' } as const;
 
 /** VXLAN identifiers have 24 bits; 0 is none (moby's texts call the same bounds). */
-export const VNI = { least: 1, most: 2 ** 24 - 1 } as const;
+const VNI = { least: 1, most: 2 ** 24 - 1 } as const;
 /** A list is one for each subnet in Docker. */
 const MOST_VNIS = 64;
 

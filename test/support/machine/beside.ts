@@ -19,7 +19,7 @@ export const PORT_CHAINS: ReadonlyMap<string, PortChains> = new Map(
   RULESET.flatMap(({ family, ports }) => (ports ? [[`${family} ${ports.name}`, ports] as const] : [])),
 );
 
-export const setName = ({ family, set }: Pick<Element, 'family' | 'set'>): string => `${family} ${set}`;
+const setName = ({ family, set }: Pick<Element, 'family' | 'set'>): string => `${family} ${set}`;
 const keyText = ({ key }: Element): string => key.join(' . ');
 
 const between = (text: string): readonly [number, number] | undefined => {

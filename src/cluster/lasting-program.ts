@@ -4,7 +4,6 @@
  * runs for one record; what it says is in a log of bounded size.
  */
 import {
-  closeSync,
   constants,
   copyFileSync,
   mkdirSync,
@@ -137,7 +136,7 @@ const lasting = (
     stop: async (graceMs) => {
       signal(self, SIGTERM);
       if (!(await within(graceMs))) {
-        signalFamily([self], SIGKILL);
+        await signalFamily([self], SIGKILL);
         await within(DYING_MS);
       }
       rmSync(record, { force: true });
@@ -146,6 +145,8 @@ const lasting = (
 };
 
 const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW } = constants;
+
+const openLog = (path: string): number => openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600);
 
 /** However it ended. */
 const over = (exited: Promise<number>): Promise<void> =>
@@ -163,15 +164,9 @@ export const startLasting = async (request: LastingRequest): Promise<LastingProg
   boundLog(logFile);
   const known = { path, args: [...args], logFile, notes: { ...notes } };
   write(record, { ...known, pid: 0, startTime: '' });
-  const log = openSync(logFile, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600);
-  try {
-    const child = await startChild({ path, args, cwd, env, fds: [null, log, log] });
-    const self = identify(child.pid);
-    write(record, { ...known, ...self });
-    return lasting(self, known, record, over(child.exited));
-  } finally {
-    closeSync(log);
-  }
+  const child = await startChild({ path, args, cwd, env, fds: [null, openLog(logFile), openLog(logFile)] });
+  write(record, { ...known, ...child.self });
+  return lasting(child.self, known, record, over(child.exited));
 };
 
 /** What a former daemon started and what still runs; undefined: nothing. */

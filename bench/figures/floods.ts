@@ -2,7 +2,6 @@
  * How long a container waits for DNS answers while another one, on another network, floods the resolver over TCP: an
  * honest client's 99th percentile, quiet and then beside sixty connections that are poured full.
  */
-
 import {
   type Bench,
   containerBody,

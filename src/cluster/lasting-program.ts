@@ -20,7 +20,7 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
-import { internal } from '../errors.js';
+import { attempt, internal } from '../errors.js';
 import { startChild } from '../kernel/child.js';
 import {
   identify,
@@ -62,14 +62,6 @@ const recorded = z.object({
   notes: z.record(z.string(), z.union([z.string(), z.number()])),
 });
 type Recorded = z.infer<typeof recorded>;
-
-const attempt = <T>(work: () => T): T | undefined => {
-  try {
-    return work();
-  } catch {
-    return undefined; // it is gone, or never was
-  }
-};
 
 /** Whole or not at all: a daemon may die in the middle. */
 const write = (file: string, record: Recorded): void => {

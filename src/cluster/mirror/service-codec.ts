@@ -47,7 +47,7 @@ const placement = z.object({
   platforms: z.array(z.object({ architecture: text, os: text })).readonly(),
 });
 
-const taskSpec = z.object({
+export const taskSpec = z.object({
   container,
   secrets: z.array(fileReference).readonly(),
   configs: z.array(fileReference).readonly(),
@@ -76,7 +76,7 @@ const port = z.object({
   publishedPort: count,
   mode: z.enum(['ingress', 'host']),
 });
-const ports = z.array(port).readonly();
+export const ports = z.array(port).readonly();
 const endpointSpec = z.object({ mode: z.enum(['vip', 'dnsrr']), ports });
 const addresses = z.object({ networkId: text, addresses: list });
 const everywhere = z.array(addresses).readonly();

@@ -8,6 +8,7 @@
  * nothing for three periods takes the other one for lost.
  */
 import * as z from 'zod';
+import { assign, reports } from './assigned.js';
 
 export const ALPN = 'viaduct/1';
 /** the name in every manager's certificate: whoever dials 2377 asks for it */
@@ -91,6 +92,7 @@ export const fromNode = z.discriminatedUnion('type', [
   /** a node with a manager's certificate asks for its place among the managers */
   z.object({ type: z.literal('enrol'), ask, address }),
   z.object({ type: z.literal('leave'), ask }),
+  reports,
 ]);
 export type FromNode = z.infer<typeof fromNode>;
 
@@ -132,6 +134,7 @@ export const fromManager = z.discriminatedUnion('type', [
     dataKey: short,
   }),
   z.object({ type: z.literal('done'), ask }),
+  assign,
   /** it is not in the cluster any more */
   z.object({ type: z.literal('removed') }),
 ]);

@@ -12,7 +12,12 @@ const STEPS = 40;
 
 /** What the runs must have met with, or they show nothing. */
 const MET = [
-  ...['a leader takes over', 'transaction refused', 'transaction unknown'],
+  ...[
+    'a leader takes over',
+    'transaction refused',
+    'transaction unknown',
+    'a node has all that it is to have',
+  ],
   ...['task complete', 'task failed', 'task rejected', 'task shutdown', 'leader says rejected'],
   ...['update completed', 'update paused', 'update rollback_completed', 'update rollback_paused'],
 ];

@@ -1,5 +1,5 @@
 /** What must hold of a cluster at every moment, whoever leads and whatever fails. Each answers sentences; none: it holds. */
-import { assignmentOf } from '../../src/cluster/control/assignment.js';
+import { assignedTo, itemsOf } from '../../src/cluster/control/assignment.js';
 import { updating } from '../../src/cluster/control/defaults.js';
 import { specOf } from '../../src/cluster/control/restart.js';
 import { isOver, slotsOf, wantedIn } from '../../src/cluster/control/slots.js';
@@ -173,9 +173,10 @@ export const onNode = (state: ClusterState, nodeId: string): Broken => {
   const needed = new Set(
     tasks.filter(isWanted).flatMap((task) => specOf(state, task)?.task.secrets.map(({ id }) => id) ?? []),
   );
-  for (const secret of assignmentOf(state, nodeId).secrets)
-    if (!needed.has(secret))
-      broken.push(`${nodeId} is given the secret ${secret}, which no task of it needs`);
+  const to = { nodeId, asked: new Set<string>(), openSecret: () => '' };
+  for (const item of itemsOf(assignedTo(state, to)).values())
+    if (item.kind === 'secret' && !needed.has(item.id))
+      broken.push(`${nodeId} is given the secret ${item.id}, which no task of it needs`);
   return broken;
 };
 

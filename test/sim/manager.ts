@@ -2,9 +2,10 @@
  * A manager: a mirror that lags, a lease, sessions of nodes, and the controllers while it leads, or believes so. What it sends to
  * the store may be lost, may be carried out without an answer, or late.
  */
-import { type Assignment, assignmentOf } from '../../src/cluster/control/assignment.js';
+import { type Assigned, assignedTo, difference, itemsOf } from '../../src/cluster/control/assignment.js';
 import { control } from '../../src/cluster/control/index.js';
 import { Quiet } from '../../src/cluster/control/quiet.js';
+import { type Items, Shared } from '../../src/cluster/control/shared.js';
 import { encode, type Transaction, transactions } from '../../src/cluster/control/transactions.js';
 import type { Instant } from '../../src/model/swarm/kept.js';
 import { keyOf } from '../../src/model/swarm/records.js';
@@ -23,11 +24,21 @@ export interface Session {
   readonly value: string;
   /** of the store: the manager's view must be as new before it tells the node what to do */
   readonly revision: number;
+  /** what the node has been told */
+  told?: Assigned;
+}
+
+/** What a node is to have otherwise than it was told. */
+export interface Told extends ReturnType<typeof difference> {
+  readonly whole: boolean;
+  /** all of it, now and then, to compare */
+  readonly all?: Items;
 }
 
 export class Manager {
   readonly failed = new Set<string>();
   readonly #quiet = new Quiet();
+  #shared: Shared;
   #mirror: Mirror;
   up = true;
   /** it reaches the store */
@@ -35,6 +46,8 @@ export class Manager {
   #lease: number | undefined;
   #fence: { readonly key: string; readonly createRevision: number } | undefined;
   #passAt: Instant | undefined;
+  /** how often a node was told what it is to have */
+  #told = 0;
   /** of its own last transaction */
   #wrote = 0;
 
@@ -43,6 +56,7 @@ export class Manager {
     readonly id: string,
   ) {
     this.#mirror = new Mirror(world.store, this.failed);
+    this.#shared = new Shared(this.#mirror.state);
     this.#beat();
   }
 
@@ -70,6 +84,7 @@ export class Manager {
     if (!this.up) {
       this.failed.clear();
       this.#mirror = new Mirror(this.world.store, this.failed);
+      this.#shared = new Shared(this.#mirror.state);
     }
     [this.up, this.connected] = [true, true];
     this.hear();
@@ -184,11 +199,23 @@ export class Manager {
   }
 
   /** What the node is to do; undefined: the session is over, or the view is too old to say. */
-  assignmentFor(node: string, session: Session): Assignment | 'over' | undefined {
+  assignmentFor(node: string, session: Session): Told | 'over' | undefined {
     if (!this.usable) return 'over';
     if (this.#mirror.reached < session.revision) return undefined;
     if (this.#mirror.state.get('session', node)?.epoch !== session.epoch) return 'over';
-    return assignmentOf(this.#mirror.state, node);
+    const to = {
+      nodeId: node,
+      asked: new Set<string>(),
+      openSecret: ({ data }: { readonly data: string }) => data,
+    };
+    const assigned = assignedTo(this.#mirror.state, to, this.#shared);
+    const whole = session.told === undefined;
+    const told = { whole, ...difference(session.told ?? new Map(), assigned) };
+    session.told = assigned;
+    this.#told += 1;
+    if (this.#told % 50 !== 0) return told;
+    this.world.count('a node has all that it is to have');
+    return { ...told, all: itemsOf(assignedTo(this.#mirror.state, to)) };
   }
 
   /** True: written. */

@@ -1,11 +1,14 @@
 /** A node: does what a manager tells it, in its own time; its containers fail, it vanishes, it is cut off and goes on alone. */
-import type { Assignment } from '../../src/cluster/control/assignment.js';
-import { hasEnded, isAfter, type Task, type TaskState } from '../../src/model/swarm/task.js';
-import type { Manager, Report, Session } from './manager.js';
+import { isDeepStrictEqual } from 'node:util';
+import { type AssignedItem, itemKey } from '../../src/cluster/session/assigned.js';
+import { hasEnded, isAfter, type TaskState } from '../../src/model/swarm/task.js';
+import type { Manager, Report, Session, Told } from './manager.js';
 import type { World } from './world.js';
 
+type AssignedTask = Extract<AssignedItem, { readonly kind: 'task' }>;
+
 interface Held {
-  task: Task;
+  task: AssignedTask;
   state: TaskState;
   /** of its next step */
   at: number;
@@ -20,6 +23,8 @@ export const IMAGES = ['fine', 'flaky', 'broken', 'missing', 'short'] as const;
 
 export class FakeNode {
   readonly held = new Map<string, Held>();
+  /** as far as it was told */
+  readonly #items = new Map<string, AssignedItem>();
   up = true;
   /** no manager can be reached */
   cutOff = false;
@@ -34,7 +39,7 @@ export class FakeNode {
   }
 
   /** Its containers run. */
-  get running(): readonly Task[] {
+  get running(): readonly AssignedTask[] {
     return [...this.held.values()]
       .filter(({ state }) => state === 'starting' || state === 'running')
       .map(({ task }) => task);
@@ -82,8 +87,16 @@ export class FakeNode {
     this.#manager = this.#session ? manager : undefined;
   }
 
-  /** The assignment is complete: what is not in it ends at once. */
-  #obey({ tasks }: Assignment): void {
+  /** What is not there any more ends at once. */
+  #obey({ whole, set, unset, all }: Told): void {
+    if (whole) this.#items.clear();
+    for (const key of unset) this.#items.delete(key);
+    for (const item of set) this.#items.set(itemKey(item), item);
+    const sorted = (items: Iterable<[string, AssignedItem]>) =>
+      [...items].sort(([a], [b]) => (a < b ? -1 : 1));
+    if (all && !isDeepStrictEqual(sorted(this.#items), sorted(all)))
+      throw new Error(`${this.id} has not what it is to have`);
+    const tasks = [...this.#items.values()].filter((item) => item.kind === 'task');
     const ids = new Set(tasks.map(({ id }) => id));
     for (const id of this.held.keys()) if (!ids.has(id)) this.held.delete(id);
     for (const task of tasks) {
@@ -93,8 +106,8 @@ export class FakeNode {
     }
   }
 
-  #take(task: Task): void {
-    const known = this.#manager?.mirror.state.report(task)?.state;
+  #take(task: AssignedTask): void {
+    const known = this.#manager?.mirror.state.get('task-status', task.id)?.state;
     // Of what it had before it vanished nothing is left.
     const lost = known !== undefined;
     this.held.set(task.id, {
@@ -111,7 +124,7 @@ export class FakeNode {
     return this.world.clock.now + this.world.random.between(20, most);
   }
 
-  #image({ serviceId, spec }: Task): string {
+  #image({ serviceId, spec }: AssignedTask): string {
     const image = this.world.imageOf(serviceId, spec).split(':')[0] ?? '';
     return this.world.calm ? 'fine' : image;
   }

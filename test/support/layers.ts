@@ -131,7 +131,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   cluster: {
     may: [
-      ...['model', 'errors', 'errno', 'log', 'failpoints', 'ipam', 'kernel', 'engine/contract'],
+      ...['model', 'errors', 'errno', 'log', 'failpoints', 'pace', 'ipam', 'kernel', 'engine/contract'],
       ...['engine/cluster', 'config/contract', 'drivers/contract'],
     ],
     because:
@@ -260,6 +260,7 @@ const controlling = ({ from, to }: Import): string | undefined => {
   const allowed = isFile(to)
     ? file.startsWith(CONTROLLERS) ||
       file === 'cluster/rpc' ||
+      file === 'cluster/session/assigned' ||
       ['model', 'errors', 'ipam'].includes(roomOf(to))
     : PURE_BUILTINS.has(to);
   return allowed

@@ -9,10 +9,10 @@ import type { Task, TaskReport } from '../../src/model/swarm/task.js';
 
 export const NOW = 1_800_000_000_000;
 
-const kept = (at: number): Kept => ({ version: 1, created: 1, seen: at, firstSeen: at });
+export const kept: Kept = { version: 1, created: 1, seen: NOW, firstSeen: NOW };
 
 export const aNode = (id: string, of: Partial<Node> = {}): Node => ({
-  ...kept(NOW),
+  ...kept,
   id,
   name: '',
   labels: {},
@@ -42,14 +42,30 @@ export const aSpec = (of: Partial<ServiceSpec> = {}): ServiceSpec => ({
   ...of,
 });
 
-const aService = (spec: ServiceSpec, of: Partial<Service> = {}): Service => ({
-  ...kept(NOW),
-  id: `id-${spec.name}`,
+export const aService = (spec: ServiceSpec, of: Partial<Service> = {}): Service => ({
+  ...kept,
+  id: `id${spec.name}`,
   spec,
   specVersion: 1,
   newestSpec: 1,
   createdAt: NOW,
   updatedAt: NOW,
+  ...of,
+});
+
+/** Assigned, and to run. */
+export const aTask = (service: Service, of: Partial<Task> = {}): Task => ({
+  ...kept,
+  id: 'task',
+  serviceId: service.id,
+  spec: service.specVersion,
+  slot: 1,
+  nodeId: 'n1',
+  desired: 'running',
+  status: { state: 'assigned', message: '', err: '', at: NOW },
+  networks: [],
+  delay: 0,
+  createdAt: NOW,
   ...of,
 });
 
@@ -76,7 +92,7 @@ export class SmallCluster {
 
   node(id: string, of: Partial<Node> = {}): this {
     this.set('node', aNode(id, of));
-    return this.set('session', { ...kept(NOW), id, manager: 'm', epoch: 'e' });
+    return this.set('session', { ...kept, id, manager: 'm', epoch: 'e' });
   }
 
   service(spec: ServiceSpec, of: Partial<Service> = {}): Service {
@@ -84,13 +100,13 @@ export class SmallCluster {
     const { name, labels, task, endpoint } = spec;
     const id = `${service.id}/${service.specVersion}`;
     this.set('service', service);
-    this.set('service-spec', { ...kept(NOW), id, name, labels, task, ...(endpoint ? { endpoint } : {}) });
+    this.set('service-spec', { ...kept, id, name, labels, task, ...(endpoint ? { endpoint } : {}) });
     return service;
   }
 
   report(task: Task, state: TaskReport['state'], of: Partial<TaskReport> = {}): this {
     const { id } = task;
-    return this.set('task-status', { ...kept(NOW), id, state, message: '', err: '', at: this.now, ...of });
+    return this.set('task-status', { ...kept, id, state, message: '', err: '', at: this.now, ...of });
   }
 
   /** One pass, carried out. */

@@ -15,14 +15,21 @@ import { join } from '../../src/cluster/life/join.js';
 import { layout } from '../../src/cluster/life/layout.js';
 import { createReception } from '../../src/cluster/life/reception.js';
 import { createRegister } from '../../src/cluster/life/register.js';
-import { type ClusterSecrets, openSecrets } from '../../src/cluster/life/secrets.js';
+import { createReports } from '../../src/cluster/life/reports.js';
+import { type ClusterSecrets, openBlob, openSecrets, sealBlob } from '../../src/cluster/life/secrets.js';
 import { createStore } from '../../src/cluster/life/store.js';
 import { createMirror, type Mirror } from '../../src/cluster/mirror/index.js';
+import { put } from '../../src/cluster/mirror/write.js';
+import { type AssignedItem, itemKey } from '../../src/cluster/session/assigned.js';
+import { createAssigning } from '../../src/cluster/session/assigning.js';
 import { startSession } from '../../src/cluster/session/client.js';
 import { askOnce, connect } from '../../src/cluster/session/connect.js';
 import { createSessions, type Sessions } from '../../src/cluster/session/server.js';
+import type { Kind, SwarmRecords } from '../../src/model/swarm/records.js';
+import type { Task } from '../../src/model/swarm/task.js';
 import { createFakeEtcd } from '../support/fake-etcd.js';
 import { until } from '../support/run.js';
+import { aService, aSpec, aTask, aTaskSpec, kept } from '../support/swarm-records.js';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const interfaces = [{ name: 'lo', ours: false, addresses: [{ address: '127.0.0.1', family: 4 as const }] }];
@@ -93,11 +100,17 @@ beforeEach(async () => {
     log: quiet,
     now: Date.now,
     failed: new Set(),
-    changed: () => {},
+    changed: (changes) => assigning.changed(changes),
     heard: () => {},
   });
-  await mirror.ready;
   const dataKey = files.dataKey() ?? Buffer.alloc(0);
+  const epochs = new Map<string, string>();
+  const { clusterId, nodeId } = state;
+  const openSecret: Parameters<typeof createAssigning>[0]['openSecret'] = (secret) =>
+    openBlob(dataKey, clusterId, secret);
+  const { signal } = over;
+  const assigning = createAssigning({ mirror, epochs, openSecret, signal });
+  await mirror.ready;
   secrets = () => openSecrets(dataKey, state.clusterId, mirror.secrets?.sealed ?? '');
   const register = createRegister(etcd, mirror.prefix, over.signal);
   register.lease((await etcd.grantLease(10)).id);
@@ -114,9 +127,12 @@ beforeEach(async () => {
       dataKey,
       secrets,
       managers: () => [{ id: state.nodeId, address: address() }],
+      epochs,
+      reports: createReports({ mirror, etcd, nodeId, epochs, now: Date.now, signal }),
       now: Date.now,
       log: quiet,
     }),
+    assigning,
     quiet,
   );
   const { certificate, key, authorities } = files.credentials();
@@ -258,4 +274,104 @@ test('S1: a node that leaves is down at once', async () => {
   await connection.ask({ type: 'leave' }, 'done');
   expect(mirror.state.get('session', state.nodeId)).toBeUndefined();
   expect(mirror.state.get('node', state.nodeId)?.status.state).toBe('down');
+});
+
+/** As the leader or the API would. */
+const write = async <K extends Kind>(kind: K, record: SwarmRecords[K]): Promise<void> => {
+  const { revision } = await etcd.txn({ success: [put(mirror.prefix, kind, record)] });
+  await mirror.reached(revision);
+};
+
+const writeTask = async (nodeId: string, of: Partial<Task> = {}): Promise<Task> => {
+  const secret = { id: 'secret1', name: 'password' };
+  const task = aTaskSpec({ secrets: [{ ...secret, file: { name: 'p', uid: '0', gid: '0', mode: 0o444 } }] });
+  const service = aService(aSpec({ task }));
+  const { labels, name } = service.spec;
+  const data = sealBlob(files.dataKey() ?? Buffer.alloc(0), mirror.state.get('cluster', '')?.id ?? '', {
+    id: secret.id,
+    data: 'c2VjcmV0',
+  });
+  await write('secret', { ...kept, ...secret, labels: {}, data, createdAt: 0, updatedAt: 0 });
+  await write('service', service);
+  await write('service-spec', { ...kept, id: `${service.id}/1`, name, labels, task });
+  const made = aTask(service, { id: 'task1', nodeId, ...of });
+  await write('task', made);
+  return made;
+};
+
+/** A node with a session, and what it has been told. */
+const present = async () => {
+  const { state, files: own } = await joinAs('worker');
+  const items = new Map<string, AssignedItem>();
+  let messages = 0;
+  const connection = await connect(address(), own.credentials(), {
+    told: (message) => {
+      if (message.type !== 'assign') return;
+      messages += 1;
+      if (message.whole) items.clear();
+      for (const key of message.unset) items.delete(key);
+      for (const item of message.set) items.set(itemKey(item), item);
+    },
+    closed: () => {},
+  });
+  connection.say(hello);
+  await until('it was told all', () => messages > 0);
+  return { nodeId: state.nodeId, connection, items, told: () => messages };
+};
+
+test('S3: a node is told of its tasks and what they need, then what changes, and no more', async () => {
+  const { nodeId, items, connection, told } = await present();
+  const own = (): string[] => [...items.keys()].filter((key) => !key.startsWith('node/'));
+  expect(own()).toEqual([]);
+  const task = await writeTask(nodeId);
+  await until('it has its task', () => items.has('task/task1'));
+  expect(own().sort()).toEqual(['secret/secret1', 'task/task1']);
+  expect(items.get('secret/secret1')).toMatchObject({ data: 'c2VjcmV0' });
+  const before = told();
+  await write('task', { ...task, id: 'task2', nodeId: 'another' });
+  await write('task', { ...task, desired: 'shutdown' });
+  await until(
+    'it is told to stop',
+    () => items.get('task/task1')?.kind === 'task' && !items.has('secret/secret1'),
+  );
+  expect(own()).toEqual(['task/task1']);
+  expect(told() - before).toBeLessThanOrEqual(2);
+  connection.close();
+});
+
+test('S3: a node reports what has become of its tasks; a stolen certificate changes nothing else', async () => {
+  const { nodeId, connection, items } = await present();
+  const task = await writeTask(nodeId);
+  await write('task', { ...task, id: 'others', nodeId: 'another' });
+  const said = { message: '', err: '', at: 1 };
+  const status = (id: string) => mirror.state.get('task-status', id)?.state;
+  const before = new Set((await etcd.range({ prefix: '' })).entries.map(({ key }) => key));
+  connection.say({
+    type: 'report',
+    tasks: [
+      { ...said, id: 'task1', state: 'preparing' },
+      { ...said, id: 'others', state: 'failed' },
+      { ...said, id: 'nobody', state: 'running' },
+      { ...said, id: 'task1', state: 'running', runningAt: 2 },
+    ],
+  });
+  await until('it is written', () => status('task1') === 'running');
+  connection.say({ type: 'report', tasks: [{ ...said, id: 'task1', state: 'starting' }] });
+  connection.say({
+    type: 'report',
+    tasks: [{ ...said, id: 'task1', state: 'complete', err: 'x'.repeat(5000) }],
+  });
+  await until('it has ended', () => status('task1') === 'complete');
+  const known = mirror.state.get('task-status', 'task1');
+  expect(known).toMatchObject({ runningAt: 2, err: 'x'.repeat(1000) });
+  const after = (await etcd.range({ prefix: '' })).entries.map(({ key }) => key);
+  expect(after.filter((key) => !before.has(key))).toEqual([`${mirror.prefix}task-status/task1`]);
+  await until('it has nothing to do any more', () => !items.has('task/task1'));
+  // Another manager has the session: this one writes nothing more of it.
+  await write('task', { ...task, id: 'task3' });
+  await write('session', { ...kept, id: nodeId, manager: 'another', epoch: 'another' });
+  connection.say({ type: 'report', tasks: [{ ...said, id: 'task3', state: 'running' }] });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(status('task3')).toBeUndefined();
+  connection.close();
 });

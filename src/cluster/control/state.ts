@@ -10,6 +10,7 @@ import { Taken, type Takes } from '../../ipam/taken.js';
 import type { Instant } from '../../model/swarm/kept.js';
 import { type Kind, keyOf, type SwarmRecords } from '../../model/swarm/records.js';
 import { statusOf, type Task, type TaskReport, type TaskStatus } from '../../model/swarm/task.js';
+import { OnNetworks } from './on-networks.js';
 
 export interface Bucket {
   readonly tasks: ReadonlyMap<string, Task>;
@@ -69,6 +70,7 @@ export class ClusterState {
   readonly #lost = new Map<string, Instant>();
   readonly #unallocated = new Map<string, Task>();
   readonly #unassigned = new Map<string, Task>();
+  readonly onNetworks = new OnNetworks();
   #revision = 0;
   #nodesRevision = 0;
 
@@ -188,10 +190,17 @@ export class ClusterState {
         break;
       case 'task-status': {
         const task = this.#tables.task.get(id);
-        if (task) this.#touchTask(task);
+        if (!task) break;
+        this.#touchTask(task);
+        this.onNetworks.reported(task);
         break;
       }
       case 'service':
+        this.onNetworks.service(
+          id,
+          old as SwarmRecords['service'] | undefined,
+          record as SwarmRecords['service'] | undefined,
+        );
         this.#touch(this.#byService, id);
         this.#forgetEmpty(id);
         break;
@@ -213,6 +222,13 @@ export class ClusterState {
       case 'network':
         this.#take(old as SwarmRecords['network'] | undefined, -1);
         this.#take(record as SwarmRecords['network'] | undefined, 1);
+        break;
+      case 'attach':
+        this.onNetworks.attachment(
+          id,
+          old as SwarmRecords['attach'] | undefined,
+          record as SwarmRecords['attach'] | undefined,
+        );
         break;
       default:
         if (CLAIMS.has(kind)) this.#indexClaim(kind, id, old, record);
@@ -267,6 +283,7 @@ export class ClusterState {
   }
 
   #indexTask(id: string, old: Task | undefined, task: Task | undefined): void {
+    this.onNetworks.task(id, old, task);
     if (old) {
       this.#touchTask(old);
       if (old.serviceId !== task?.serviceId) this.#leave(this.#byService, old.serviceId, id);

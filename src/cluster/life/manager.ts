@@ -14,6 +14,7 @@ import { holdLease, type Office, runForOffice } from '../lead.js';
 import { createMirror, type Mirror, type RecordChange } from '../mirror/index.js';
 import { LEADER, MANAGER } from '../mirror/keys.js';
 import { findPrograms } from '../programs.js';
+import { createAssigning } from '../session/assigning.js';
 import type { ManagerAddress } from '../session/protocol.js';
 import { createSessions, type Sessions } from '../session/server.js';
 import { noQuorum } from '../words.js';
@@ -23,7 +24,8 @@ import type { NodeFiles, SavedState } from './files.js';
 import { lead } from './leading.js';
 import { createReception } from './reception.js';
 import { createRegister } from './register.js';
-import { type ClusterSecrets, openSecrets } from './secrets.js';
+import { createReports } from './reports.js';
+import { type ClusterSecrets, openBlob, openSecrets } from './secrets.js';
 import { createStore } from './store.js';
 import { viewCluster } from './view.js';
 
@@ -199,6 +201,7 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
         followLock();
         if (sessions) tellRoles(sessions, changes, mirror);
         leading.changed();
+        assigning.changed(changes);
         settings.changed(changes, mirror);
       },
       heard: (silent) => {
@@ -221,6 +224,13 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
       const { unlockKey } = readSecrets();
       files.keys.lock(unlockKey === '' ? undefined : Buffer.from(unlockKey, 'base64'));
     };
+    const epochs = new Map<string, string>();
+    const assigning = createAssigning({
+      mirror,
+      epochs,
+      openSecret: (secret) => openBlob(dataKey, saved.clusterId, secret),
+      signal,
+    });
     const register = createRegister(etcd, mirror.prefix, signal);
     const managers = (): readonly ManagerAddress[] =>
       [...mirror.members].map(([id, { address }]) => ({ id, address }));
@@ -266,9 +276,12 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
         dataKey,
         secrets: readSecrets,
         managers,
+        epochs,
+        reports: createReports({ mirror, etcd, nodeId: saved.nodeId, epochs, now, signal }),
         now,
         log,
       }),
+      assigning,
       log,
     );
     void register.set(MANAGER + saved.nodeId, saved.advertise);
@@ -320,7 +333,10 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
           ? ''
           : noQuorum({ reachable: answering?.size ?? 1, all: mirror.members.size }),
       reach,
-      look: () => leading.changed(),
+      look() {
+        leading.changed();
+        assigning.failed();
+      },
       secure: () => openedDoor.secure(doorTls(files)),
       async close(stopEtcd) {
         closing = true;

@@ -6,7 +6,6 @@ import type { Node, NodeState } from '../../model/swarm/node.js';
 import { issue } from '../ca/authority.js';
 import type { CertificateRequest, NodeIdentity } from '../ca/contract.js';
 import { sameSecret } from '../ca/tokens.js';
-import { encode } from '../control/transactions.js';
 import type { Etcd, EtcdAdmin, Member, MemberId } from '../etcd/contract.js';
 import { newId } from '../ids.js';
 import type { Mirror } from '../mirror/index.js';
@@ -18,6 +17,7 @@ import type { ManagerAddress, Role } from '../session/protocol.js';
 import type { Reception } from '../session/server.js';
 import { joinPlace, splitPlace } from './addresses.js';
 import type { Register } from './register.js';
+import { type Reports, sessionText } from './reports.js';
 import type { ClusterSecrets } from './secrets.js';
 import type { Store } from './store.js';
 
@@ -39,6 +39,9 @@ export interface ReceptionSettings {
   /** Throws where they are not known yet. */
   readonly secrets: () => ClusterSecrets;
   readonly managers: () => readonly ManagerAddress[];
+  /** of this manager's sessions, by node: kept here */
+  readonly epochs: Map<string, string>;
+  readonly reports: Reports;
   readonly now: () => number;
   readonly log: Logger;
 }
@@ -69,7 +72,7 @@ export const freshNode = (
 });
 
 export const createReception = (settings: ReceptionSettings): Reception => {
-  const { mirror, store, register, etcd, now, log, secrets } = settings;
+  const { mirror, store, register, etcd, epochs, reports, now, log, secrets } = settings;
   const { prefix, state } = mirror;
   const key = (kind: Parameters<typeof keyOf>[0], id: string): string => prefix + keyOf(kind, id);
 
@@ -158,8 +161,18 @@ export const createReception = (settings: ReceptionSettings): Reception => {
     if (former) await keepState({ ...former, description });
   };
 
-  const beginSession = (id: string): Promise<void> =>
-    register.set(keyOf('session', id), encode({ id, manager: settings.nodeId, epoch: newId() }));
+  const beginSession = (id: string): Promise<void> => {
+    const epoch = newId();
+    reports.forget(id);
+    epochs.set(id, epoch);
+    return register.set(keyOf('session', id), sessionText(id, settings.nodeId, epoch));
+  };
+
+  const endSession = (id: string): Promise<void> => {
+    reports.forget(id);
+    epochs.delete(id);
+    return register.set(keyOf('session', id), undefined);
+  };
 
   /** Down, and without a session, in one moment: else the leader would give it time to come back. */
   const markDown = (node: Node): Promise<boolean> => {
@@ -229,7 +242,7 @@ export const createReception = (settings: ReceptionSettings): Reception => {
 
     async leave(peer) {
       for (let tried = 0; tried < CONFLICTS; tried += 1) if (await markDown(nodeOf(peer))) break;
-      await register.set(keyOf('session', peer.nodeId), undefined);
+      await endSession(peer.nodeId);
     },
 
     async here(peer, message, from) {
@@ -252,6 +265,7 @@ export const createReception = (settings: ReceptionSettings): Reception => {
       };
     },
 
-    gone: (nodeId) => void register.set(keyOf('session', nodeId), undefined),
+    report: (nodeId, { tasks }) => reports.take(nodeId, tasks),
+    gone: (nodeId) => void endSession(nodeId),
   };
 };

@@ -3,6 +3,7 @@
  * record, sealed with the cluster's data key, which lies on the managers' disks alone: who has etcd's files has none of it.
  */
 import * as z from 'zod';
+import type { Blob } from '../../model/swarm/cluster.js';
 import type { Authority } from '../ca/contract.js';
 import { seal, unseal } from '../ca/seal.js';
 import { newSecret, newUnlockKey } from '../ca/tokens.js';
@@ -40,3 +41,16 @@ export const openSecrets = (dataKey: Buffer, clusterId: string, sealed: string):
     throw new Error('the cluster’s secrets do not open with the key on this disk (data.key)');
   return schema.parse(JSON.parse(plain));
 };
+
+const placeOf = (clusterId: string, id: string): string => `${clusterId} secret/${id}`;
+
+/** What is kept of a secret of the users', base64. */
+export const sealBlob = (
+  dataKey: Buffer,
+  clusterId: string,
+  { id, data }: Pick<Blob, 'id' | 'data'>,
+): string => seal(dataKey, data, placeOf(clusterId, id));
+
+/** Undefined where it is not one of this cluster's, by this key. */
+export const openBlob = (dataKey: Buffer, clusterId: string, { id, data }: Pick<Blob, 'id' | 'data'>) =>
+  unseal(dataKey, data, placeOf(clusterId, id));

@@ -237,4 +237,6 @@ export const attachment = addresses.extend({
   nodeId: text,
   containerId: text,
   containerName: text,
+  mac: text,
+  dnsNames: z.array(text).readonly(),
 });

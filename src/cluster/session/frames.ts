@@ -51,6 +51,10 @@ export const frameDecoder = (limit: () => number): ((chunk: Buffer) => readonly 
 };
 
 export interface Frames {
+  /** It has not read yet what it was sent: more would wait here. */
+  readonly clogged: boolean;
+  /** Calls back when it has; never, where the connection ends before. */
+  drained(then: () => void): void;
   send(message: object): void;
   /** Sends, then closes the connection. */
   end(message?: object): void;
@@ -83,6 +87,10 @@ export const frames = (
   socket.on('end', () => socket.end());
   socket.once('close', () => on.closed(reason));
   return {
+    get clogged() {
+      return socket.writableNeedDrain;
+    },
+    drained: (then) => void socket.once('drain', then),
     send(message) {
       if (socket.destroyed || socket.writableEnded) return;
       socket.write(encodeFrame(message));

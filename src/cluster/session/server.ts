@@ -6,6 +6,7 @@ import type { ViaductError } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import type { NodeIdentity } from '../ca/contract.js';
 import type { Visitor } from '../door/contract.js';
+import type { Assigning } from './assigning.js';
 import { type Frames, frames } from './frames.js';
 import {
   type Answer,
@@ -35,6 +36,8 @@ export interface Reception {
   looksUp(nodeId: string): Promise<boolean>;
   /** Of a node with a session: it is here, and what it says of itself. Resolves when others can know. */
   here(peer: NodeIdentity, message: Ask<'hello' | 'describe'>, from: string): Promise<Unnumbered<'welcome'>>;
+  /** What has become of its tasks. */
+  report(nodeId: string, message: Ask<'report'>): void;
   /** It has not been heard for so long that it has no session any more. */
   gone(nodeId: string): void;
   /** milliseconds between beats */
@@ -65,7 +68,11 @@ const STRANGER_MS = 30_000;
 /** What everybody else must do within: say hello, or ask. */
 const SILENT_MS = 90_000;
 
-export const createSessions = (reception: Reception, log: Logger): Sessions => {
+export const createSessions = (
+  reception: Reception,
+  assigning: Pick<Assigning, 'begin' | 'end'>,
+  log: Logger,
+): Sessions => {
   const here = new Map<string, Here>();
   /** Of nodes whose session has ended, or that have not been heard since. */
   const waiting = new Map<string, NodeJS.Timeout>();
@@ -73,14 +80,19 @@ export const createSessions = (reception: Reception, log: Logger): Sessions => {
   let strangers = 0;
   let closed = false;
 
+  const end = (nodeId: string): Frames | undefined => {
+    const channel = here.get(nodeId)?.channel;
+    here.delete(nodeId);
+    if (channel) assigning.end(nodeId, channel);
+    return channel;
+  };
+
   /** `beats`: after so many that were not heard. */
   const giveUpLater = (nodeId: string, beats = MISSED_BEATS): void => {
     clearTimeout(waiting.get(nodeId));
     const timer = setTimeout(() => {
       waiting.delete(nodeId);
-      const session = here.get(nodeId);
-      here.delete(nodeId);
-      session?.channel.destroy();
+      end(nodeId)?.destroy();
       reception.gone(nodeId);
     }, beats * reception.heartbeat());
     waiting.set(nodeId, timer);
@@ -89,9 +101,7 @@ export const createSessions = (reception: Reception, log: Logger): Sessions => {
   const forget = (nodeId: string): void => {
     clearTimeout(waiting.get(nodeId));
     waiting.delete(nodeId);
-    const session = here.get(nodeId);
-    here.delete(nodeId);
-    session?.channel.end();
+    end(nodeId)?.end();
   };
 
   const refuse = (channel: Frames, ask: number | undefined, error: unknown): void => {
@@ -166,6 +176,7 @@ export const createSessions = (reception: Reception, log: Logger): Sessions => {
       if (former && former.channel !== channel) former.channel.end();
       giveUpLater(peer.nodeId);
       channel.send({ type: 'welcome', ...fields });
+      assigning.begin(peer.nodeId, channel);
     } catch (error) {
       refuse(channel, undefined, error);
       channel.end();
@@ -200,6 +211,9 @@ export const createSessions = (reception: Reception, log: Logger): Sessions => {
           giveUpLater(nodeId);
           channel.send({ type: 'beat' });
           break;
+        case 'report':
+          if (isHere()) reception.report(nodeId, message);
+          break;
         case 'describe':
           if (isHere())
             reception.here(peer, message, address).catch((error) => refuse(channel, undefined, error));
@@ -228,6 +242,7 @@ export const createSessions = (reception: Reception, log: Logger): Sessions => {
         open.delete(channel);
         // It comes back at once where its daemon was started anew, or has found another manager.
         if (isHere()) giveUpLater(nodeId, 1);
+        assigning.end(nodeId, channel);
         if (reason !== '') log.debug({ node: nodeId, reason }, 'a connection of a node broke');
       },
     });

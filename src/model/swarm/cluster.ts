@@ -65,12 +65,15 @@ export interface Blob extends Kept {
   readonly updatedAt: Instant;
 }
 
-/** `attach/ID`: a container on an attachable network that no service made. */
+/** `attach/ID`, the endpoint's: a container on an attachable network that no service made. */
 export interface Attachment extends Kept, NetworkAddresses {
   readonly id: string;
   readonly nodeId: string;
   readonly containerId: string;
   readonly containerName: string;
+  readonly mac: string;
+  /** by which others on the network find it */
+  readonly dnsNames: readonly string[];
 }
 
 /** `ip/NET/ADDRESS`, `port/PROTOCOL/N`, `vni/N`, `number/N`, `name/KIND/NAME`: somebody's, as long as the key is there. */

@@ -80,3 +80,9 @@ export interface TaskReport extends Kept, TaskStatus {
 /** What is known of a task: whichever of leader and node is further on. */
 export const statusOf = (task: Task, report: TaskReport | undefined): TaskStatus =>
   report && isAfter(report.state, task.status.state) ? report : task.status;
+
+/** The name of a task's container, as swarmkit forms it; `service`: its name. */
+export const containerNameOf = (
+  service: string,
+  { id, slot, nodeId }: Pick<Task, 'id' | 'slot' | 'nodeId'>,
+): string => `${service}.${slot === 0 ? nodeId : slot}.${id}`;

@@ -7,6 +7,7 @@ import { createApi } from './api/index.js';
 import { MOBY } from './api/present/system.js';
 import type { Swarm } from './cluster/contract.js';
 import { createSwarm, type LocalSwarm, type SwarmSettings } from './cluster/index.js';
+import { withSwarm } from './cluster/networks.js';
 import type { DaemonConfig } from './config/contract.js';
 import { tcpAddresses, tcpPorts } from './config/tcp.js';
 import { createResolver } from './dns/index.js';
@@ -15,6 +16,7 @@ import { DRIVERS } from './drivers/index.js';
 import { hostInterfaces, namedBridges, parentNames } from './engine/commit/derive.js';
 import { hostSettings } from './engine/commit/settings.js';
 import { createNames } from './engine/containers/names.js';
+import type { Engine, NetworkCommands } from './engine/contract.js';
 import { createEvents } from './engine/events.js';
 import { createHostFacts, hasIpv6, hasOvsModule, hostAddress } from './engine/host-facts.js';
 import { loadModel, Model, type RunningEngine, startEngine } from './engine/index.js';
@@ -178,11 +180,20 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     defaultAdvertise: () => engine.config.swarmAdvertise,
     interfaces: () => interfacesNow(hostInterfaces(model, { host, drivers: DRIVERS })),
     describe: () => describeNode(engine),
+    rules: {
+      wish: (request, wire) => DRIVERS.get(request.driver)?.wish?.(request, wire),
+      check: (network) => DRIVERS.get(network.driver)?.validate(network, [], host),
+    },
     publish: events.publish,
     log,
   });
   await swarm.resume();
-  const api = createApi(engine, { logger: log, release, swarm: cluster ? withoutSwarm(swarm) : swarm });
+  const networks = withSwarm(engine.networks, swarm, ({ driver }) => DRIVERS.get(driver)?.wish !== undefined);
+  const api = createApi(withNetworks(engine, networks), {
+    logger: log,
+    release,
+    swarm: cluster ? withoutSwarm(swarm) : swarm,
+  });
   await api.listen(config.hosts);
   return {
     engine,
@@ -199,6 +210,10 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     },
   };
 };
+
+/** The engine as clients see it. */
+const withNetworks = (engine: RunningEngine, networks: NetworkCommands): Engine =>
+  Object.create(engine, { networks: { value: networks } });
 
 /** Those that are up, with their addresses. `ours`: names of those on our networks. */
 const interfacesNow = (ours: ReadonlySet<string>): ReturnType<SwarmSettings['interfaces']> =>

@@ -2,6 +2,9 @@
  * The swarm as the API sees it: this node's part in a cluster, and on a manager the cluster itself. A daemon that is in no swarm has
  * this too, and nothing behind it: all else of this room is loaded when the node begins, joins or comes back to a cluster.
  */
+import type { NetworkCreateRequest } from '../engine/contract.js';
+import type { NetworkId } from '../model/ids.js';
+import type { Network } from '../model/network.js';
 import type { ManagerAddress, NodeDescription, Role } from './session/protocol.js';
 
 type LocalState = 'inactive' | 'pending' | 'active' | 'error' | 'locked';
@@ -139,6 +142,11 @@ export interface Manager {
   node(reference: string): NodeView;
   updateNode(reference: string, version: number, spec: NodeSpec): Promise<void>;
   removeNode(reference: string, force: boolean): Promise<void>;
+  /** of the cluster, whether this node has a part in them or not */
+  networks(): readonly Network[];
+  createNetwork(request: NetworkCreateRequest): Promise<{ readonly id: NetworkId; readonly warning: string }>;
+  /** By its id. */
+  removeNetwork(id: NetworkId): Promise<void>;
 }
 
 export interface Swarm {

@@ -10,6 +10,7 @@ import type { Manager, Swarm, SwarmStatus } from './contract.js';
 import { INACTIVE } from './inactive.js';
 import type { HostInterface } from './life/addresses.js';
 import { layout } from './life/layout.js';
+import type { NetworkRules } from './life/networks.js';
 import type { RunningNode } from './life/node.js';
 import type { NodeDescription } from './session/protocol.js';
 import { WORDS } from './words.js';
@@ -21,6 +22,7 @@ export interface SwarmSettings {
   readonly defaultAdvertise: () => string;
   readonly interfaces: () => readonly HostInterface[];
   readonly describe: () => Omit<NodeDescription, 'tls'>;
+  readonly rules: NetworkRules;
   readonly publish: (event: Omit<EngineEvent, 'timeNano'>) => void;
   readonly log: Logger;
 }
@@ -66,6 +68,7 @@ export const createSwarm = (settings: SwarmSettings): LocalSwarm => {
 
   const nodeSettings = (files: Awaited<ReturnType<typeof load>>['files']) => ({
     files,
+    rules: settings.rules,
     describe: settings.describe,
     publish: settings.publish,
     log,
@@ -144,7 +147,13 @@ export const createSwarm = (settings: SwarmSettings): LocalSwarm => {
         await mayBegin();
         const [{ files, startNode }, { init }] = await Promise.all([load(), import('./life/init.js')]);
         const { state, found } = init(
-          { files, interfaces: settings.interfaces(), defaultAdvertise: settings.defaultAdvertise(), now },
+          {
+            files,
+            interfaces: settings.interfaces(),
+            rules: settings.rules,
+            defaultAdvertise: settings.defaultAdvertise(),
+            now,
+          },
           request,
         );
         const started = startNode(nodeSettings(files), state, { beginning: { kind: 'new' }, found });

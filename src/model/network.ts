@@ -81,6 +81,8 @@ export interface Network {
   readonly adopted?: AdoptedBridge;
   /** present where the network spans the hosts of a cluster, whose store has its addresses */
   readonly overlay?: Overlay;
+  /** a swarm's, by which every node answers on the ports that its services publish */
+  readonly ingress?: true;
   /** bridge, host, none: cannot be removed */
   readonly predefined: boolean;
 }

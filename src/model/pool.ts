@@ -1,6 +1,6 @@
 /** Which pool of a network an address is of: a network may have several of a family. */
 import { bare, contains, parseAddress, parsePrefix } from './address.js';
-import type { Network, Pool } from './network.js';
+import type { IpamConfig, Network, Pool } from './network.js';
 
 const holds = ({ subnet }: Pool, address: string): boolean => {
   const prefix = parsePrefix(subnet);
@@ -15,6 +15,14 @@ export const poolHolding = ({ pools }: Network, address: string | undefined): Po
 /** A bare address with the length of its subnet. */
 export const withLength = (address: string, { subnet }: Pick<Pool, 'subnet'>): string =>
   `${address}/${subnet.split('/')[1] ?? ''}`;
+
+/** As `inspect` shows it. */
+export const shownPool = (pool: Pool): IpamConfig => ({
+  subnet: pool.subnet,
+  ...(pool.range ? { range: pool.range } : {}),
+  ...(pool.gateway ? { gateway: pool.gateway } : {}),
+  ...(Object.keys(pool.auxiliary).length > 0 ? { auxiliary: pool.auxiliary } : {}),
+});
 
 /** How many addresses of a pool there are. */
 export interface AddressCount {

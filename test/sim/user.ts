@@ -62,7 +62,7 @@ const network = (name: string, ingress: boolean, subnet?: string) => ({
     predefined: false,
   },
   ingress,
-  vni: 0,
+  overlay: { vnis: [], port: 4789, mtu: 1450 },
 });
 
 const anImage = (random: Random): string =>

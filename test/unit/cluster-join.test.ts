@@ -13,6 +13,7 @@ import { type NodeFiles, nodeFiles } from '../../src/cluster/life/files.js';
 import { init } from '../../src/cluster/life/init.js';
 import { join } from '../../src/cluster/life/join.js';
 import { layout } from '../../src/cluster/life/layout.js';
+import type { NetworkRules } from '../../src/cluster/life/networks.js';
 import { createReception } from '../../src/cluster/life/reception.js';
 import { createRegister } from '../../src/cluster/life/register.js';
 import { createReports } from '../../src/cluster/life/reports.js';
@@ -25,6 +26,7 @@ import { createAssigning } from '../../src/cluster/session/assigning.js';
 import { startSession } from '../../src/cluster/session/client.js';
 import { askOnce, connect } from '../../src/cluster/session/connect.js';
 import { createSessions, type Sessions } from '../../src/cluster/session/server.js';
+import { DRIVERS } from '../../src/drivers/index.js';
 import type { Kind, SwarmRecords } from '../../src/model/swarm/records.js';
 import type { Task } from '../../src/model/swarm/task.js';
 import { createFakeEtcd } from '../support/fake-etcd.js';
@@ -32,6 +34,11 @@ import { until } from '../support/run.js';
 import { aService, aSpec, aTask, aTaskSpec, kept } from '../support/swarm-records.js';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const overlay = DRIVERS.get('overlay');
+const rules: NetworkRules = {
+  wish: (request, wire) => overlay?.wish?.(request, wire),
+  check: () => {},
+};
 const interfaces = [{ name: 'lo', ours: false, addresses: [{ address: '127.0.0.1', family: 4 as const }] }];
 
 /** One member that always leads. */
@@ -78,7 +85,7 @@ beforeEach(async () => {
   over = new AbortController();
   files = filesOf('manager');
   const { state, found } = init(
-    { files, interfaces, defaultAdvertise: '', now: Date.now },
+    { files, interfaces, rules, defaultAdvertise: '', now: Date.now },
     {
       listen: '127.0.0.1:0',
       advertise: '127.0.0.1',
@@ -321,7 +328,10 @@ const present = async () => {
 
 test('S3: a node is told of its tasks and what they need, then what changes, and no more', async () => {
   const { nodeId, items, connection, told } = await present();
-  const own = (): string[] => [...items.keys()].filter((key) => !key.startsWith('node/'));
+  const ingress = [...mirror.state.all('network').keys()].map((id) => `network/${id}`);
+  const own = (): string[] =>
+    [...items.keys()].filter((key) => !key.startsWith('node/') && !ingress.includes(key));
+  expect(ingress).toHaveLength(1);
   expect(own()).toEqual([]);
   const task = await writeTask(nodeId);
   await until('it has its task', () => items.has('task/task1'));

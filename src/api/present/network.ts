@@ -24,7 +24,7 @@ export const presentNetwork = (network: Network): Answer<'NetworkSummary'> => ({
   },
   Internal: network.internal,
   Attachable: network.attachable,
-  Ingress: false,
+  Ingress: network.ingress === true,
   ConfigFrom: { Network: network.configFrom },
   ConfigOnly: network.configOnly,
   Options: network.overlay

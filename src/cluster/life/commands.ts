@@ -7,12 +7,13 @@ import type { Mirror } from '../mirror/index.js';
 import { keyOf } from '../mirror/keys.js';
 import { put, remove } from '../mirror/write.js';
 import { outOfSequence, rpcError } from '../rpc.js';
+import { createNetworks, type NetworkSettings } from './networks.js';
 import { type ClusterSecrets, SECRETS_KEY, sealSecrets } from './secrets.js';
 import { DEFAULT_SPEC, mergeSpec } from './spec.js';
 import type { Store } from './store.js';
 import { viewCluster, viewNode } from './view.js';
 
-export interface CommandSettings {
+export interface CommandSettings extends Pick<NetworkSettings, 'rules' | 'dataAddress'> {
   readonly mirror: Mirror;
   readonly store: Store;
   readonly nodeId: string;
@@ -190,5 +191,6 @@ export const createCommands = (settings: CommandSettings): Manager => {
     node,
     updateNode,
     removeNode,
+    ...createNetworks(settings),
   };
 };

@@ -4,6 +4,8 @@ import type { Cluster } from '../../model/swarm/cluster.js';
 import { unwritten } from '../../model/swarm/kept.js';
 import { createAuthority, generateKey, issue, requestCertificate } from '../ca/authority.js';
 import type { InitRequest } from '../contract.js';
+import { ClusterState } from '../control/state.js';
+import { transaction } from '../control/transactions.js';
 import type { EtcdClient } from '../etcd/client.js';
 import { newId } from '../ids.js';
 import { keyOf, MEMBER, prefixOf } from '../mirror/keys.js';
@@ -12,6 +14,7 @@ import { put } from '../mirror/write.js';
 import { rpcError } from '../rpc.js';
 import { type HostInterface, joinPlace, resolveAddresses } from './addresses.js';
 import type { NodeFiles, SavedState } from './files.js';
+import { makeIngress, type NetworkRules } from './networks.js';
 import { freshNode } from './reception.js';
 import { freshSecrets, SECRETS_KEY, sealSecrets } from './secrets.js';
 import { DEFAULT_SPEC, mergeSpec } from './spec.js';
@@ -23,6 +26,7 @@ const POOL = '10.0.0.0/8';
 export interface InitSettings {
   readonly files: NodeFiles;
   readonly interfaces: readonly HostInterface[];
+  readonly rules: NetworkRules;
   /** of the daemon's settings; empty: none */
   readonly defaultAdvertise: string;
   readonly now: () => number;
@@ -87,6 +91,12 @@ export const init = (settings: InitSettings, request: InitRequest): Founding => 
   const node = freshNode(nodeId, now, { role: 'manager', availability: request.availability });
   const secrets = freshSecrets(authority, state.gossipKeys[0] ?? '', spec.autoLock);
   const prefix = prefixOf(clusterId);
+  const empty = new ClusterState(now);
+  empty.set('cluster', '', cluster, now);
+  const ingress = makeIngress(
+    { state: empty, now, newId },
+    { rules: settings.rules, dataAddress: dataPath || advertise.host },
+  );
   return {
     state,
     async found(etcd) {
@@ -96,6 +106,7 @@ export const init = (settings: InitSettings, request: InitRequest): Founding => 
         success: [
           put(prefix, 'cluster', cluster),
           put(prefix, 'node', node),
+          ...transaction(ingress, prefix).success,
           {
             do: 'put',
             key: `${prefix}${MEMBER}${nodeId}`,

@@ -22,6 +22,7 @@ import { bindHost, splitPlace } from './addresses.js';
 import { createCommands } from './commands.js';
 import type { NodeFiles, SavedState } from './files.js';
 import { lead } from './leading.js';
+import type { NetworkRules } from './networks.js';
 import { createReception } from './reception.js';
 import { createRegister } from './register.js';
 import { createReports } from './reports.js';
@@ -35,6 +36,7 @@ const JOINED_PAUSE_MS = 100;
 
 export interface ManagerSettings {
   readonly files: NodeFiles;
+  readonly rules: NetworkRules;
   readonly saved: SavedState;
   readonly beginning: Beginning;
   /** of a new cluster, or one that begins anew: writes what comes before all else */
@@ -311,6 +313,8 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
         secrets: readSecrets,
         reachable: () =>
           mirror.silentSince === undefined ? undefined : (answering ?? new Set([saved.nodeId])),
+        rules: settings.rules,
+        dataAddress: saved.dataPath || (splitPlace(saved.advertise)?.host ?? ''),
         now,
       }),
       mirror,

@@ -21,6 +21,7 @@ import type { NodeFiles, SavedState } from './files.js';
 import { type Gossip, startGossip } from './gossip.js';
 import { refuseToLeave, sayGoodbye } from './leave.js';
 import { type ManagerSettings, type RunningManager, startManager } from './manager.js';
+import type { NetworkRules } from './networks.js';
 import { endEtcd, endPrograms } from './programs-of.js';
 
 /** milliseconds */
@@ -29,6 +30,7 @@ const RENEWAL_CHECK_MS = 60_000;
 
 export interface NodeSettings {
   readonly files: NodeFiles;
+  readonly rules: NetworkRules;
   readonly describe: () => Omit<NodeDescription, 'tls'>;
   readonly publish: (event: Omit<EngineEvent, 'timeNano'>) => void;
   readonly log: Logger;
@@ -127,6 +129,7 @@ export const startNode = (
 
   const managerSettings = (beginning: Beginning): ManagerSettings => ({
     files,
+    rules: settings.rules,
     saved: state,
     beginning,
     log,

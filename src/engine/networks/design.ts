@@ -11,6 +11,7 @@ import {
   type Pool,
   PREDEFINED_NETWORKS,
 } from '../../model/network.js';
+import { shownPool } from '../../model/pool.js';
 import type { NetworkCreateRequest } from '../contract.js';
 import type { Fresh } from '../decision.js';
 import type { View } from '../view.js';
@@ -200,11 +201,4 @@ const shownPools = (
 ): readonly IpamConfig[] =>
   ipam.driver === 'null'
     ? [...(ipv4 ? [{ subnet: '0.0.0.0/0' }] : []), ...(ipv6 ? [{ subnet: '::/0' }] : [])]
-    : pools.map(shown);
-
-const shown = (pool: Network['pools'][number]) => ({
-  subnet: pool.subnet,
-  ...(pool.range ? { range: pool.range } : {}),
-  ...(pool.gateway ? { gateway: pool.gateway } : {}),
-  ...(Object.keys(pool.auxiliary).length > 0 ? { auxiliary: pool.auxiliary } : {}),
-});
+    : pools.map(shownPool);

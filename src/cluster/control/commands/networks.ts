@@ -3,13 +3,15 @@
 import { ViaductError } from '../../../errors.js';
 import { formatPrefix, masked, prefixOf } from '../../../ipam/address.js';
 import { resolvePools } from '../../../ipam/pools.js';
-import type { Network } from '../../../model/network.js';
+import type { Network, Overlay } from '../../../model/network.js';
+import { shownPool } from '../../../model/pool.js';
 import type { SubnetList, SwarmNetwork } from '../../../model/swarm/cluster.js';
 import { unwritten } from '../../../model/swarm/kept.js';
 import { keyOf } from '../../../model/swarm/records.js';
 import { rpcError } from '../../rpc.js';
 import type { Edit, Unit } from '../draft.js';
 import type { ClusterState } from '../state.js';
+import { checkName } from './validate.js';
 import { type CommandView, unitOf } from './view.js';
 
 /** As swarmkit's: lower ones are for people who number by hand. */
@@ -17,18 +19,17 @@ const [FIRST_VNI, LAST_VNI] = [4096, 0xffffff];
 
 export interface NetworkWish {
   /** without what is decided here: id, pools */
-  readonly network: Omit<Network, 'id' | 'pools' | 'createdAt' | 'scope'>;
+  readonly network: Omit<Network, 'id' | 'pools' | 'createdAt' | 'scope' | 'overlay' | 'ingress'>;
   readonly ingress: boolean;
-  /** 0: to be chosen; undefined: its driver has none */
-  readonly vni: number | undefined;
+  /** one of the VXLAN numbers, if any is named, and what all hosts agree on */
+  readonly overlay: Omit<Overlay, 'vni'> & { readonly vnis: readonly number[] };
 }
 
-const chooseVni = (state: ClusterState, wanted: number): number => {
-  if (wanted !== 0) {
-    if (state.get('vni', String(wanted)))
-      throw rpcError('InvalidArgument', `VXLAN number ${wanted} is in use by another network`);
-    return wanted;
-  }
+const chooseVni = (state: ClusterState, wanted: readonly number[]): number => {
+  const free = wanted.find((each) => !state.get('vni', String(each)));
+  if (free !== undefined) return free;
+  if (wanted.length > 0)
+    throw rpcError('InvalidArgument', `VXLAN number ${wanted.join(', ')} is in use by another network`);
   let vni = FIRST_VNI;
   while (state.get('vni', String(vni))) vni += 1;
   if (vni > LAST_VNI) throw rpcError('Internal', 'all VXLAN numbers are in use');
@@ -77,12 +78,14 @@ const listed = (
 export const createNetwork = (
   view: CommandView,
   wish: NetworkWish,
-): { readonly id: string; readonly unit: Unit } => {
+): { readonly id: Network['id']; readonly network: Network; readonly unit: Unit } => {
   const { state, now, newId } = view;
+  checkName(wish.network.name);
   checkNew(state, wish);
   const id = newId();
-  const pools = wish.network.ipam.driver === 'null' ? [] : poolsFor(view, id, wish);
-  const vni = wish.vni === undefined ? 0 : chooseVni(state, wish.vni);
+  const pools = poolsFor(view, id, wish);
+  const { vnis, ...agreed } = wish.overlay;
+  const vni = chooseVni(state, vnis);
   const network: SwarmNetwork = {
     ...unwritten(now),
     id,
@@ -92,6 +95,9 @@ export const createNetwork = (
       scope: 'swarm',
       createdAt: new Date(now).toISOString().replace(/Z$/, '000000Z'),
       pools,
+      ipam: { ...wish.network.ipam, config: pools.map(shownPool) },
+      overlay: { ...agreed, vni },
+      ...(wish.ingress ? { ingress: true } : {}),
     },
     ingress: wish.ingress,
     vni,
@@ -102,23 +108,17 @@ export const createNetwork = (
     ['network', network],
     ['name', { ...unwritten(now), id: `network/${wish.network.name}`, owner }],
     listed(view, (taken) => [...taken, ...pools.map(({ subnet }) => ({ networkId: id, subnet }))]),
-    ...(vni === 0 ? [] : [['vni', { ...unwritten(now), id: String(vni), owner }] as const]),
+    ['vni', { ...unwritten(now), id: String(vni), owner }],
   ];
-  return { id, unit: unitOf(view, edits) };
+  return { id: network.network.id, network: network.network, unit: unitOf(view, edits) };
 };
 
 /** Who needs the network, so that it must stay. */
 const userOf = (state: ClusterState, id: string): string | undefined => {
-  for (const service of state.all('service').values())
-    if (service.spec.task.networks.some(({ target }) => target === id)) return `service ${service.id}`;
-  for (const task of state.all('task').values())
-    if (
-      task.networks.some(({ networkId }) => networkId === id) &&
-      state.owned(keyOf('task', task.id)).size > 0
-    )
-      return `task ${task.id}`;
-  for (const attachment of state.all('attach').values())
-    if (attachment.networkId === id) return `task ${attachment.id}`;
+  const { services, tasks, attachments } = state.onNetworks.of(id);
+  for (const service of services.keys()) return `service ${service}`;
+  for (const task of tasks.keys()) if (state.owned(keyOf('task', task)).size > 0) return `task ${task}`;
+  for (const attachment of attachments.keys()) return `task ${attachment}`;
   return undefined;
 };
 

@@ -22,7 +22,7 @@ const NAME = /^[a-zA-Z0-9](?:[-_A-Za-z0-9]*[A-Za-z0-9])?$/;
 const LONGEST_NAME = 63;
 
 /** Of services and networks: a label of DNS. */
-const checkName = (name: string): void => {
+export const checkName = (name: string): void => {
   if (name === '') refuse('meta: name must be provided');
   // The pattern is not to be tried on texts of any size.
   if (!NAME.test(name.slice(0, 2 * LONGEST_NAME))) refuse('name must be valid as a DNS name component');

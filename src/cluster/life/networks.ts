@@ -1,0 +1,126 @@
+/** Networks of the cluster, as a manager is asked for them: what is wished is read by the driver, and decided from the mirror's records. */
+import type { OverlayWish, Wire } from '../../drivers/contract.js';
+import type { NetworkCreateRequest } from '../../engine/contract.js';
+import { forbidden, invalid, notImplemented } from '../../errors.js';
+import { type Network, PREDEFINED_NETWORKS } from '../../model/network.js';
+import type { Manager } from '../contract.js';
+import { createNetwork, type NetworkWish, removeNetwork } from '../control/commands/networks.js';
+import type { CommandView } from '../control/commands/view.js';
+import type { Unit } from '../control/draft.js';
+import { transaction } from '../control/transactions.js';
+import { newId } from '../ids.js';
+import { advertised, wireOf } from '../keyvalue/advertise.js';
+import type { Mirror } from '../mirror/index.js';
+import { outOfSequence } from '../rpc.js';
+import type { Store } from './store.js';
+
+/** What drivers say of networks. */
+export interface NetworkRules {
+  /** Throws what cannot be; undefined: the driver's networks are on one host. */
+  wish(request: NetworkCreateRequest, wire: Wire): OverlayWish | undefined;
+  /** Throws where a network with all that was decided cannot be. */
+  check(network: Network): void;
+}
+
+export interface NetworkSettings {
+  readonly mirror: Pick<Mirror, 'state' | 'prefix'>;
+  readonly store: Store;
+  readonly rules: NetworkRules;
+  /** bare address that this host's containers' traffic comes from */
+  readonly dataAddress: string;
+  readonly now: () => number;
+}
+
+/** how often somebody else may be quicker */
+const CONFLICTS = 8;
+const ENABLE_IPV4 = 'com.docker.network.enable_ipv4';
+
+/** An address that is not this host's own, as behind NAT, says nothing about the wire. */
+const wireAt = (address: string): Wire => {
+  try {
+    return wireOf(advertised({ advertise: address }));
+  } catch {
+    return { mtu: 0, family: address.includes(':') ? 6 : 4 };
+  }
+};
+
+const wishOf = (
+  request: NetworkCreateRequest,
+  dataPort: number,
+  { rules, dataAddress }: Pick<NetworkSettings, 'rules' | 'dataAddress'>,
+): { readonly wish: NetworkWish; readonly warning: string } => {
+  const { name, driver, scope, ingress, internal, attachable, configFrom, options, labels, ipam } = request;
+  if ([...PREDEFINED_NETWORKS, 'default'].includes(name))
+    throw forbidden(`operation is not permitted on predefined ${name} network`);
+  if (scope === 'local') throw forbidden(`cannot downgrade network scope for ${driver} networks`);
+  if (configFrom !== '')
+    throw notImplemented('networks of a swarm are not made from configuration networks yet');
+  if (!['', 'default'].includes(ipam.driver))
+    throw notImplemented(
+      `networks of a swarm have their addresses from the swarm, not from IPAM driver "${ipam.driver}"`,
+    );
+  const overlay = rules.wish(request, wireAt(dataAddress));
+  if (!overlay)
+    throw notImplemented(`networks of driver ${driver || 'bridge'} cannot span the nodes of a swarm`);
+  const { vnis, mtu, warning } = overlay;
+  const ipv4 = request.ipv4 ?? options[ENABLE_IPV4] !== 'false';
+  const ipv6 = request.ipv6 ?? false;
+  if (!ipv4 && !ipv6) throw invalid('IPv4 or IPv6 must be enabled');
+  const network = {
+    ...{ name, driver, ipv4, ipv6, internal, attachable, configOnly: false, configFrom: '', options, labels },
+    ...{ ipam: { ...ipam, driver: 'default' }, predefined: false },
+  };
+  return { wish: { network, ingress, overlay: { vnis, port: dataPort, mtu } }, warning };
+};
+
+/** Docker's, which a swarm begins with. */
+const INGRESS: NetworkCreateRequest = {
+  name: 'ingress',
+  driver: 'overlay',
+  scope: 'swarm',
+  ingress: true,
+  internal: false,
+  attachable: false,
+  configOnly: false,
+  configFrom: '',
+  options: {},
+  labels: {},
+  ipam: { driver: 'default', options: null, config: [] },
+};
+
+/** Of a cluster that is being made, whose record is in the view. */
+export const makeIngress = (
+  view: CommandView,
+  settings: Pick<NetworkSettings, 'rules' | 'dataAddress'>,
+): Unit =>
+  createNetwork(view, wishOf(INGRESS, view.state.get('cluster', '')?.dataPort ?? 0, settings).wish).unit;
+
+export const createNetworks = (
+  settings: NetworkSettings,
+): Pick<Manager, 'networks' | 'createNetwork' | 'removeNetwork'> => {
+  const { mirror, store, rules, now } = settings;
+  const { state, prefix } = mirror;
+
+  /** Decided again, where something of it has changed meanwhile. */
+  const commit = async <T extends { readonly unit: Unit }>(decide: (view: CommandView) => T): Promise<T> => {
+    for (let tries = 0; tries < CONFLICTS; tries += 1) {
+      const decided = decide({ state, now: now(), newId });
+      if (await store.commit(transaction(decided.unit, prefix))) return decided;
+    }
+    throw outOfSequence();
+  };
+
+  return {
+    networks: () => [...state.all('network').values()].map(({ network }) => network),
+    async createNetwork(request) {
+      const { wish, warning } = wishOf(request, state.get('cluster', '')?.dataPort ?? 0, settings);
+      const { id } = await commit((view) => {
+        const made = createNetwork(view, wish);
+        rules.check(made.network);
+        return made;
+      });
+      return { id, warning };
+    },
+    removeNetwork: async (id) => void (await commit((view) => ({ unit: removeNetwork(view, id) }))),
+  };
+};

@@ -6,3 +6,4 @@ export { apiElements, relayElements, vxlanElements } from './own-ports.js';
 export { printRuleset } from './print.js';
 export { RULESET, setOf } from './ruleset.js';
 export { SANDBOX } from './sandbox.js';
+export { SERVICES } from './services.js';

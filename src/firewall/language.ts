@@ -15,6 +15,8 @@ export type DataType =
   | 'mark'
   | 'iface_index'
   | 'verdict'
+  /** 0 and up: which of several an element is, to be drawn by lot */
+  | 'slot'
   /** only in matches: names of bits or constants, or hexadecimal bytes */
   | 'ether_type'
   | 'ct_state'
@@ -82,14 +84,20 @@ export type Statement =
   | { readonly is: 'counter' }
   /** `notrack`: no flow is looked up for it, nor begun; in front of the tracker (priority -300) */
   | { readonly is: 'accept' | 'drop' | 'return' | 'masquerade' | 'notrack' }
+  /** the sender is told at once that nobody listens there */
+  | { readonly is: 'reject' }
   | { readonly is: 'jump' | 'goto'; readonly chain: string }
-  /** to the address, or address and port, that the map answers; no answer: the next rule */
+  /**
+   * to the address, or address and port, that the map answers; no answer: the next rule. `among`: the last field of the map's
+   * key is a slot, drawn anew for each flow from so many
+   */
   | {
       readonly is: 'dnat' | 'snat';
       readonly family: 4 | 6;
       readonly fields: readonly Field[];
       readonly map: string;
       readonly port: boolean;
+      readonly among?: number;
     }
   /** to the same address, at the port that the map answers */
   | { readonly is: 'dnat-port'; readonly fields: readonly Field[]; readonly map: string }
@@ -157,12 +165,26 @@ export interface PortChains {
   readonly rules: readonly Rule[];
 }
 
+/**
+ * Chains of one form, one for each number of slots that is drawn from: nft wants that number in the rule. The prefix and the
+ * number are a chain's name; it comes with the first element whose verdict leads to it, and is left until the tables are loaded
+ * without such elements, because to take a chain away waits for RCU (16 ms).
+ */
+export interface CountedChains {
+  readonly prefix: string;
+  /** where `among` is `COUNTED`, the chain has its own number */
+  readonly rules: readonly Rule[];
+}
+
+export const COUNTED = 0;
+
 export interface Table {
   readonly family: 'inet' | 'bridge' | 'ip' | 'netdev';
   readonly name: string;
   readonly sets: readonly SetDeclaration[];
   readonly chains: readonly Chain[];
   readonly ports?: PortChains;
+  readonly counted?: CountedChains;
 }
 
 /** A table of the host's, whose elements are kernel objects; a sandbox's tables are made and filled at once. */

@@ -1,5 +1,14 @@
 /** The ruleset as nft text, as `nft -f` reads it: for people, goldens and a check against nft itself. */
-import type { Chain, PortChains, Rule, SetDeclaration, Statement, Table } from './language.js';
+import type {
+  Chain,
+  CountedChains,
+  DataType,
+  PortChains,
+  Rule,
+  SetDeclaration,
+  Statement,
+  Table,
+} from './language.js';
 
 const concatenated = (fields: readonly string[]): string => fields.join(' . ');
 const compared = (op: string): string => (op === '!=' ? '!= ' : '');
@@ -21,7 +30,8 @@ const printStatement = (statement: Statement): string => {
     case 'snat': {
       const ip = statement.family === 4 ? 'ip' : 'ip6';
       const target = statement.port ? 'addr . port ' : '';
-      return `${statement.is} ${ip} ${target}to ${concatenated(statement.fields.map(printField))} map @${statement.map}`;
+      const lot = statement.among === undefined ? [] : [`numgen random mod ${statement.among || '$count'}`];
+      return `${statement.is} ${ip} ${target}to ${concatenated([...statement.fields.map(printField), ...lot])} map @${statement.map}`;
     }
     case 'dnat-port':
       return `dnat to :${concatenated(statement.fields.map(printField))} map @${statement.map}`;
@@ -34,6 +44,7 @@ const printStatement = (statement: Statement): string => {
     case 'counter':
     case 'accept':
     case 'drop':
+    case 'reject':
     case 'return':
     case 'masquerade':
     case 'notrack':
@@ -63,16 +74,34 @@ const printChain = ({ name, base, rules }: Chain): string[] => [
   '  }',
 ];
 
-const printSet = ({ name, key, data, interval, learned, comment }: SetDeclaration): string[] => [
-  `  ${data ? 'map' : 'set'} ${name} {`,
-  `    type ${concatenated(key)}${data ? ` : ${concatenated(data)}` : ''}`,
-  ...(interval ? ['    flags interval'] : []),
-  ...(learned
-    ? [`    size ${learned.size}`, '    flags dynamic,timeout', `    timeout ${learned.seconds}s`]
-    : []),
-  `    comment "${comment}"`,
-  '  }',
-];
+/** Slots have no name as a type: such a map is declared by what might look into it. */
+const LOOKS: Partial<Record<DataType, string>> = {
+  ipv4_addr: 'ip daddr',
+  ipv6_addr: 'ip6 daddr',
+  inet_proto: 'meta l4proto',
+  inet_service: 'th dport',
+  slot: 'numgen random mod 2',
+};
+const printTypes = ({ key, data = [] }: SetDeclaration): string => {
+  const byLook = key.includes('slot');
+  const texts = [key, data].filter((types) => types.length > 0);
+  const each = texts.map((types) => concatenated(types.map((type) => (byLook ? LOOKS[type] : type) ?? type)));
+  return `${byLook ? 'typeof' : 'type'} ${each.join(' : ')}`;
+};
+
+const printSet = (set: SetDeclaration): string[] => {
+  const { name, data, interval, learned, comment } = set;
+  return [
+    `  ${data ? 'map' : 'set'} ${name} {`,
+    `    ${printTypes(set)}`,
+    ...(interval ? ['    flags interval'] : []),
+    ...(learned
+      ? [`    size ${learned.size}`, '    flags dynamic,timeout', `    timeout ${learned.seconds}s`]
+      : []),
+    `    comment "${comment}"`,
+    '  }',
+  ];
+};
 
 /** Commented out: there is one for each interface, with values for the names. */
 const printPorts = ({ name, priority, data, rules }: PortChains): string[] => {
@@ -83,12 +112,19 @@ const printPorts = ({ name, priority, data, rules }: PortChains): string[] => {
   ];
 };
 
-const printTable = ({ family, name, sets, chains, ports }: Table): string =>
+/** Likewise: one for each number that is drawn from. */
+const printCounted = ({ prefix, rules }: CountedChains): string[] => [
+  `  # ${prefix}$count: for each number of targets`,
+  ...printChain({ name: `${prefix}$count`, rules }).map((line) => `  #${line.slice(1)}`),
+];
+
+const printTable = ({ family, name, sets, chains, ports, counted }: Table): string =>
   [
     `table ${family} ${name} {`,
     ...sets.flatMap(printSet),
     ...chains.flatMap(printChain),
     ...(ports ? printPorts(ports) : []),
+    ...(counted ? printCounted(counted) : []),
     '}',
     '',
   ].join('\n');

@@ -4,13 +4,14 @@ import { GUARD } from './guard.js';
 import { INET } from './inet/index.js';
 import type { HostTable, SetDeclaration } from './language.js';
 import { SANDBOX } from './sandbox.js';
+import { SERVICES } from './services.js';
 
 /** The tables' name. */
 export const TABLE = 'viaduct';
 export const RULESET: readonly HostTable[] = [INET, GUARD, BRIDGE];
 
 const declarations: ReadonlyMap<string, SetDeclaration> = new Map(
-  [...RULESET, ...SANDBOX].flatMap((table) =>
+  [...RULESET, ...SANDBOX, SERVICES].flatMap((table) =>
     table.sets.map((set) => [`${table.family} ${set.name}`, set] as const),
   ),
 );

@@ -1,5 +1,5 @@
 /** Short constructors for rules, so that a ruleset reads like nft. */
-import type { Chain, Comparison, Field, Rule, Statement } from './language.js';
+import { type Chain, COUNTED, type Comparison, type Field, type Rule, type Statement } from './language.js';
 
 export const match = (field: Field, value: string, op: Comparison = '=='): Statement => ({
   is: 'match',
@@ -20,6 +20,7 @@ export const jump = (chain: string): Statement => ({ is: 'jump', chain });
 export const goTo = (chain: string): Statement => ({ is: 'goto', chain });
 export const accept: Statement = { is: 'accept' };
 export const masquerade: Statement = { is: 'masquerade' };
+export const reject: Statement = { is: 'reject' };
 export const learn = (set: string, ...fields: readonly Field[]): Statement => ({ is: 'learn', fields, set });
 export const write = (field: Field, value: string): Statement => ({ is: 'write', field, value });
 export const writeFrom = (field: Field, map: string, ...fields: readonly Field[]): Statement => ({
@@ -35,12 +36,21 @@ export const toPort = (map: string, ...fields: readonly Field[]): Statement => (
   map,
 });
 const nat =
-  (is: 'dnat' | 'snat', port: boolean) =>
-  (family: 4 | 6, map: string, ...fields: readonly Field[]): Statement => ({ is, family, fields, map, port });
+  (is: 'dnat' | 'snat', port: boolean, among: { readonly among?: number } = {}) =>
+  (family: 4 | 6, map: string, ...fields: readonly Field[]): Statement => ({
+    is,
+    family,
+    fields,
+    map,
+    port,
+    ...among,
+  });
 /** To the address and port that the map answers. */
 export const dnat = nat('dnat', true);
 /** To the address that the map answers; the port stays. */
 export const dnatAddress = nat('dnat', false);
+/** To the address that the map has for one slot, drawn by lot among as many as the chain is for. */
+export const dnatAddressByLot = nat('dnat', false, { among: COUNTED });
 export const snatAddress = nat('snat', false);
 
 /** What is dropped is counted: `nft list` then shows a person which rule it was. */

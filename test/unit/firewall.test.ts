@@ -15,6 +15,7 @@ import {
   RULESET,
   relayElements,
   SANDBOX,
+  SERVICES,
   setOf,
 } from '../../src/firewall/index.js';
 import type { Statement, Table } from '../../src/firewall/language.js';
@@ -315,7 +316,7 @@ describe('a published port', () => {
 });
 
 describe('the ruleset', () => {
-  const all = [...RULESET, ...SANDBOX];
+  const all = [...RULESET, ...SANDBOX, SERVICES];
   const elements = [
     ...networkElements(network({ internal: true, icc: false, trusted: ['eth0'], families: [v4(), v6()] })),
     ...networkElements(network({ bridge: 'br-b', families: [v4({ snat: '192.0.2.1' }), v6()] })),
@@ -325,8 +326,10 @@ describe('the ruleset', () => {
     ...relayElements(40_000),
     ...apiElements([2375]),
   ];
-  const statements = ({ chains }: Table): readonly Statement[] =>
-    chains.flatMap(({ rules }) => rules.flatMap((rule) => rule.statements));
+  const statements = ({ chains, counted }: Table): readonly Statement[] =>
+    [...chains, ...(counted ? [counted] : [])].flatMap(({ rules }) =>
+      rules.flatMap((rule) => rule.statements),
+    );
   const portElements = elements.filter(({ family, set }) =>
     RULESET.some((table) => table.family === family && table.ports?.name === set),
   );
@@ -370,7 +373,7 @@ describe('the ruleset', () => {
   });
   test('is printed as it was', async () => {
     await expect(printRuleset(RULESET)).toMatchFileSnapshot('firewall-ruleset.nft');
-    await expect(printRuleset(SANDBOX)).toMatchFileSnapshot('firewall-sandbox.nft');
+    await expect(printRuleset([...SANDBOX, SERVICES])).toMatchFileSnapshot('firewall-sandbox.nft');
   });
   test.skipIf(process.getuid?.() !== 0)('is read by nft', () => {
     const directory = mkdtempSync(join(tmpdir(), 'viaduct-nft-'));

@@ -109,6 +109,11 @@ export const NFT_LOOKUP_F_INV = 1;
 export const NFTA_IMMEDIATE = { DREG: 1, DATA: 2 } as const;
 export const NFTA_NAT = { TYPE: 1, FAMILY: 2, REG_ADDR_MIN: 3, REG_PROTO_MIN: 5 } as const;
 export const NFT_NAT = { snat: 0, dnat: 1 } as const;
+export const NFTA_NG = { DREG: 1, MODULUS: 2, TYPE: 3 } as const;
+export const NFT_NG_RANDOM = 1;
+export const NFTA_REJECT = { TYPE: 1, ICMP_CODE: 2 } as const;
+export const NFT_REJECT_ICMPX_UNREACH = 2;
+export const NFT_REJECT_ICMPX_PORT_UNREACH = 1;
 export const NFTA_DYNSET = { SET_NAME: 1, OP: 3, SREG_KEY: 4, TIMEOUT: 6, EXPR: 7 } as const;
 export const NFTA_COUNTER = { PACKETS: 2 } as const;
 export const NFT_DYNSET_OP_UPDATE = 1;
@@ -121,5 +126,7 @@ export const UDATA = {
   CHAIN_COMMENT: 0,
   SET_KEYBYTEORDER: 0,
   SET_DATABYTEORDER: 1,
+  SET_KEY_TYPEOF: 3,
+  SET_DATA_TYPEOF: 4,
   SET_COMMENT: 7,
 } as const;

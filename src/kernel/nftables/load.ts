@@ -40,7 +40,7 @@ const replacement = (socket: NetlinkSocket, table: HostTable, flags: number): Bu
   const elements = old ? carriedElements(socket, table) : [];
   return [
     ...(old ? [deleteTableMessage(table)] : []),
-    ...createTableMessages(table, flags, new Set(elements.map(({ set }) => set))),
+    ...createTableMessages(table, flags, elements),
     ...changeMessages(elements.map((element) => ({ op: 'add' as const, element }))).map(
       ({ message }) => message,
     ),

@@ -1,6 +1,7 @@
 /** What is in the kernel of our tables: whether they are there, whose they are, and which of their sets are still as declared. */
 import { ENOENT, ifThere } from '../../errno.js';
 import { KernelError } from '../../errors.js';
+import { hasChain } from '../../firewall/balance.js';
 import type { HostTable, PortChains, SetDeclaration, Table } from '../../firewall/language.js';
 import type { ElementObject } from '../../plan/objects.js';
 import { attrStr, attrText, type NetlinkSocket, parseAttributes } from '../netlink.js';
@@ -54,6 +55,14 @@ export const observeTable = (socket: NetlinkSocket, table: Table): ObservedTable
 export const isChainThere = (socket: NetlinkSocket, table: Table, name: string): boolean =>
   ifThere(() => socket.request([getChainMessage(table, name)], `nftables get chain ${name}`)) !== undefined;
 
+/** Names of a table's chains, the static ones too. */
+export const chainNames = (socket: NetlinkSocket, { family, name: table }: Table): readonly string[] =>
+  socket
+    .dump(nftMessage(n.NFT_MSG.GETCHAIN, 0, family), `nftables dump chains ${family}`)
+    .map((message) => parseAttributes(message.subarray(NFT_HEADER)))
+    .filter((parts) => attrText(parts.get(n.NFTA_CHAIN.TABLE) ?? Buffer.alloc(0)) === table)
+    .map((parts) => attrText(parts.get(n.NFTA_CHAIN.NAME) ?? Buffer.alloc(0)));
+
 /** Number of the ruleset's generation: every transaction of anybody in the namespace raises it. */
 export const readGeneration = (socket: NetlinkSocket): number => {
   const [reply] = socket.request([nftMessage(n.NFT_MSG.GETGEN, 0, 'inet')], 'nftables generation');
@@ -92,14 +101,11 @@ const asDeclared = (socket: NetlinkSocket, table: Table, set: SetDeclaration): b
 /** Elements of a table of any version of us that the given version can carry on with. */
 export const carriedElements = (socket: NetlinkSocket, table: HostTable): ElementObject[] => {
   const { family } = table;
-  const chains = new Set(table.chains.map(({ name }) => name));
   const carried = table.sets
     .filter((set) => !set.learned && asDeclared(socket, table, set))
     .flatMap((set) => {
       const verdicts = set.data?.[0] === 'verdict';
-      return dumpSet(socket, family, set.name).filter(
-        ({ data }) => !verdicts || chains.has(data?.[0]?.split(' ')[1] ?? ''),
-      );
+      return dumpSet(socket, family, set.name).filter(({ data = [] }) => !verdicts || hasChain(table, data));
     });
   return [...carried, ...(table.ports ? carriedPorts(socket, table, table.ports) : [])];
 };

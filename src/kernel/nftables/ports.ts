@@ -11,8 +11,9 @@ import type { ElementObject } from '../../plan/objects.js';
 import { attr, attrStr, attrText, type NetlinkSocket, parseAttributes } from '../netlink.js';
 import * as n from './constants.js';
 import { createMessage, NFT_HEADER, nftMessage } from './messages.js';
-import { commentUserdata, ruleMessage } from './rules.js';
+import { ruleMessage } from './rules.js';
 import { deleteChainMessage, getChainMessage, hookAttributes } from './tables.js';
+import { commentUserdata } from './userdata.js';
 
 type SetName = Pick<ElementObject, 'family' | 'set'>;
 

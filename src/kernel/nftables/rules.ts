@@ -4,7 +4,7 @@ import { internal } from '../../errors.js';
 import type { Field, Rule, SetDeclaration, Statement } from '../../firewall/language.js';
 import { FIELDS } from '../../firewall/language.js';
 import { addressBytes } from '../../model/address-bytes.js';
-import { attr, attrStr, attrU32be, nested } from '../netlink.js';
+import { attr, attrStr, attrU8, attrU32be, nested } from '../netlink.js';
 import { prefixMask } from '../rtnetlink/inet.js';
 import * as n from './constants.js';
 import { valueData, verdictData } from './data.js';
@@ -18,20 +18,31 @@ import {
   storeField,
 } from './fields.js';
 import { appendMessage, type NftFamily } from './messages.js';
+import { commentUserdata } from './userdata.js';
 import { valueBytes } from './values.js';
 
 const FIRST = n.NFT_REG32_00;
 /** Four-byte registers that `bytes` bytes take. */
 const words = (bytes: number): number => (bytes + 3) >> 2;
 
+/** A number below `among`, another for each packet. */
+const drawLot = (among: number, register: number): Buffer =>
+  expression(
+    'numgen',
+    attrU32be(n.NFTA_NG.DREG, register),
+    attrU32be(n.NFTA_NG.MODULUS, among),
+    attrU32be(n.NFTA_NG.TYPE, n.NFT_NG_RANDOM),
+  );
+
 /** Loads the fields one behind the other, as the key of a concatenated set lies in memory. */
-const loadKey = (fields: readonly Field[]): Buffer[] => {
+const loadKey = (fields: readonly Field[], among?: number): Buffer[] => {
   let register = FIRST;
-  return fields.map((field) => {
+  const loaded = fields.map((field) => {
     const at = register;
     register += words(fieldLength(field));
     return loadField(field, at);
   });
+  return among === undefined ? loaded : [...loaded, drawLot(among, register)];
 };
 
 const compare = (op: '==' | '!=', value: Buffer): Buffer =>
@@ -83,12 +94,12 @@ const matchBits = (field: Field, op: '==' | '!=', mask: string): Buffer[] => {
 };
 
 /** Looks the loaded key up; `dreg` takes a map's answer, and without one the rule ends where the set has none. */
-const lookUp = (fields: readonly Field[], set: string, ...rest: readonly Buffer[]): Buffer[] => [
-  ...loadKey(fields),
+const lookUp = (key: readonly Buffer[], set: string, ...rest: readonly Buffer[]): Buffer[] => [
+  ...key,
   expression('lookup', attrStr(n.NFTA_LOOKUP.SET, set), attrU32be(n.NFTA_LOOKUP.SREG, FIRST), ...rest),
 ];
-const lookUpInto = (fields: readonly Field[], map: string, register: number): Buffer[] =>
-  lookUp(fields, map, attrU32be(n.NFTA_LOOKUP.DREG, register));
+const lookUpInto = (fields: readonly Field[], map: string, register: number, among?: number): Buffer[] =>
+  lookUp(loadKey(fields, among), map, attrU32be(n.NFTA_LOOKUP.DREG, register));
 
 const verdict = (text: string): Buffer =>
   expression(
@@ -98,7 +109,7 @@ const verdict = (text: string): Buffer =>
   );
 
 const translate = (s: Extract<Statement, { is: 'dnat' | 'snat' }>): Buffer[] => [
-  ...lookUpInto(s.fields, s.map, FIRST),
+  ...lookUpInto(s.fields, s.map, FIRST, s.among),
   expression(
     'nat',
     attrU32be(n.NFTA_NAT.TYPE, n.NFT_NAT[s.is]),
@@ -146,7 +157,7 @@ const encodeStatement = (s: Statement, sets: readonly SetDeclaration[]): Buffer[
       return matchBits(s.field, s.op, s.mask);
     case 'lookup':
       return lookUp(
-        s.fields,
+        loadKey(s.fields),
         s.set,
         ...(s.op === '!=' ? [attrU32be(n.NFTA_LOOKUP.FLAGS, n.NFT_LOOKUP_F_INV)] : []),
       );
@@ -169,6 +180,14 @@ const encodeStatement = (s: Statement, sets: readonly SetDeclaration[]): Buffer[
       return [expression('masq')];
     case 'notrack':
       return [expression('notrack')];
+    case 'reject':
+      return [
+        expression(
+          'reject',
+          attrU32be(n.NFTA_REJECT.TYPE, n.NFT_REJECT_ICMPX_UNREACH),
+          attrU8(n.NFTA_REJECT.ICMP_CODE, n.NFT_REJECT_ICMPX_PORT_UNREACH),
+        ),
+      ];
     case 'write':
       return writeField(s.field, s.value);
     case 'write-from':
@@ -189,11 +208,6 @@ const encodeStatement = (s: Statement, sets: readonly SetDeclaration[]): Buffer[
       return [verdict(s.is)];
   }
 };
-
-/** Tag, length, value: how libnftnl lays out userdata. `value` ≤ 255 bytes. */
-export const userdata = (tag: number, value: Buffer): Buffer =>
-  Buffer.concat([Buffer.from([tag, value.length]), value]);
-export const commentUserdata = (tag: number, text: string): Buffer => userdata(tag, Buffer.from(`${text}\0`));
 
 /** Appends the rule to a chain of table `table`, whose sets are `sets`. */
 export const ruleMessage = (

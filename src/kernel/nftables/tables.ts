@@ -3,12 +3,15 @@
  * comment carries a digest of everything static in it; a table with another digest was made by another version of us.
  */
 import { createHash } from 'node:crypto';
-import type { Chain, SetDeclaration, Table } from '../../firewall/language.js';
+import { countedFor } from '../../firewall/balance.js';
+import type { Chain, SetDeclaration, SetElement, Table } from '../../firewall/language.js';
 import { attr, attrStr, attrU32be, nested } from '../netlink.js';
 import * as n from './constants.js';
 import { layoutOf, typeNumber } from './layout.js';
 import { addMessage, createMessage, deleteMessage, nftMessage } from './messages.js';
-import { attrU64be, commentUserdata, ruleMessage, userdata } from './rules.js';
+import { attrU64be, ruleMessage } from './rules.js';
+import { typeofUserdata } from './typeof.js';
+import { commentUserdata, userdata } from './userdata.js';
 import { TYPES } from './values.js';
 
 const comments = new WeakMap<Table, string>();
@@ -125,6 +128,7 @@ const setMessage = ({ family, name: table }: Table, set: SetDeclaration, id: num
       n.NFTA_SET.USERDATA,
       userdata(n.UDATA.SET_KEYBYTEORDER, byteOrder(set.key)),
       ...(set.data ? [userdata(n.UDATA.SET_DATABYTEORDER, byteOrder(set.data))] : []),
+      ...typeofUserdata(set),
       commentUserdata(n.UDATA.SET_COMMENT, set.comment),
     ),
   );
@@ -145,16 +149,25 @@ export const deleteChainMessage = (table: Table, chain: Pick<Chain, 'name'>): Bu
 export const getChainMessage = (table: Table, name: string): Buffer =>
   nftMessage(n.NFT_MSG.GETCHAIN, 0, ...chainName(table, { name }));
 
+/** Those that a table with these elements has. */
+const chainsFor = (table: Table, elements: readonly SetElement[]): readonly Chain[] => {
+  const filled = new Set(elements.map(({ set }) => set));
+  return [
+    ...table.chains.filter(({ base }) => base?.tiedTo === undefined || filled.has(base.tiedTo)),
+    ...countedFor(table, elements),
+  ];
+};
+
 /**
- * Everything in a new table but elements; `flags` of `NFT_TABLE_F`, `filled`: the sets that get elements, for the chains
- * that are tied to them. EEXIST where it is there.
+ * Everything in a new table but elements; `flags` of `NFT_TABLE_F`, `elements`: those that it gets, for the chains that come
+ * with them. EEXIST where it is there.
  */
 export const createTableMessages = (
   table: Table,
   flags: number,
-  filled: ReadonlySet<string> = new Set(),
+  elements: readonly SetElement[] = [],
 ): Buffer[] => {
-  const chains = table.chains.filter(({ base }) => base?.tiedTo === undefined || filled.has(base.tiedTo));
+  const chains = chainsFor(table, elements);
   return [
     newTableMessage(table, flags),
     ...chains.map((chain) => chainMessage(table, chain)),

@@ -1,14 +1,16 @@
 /**
- * Base chains that are there only while a set has elements (`tiedTo`): what few networks need costs nobody else a hook on
- * every packet. A chain comes in the transaction that brings its set's first element, so nothing passes unjudged. It goes
- * when the tables are next loaded without any, because to take a chain away waits for RCU (16 ms).
+ * Chains that come with elements: base chains that are there only while a set has any (`tiedTo`), as what few networks need costs
+ * nobody else a hook on every packet, and those that verdicts lead to by a number (`counted`). A chain comes in the
+ * transaction that brings the first element in need of it, so nothing passes unjudged. It goes when the tables are next
+ * loaded without any, because to take a chain away waits for RCU (16 ms).
  */
+import { countedFor } from '../../firewall/balance.js';
 import type { Chain, HostTable } from '../../firewall/language.js';
 import { RULESET } from '../../firewall/ruleset.js';
 import type { NetlinkSocket } from '../netlink.js';
 import type { ElementChange } from '../nftables.contract.js';
 import { batch } from './messages.js';
-import { dumpSet, isChainThere } from './observed.js';
+import { chainNames, dumpSet, isChainThere } from './observed.js';
 import { chainMessages, deleteChainMessage } from './tables.js';
 
 interface Tied {
@@ -21,34 +23,51 @@ const tiedOf = (table: HostTable): readonly Tied[] =>
   table.chains.flatMap((chain) => (chain.base?.tiedTo ? [{ table, chain, set: chain.base.tiedTo }] : []));
 
 const ALL = RULESET.flatMap(tiedOf);
+const COUNTED = RULESET.filter(({ counted }) => counted);
+
+const nameOf = ({ family }: HostTable, { name }: Pick<Chain, 'name'>): string => `${family} ${name}`;
 
 export class TiedChains {
-  readonly #there = new Set<Chain>();
+  readonly #there = new Set<string>();
 
-  /** Leaves exactly the chains whose sets have elements. After the table was loaded. */
+  /** Leaves exactly the chains that elements need. After the table was loaded. */
   settle(socket: NetlinkSocket, table: HostTable): void {
     for (const { chain, set } of tiedOf(table)) {
       const wanted = dumpSet(socket, table.family, set).length > 0;
-      const there = isChainThere(socket, table, chain.name);
-      const messages = wanted ? chainMessages(table, chain) : [deleteChainMessage(table, chain)];
-      if (wanted !== there) socket.request(batch(messages), `nftables chain ${table.family} ${chain.name}`);
-      if (wanted) this.#there.add(chain);
-      else this.#there.delete(chain);
+      this.#settle(socket, table, chain, wanted, isChainThere(socket, table, chain.name));
     }
+    if (table.counted) this.#settleCounted(socket, table, table.counted.prefix);
   }
 
   /** The chains that must be made in front of `changes`; `made` says that they were. */
   neededFor(changes: readonly ElementChange[]): { readonly messages: readonly Buffer[]; made(): void } {
-    const needed = ALL.filter(
-      ({ table, chain, set }) =>
-        !this.#there.has(chain) &&
-        changes.some(({ op, element: e }) => op === 'add' && e.set === set && e.family === table.family),
-    );
+    const added = changes.flatMap(({ op, element }) => (op === 'add' ? [element] : []));
+    const needed = [
+      ...ALL.filter(({ table, set }) => added.some((e) => e.set === set && e.family === table.family)),
+      ...COUNTED.flatMap((table) => countedFor(table, added).map((chain) => ({ table, chain }))),
+    ].filter(({ table, chain }) => !this.#there.has(nameOf(table, chain)));
     return {
       messages: needed.flatMap(({ table, chain }) => chainMessages(table, chain)),
       made: () => {
-        for (const { chain } of needed) this.#there.add(chain);
+        for (const { table, chain } of needed) this.#there.add(nameOf(table, chain));
       },
     };
+  }
+
+  #settleCounted(socket: NetlinkSocket, table: HostTable, prefix: string): void {
+    const there = new Set(chainNames(socket, table).filter((name) => name.startsWith(prefix)));
+    const verdicts = table.sets.filter(({ data }) => data?.[0] === 'verdict');
+    const elements = verdicts.flatMap(({ name }) => dumpSet(socket, table.family, name));
+    for (const chain of countedFor(table, elements)) {
+      this.#settle(socket, table, chain, true, there.delete(chain.name));
+    }
+    for (const name of there) this.#settle(socket, table, { name, rules: [] }, false, true);
+  }
+
+  #settle(socket: NetlinkSocket, table: HostTable, chain: Chain, wanted: boolean, there: boolean): void {
+    const messages = wanted ? chainMessages(table, chain) : [deleteChainMessage(table, chain)];
+    if (wanted !== there) socket.request(batch(messages), `nftables chain ${table.family} ${chain.name}`);
+    if (wanted) this.#there.add(nameOf(table, chain));
+    else this.#there.delete(nameOf(table, chain));
   }
 }

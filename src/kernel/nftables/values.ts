@@ -150,6 +150,7 @@ export const TYPES: Readonly<Record<DataType, Type>> = {
   icmpv6_type: { length: 1, number: 29, as: NAMES_OF_BITS },
   fib_addrtype: { length: 4, number: 38, host: true, as: NAMES_OF_BITS },
   ifname: { length: 16, number: 41, host: true, as: INTERFACE },
+  slot: { length: 4, number: 4, host: true, as: NUMBER },
   bytes: { length: 0, number: 4, as: UNSAID },
 };
 

@@ -9,6 +9,8 @@ import { World } from '../sim/world.js';
 const RUNS = Number(process.env.SIM_RUNS ?? 100);
 const AT_A_TIME = 25;
 const STEPS = 40;
+/** Seeds beyond the thousand that once broke a promise: an order that an index had by chance, two tasks on a paused node. */
+const ONCE_BROKEN = [51_118, 52_256, 55_456];
 
 /** What the runs must have met with, or they show nothing. */
 const MET = [
@@ -34,6 +36,7 @@ describe('S3: a simulated cluster holds what it promises', () => {
       }
     },
   );
+  test.each(ONCE_BROKEN)('seed %i, which once did not', (seed) => new World(seed).run(STEPS));
   test('and all of it was met with', () => {
     expect(MET.filter((what) => (tally.get(what) ?? 0) < RUNS / 100)).toEqual([]);
   });

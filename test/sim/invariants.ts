@@ -189,7 +189,7 @@ export const leaks = (state: ClusterState): Broken => {
   for (const task of state.all('task').values()) {
     if (!state.get('service', task.serviceId) && isOver(state, task))
       broken.push(`task ${task.id} is left of a service that is gone`);
-    if (isOver(state, task) && state.owned(keyOf('task', task.id)).size > 0)
+    if (isOver(state, task) && state.owned(keyOf('task', task.id)).length > 0)
       broken.push(`task ${task.id} is over and has addresses`);
   }
   for (const { id } of state.all('task-status').values())

@@ -27,7 +27,7 @@ const CLAIM = /^(ip|port|name|vni|number)\/(.*)$/;
 
 /** What the record with this key has is nobody's any more. */
 const release = (state: ClusterState, owner: string): readonly Edit[] =>
-  [...state.owned(owner)].sort().flatMap((key) => {
+  state.owned(owner).flatMap((key) => {
     const [, kind, id] = CLAIM.exec(key) ?? [];
     return kind === undefined || id === undefined ? [] : remove(state, kind as 'ip', id); // the pattern has the kinds
   });

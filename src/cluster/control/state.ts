@@ -120,9 +120,9 @@ export class ClusterState {
     return this.#tables['task-status'].get(id);
   }
 
-  /** Keys of what the record with this key has: addresses, ports, names. */
-  owned(owner: string): ReadonlySet<string> {
-    return this.#owned.get(owner) ?? NOTHING;
+  /** Keys of what the record with this key has: addresses, ports, names. Sorted: an index that was changed and taken back has another order. */
+  owned(owner: string): readonly string[] {
+    return [...(this.#owned.get(owner) ?? NOTHING)].sort();
   }
 
   /** Owners of something that are not there. */

@@ -158,6 +158,11 @@ const bring = (
   return draft.unit(['task', next], ...end(ends));
 };
 
+/** Where nothing new may be made, an update that started the new one first still leaves only one: no slot keeps two that have come up. */
+export const settleLeft = (draft: Draft, service: Service, slots: readonly UpdatableSlot[]): void => {
+  for (const slot of workOn(draft.state, service, slots)) thin(draft, slot);
+};
+
 /** One step of the update of a service, if it needs one. Answers when to look again. */
 export const update = (draft: Draft, service: Service, slots: readonly UpdatableSlot[]): Instant => {
   const { state, now } = draft;

@@ -117,7 +117,7 @@ export const createNetwork = (
 const userOf = (state: ClusterState, id: string): string | undefined => {
   const { services, tasks, attachments } = state.onNetworks.of(id);
   for (const service of services.keys()) return `service ${service}`;
-  for (const task of tasks.keys()) if (state.owned(keyOf('task', task)).size > 0) return `task ${task}`;
+  for (const task of tasks.keys()) if (state.owned(keyOf('task', task)).length > 0) return `task ${task}`;
   for (const attachment of attachments.keys()) return `task ${attachment}`;
   return undefined;
 };

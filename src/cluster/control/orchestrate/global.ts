@@ -8,7 +8,7 @@ import { makeTask, wish } from '../make.js';
 import { wantedIn } from '../slots.js';
 import type { ClusterState } from '../state.js';
 import { earliest } from '../times.js';
-import { type UpdatableSlot, update } from '../update.js';
+import { settleLeft, type UpdatableSlot, update } from '../update.js';
 import { replaceEnded, serviceNow, usedSlots } from './slots.js';
 
 /** Its tasks stay where they are; only of active nodes new ones come. */
@@ -31,17 +31,20 @@ export const global = (draft: Draft, given: Service): Instant => {
   const service = serviceNow(draft, given);
   const used = usedSlots(draft, service);
   const slots: UpdatableSlot[] = [];
+  const paused: UpdatableSlot[] = [];
   for (const [id, { tasks }] of used)
     if (!belongs(state, service, state.get('node', String(id))))
       for (const task of wantedIn(tasks)) draft.unit(wish(task, 'shutdown'));
   for (const [id, node] of state.all('node')) {
-    if (node.availability !== 'active' || !belongs(state, service, node)) continue;
+    if (!belongs(state, service, node)) continue;
     const slot = used.get(id);
-    if (slot) slots.push(slot);
+    if (node.availability !== 'active') paused.push(...(slot ? [slot] : []));
+    else if (slot) slots.push(slot);
     // `ready`: if a former task of the node is still stopping, it waits for that (start.ts).
     else if (!draft.unit(['task', makeTask(draft, service, { slot: 0, nodeId: id, desired: 'ready' })]))
       break;
   }
+  settleLeft(draft, service, paused);
   wakes.push(update(draft, service, slots));
   return earliest(wakes);
 };

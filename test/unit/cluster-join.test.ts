@@ -8,7 +8,7 @@ import { formatToken, trustDigest } from '../../src/cluster/ca/tokens.js';
 import type { Door } from '../../src/cluster/door/contract.js';
 import { openDoor } from '../../src/cluster/door/mux.js';
 import type { EtcdClient } from '../../src/cluster/etcd/client.js';
-import type { Etcd, EtcdAdmin } from '../../src/cluster/etcd/contract.js';
+import type { Etcd, EtcdAdmin, EtcdFailure } from '../../src/cluster/etcd/contract.js';
 import { type NodeFiles, nodeFiles } from '../../src/cluster/life/files.js';
 import { init } from '../../src/cluster/life/init.js';
 import { join } from '../../src/cluster/life/join.js';
@@ -67,6 +67,8 @@ const alone: EtcdAdmin = {
 
 let directory: string;
 let etcd: Etcd;
+/** of each write while it is there */
+let failure: EtcdFailure | undefined;
 let over: AbortController;
 let door: Door;
 let sessions: Sessions;
@@ -98,7 +100,8 @@ beforeEach(async () => {
       spec: { spec: { heartbeatPeriod: 100_000_000 } },
     },
   );
-  etcd = createFakeEtcd().connect();
+  failure = undefined;
+  etcd = createFakeEtcd().connect((operation) => (operation === 'txn' ? failure : undefined));
   await found(Object.assign({}, etcd, alone, { close: () => {} }) satisfies EtcdClient);
   mirror = createMirror({
     etcd,
@@ -234,6 +237,29 @@ test('S1: a node says hello, beats, and has a session until it is silent', async
   expect(mirror.state.get('session', state.nodeId)).toBeDefined();
   end.abort();
   await until('it has none', () => mirror.state.get('session', state.nodeId) === undefined);
+});
+
+test('S1: a node whose hello waits for the store keeps the session that it begins, whatever ends of the former one', async () => {
+  const { state, files: own } = await joinAs('worker');
+  const epoch = (): string | undefined => mirror.state.get('session', state.nodeId)?.epoch;
+  const begin = async (): Promise<{ readonly told: string[]; close(): void }> => {
+    const told: string[] = [];
+    const on = { told: ({ type }: { readonly type: string }) => told.push(type), closed: () => {} };
+    const connection = await connect(address(), own.credentials(), on);
+    connection.say(hello);
+    return { told, close: () => connection.close() };
+  };
+  const former = await begin();
+  await until('it has a session', () => epoch() !== undefined && former.told.includes('welcome'));
+  const first = epoch();
+  failure = { kind: 'no-leader' };
+  former.close();
+  const next = await begin();
+  await new Promise((resolve) => setTimeout(resolve, 400)); // of the former one no beat is waited for any more
+  failure = undefined;
+  await until('it is welcomed', () => next.told.includes('welcome'));
+  await until('others know of it', () => epoch() !== undefined && epoch() !== first);
+  next.close();
 });
 
 test('S1: a worker may not enrol, nor may anybody without a certificate say hello', async () => {

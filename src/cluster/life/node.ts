@@ -144,7 +144,7 @@ export const startNode = (
     // Another manager may know more than one that is cut off.
     heard: (answers) => {
       cutOff = !answers;
-      if (cutOff) session.again();
+      if (cutOff && !leaving) session.again();
     },
     ended: () => {
       if (leaving || signal.aborted) return;
@@ -199,14 +199,29 @@ export const startNode = (
     log.info({}, 'this node is a worker now');
   };
 
+  let starting: Promise<void> | undefined;
+  /** Beside the steps: without a quorum it takes as long as there is none, and the cluster may want a worker meanwhile. */
+  const start = (beginning: Beginning): Promise<void> => {
+    starting ??= runManager(beginning)
+      .catch((failure: unknown) => {
+        error = failure instanceof Error ? failure.message : String(failure);
+        log.warn({ error }, 'this manager could not be started; it is tried again');
+        again();
+      })
+      .finally(() => {
+        starting = undefined;
+      });
+    return starting;
+  };
+
   /** One step towards what the cluster says; the next session, or the next try, takes the next. Answers when to look again. */
   const step = async (): Promise<number> => {
     const credentials = files.credentials();
     const certified = identityOf(credentials.certificate)?.role;
     const connection = session.current();
-    if (state.role === 'manager' && !manager && certified === 'manager' && wanted === 'manager')
-      await runManager({ kind: 'again' });
-    else if (connection && (certified !== wanted || now() >= renewalAt(credentials.certificate))) {
+    if (state.role === 'manager' && !manager && !leaving && certified === 'manager' && wanted === 'manager')
+      void start({ kind: 'again' });
+    if (connection && (certified !== wanted || now() >= renewalAt(credentials.certificate))) {
       await certify(connection);
       session.again();
     } else if (certified !== wanted || wanted === state.role) return RENEWAL_CHECK_MS;
@@ -302,16 +317,8 @@ export const startNode = (
     signal,
   });
 
-  const begin = async (): Promise<void> => {
-    if (state.role !== 'manager') return;
-    await runManager(first.beginning, first.found);
-  };
-  const begun = begin().catch((failure: unknown) => {
-    error = failure instanceof Error ? failure.message : String(failure);
-    if (first.found) throw failure;
-    log.warn({ error }, 'this manager could not be started; it is tried again');
-    again();
-  });
+  const begun = first.found ? runManager(first.beginning, first.found) : undefined;
+  if (!begun && state.role === 'manager') void start(first.beginning);
 
   const close = async (stopEtcd: boolean): Promise<void> => {
     over.abort();
@@ -324,7 +331,7 @@ export const startNode = (
   talk();
 
   return {
-    ready: Promise.race([ready, first.found ? begun.then(() => ready) : ready]),
+    ready: Promise.race([ready, begun?.then(() => ready) ?? ready]),
     status: () => ({
       state: isReady ? 'active' : error === '' ? 'pending' : 'error',
       nodeId: state.nodeId,

@@ -76,6 +76,8 @@ export const createSessions = (
   const here = new Map<string, Here>();
   /** Of nodes whose session has ended, or that have not been heard since. */
   const waiting = new Map<string, NodeJS.Timeout>();
+  /** Who has said hello last and has not been welcomed yet: it is here, however long it takes until others can know of it. */
+  const arriving = new Map<string, Frames>();
   const open = new Set<Frames>();
   let strangers = 0;
   let closed = false;
@@ -92,6 +94,7 @@ export const createSessions = (
     clearTimeout(waiting.get(nodeId));
     const timer = setTimeout(() => {
       waiting.delete(nodeId);
+      if (arriving.has(nodeId)) return giveUpLater(nodeId, beats);
       end(nodeId)?.destroy();
       reception.gone(nodeId);
     }, beats * reception.heartbeat());
@@ -165,6 +168,7 @@ export const createSessions = (
     message: Ask<'hello'>,
     from: string,
   ): Promise<void> => {
+    arriving.set(peer.nodeId, channel);
     try {
       const fields = await reception.here(peer, message, from);
       if (closed) {
@@ -180,6 +184,8 @@ export const createSessions = (
     } catch (error) {
       refuse(channel, undefined, error);
       channel.end();
+    } finally {
+      if (arriving.get(peer.nodeId) === channel) arriving.delete(peer.nodeId);
     }
   };
 

@@ -33,8 +33,13 @@ export interface Balancer {
   /** bare addresses that stand for all backends; neither: its names mean the backends themselves (`dnsrr`) */
   readonly vip4?: string;
   readonly vip6?: string;
-  /** sorted by id */
+  /** in whichever order they are told; a record keeps each in its place, so that little changes in the kernel */
   readonly backends: readonly Backend[];
+  /**
+   * bare addresses of tasks that take no new connections and have not ended: connections under way stay with them. Those to whoever
+   * is neither here nor a backend any more are forgotten, so that they end and do not hang. Absent: none
+   */
+  readonly leaving?: readonly string[];
   /** on the ingress network only */
   readonly ports: readonly IngressPort[];
 }

@@ -69,6 +69,7 @@ const assignedBalancer = z.object({
   backends: z
     .array(z.object({ id, node: id, ipv4: address.exactOptional(), ipv6: address.exactOptional() }))
     .readonly(),
+  leaving: z.array(address).readonly().exactOptional(),
   ports: z
     .array(
       z.object({

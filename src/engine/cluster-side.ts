@@ -14,6 +14,7 @@ export const createClusterSide = (
     id,
     networks: () => model.overlays(),
     peers: () => [...model.tables.peer.records.values()],
+    balancers: () => [...model.tables.balancer.records.values()],
     vteps: () => [...model.tables.vtep.records.values()],
     endpoints: () =>
       model

@@ -6,6 +6,7 @@
 import type { OverlayWish, Wire } from '../drivers/contract.js';
 import { unavailable } from '../errors.js';
 import { bare } from '../model/address.js';
+import type { Balancer } from '../model/balancer.js';
 import type { NetworkId } from '../model/ids.js';
 import type { Network, Overlay } from '../model/network.js';
 import type { OwedCall } from '../model/owed.js';
@@ -48,8 +49,16 @@ export interface ClusterStore {
 export interface ClusterChange {
   readonly networks: ReadonlyMap<NetworkId, Network | null>;
   readonly peers: ReadonlyMap<string, Peer | null>;
+  readonly balancers: ReadonlyMap<string, Balancer | null>;
   readonly vteps: ReadonlyMap<string, Vtep | null>;
 }
+
+export const NO_CHANGE: ClusterChange = {
+  networks: new Map(),
+  peers: new Map(),
+  balancers: new Map(),
+  vteps: new Map(),
+};
 
 /** A container of this host on a network of the cluster's. */
 export interface LocalEndpoint {
@@ -63,6 +72,7 @@ export interface ClusterSide {
   readonly id: string;
   networks(): readonly Network[];
   peers(): readonly Peer[];
+  balancers(): readonly Balancer[];
   vteps(): readonly Vtep[];
   endpoints(): readonly LocalEndpoint[];
   /** Is something of this id being asked for, or to be taken back? */

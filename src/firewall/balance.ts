@@ -33,19 +33,6 @@ export const balanced = (
   },
 ];
 
-/** The same as `after`, in an order in which whoever was there `before` stays at his place where he can. */
-export const inPlaces = <T extends { readonly id: string }>(
-  before: readonly { readonly id: string }[],
-  after: readonly T[],
-): readonly T[] => {
-  const there = new Map(after.map((each) => [each.id, each]));
-  const places = before.slice(0, after.length).map(({ id }) => there.get(id));
-  for (const each of places) if (each) there.delete(each.id);
-  const others = [...there.values()];
-  const filled = places.map((each) => each ?? others.shift());
-  return [...filled, ...others].filter((each) => each !== undefined);
-};
-
 /** The chain that the name means; undefined where it is none of these. */
 const countedChain = ({ prefix, rules }: CountedChains, name: string): Chain | undefined => {
   const count = name.startsWith(prefix) ? name.slice(prefix.length) : '';

@@ -44,4 +44,21 @@ export interface Balancer {
   readonly ports: readonly IngressPort[];
 }
 
+/** Bare addresses that stand for all its backends, of both families. */
+export const vipsOf = ({ vip4, vip6 }: Pick<Balancer, 'vip4' | 'vip6'>): readonly string[] =>
+  [vip4, vip6].filter((address) => address !== undefined);
+
 export const balancerId = (networkId: string, serviceId: string): string => `${networkId}/${serviceId}`;
+
+/** The same as `after`, in an order in which whoever was there `before` stays at his place where he can. */
+export const inPlaces = <T extends { readonly id: string }>(
+  before: readonly { readonly id: string }[],
+  after: readonly T[],
+): readonly T[] => {
+  const there = new Map(after.map((each) => [each.id, each]));
+  const places = before.slice(0, after.length).map(({ id }) => there.get(id));
+  for (const each of places) if (each) there.delete(each.id);
+  const others = [...there.values()];
+  const filled = places.map((each) => each ?? others.shift());
+  return [...filled, ...others].filter((each) => each !== undefined);
+};

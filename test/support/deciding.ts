@@ -90,7 +90,7 @@ export const createWorld = (pluginLinks: readonly string[] = []) => {
   /** All that a refused or merely looked-at decision may not change. */
   const state = () => ({
     records: Object.fromEntries(
-      (Object.keys(TABLES) as Table[]).map((table) => [table, sorted(model.tables[table].records)]),
+      (Object.keys(TABLES) as Table[]).map((table) => [table, sorted<unknown>(model.tables[table].records)]),
     ),
     taken: takenOf(model),
     disk: sorted(records),

@@ -130,13 +130,18 @@ describe('a network that spans hosts', () => {
     const second = anEndpoint({ id: 'e1' });
     expect(TABLES.endpoint.touches(second.id, null, second, model)).toEqual([
       { kind: 'endpoint', id: second.id },
+      { kind: 'sandbox', id: second.sandboxId },
     ]);
   });
 
-  it('is touched by nothing where it does not span hosts', () => {
+  it('touches nothing but the container where it does not span hosts', () => {
     const local = aNetwork();
     const model = records(put('network', local));
     expect(TABLES.endpoint.touches(endpoint.id, null, endpoint, model)).toEqual([
+      { kind: 'endpoint', id: endpoint.id },
+      { kind: 'sandbox', id: endpoint.sandboxId },
+    ]);
+    expect(TABLES.endpoint.touches(endpoint.id, endpoint, endpoint, model)).toEqual([
       { kind: 'endpoint', id: endpoint.id },
     ]);
   });

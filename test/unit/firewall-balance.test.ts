@@ -1,9 +1,10 @@
 /** Backends in slots, and the elements that lead to them. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { countedFor, hasChain, inPlaces } from '../../src/firewall/balance.js';
+import { countedFor, hasChain } from '../../src/firewall/balance.js';
 import { SERVICES } from '../../src/firewall/index.js';
 import { serviceElements } from '../../src/firewall/services.js';
+import { inPlaces } from '../../src/model/balancer.js';
 
 const backend = (id: string) => ({ id });
 const ids = fc.uniqueArray(fc.constantFrom(...'abcdefghij'), { maxLength: 8 });

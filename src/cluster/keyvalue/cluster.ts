@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ClusterConfig } from '../../config/contract.js';
 import type { Wire } from '../../drivers/contract.js';
-import type { ClusterChange, ClusterSide, ClusterStore } from '../../engine/cluster.js';
+import { type ClusterChange, type ClusterSide, type ClusterStore, NO_CHANGE } from '../../engine/cluster.js';
 import { unavailable } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import { type Network, VXLAN_BYTES } from '../../model/network.js';
@@ -47,14 +47,11 @@ const isTooWide = ({ overlay }: Network, wire: number, family: Wire['family']): 
   overlay !== undefined && wire > 0 && overlay.mtu > wire - VXLAN_BYTES[family];
 
 /** Each record by itself, so that one which the kernel refuses keeps no other from being followed. */
-const apart = ({ networks, peers, vteps }: ClusterChange): readonly ClusterChange[] => {
-  const none: ClusterChange = { networks: new Map(), peers: new Map(), vteps: new Map() };
-  return [
-    ...[...vteps].map((each) => ({ ...none, vteps: new Map([each]) })),
-    ...[...networks].map((each) => ({ ...none, networks: new Map([each]) })),
-    ...[...peers].map((each) => ({ ...none, peers: new Map([each]) })),
-  ];
-};
+const apart = ({ networks, peers, vteps }: ClusterChange): readonly ClusterChange[] => [
+  ...[...vteps].map((each) => ({ ...NO_CHANGE, vteps: new Map([each]) })),
+  ...[...networks].map((each) => ({ ...NO_CHANGE, networks: new Map([each]) })),
+  ...[...peers].map((each) => ({ ...NO_CHANGE, peers: new Map([each]) })),
+];
 
 /** What a cluster stands on. */
 export interface Ground {
@@ -108,7 +105,7 @@ export class KeyValue implements KeyValueCluster {
     this.#side = side;
     const former = side.vteps().filter(({ own, id }) => own && id !== this.#self.id);
     const vteps = new Map<string, Vtep | null>(former.map(({ id }) => [id, null]));
-    this.#apply({ networks: new Map(), peers: new Map(), vteps: vteps.set(this.#self.id, this.#self) });
+    this.#apply({ ...NO_CHANGE, vteps: vteps.set(this.#self.id, this.#self) });
     this.#followed = follow({
       etcd: this.#whole,
       prefix: this.#root,

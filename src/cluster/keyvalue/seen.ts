@@ -2,7 +2,7 @@
  * The store's networks, endpoints and hosts as records of this host's: from keys that changed to records that do. Pure but for
  * what it remembers of the store.
  */
-import type { ClusterChange, ClusterSide } from '../../engine/cluster.js';
+import { type ClusterChange, type ClusterSide, NO_CHANGE } from '../../engine/cluster.js';
 import { bare } from '../../model/address.js';
 import type { NetworkId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
@@ -94,6 +94,7 @@ export class Seen {
 
   #changeOf({ networks, peers, nodes }: Touched): ClusterChange {
     return {
+      ...NO_CHANGE,
       networks: new Map([...networks].map((id) => [id as NetworkId, this.#networks.get(id) ?? null])),
       peers: new Map([...peers].map((id) => [id, this.#peer(id)])),
       vteps: new Map([...nodes].map((id) => [id, this.#vtep(id)])),

@@ -6,6 +6,7 @@ import { invalid, notFound, type ViaductError } from '../../errors.js';
 import { type AddressSpace, emptySpace } from '../../ipam/space.js';
 import { Taken } from '../../ipam/taken.js';
 import { bare } from '../../model/address.js';
+import type { Balancer } from '../../model/balancer.js';
 import type { Container } from '../../model/container.js';
 import type { Endpoint, Sandbox } from '../../model/endpoint.js';
 import type { Network } from '../../model/network.js';
@@ -80,6 +81,7 @@ export class Model {
   /** Networks that span the hosts of a cluster. */
   overlays = (): readonly Network[] => this.tables.network.all('overlay', 'overlay');
   peersOf = (networkId: string): readonly Peer[] => this.tables.peer.all('network', networkId);
+  balancersOf = (networkId: string): readonly Balancer[] => this.tables.balancer.all('network', networkId);
   /** This host among those of the cluster. */
   ownVtep = (): Vtep | undefined => this.tables.vtep.first('own', 'own');
 

@@ -5,6 +5,7 @@
 import { isOwnIpam } from '../../ipam/own.js';
 import { reservedBy } from '../../ipam/space.js';
 import type { Takes } from '../../ipam/taken.js';
+import { type Balancer, vipsOf } from '../../model/balancer.js';
 import type { Claim, TakenAddress } from '../../model/claim.js';
 import type { Container } from '../../model/container.js';
 import { addressesOf, type Endpoint, type Sandbox } from '../../model/endpoint.js';
@@ -52,6 +53,15 @@ export const row =
 
 const endpoints = (of: readonly Endpoint[]): readonly Slice[] =>
   of.map(({ id }) => ({ kind: 'endpoint', id }));
+
+const sandboxOf = ({ sandboxId }: Endpoint): readonly Slice[] =>
+  sandboxId === null ? [] : [{ kind: 'sandbox', id: sandboxId }];
+
+/** Those whose containers may send to the service's addresses. */
+const senders = (balancer: Balancer | null, related: Related): readonly Slice[] =>
+  balancer && vipsOf(balancer).length > 0
+    ? related.endpointsOfNetwork(balancer.networkId).flatMap(sandboxOf)
+    : [];
 
 const takenBy = (endpoint: Pick<Endpoint, 'networkId' | 'ipv4' | 'ipv6'>): readonly TakenAddress[] =>
   addressesOf(endpoint).map((address) => ({ networkId: endpoint.networkId, address }));
@@ -131,6 +141,8 @@ export const TABLES = {
       // What it is a port of comes before it, and goes behind it.
       ...[before ?? after].flatMap((e) => (e && !(before && after) ? comesOrGoes(e, related) : [])),
       { kind: 'endpoint', id },
+      // Which services are reached from there.
+      ...[before ?? after].flatMap((e) => (e && !(before && after) ? sandboxOf(e) : [])),
     ],
   }),
   sandbox: row<Sandbox>()({
@@ -175,6 +187,20 @@ export const TABLES = {
       addresses: remote.flatMap((e) => takenBy({ ...e, networkId })),
     }),
     touches: (id) => [{ kind: 'peer', id }],
+  }),
+  // Likewise brought and kept.
+  balancer: row<Balancer>()({
+    source: 'local',
+    outlivesReboot: () => false,
+    indices: {
+      network: ({ networkId }) => [networkId],
+      name: ({ networkId, names }) => names.map((name) => onNetwork(networkId, name.toLowerCase())),
+      address: (balancer) => vipsOf(balancer).map((address) => onNetwork(balancer.networkId, address)),
+    },
+    takes: (balancer) => ({
+      addresses: vipsOf(balancer).map((address) => ({ networkId: balancer.networkId, address })),
+    }),
+    touches: (_id, before, after, related) => [...senders(before, related), ...senders(after, related)],
   }),
   vtep: row<Vtep>()({
     source: 'local',

@@ -4,7 +4,7 @@ import { conflict, forbidden, internal, notImplemented, unavailable } from '../.
 import { isOwnIpam } from '../../ipam/own.js';
 import type { Network } from '../../model/network.js';
 import { carryOut } from '../carry-out.js';
-import { clusterCalls, clusterOf } from '../cluster.js';
+import { clusterCalls, clusterOf, NO_CHANGE } from '../cluster.js';
 import type { NetworkCreateRequest } from '../contract.js';
 import type { Outside, Writing } from '../parts.js';
 import { asking } from '../plugins/asking.js';
@@ -81,7 +81,7 @@ const forget = (parts: Networking, network: Network): void => {
   const users = parts.model.endpointsOfNetwork(network.id);
   if (users.length > 0) throw hasEndpoints(network, users);
   const networks = new Map([[network.id, null]]);
-  carryOut(parts, decideFollowing(parts, { networks, peers: new Map(), vteps: new Map() }));
+  carryOut(parts, decideFollowing(parts, { ...NO_CHANGE, networks }));
 };
 
 export const removeInCluster = async (parts: Networking, network: Network): Promise<void> => {

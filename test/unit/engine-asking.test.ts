@@ -16,6 +16,7 @@ const begun = () => {
   const told: string[] = [];
   const debts = {
     note: (owed: { id: string; calls: readonly OwedCall[] }) => void told.push(`note ${owed.calls.length}`),
+    answered: (id: string) => void told.push(`answered ${id.slice(-1)}`),
     settle: async (id: string) => void told.push(`settle ${id.slice(-1)}`),
   };
   const network = design(view, naming(view, freshOf(1), aRequest('mine')));
@@ -53,7 +54,7 @@ describe('while a plugin is asked about a network', () => {
     const { network, another, answer, made, told, model } = begun();
     answer(new Error('no'));
     await expect(made).rejects.toThrow('no');
-    expect(told).toEqual(['note 1', 'note 2', 'settle 1']);
+    expect(told).toEqual(['note 1', 'note 2', 'answered 1', 'settle 1']);
     expect(model.tables.claim.records.size).toBe(0);
     expect(another('mine').pools).toEqual(network.pools);
   });

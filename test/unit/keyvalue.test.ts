@@ -1,11 +1,11 @@
 /** A cluster without swarm, on an etcd in memory: what one host does the others know, and nothing is given twice. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { EtcdFailure } from '../../src/cluster/etcd/contract.js';
 import { KeyValue } from '../../src/cluster/keyvalue/cluster.js';
 import { toldOf } from '../../src/engine/attach/ask-cluster.js';
-import { clusterCalls } from '../../src/engine/cluster.js';
+import { type ClusterChange, type ClusterSide, clusterCalls } from '../../src/engine/cluster.js';
 import { createClusterSide } from '../../src/engine/cluster-side.js';
 import { drop, put } from '../../src/engine/commit/tables.js';
 import { createEvents } from '../../src/engine/events.js';
@@ -313,6 +313,58 @@ describe('S2: the store is away', () => {
     b.gate.failure = undefined;
     await create(b, 'more');
   });
+
+  it('and when it is there again, what is being asked for at that moment is not taken back', async () => {
+    const { a, etcd } = await two();
+    const side = createClusterSide(a.parts);
+    for (let turns = 0; turns < 40; turns += 1) {
+      const making = create(a, `more${turns}`);
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+      side.settle();
+      await making;
+      await sleep(1);
+      expect(stored(etcd)).toContain(`network/${known(a, `more${turns}`)?.id}`);
+      await a.networks.remove(`more${turns}`);
+    }
+  });
+});
+
+it('S2: what this host could not do is tried again in seconds, also while the next comparison is far', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    const etcd = createFakeEtcd();
+    const cluster = new KeyValue(SETTINGS, {
+      etcd: etcd.connect(),
+      self: { id: 'own', name: 'own', address: '192.0.2.1' },
+      wire: () => ({ mtu: 1500, family: 4 }),
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+    });
+    open.push(cluster);
+    const followed: ClusterChange[] = [];
+    let refuses = false;
+    const none = () => [];
+    const side: ClusterSide = {
+      ...{ id: 'own', networks: none, peers: none, vteps: none, balancers: none, endpoints: none },
+      isUnderWay: () => false,
+      settle() {},
+      follow(change) {
+        if (refuses) throw new Error('no');
+        followed.push(change);
+      },
+      onRename: () => () => {},
+    };
+    cluster.start(side);
+    await vi.advanceTimersByTimeAsync(1_000); // the first comparison
+    refuses = true;
+    const value = JSON.stringify({ version: 1, name: 'other', address: '192.0.2.2', mtu: 1500 });
+    await etcd.connect().put('net/viaduct/1/node/other', value);
+    await vi.advanceTimersByTimeAsync(100);
+    refuses = false;
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(followed.some(({ vteps }) => vteps.get('other')?.address === '192.0.2.2')).toBe(true);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('S2: no address is ever two containers’, whoever asks, whoever gives back, whatever answer is lost', async () => {

@@ -77,8 +77,10 @@ export class KeyValue implements KeyValueCluster {
   #side: ClusterSide | undefined;
   #stopListening = (): void => {};
   #firstWord: Promise<unknown> | undefined;
-  #mending: NodeJS.Timeout | undefined;
+  #mending: { readonly timer: NodeJS.Timeout; readonly at: number } | undefined;
   #busy = false;
+  /** Something has happened since the mending that is under way began. */
+  #again = false;
 
   constructor(
     private readonly config: Pick<ClusterConfig, 'store' | 'path' | 'heartbeat' | 'ttl'>,
@@ -130,7 +132,7 @@ export class KeyValue implements KeyValueCluster {
 
   async close(): Promise<void> {
     this.#ended.abort();
-    clearTimeout(this.#mending);
+    clearTimeout(this.#mending?.timer);
     this.#stopListening();
     await this.#presence?.close();
   }
@@ -200,17 +202,21 @@ export class KeyValue implements KeyValueCluster {
     }
   }
 
+  /** Unless it is done sooner anyway. */
   #mendSoon(after = SOON_MS): void {
-    if (this.#ended.signal.aborted || (this.#mending && after > SOON_MS)) return;
-    clearTimeout(this.#mending);
-    this.#mending = setTimeout(() => {
+    const at = performance.now() + after;
+    if (this.#ended.signal.aborted || (this.#mending && this.#mending.at <= at)) return;
+    clearTimeout(this.#mending?.timer);
+    const timer = setTimeout(() => {
       this.#mending = undefined;
       void this.#mend();
     }, after).unref();
+    this.#mending = { timer, at };
   }
 
   async #mend(): Promise<void> {
     const side = this.#side;
+    this.#again = this.#busy;
     if (!side || this.#busy) return;
     this.#busy = true;
     try {
@@ -237,7 +243,7 @@ export class KeyValue implements KeyValueCluster {
       this.#mendSoon(RETRY_MS);
     } finally {
       this.#busy = false;
-      this.#mendSoon(AGAIN_MS);
+      this.#mendSoon(this.#again ? SOON_MS : AGAIN_MS);
     }
   }
 }

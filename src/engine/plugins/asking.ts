@@ -30,7 +30,7 @@ export const asking = async <T>(
         debts.note({ ...whom, calls: [...calls] });
       },
       claim: (held) => ledger.commit([put('claim', { id, ...held })]),
-    });
+    }).finally(() => debts.answered(id));
   } catch (error) {
     await debts.settle(id);
     throw error;

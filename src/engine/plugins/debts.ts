@@ -33,19 +33,28 @@ const isAway = (error: unknown): boolean =>
 export class Debts {
   readonly #settling = new Map<string, Promise<void>>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
+  /** Who is being asked for something of these ids may be giving it just now: nothing is taken back meanwhile. */
+  readonly #asking = new Set<string>();
   #open = false;
 
   constructor(private readonly parts: DebtParts) {}
 
-  /** Before the plugin is asked. */
+  /** Before the plugin is asked; `answered` follows. */
   note(owed: Owed): void {
+    this.#asking.add(owed.id);
     this.parts.ledger.commit([put('owed', owed)]);
     failpoint('plugin-owed');
   }
 
+  /** Nobody asks for anything of this id any more: what is owed under it is to be paid. */
+  answered(id: string): void {
+    this.#asking.delete(id);
+  }
+
   /** Makes the calls owed under this id; resolves when they are made, or after `PATIENCE_MS` at the latest. */
   async settle(id: string): Promise<void> {
-    if (this.#open) await settlesWithin(this.#settling.get(id) ?? this.#begin(id, PAUSE.first), PATIENCE_MS);
+    if (this.#open && !this.#asking.has(id))
+      await settlesWithin(this.#settling.get(id) ?? this.#begin(id, PAUSE.first), PATIENCE_MS);
   }
 
   /** Waits (boundedly) for what is being taken back of a network: a fixed address must be free before it is asked for. */

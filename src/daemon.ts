@@ -130,6 +130,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
   const events = createEvents({
     onListenerError: (error) => log.error({ error: String(error) }, 'event listener failed'),
   });
+  let swarm: LocalSwarm | undefined;
   const engine = await startEngine({
     config,
     host,
@@ -146,7 +147,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     kernel,
     drivers: DRIVERS,
     plugins: createPlugins(config.pluginDirectories),
-    ...(cluster ? { cluster: cluster.store } : {}),
+    cluster: () => cluster?.store ?? swarm?.store(),
     daemon: [...relayElements(ports.relayPort()), ...apiElements(tcpPorts(config.hosts))],
     images,
     runtime,
@@ -174,7 +175,9 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
       { family, table, chain },
       'another firewall drops forwarded packets before or after us: containers may not be reached',
     );
-  const swarm = createSwarm({
+  const ownSwarm = createSwarm({
+    side: engine.clusterSide,
+    disconnect: (network, container) => engine.networks.disconnect(network, container, true),
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
     defaultAdvertise: () => engine.config.swarmAdvertise,
@@ -187,19 +190,24 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     publish: events.publish,
     log,
   });
-  await swarm.resume();
-  const networks = withSwarm(engine.networks, swarm, ({ driver }) => DRIVERS.get(driver)?.wish !== undefined);
+  swarm = ownSwarm;
+  await ownSwarm.resume();
+  const networks = withSwarm(
+    engine.networks,
+    ownSwarm,
+    ({ driver }) => DRIVERS.get(driver)?.wish !== undefined,
+  );
   const api = createApi(withNetworks(engine, networks), {
     logger: log,
     release,
-    swarm: cluster ? withoutSwarm(swarm) : swarm,
+    swarm: cluster ? withoutSwarm(ownSwarm) : ownSwarm,
   });
   await api.listen(config.hosts);
   return {
     engine,
     async close() {
       await api.close();
-      await swarm.close();
+      await ownSwarm.close();
       await cluster?.close();
       await engine.close();
       await Promise.all([runtime.close(), images.close(), trash.close()]);

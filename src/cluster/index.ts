@@ -3,9 +3,11 @@
  * pays for one look whether a file is there.
  */
 import { existsSync } from 'node:fs';
+import type { ClusterStore } from '../engine/cluster.js';
 import { conflict, unavailable } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { EngineEvent } from '../model/events.js';
+import type { AgentSettings } from './agent/index.js';
 import type { Manager, Swarm, SwarmStatus } from './contract.js';
 import { INACTIVE } from './inactive.js';
 import type { HostInterface } from './life/addresses.js';
@@ -23,6 +25,8 @@ export interface SwarmSettings {
   readonly interfaces: () => readonly HostInterface[];
   readonly describe: () => Omit<NodeDescription, 'tls'>;
   readonly rules: NetworkRules;
+  readonly side: AgentSettings['side'];
+  readonly disconnect: AgentSettings['disconnect'];
   readonly publish: (event: Omit<EngineEvent, 'timeNano'>) => void;
   readonly log: Logger;
 }
@@ -42,6 +46,8 @@ const within = <T>(ms: number, work: Promise<T>): Promise<T | undefined> => {
 export interface LocalSwarm extends Swarm {
   /** Goes on where the former daemon stopped; resolves when this node is what it was, or after a few seconds. */
   resume(): Promise<void>;
+  /** undefined: this node is in no swarm */
+  store(): ClusterStore | undefined;
 }
 
 export const createSwarm = (settings: SwarmSettings): LocalSwarm => {
@@ -69,6 +75,8 @@ export const createSwarm = (settings: SwarmSettings): LocalSwarm => {
   const nodeSettings = (files: Awaited<ReturnType<typeof load>>['files']) => ({
     files,
     rules: settings.rules,
+    side: settings.side,
+    disconnect: settings.disconnect,
     describe: settings.describe,
     publish: settings.publish,
     log,
@@ -136,6 +144,7 @@ export const createSwarm = (settings: SwarmSettings): LocalSwarm => {
         log.error({ error: broken }, 'this node’s part in the swarm cannot be read');
       }
     },
+    store: () => node?.store,
     status,
     init: (request) =>
       inTurn(async () => {

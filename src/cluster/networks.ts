@@ -5,6 +5,7 @@
 import type { NetworkCommands, NetworkCreateRequest } from '../engine/contract.js';
 import { conflict, forbidden, invalid } from '../errors.js';
 import type { Network } from '../model/network.js';
+import { peerId } from '../model/peer.js';
 import type { Swarm } from './contract.js';
 
 const WORKER =
@@ -62,8 +63,17 @@ export const withSwarm = (
     else await local.remove(network.id, force);
   };
 
+  /** With this node itself, as Docker tells them. */
+  const peers: NetworkCommands['peers'] = (network) => {
+    const known = local.peers(network);
+    if (!isOfSwarm(network) || local.endpoints(network).length === 0) return known;
+    const { nodeId: node, address } = swarm.status();
+    return [...known, { id: peerId(network.id, node), networkId: network.id, node, address, endpoints: [] }];
+  };
+
   return {
     ...local,
+    peers,
     create,
     remove,
     find,

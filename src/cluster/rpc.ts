@@ -27,4 +27,11 @@ const KINDS = {
 export const rpcError = (code: keyof typeof KINDS, text: string, cause?: unknown): ViaductError =>
   KINDS[code](`rpc error: code = ${code} desc = ${text}`, cause);
 
+/** What a manager refused, of the kind that its words say. */
+export const refusal = (text: string): ViaductError => {
+  const [, code = ''] = /^rpc error: code = (\w+) /.exec(text) ?? [];
+  const kind = Object.entries(KINDS).find(([each]) => each === code)?.[1] ?? refused;
+  return kind(text);
+};
+
 export const outOfSequence = (): ViaductError => rpcError('Unknown', 'update out of sequence');

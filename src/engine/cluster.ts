@@ -41,6 +41,8 @@ export interface ClusterStore {
    * to be disconnected on that host.
    */
   evictEndpoint(networkId: NetworkId, node: string, endpoint: RemoteEndpoint): Promise<void>;
+  /** A network that the cluster has and this host has no part in yet, by id or name, becomes known here; else nothing is done. */
+  bring(reference: string): Promise<void>;
   /** Takes back what was asked for: one of `clusterCalls`. */
   tell(call: OwedCall): Promise<void>;
 }
@@ -110,9 +112,12 @@ export const clusterCalls = {
 } as const;
 
 /** Throws unavailable where this host is in no cluster. */
-export const clusterOf = ({ cluster }: { readonly cluster?: ClusterStore }, what: string): ClusterStore => {
+export const clusterOf = (
+  { cluster }: { readonly cluster?: ClusterStore | undefined },
+  what: string,
+): ClusterStore => {
   if (cluster) return cluster;
   throw unavailable(
-    `${what} spans the hosts of a cluster, and this host is in none: start viaductd with --cluster-store etcd://HOST:2379/PATH and --cluster-advertise INTERFACE:PORT`,
+    `${what} spans the hosts of a cluster, and this host is in none: make or join a swarm (docker swarm init), or start viaductd with --cluster-store etcd://HOST:2379/PATH and --cluster-advertise INTERFACE:PORT`,
   );
 };

@@ -63,8 +63,8 @@ export interface EngineRooms {
   readonly kernel: Kernel;
   readonly drivers: ReadonlyMap<string, Driver>;
   readonly plugins: Plugins;
-  /** absent: this host is in no cluster */
-  readonly cluster?: ClusterStore;
+  /** the store of the cluster that this host is in now, if it is in any */
+  readonly cluster: () => ClusterStore | undefined;
   /** kernel objects of the daemon itself */
   readonly daemon: readonly KernelObject[];
   readonly images: Images;
@@ -90,7 +90,7 @@ const tellerOf =
   ({ plugins, cluster }: EngineRooms): Plugins['tell'] =>
   async (call) => {
     if (!isClusterCall(call)) await plugins.tell(call);
-    else await clusterOf({ ...(cluster ? { cluster } : {}) }, 'what is to be given back').tell(call);
+    else await clusterOf({ cluster: cluster() }, 'what is to be given back').tell(call);
   };
 
 /** Ready when it resolves: containers that were to come back by policy start in the background. */
@@ -111,6 +111,9 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     ...rooms,
     get config() {
       return config;
+    },
+    get cluster() {
+      return rooms.cluster();
     },
     ledger,
     debts: new Debts({ model, ledger, plugins: { tell: tellerOf(rooms) }, log }),
@@ -168,7 +171,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     runtime: { name: rooms.runtime.name, version: rooms.runtime.version },
     warnings: () => [
       ...lossWarnings(rooms.opened, found.length, strays),
-      ...(rooms.cluster?.warnings() ?? []),
+      ...(rooms.cluster()?.warnings() ?? []),
     ],
     dropped: () => droppedPackets(model, kernel.dropped()),
     networkDrivers: () => [...new Set([...rooms.drivers.keys(), ...rooms.plugins.active('NetworkDriver')])],

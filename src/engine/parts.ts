@@ -41,7 +41,7 @@ export interface Outside {
   readonly kernel: Kernel;
   readonly plugins: Plugins;
   /** absent: this host is in no cluster */
-  readonly cluster?: ClusterStore;
+  readonly cluster?: ClusterStore | undefined;
   /** one attachment or removal at a time on a network that plugins have a part in */
   readonly networkLocks: Locks;
   readonly images: Images;

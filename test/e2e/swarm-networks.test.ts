@@ -1,6 +1,7 @@
 /** D8, S2: networks of a swarm, on two hosts, with the real client. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Lab, startLab } from '../support/lab.js';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Lab, type LabHost, startLab } from '../support/lab.js';
+import { until } from '../support/run.js';
 
 let lab: Lab;
 
@@ -61,5 +62,108 @@ describe('S2 D8: a network of a swarm', () => {
     expect(await a.docker('network', 'ls', '--format', '{{.Name}}', '--filter', 'scope=swarm')).toBe(
       'ingress',
     );
+  });
+});
+
+const sleeper = ({ docker }: LabHost, name: string, ...flags: string[]): Promise<string> =>
+  docker('run', '-d', '--name', name, '--stop-timeout', '0', ...flags, 'alpine', 'sleep', '600');
+const pings = (host: LabHost, from: string, to: string, ...more: string[]): Promise<unknown> =>
+  until(
+    `${from} reaches ${to}`,
+    async () => (await host.docker.try(['exec', from, 'ping', ...more, '-c', '1', '-W', '1', to])).code === 0,
+  );
+const addressOf = ({ docker }: LabHost, container: string, network: string): Promise<string> =>
+  docker('inspect', '-f', `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`, container);
+const namesOn = async ({ docker }: LabHost): Promise<readonly string[]> =>
+  (await docker('network', 'ls', '--format', '{{.Name}}', '--filter', 'driver=overlay')).split('\n').sort();
+
+describe('D8: containers on an attachable network', () => {
+  afterEach(async () => {
+    for (const { docker } of lab.hosts) {
+      const names = (await docker('ps', '-aq')).split('\n').filter((line) => line !== '');
+      if (names.length > 0) await docker('rm', '-f', ...names);
+    }
+    await lab.host(1).docker('network', 'prune', '-f');
+  });
+
+  test('of both hosts reach each other by name, IPv4 and IPv6; the network comes to a worker with its first container', async () => {
+    const [a, b] = [lab.host(1), lab.host(2)];
+    const flags = ['--attachable', '--ipv6', '--subnet', '10.66.0.0/24', '--subnet', 'fd66::/64'];
+    const id = await a.docker('network', 'create', '-d', 'overlay', ...flags, 'net');
+    expect(await namesOn(a)).toEqual(['ingress', 'net']);
+    expect(await namesOn(b)).toEqual(['ingress']);
+    await sleeper(b, 'two', '--network', 'net', '--network-alias', 'second');
+    await sleeper(a, 'one', '--network', 'net');
+    expect(await namesOn(b)).toEqual(['ingress', 'net']);
+    expect(await b.docker('network', 'inspect', '-f', '{{.Id}} {{.Scope}}', 'net')).toBe(`${id} swarm`);
+    await pings(a, 'one', 'two');
+    await pings(b, 'two', 'one');
+    await pings(a, 'one', 'second', '-6');
+    await pings(b, 'two', 'one', '-6');
+    await a.docker('exec', 'one', 'ping', '-c', '1', '-W', '2', '-s', '1422', 'two');
+    const taken = await addressOf(a, 'one', 'net');
+    const wished = await b.docker.try(['run', '--rm', '--network', 'net', '--ip', taken, 'alpine', 'true']);
+    expect(wished.stderr).toContain(`Address already in use: ${taken}`);
+    const [onA, onB] = await Promise.all(
+      [a, b].map(({ docker }) =>
+        docker('network', 'inspect', '-f', '{{len .Containers}} {{json .Peers}}', 'net'),
+      ),
+    );
+    expect(onA).toMatch(
+      /^1 \[.*"IP":"192\.0\.2\.1".*"IP":"192\.0\.2\.2"|^1 \[.*"IP":"192\.0\.2\.2".*"IP":"192\.0\.2\.1"/,
+    );
+    expect(onB).toMatch(/^1 \[/);
+    expect((await a.docker.try(['network', 'rm', 'net'])).stderr).toContain('is in use by task');
+    await b.docker('rm', '-f', 'two');
+    await a.docker('rm', '-f', 'one');
+    await a.docker('network', 'rm', 'net');
+    await until('it is gone from the worker', async () => !(await namesOn(b)).includes('net'));
+  });
+
+  test('are connected while they run, and keep all through restarts of both daemons', async () => {
+    const [a, b] = [lab.host(1), lab.host(2)];
+    await a.docker('network', 'create', '-d', 'overlay', '--attachable', 'net');
+    await sleeper(a, 'one', '--network', 'net');
+    await sleeper(b, 'two');
+    await b.docker('network', 'connect', 'net', 'two');
+    await pings(b, 'two', 'one');
+    const before = await addressOf(b, 'two', 'net');
+    await b.restart();
+    await pings(b, 'two', 'one');
+    await a.restart();
+    await pings(a, 'one', 'two');
+    expect(await addressOf(b, 'two', 'net')).toBe(before);
+    await b.docker('rename', 'two', 'three');
+    await pings(a, 'one', 'three');
+    await b.docker('network', 'disconnect', 'net', 'three');
+    await until(
+      'one does not know it any more',
+      async () => (await a.docker.try(['exec', 'one', 'nslookup', 'three'])).code !== 0,
+    );
+    await sleeper(b, 'four', '--network', 'net');
+    expect(await addressOf(b, 'four', 'net')).toBe(before);
+  });
+
+  test('are refused where the network is not attachable, not there, or its manager is away', async () => {
+    const [a, b] = [lab.host(1), lab.host(2)];
+    await a.docker('network', 'create', '-d', 'overlay', 'closed');
+    await a.docker('network', 'create', '-d', 'overlay', '--attachable', 'open');
+    const run = (host: LabHost, network: string) =>
+      host.docker.try(['run', '--rm', '--network', network, 'alpine', 'true']);
+    for (const host of [a, b]) {
+      expect((await run(host, 'closed')).stderr).toContain('network closed not manually attachable');
+      expect((await run(host, 'ingress')).stderr).toContain('not manually attachable');
+      expect((await run(host, 'absent')).stderr).toContain('network absent not found');
+    }
+    await sleeper(b, 'keeper', '--network', 'open');
+    await b.unplug();
+    await until(
+      'the worker notices',
+      async () => (await run(b, 'open')).stderr.includes('no manager of the swarm can be reached'),
+      40_000,
+    );
+    expect((await b.docker.try(['exec', 'keeper', 'true'])).code).toBe(0);
+    await b.plugIn();
+    await until('it is there again', async () => (await run(b, 'open')).code === 0, 30_000);
   });
 });

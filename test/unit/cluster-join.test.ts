@@ -9,6 +9,8 @@ import type { Door } from '../../src/cluster/door/contract.js';
 import { openDoor } from '../../src/cluster/door/mux.js';
 import type { EtcdClient } from '../../src/cluster/etcd/client.js';
 import type { Etcd, EtcdAdmin, EtcdFailure } from '../../src/cluster/etcd/contract.js';
+import { createAttachments } from '../../src/cluster/life/attachments.js';
+import { Epochs } from '../../src/cluster/life/epochs.js';
 import { type NodeFiles, nodeFiles } from '../../src/cluster/life/files.js';
 import { init } from '../../src/cluster/life/init.js';
 import { join } from '../../src/cluster/life/join.js';
@@ -114,8 +116,8 @@ beforeEach(async () => {
     heard: () => {},
   });
   const dataKey = files.dataKey() ?? Buffer.alloc(0);
-  const epochs = new Map<string, string>();
-  const { clusterId, nodeId } = state;
+  const epochs = new Epochs(state.nodeId);
+  const { clusterId } = state;
   const openSecret: Parameters<typeof createAssigning>[0]['openSecret'] = (secret) =>
     openBlob(dataKey, clusterId, secret);
   const { signal } = over;
@@ -124,21 +126,22 @@ beforeEach(async () => {
   secrets = () => openSecrets(dataKey, state.clusterId, mirror.secrets?.sealed ?? '');
   const register = createRegister(etcd, mirror.prefix, over.signal);
   register.lease((await etcd.grantLease(10)).id);
+  const store = createStore(
+    { ...alone, ...etcd },
+    { reached: mirror.reached, managers: async () => ({ reachable: 1, all: 1 }) },
+  );
   sessions = createSessions(
     createReception({
       mirror,
       register,
-      store: createStore(
-        { ...alone, ...etcd },
-        { reached: mirror.reached, managers: async () => ({ reachable: 1, all: 1 }) },
-      ),
+      store,
       etcd: { ...alone, ...etcd },
-      nodeId: state.nodeId,
       dataKey,
       secrets,
       managers: () => [{ id: state.nodeId, address: address() }],
       epochs,
-      reports: createReports({ mirror, etcd, nodeId, epochs, now: Date.now, signal }),
+      reports: createReports({ mirror, etcd, epochs, now: Date.now, signal }),
+      attachments: createAttachments({ mirror, store, epochs, now: Date.now, interest: assigning.interest }),
       now: Date.now,
       log: quiet,
     }),

@@ -293,7 +293,7 @@ it('S2: a host that is in no cluster any more may forget its networks, but makes
   const alone = createNetworkCommands({ ...b.parts, cluster: undefined } as never, ATTACHING); // it has no more
   await expect(alone.create({ ...REQUEST, name: 'more' })).rejects.toMatchObject({
     kind: 'unavailable',
-    message: expect.stringContaining('this host is in none: start viaductd with --cluster-store'),
+    message: expect.stringContaining('this host is in none: make or join a swarm'),
   });
   await alone.remove('web');
   expect(b.model.overlays()).toEqual([]);

@@ -61,6 +61,10 @@ const presentAttachments = (
     ]),
   );
 
+/** In a swarm, the nodes that have containers on it. */
+const presentPeers = (peers: readonly Peer[]): readonly Answer<'PeerInfo'>[] =>
+  peers.map(({ node, address }) => ({ Name: node, IP: address }));
+
 /** Docker's fields hold 64 bits. */
 const MOST = 2n ** 64n - 1n;
 const atMost = (count: bigint): bigint => (count > MOST ? MOST : count);
@@ -85,6 +89,7 @@ export const presentNetworkInspect = (
   addresses?: ReadonlyMap<string, AddressCount>,
 ): Answer<'NetworkInspect'> => ({
   ...presentNetwork(network),
-  Containers: presentAttachments(endpoints, peers),
+  Containers: presentAttachments(endpoints, network.scope === 'swarm' ? [] : peers),
+  Peers: network.scope === 'swarm' ? presentPeers(peers) : undefined,
   Status: addresses && presentNetworkStatus(addresses),
 });

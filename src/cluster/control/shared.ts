@@ -93,6 +93,21 @@ const backendsOf = (state: ClusterState, networkId: string, service: Service): B
     .sort(byId);
 };
 
+/** Tasks that have not ended and take no new connections. */
+const leavingOf = (
+  state: ClusterState,
+  networkId: string,
+  service: Service,
+  backends: Balancer['backends'],
+): readonly string[] => {
+  const ids = new Set(backends.map(({ id }) => id));
+  return [...state.tasksOf(service.id).tasks.values()]
+    .filter((task) => !ids.has(task.id) && isAtNode(state, task) && answers(state, task))
+    .filter((task) => state.status(task).state === 'running')
+    .flatMap((task) => (onNetwork(task, networkId)?.addresses ?? []).map(bare))
+    .sort();
+};
+
 const balancerOf = (state: ClusterState, { id, ingress }: SwarmNetwork, service: Service): Balancer => {
   const { spec, endpoint } = service;
   const aliases = spec.task.networks.filter(({ target }) => target === id).flatMap((each) => each.aliases);
@@ -102,6 +117,8 @@ const balancerOf = (state: ClusterState, { id, ingress }: SwarmNetwork, service:
     mode === 'ingress' && publishedPort !== 0 ? [{ protocol, publishedPort, targetPort }] : [],
   );
   const { ipv4, ipv6 } = vip ? bareOf(vip) : {};
+  const backends = backendsOf(state, id, service);
+  const leaving = leavingOf(state, id, service, backends);
   return {
     kind: 'balancer',
     networkId: id,
@@ -109,7 +126,8 @@ const balancerOf = (state: ClusterState, { id, ingress }: SwarmNetwork, service:
     names: ingress ? [] : [...new Set([spec.name, ...[...aliases].sort()])],
     ...(ipv4 === undefined ? {} : { vip4: ipv4 }),
     ...(ipv6 === undefined ? {} : { vip6: ipv6 }),
-    backends: backendsOf(state, id, service),
+    backends,
+    ...(leaving.length > 0 ? { leaving } : {}),
     ports: ports.sort((a, b) =>
       `${a.protocol} ${a.publishedPort}` < `${b.protocol} ${b.publishedPort}` ? -1 : 1,
     ),

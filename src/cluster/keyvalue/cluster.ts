@@ -7,6 +7,7 @@ import { unavailable } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import { type Network, VXLAN_BYTES } from '../../model/network.js';
 import type { Vtep } from '../../model/peer.js';
+import { applyChange } from '../apply.js';
 import type { Etcd } from '../etcd/contract.js';
 import { EtcdError, isEtcd } from '../etcd/failure.js';
 import { type Followed, follow } from '../mirror/follow.js';
@@ -45,13 +46,6 @@ const inWords = (store: string, error: EtcdError): Error =>
 
 const isTooWide = ({ overlay }: Network, wire: number, family: Wire['family']): boolean =>
   overlay !== undefined && wire > 0 && overlay.mtu > wire - VXLAN_BYTES[family];
-
-/** Each record by itself, so that one which the kernel refuses keeps no other from being followed. */
-const apart = ({ networks, peers, vteps }: ClusterChange): readonly ClusterChange[] => [
-  ...[...vteps].map((each) => ({ ...NO_CHANGE, vteps: new Map([each]) })),
-  ...[...networks].map((each) => ({ ...NO_CHANGE, networks: new Map([each]) })),
-  ...[...peers].map((each) => ({ ...NO_CHANGE, peers: new Map([each]) })),
-];
 
 /** What a cluster stands on. */
 export interface Ground {
@@ -179,27 +173,8 @@ export class KeyValue implements KeyValueCluster {
     }
   }
 
-  /** What this daemon is in the middle of itself it knows best. */
   #apply(change: ClusterChange): void {
-    const side = this.#side;
-    if (!side) return;
-    const networks = new Map([...change.networks].filter(([id]) => !side.isUnderWay(id)));
-    const wanted = { ...change, networks };
-    try {
-      side.follow(wanted);
-    } catch {
-      for (const each of apart(wanted)) this.#applyAlone(side, each);
-    }
-  }
-
-  #applyAlone(side: ClusterSide, change: ClusterChange): void {
-    try {
-      side.follow(change);
-    } catch (error) {
-      const about = [...change.networks.keys(), ...change.peers.keys(), ...change.vteps.keys()].join(' ');
-      this.log.error({ about, error: String(error) }, 'what another host did could not be followed here yet');
-      this.#mendSoon(RETRY_MS);
-    }
+    if (this.#side && !applyChange(this.#side, change, this.log)) this.#mendSoon(RETRY_MS);
   }
 
   /** Unless it is done sooner anyway. */

@@ -293,5 +293,6 @@ export const createStore = (parts: StoreParts): ClusterStore => ({
   claimEndpoint: (networkId, endpoint) => parts.asking(() => claimEndpoint(parts, networkId, endpoint)),
   evictEndpoint: (networkId, node, endpoint) =>
     parts.asking(() => evictEndpoint(parts.etcd, networkId, node, endpoint)),
+  bring: async () => {}, // every host has them all
   tell: (call) => parts.asking(() => tell(parts, call)),
 });

@@ -19,7 +19,9 @@ import type { ManagerAddress } from '../session/protocol.js';
 import { createSessions, type Sessions } from '../session/server.js';
 import { noQuorum } from '../words.js';
 import { bindHost, splitPlace } from './addresses.js';
+import { createAttachments } from './attachments.js';
 import { createCommands } from './commands.js';
+import { Epochs } from './epochs.js';
 import type { NodeFiles, SavedState } from './files.js';
 import { lead } from './leading.js';
 import type { NetworkRules } from './networks.js';
@@ -226,7 +228,7 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
       const { unlockKey } = readSecrets();
       files.keys.lock(unlockKey === '' ? undefined : Buffer.from(unlockKey, 'base64'));
     };
-    const epochs = new Map<string, string>();
+    const epochs = new Epochs(saved.nodeId);
     const assigning = createAssigning({
       mirror,
       epochs,
@@ -274,12 +276,12 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
         store,
         register,
         etcd,
-        nodeId: saved.nodeId,
         dataKey,
         secrets: readSecrets,
         managers,
         epochs,
-        reports: createReports({ mirror, etcd, nodeId: saved.nodeId, epochs, now, signal }),
+        reports: createReports({ mirror, etcd, epochs, now, signal }),
+        attachments: createAttachments({ mirror, store, epochs, now, interest: assigning.interest }),
         now,
         log,
       }),

@@ -8,6 +8,7 @@ import { createNetwork, type NetworkWish, removeNetwork } from '../control/comma
 import type { CommandView } from '../control/commands/view.js';
 import type { Unit } from '../control/draft.js';
 import { transaction } from '../control/transactions.js';
+import type { Compare } from '../etcd/contract.js';
 import { newId } from '../ids.js';
 import { advertised, wireOf } from '../keyvalue/advertise.js';
 import type { Mirror } from '../mirror/index.js';
@@ -101,11 +102,15 @@ export const createNetworks = (
   const { mirror, store, rules, now } = settings;
   const { state, prefix } = mirror;
 
-  /** Decided again, where something of it has changed meanwhile. */
-  const commit = async <T extends { readonly unit: Unit }>(decide: (view: CommandView) => T): Promise<T> => {
+  /** Decided again, where something of it has changed meanwhile. `more`: what must hold besides. */
+  const commit = async <T extends { readonly unit: Unit }>(
+    decide: (view: CommandView) => T,
+    more: readonly Compare[] = [],
+  ): Promise<T> => {
     for (let tries = 0; tries < CONFLICTS; tries += 1) {
       const decided = decide({ state, now: now(), newId });
-      if (await store.commit(transaction(decided.unit, prefix))) return decided;
+      const { compare, success } = transaction(decided.unit, prefix);
+      if (await store.commit({ compare: [...compare, ...more], success })) return decided;
     }
     throw outOfSequence();
   };
@@ -121,6 +126,10 @@ export const createNetworks = (
       });
       return { id, warning };
     },
-    removeNetwork: async (id) => void (await commit((view) => ({ unit: removeNetwork(view, id) }))),
+    async removeNetwork(id) {
+      // A container may have come to it that the mirror does not show yet.
+      const unused: Compare = { prefix: `${prefix}ip/${id}/`, createRevision: 0 };
+      await commit((view) => ({ unit: removeNetwork(view, id) }), [unused]);
+    },
   };
 };

@@ -3,9 +3,11 @@
  * where its role says so. Its role is what the cluster says; certificate, etcd and door follow it, one change at a time.
  */
 
+import type { ClusterStore } from '../../engine/cluster.js';
 import { unavailable } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import type { EngineEvent } from '../../model/events.js';
+import { type AgentSettings, createAgent } from '../agent/index.js';
 import { generateKey, identityOf, issuerOfNode, renewalOf, requestCertificate } from '../ca/authority.js';
 import type { Manager, SwarmStatus } from '../contract.js';
 import type { EtcdClient } from '../etcd/client.js';
@@ -31,6 +33,8 @@ const RENEWAL_CHECK_MS = 60_000;
 export interface NodeSettings {
   readonly files: NodeFiles;
   readonly rules: NetworkRules;
+  readonly side: AgentSettings['side'];
+  readonly disconnect: AgentSettings['disconnect'];
   readonly describe: () => Omit<NodeDescription, 'tls'>;
   readonly publish: (event: Omit<EngineEvent, 'timeNano'>) => void;
   readonly log: Logger;
@@ -43,6 +47,8 @@ export interface RunningNode {
   status(): SwarmStatus;
   /** Throws unavailable, in moby's words. */
   manager(): Manager;
+  /** what the engine asks of the cluster */
+  readonly store: ClusterStore;
   /** Resolves when its part is what its role says: a worker has a session, a manager can be asked. */
   readonly ready: Promise<void>;
   /** Throws unavailable where it is a manager and not forced. */
@@ -280,6 +286,7 @@ export const startNode = (
   };
 
   const told = (message: FromManager): void => {
+    if (message.type === 'assign') agent.take(message);
     if (message.type === 'managers') hear(message.managers);
     if (message.type === 'role') {
       trust(message.authorities);
@@ -317,11 +324,20 @@ export const startNode = (
     signal,
   });
 
+  const agent = createAgent({
+    nodeId: state.nodeId,
+    side: settings.side,
+    disconnect: settings.disconnect,
+    connection: () => session.current(),
+    log,
+  });
+
   const begun = first.found ? runManager(first.beginning, first.found) : undefined;
   if (!begun && state.role === 'manager') void start(first.beginning);
 
   const close = async (stopEtcd: boolean): Promise<void> => {
     over.abort();
+    agent.close();
     clearTimeout(timer);
     const running = manager;
     manager = undefined;
@@ -331,6 +347,7 @@ export const startNode = (
   talk();
 
   return {
+    store: agent.store,
     ready: Promise.race([ready, begun?.then(() => ready) ?? ready]),
     status: () => ({
       state: isReady ? 'active' : error === '' ? 'pending' : 'error',
@@ -349,6 +366,7 @@ export const startNode = (
       const isManager = state.role === 'manager';
       await refuseToLeave({ manager, isManager, force });
       leaving = true;
+      await agent.leave();
       await sayGoodbye({ manager, nodeId: state.nodeId, session, now, log });
       await close(true);
       await endPrograms(files.at);

@@ -16,8 +16,10 @@ import { rpcError } from '../rpc.js';
 import type { ManagerAddress, Role } from '../session/protocol.js';
 import type { Reception } from '../session/server.js';
 import { joinPlace, splitPlace } from './addresses.js';
+import type { Attachments } from './attachments.js';
+import type { Epochs } from './epochs.js';
 import type { Register } from './register.js';
-import { type Reports, sessionText } from './reports.js';
+import type { Reports } from './reports.js';
 import type { ClusterSecrets } from './secrets.js';
 import type { Store } from './store.js';
 
@@ -33,15 +35,13 @@ export interface ReceptionSettings {
   readonly store: Store;
   readonly register: Register;
   readonly etcd: Pick<Etcd, 'range'> & Pick<EtcdAdmin, 'members' | 'addLearner' | 'promote' | 'removeMember'>;
-  /** this manager's node */
-  readonly nodeId: string;
   readonly dataKey: Buffer;
   /** Throws where they are not known yet. */
   readonly secrets: () => ClusterSecrets;
   readonly managers: () => readonly ManagerAddress[];
-  /** of this manager's sessions, by node: kept here */
-  readonly epochs: Map<string, string>;
+  readonly epochs: Epochs;
   readonly reports: Reports;
+  readonly attachments: Attachments;
   readonly now: () => number;
   readonly log: Logger;
 }
@@ -162,15 +162,13 @@ export const createReception = (settings: ReceptionSettings): Reception => {
   };
 
   const beginSession = (id: string): Promise<void> => {
-    const epoch = newId();
     reports.forget(id);
-    epochs.set(id, epoch);
-    return register.set(keyOf('session', id), sessionText(id, settings.nodeId, epoch));
+    return register.set(keyOf('session', id), epochs.begin(id));
   };
 
   const endSession = (id: string): Promise<void> => {
     reports.forget(id);
-    epochs.delete(id);
+    epochs.end(id);
     return register.set(keyOf('session', id), undefined);
   };
 
@@ -265,6 +263,7 @@ export const createReception = (settings: ReceptionSettings): Reception => {
       };
     },
 
+    asked: settings.attachments,
     report: (nodeId, { tasks }) => reports.take(nodeId, tasks),
     gone: (nodeId) => void endSession(nodeId),
   };

@@ -8,12 +8,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { unwritten } from '../../model/swarm/kept.js';
 import { isAfter, type TaskReport } from '../../model/swarm/task.js';
 import { writtenOf } from '../control/draft.js';
-import { encode } from '../control/transactions.js';
 import type { Compare, Etcd, Operation } from '../etcd/contract.js';
 import type { Mirror } from '../mirror/index.js';
 import { keyOf } from '../mirror/keys.js';
 import { put } from '../mirror/write.js';
 import type { FromNode } from '../session/protocol.js';
+import type { Epochs } from './epochs.js';
 
 type Said = Extract<FromNode, { readonly type: 'report' }>['tasks'][number];
 
@@ -28,10 +28,6 @@ const MOST_PORTS = 1_000;
 /** tasks of one node whose reports wait */
 const MOST_WAITING = 10_000;
 
-/** The value of `session/NODE`. */
-export const sessionText = (id: string, manager: string, epoch: string): string =>
-  encode({ id, manager, epoch });
-
 export interface Reports {
   /** The latest of each task. */
   take(nodeId: string, said: readonly Said[]): void;
@@ -42,10 +38,7 @@ export interface Reports {
 export interface ReportsSettings {
   readonly mirror: Pick<Mirror, 'state' | 'prefix' | 'reached'>;
   readonly etcd: Pick<Etcd, 'txn' | 'range'>;
-  /** this manager's node */
-  readonly nodeId: string;
-  /** of this manager's sessions, by node */
-  readonly epochs: ReadonlyMap<string, string>;
+  readonly epochs: Pick<Epochs, 'text'>;
   readonly now: () => number;
   readonly signal: AbortSignal;
 }
@@ -68,8 +61,7 @@ const recorded = (said: Said, known: TaskReport | undefined, now: number): TaskR
   ...(said.ports ? { ports: said.ports.slice(0, MOST_PORTS) } : {}),
 });
 
-export const createReports = (settings: ReportsSettings): Reports => {
-  const { mirror, etcd, epochs, now, signal } = settings;
+export const createReports = ({ mirror, etcd, epochs, now, signal }: ReportsSettings): Reports => {
   const { state, prefix } = mirror;
   const waiting = new Map<string, Waiting>();
 
@@ -103,8 +95,7 @@ export const createReports = (settings: ReportsSettings): Reports => {
   };
 
   /** True: nothing of the batch has to be looked at again. */
-  const write = async (nodeId: string, epoch: string, batch: readonly Said[]): Promise<boolean> => {
-    const value = sessionText(nodeId, settings.nodeId, epoch);
+  const write = async (nodeId: string, value: string, batch: readonly Said[]): Promise<boolean> => {
     await catchUp(batch);
     const records = batch.flatMap((said) => record(nodeId, said) ?? []);
     if (records.length === 0) return true;
@@ -120,10 +111,10 @@ export const createReports = (settings: ReportsSettings): Reports => {
     mine.busy = true;
     while (mine.newest.size > 0 && waiting.get(nodeId) === mine && !signal.aborted) {
       const batch = [...mine.newest.values()].slice(0, MOST_TASKS);
-      const epoch = epochs.get(nodeId);
-      if (epoch === undefined) break;
+      const value = epochs.text(nodeId);
+      if (value === undefined) break;
       // No leader, no answer, or somebody else was quicker: again.
-      const done = await write(nodeId, epoch, batch).catch(() => false);
+      const done = await write(nodeId, value, batch).catch(() => false);
       if (done) {
         for (const said of batch) if (mine.newest.get(said.id) === said) mine.newest.delete(said.id);
       } else await pause(AGAIN_MS, undefined, { signal }).catch(() => {});

@@ -40,6 +40,20 @@ const assignedNode = z.object({
   dataAddress: address,
 });
 
+const name = z.string().max(255);
+
+/** A container of a node's own on an attachable network, as the node says. */
+export const attachedEndpoint = z.object({
+  id,
+  containerId: id,
+  containerName: name,
+  /** of one interface, never of a group */
+  mac: z.string().regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/),
+  ipv4: address.exactOptional(),
+  ipv6: address.exactOptional(),
+  dnsNames: z.array(name).max(256).readonly(),
+});
+
 /** What one other node has on a network of this one's: as `Peer` of the model, without the host's address. */
 const assignedPeer = z.object({
   kind: z.literal('peer'),

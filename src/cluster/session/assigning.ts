@@ -30,7 +30,7 @@ export interface Assigning {
 export interface AssigningSettings {
   readonly mirror: Pick<Mirror, 'state'>;
   /** of this manager's sessions, by node */
-  readonly epochs: ReadonlyMap<string, string>;
+  readonly epochs: { get(nodeId: string): string | undefined };
   readonly openSecret: AssignedTo['openSecret'];
   readonly signal: AbortSignal;
 }

@@ -1,7 +1,8 @@
 /** A node's connection to a manager: dialled, encrypted, with questions that are answered or given up. */
 import { type ConnectionOptions, connect as dialTls, type TLSSocket } from 'node:tls';
-import { unavailable, ViaductError } from '../../errors.js';
+import { unavailable } from '../../errors.js';
 import { splitPlace } from '../life/addresses.js';
+import { refusal } from '../rpc.js';
 import { type Frames, frames } from './frames.js';
 import {
   ALPN,
@@ -104,8 +105,7 @@ export const connect = async (
   };
   const take = (message: FromManager): void => {
     if (!('ask' in message) || message.ask === undefined) on.told(message);
-    else if (message.type === 'refused')
-      settle(message.ask)?.reject(new ViaductError('refused', message.reason));
+    else if (message.type === 'refused') settle(message.ask)?.reject(refusal(message.reason));
     else settle(message.ask)?.resolve(message);
   };
   const channel: Frames = frames(socket, {

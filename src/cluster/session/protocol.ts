@@ -8,7 +8,7 @@
  * nothing for three periods takes the other one for lost.
  */
 import * as z from 'zod';
-import { assign, reports } from './assigned.js';
+import { assign, attachedEndpoint, reports } from './assigned.js';
 
 export const ALPN = 'viaduct/1';
 /** the name in every manager's certificate: whoever dials 2377 asks for it */
@@ -78,7 +78,20 @@ export const fromStranger = z.discriminatedUnion('type', [
 ]);
 export type FromStranger = z.infer<typeof fromStranger>;
 
+/** What a node with a session asks for its own containers on attachable networks. */
+const asked = [
+  /** name or id; from the answer on it is told of the network */
+  z.object({ type: z.literal('network'), ask, reference: short }),
+  z.object({ type: z.literal('attach'), ask, networkId: id, endpoint: attachedEndpoint }),
+  /** `node`: another one, which is gone for good; empty: its own */
+  z.object({ type: z.literal('detach'), ask, id, node: id.or(z.literal('')) }),
+  /** all that are known to be its own */
+  z.object({ type: z.literal('attachments'), ask }),
+] as const;
+export type Asked = z.infer<(typeof asked)[number]>;
+
 export const fromNode = z.discriminatedUnion('type', [
+  ...asked,
   z.object({
     type: z.literal('hello'),
     description: descriptionSchema,
@@ -134,6 +147,24 @@ export const fromManager = z.discriminatedUnion('type', [
     dataKey: short,
   }),
   z.object({ type: z.literal('done'), ask }),
+  /** empty: there is none */
+  z.object({ type: z.literal('network'), ask, id: id.or(z.literal('')) }),
+  /** bare addresses that others have; none: it is attached */
+  z.object({ type: z.literal('attached'), ask, taken: z.array(short).max(10_000) }),
+  z.object({
+    type: z.literal('attachments'),
+    ask,
+    /** addresses are bare */
+    known: z.array(
+      z.object({
+        id,
+        networkId: id,
+        addresses: z.array(short),
+        containerName: short,
+        dnsNames: z.array(short),
+      }),
+    ),
+  }),
   assign,
   /** it is not in the cluster any more */
   z.object({ type: z.literal('removed') }),

@@ -2,7 +2,7 @@
  * A manager's end of the sessions: who may say what, and who is here. What is asked for is decided by `Reception` (life/); this file
  * knows connections and times. Invariants: one session a node, the latest; a node with a session beats, or it has none.
  */
-import type { ViaductError } from '../../errors.js';
+import { unavailable, type ViaductError } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import type { NodeIdentity } from '../ca/contract.js';
 import type { Visitor } from '../door/contract.js';
@@ -10,6 +10,7 @@ import type { Assigning } from './assigning.js';
 import { type Frames, frames } from './frames.js';
 import {
   type Answer,
+  type Asked,
   type FromManager,
   type FromNode,
   type FromStranger,
@@ -36,6 +37,8 @@ export interface Reception {
   looksUp(nodeId: string): Promise<boolean>;
   /** Of a node with a session: it is here, and what it says of itself. Resolves when others can know. */
   here(peer: NodeIdentity, message: Ask<'hello' | 'describe'>, from: string): Promise<Unnumbered<'welcome'>>;
+  /** Of a node with a session. Answers with a message but for its number. */
+  asked(nodeId: string, message: Asked): Promise<object>;
   /** What has become of its tasks. */
   report(nodeId: string, message: Ask<'report'>): void;
   /** It has not been heard for so long that it has no session any more. */
@@ -216,6 +219,13 @@ export const createSessions = (
           if (!isHere()) break;
           giveUpLater(nodeId);
           channel.send({ type: 'beat' });
+          break;
+        case 'network':
+        case 'attach':
+        case 'detach':
+        case 'attachments':
+          if (isHere()) answer(channel, message.ask, reception.asked(nodeId, message));
+          else refuse(channel, message.ask, unavailable('this node has no session here'));
           break;
         case 'report':
           if (isHere()) reception.report(nodeId, message);

@@ -10,7 +10,7 @@ import { carryOut } from '../carry-out.js';
 import { put } from '../commit/tables.js';
 import type { ContainerCommands, NetworkCommands } from '../contract.js';
 import { fresh } from '../fresh.js';
-import { evictRemote } from '../networks/in-cluster.js';
+import { bringNetworks, evictRemote } from '../networks/in-cluster.js';
 import type { Outside, Parts, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { checkContainerName, designContainer, warningsOf } from './create.js';
@@ -246,6 +246,7 @@ export const createAttaching = (
   async connect(reference, container, asked) {
     const settings = canonicalSettings(asked);
     const { id } = parts.model.getContainer(container);
+    if (parts.cluster) await bringNetworks(parts, [reference]);
     await lifecycle.exclusive(id, () => connect(parts, parts.model.getNetwork(reference), id, settings));
   },
   async disconnect(reference, container, force) {

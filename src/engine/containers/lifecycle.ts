@@ -9,6 +9,7 @@ import { type Exit, StartError } from '../../runtime/contract.js';
 import { end } from '../attach/index.js';
 import { timestamp } from '../fresh.js';
 import { Locks } from '../locks.js';
+import { bringNetworks } from '../networks/in-cluster.js';
 import type { Parts } from '../parts.js';
 import { followLinks } from './etc-files.js';
 import { HealthMonitor } from './health.js';
@@ -234,6 +235,11 @@ export class Lifecycle {
   async #launch(container: Container, givenUp: AbortSignal): Promise<void> {
     const { parts } = this;
     const { id } = container;
+    if (parts.cluster)
+      await bringNetworks(
+        parts,
+        container.networks.map(({ networkId, name }) => networkId || name),
+      );
     const { pid } = await launch(parts, container, givenUp);
     failpoint('runtime-created');
     if (givenUp.aborted) throw conflict('the start was given up: the container is being removed');

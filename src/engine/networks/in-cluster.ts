@@ -97,6 +97,14 @@ export const removeInCluster = async (parts: Networking, network: Network): Prom
   if (now) carryOut(parts, decideRemoval(parts, now));
 };
 
+/** Networks of the cluster are known on a host when a container of it needs them. */
+export const bringNetworks = async (
+  { model, cluster }: Pick<View, 'model'> & Pick<Outside, 'cluster'>,
+  references: readonly string[],
+): Promise<void> => {
+  for (const reference of references) if (!model.findNetwork(reference)) await cluster?.bring(reference);
+};
+
 /**
  * A container of another host's: `disconnect --force` ends what is left of it where that host is gone for good, as nobody else
  * would. Answers whether there is one of that name or id.

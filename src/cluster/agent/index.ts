@@ -1,0 +1,147 @@
+/**
+ * The node's half: what it is told becomes records of this host, and what its own containers have on the cluster's networks is kept as it
+ * is. Level-triggered: with each session it is told all, compares, and mends.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ClusterSide, ClusterStore, LocalEndpoint } from '../../engine/cluster.js';
+import type { Logger } from '../../log.js';
+import { applyChange } from '../apply.js';
+import { type AssignedItem, itemKey } from '../session/assigned.js';
+import type { Connection } from '../session/connect.js';
+import type { Answer } from '../session/protocol.js';
+import { changed, whole } from './others.js';
+import { createSwarmStore, isTask } from './store.js';
+
+const SOON_MS = 50;
+const RETRY_MS = 5_000;
+/** And now and then without a reason, so that nothing stays wrong for long. */
+const AGAIN_MS = 30_000;
+/** how long a command waits for a network that it was promised; how long leaving waits for what it gives back */
+const ARRIVAL_MS = 5_000;
+const LEAVE_MS = 5_000;
+
+export interface AgentSettings {
+  readonly nodeId: string;
+  readonly side: ClusterSide;
+  /** Takes a container off a network, running or not. */
+  readonly disconnect: (networkId: string, containerId: string) => Promise<void>;
+  /** while a session stands */
+  readonly connection: () => Connection | undefined;
+  readonly log: Logger;
+}
+
+export interface Agent {
+  readonly store: ClusterStore;
+  take(message: Answer<'assign'>): void;
+  /** While the session still stands: containers leave the cluster's networks, and nothing of those stays. */
+  leave(): Promise<void>;
+  close(): void;
+}
+
+type Known = Answer<'attachments'>['known'][number];
+
+const sameNames = (known: Known, { endpoint }: LocalEndpoint): boolean =>
+  known.containerName === endpoint.containerName && known.dnsNames.join(' ') === endpoint.dnsNames.join(' ');
+
+export const createAgent = ({ nodeId, side, disconnect, connection, log }: AgentSettings): Agent => {
+  let items: ReadonlyMap<string, AssignedItem> = new Map();
+  let told = false;
+  let closed = false;
+  let busy = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const mendSoon = (after = SOON_MS): void => {
+    clearTimeout(timer);
+    if (!closed) timer = setTimeout(() => void mend(), after).unref();
+  };
+
+  const follow = (change: Parameters<typeof applyChange>[1]): void => {
+    if (!applyChange(side, change, log)) mendSoon(RETRY_MS);
+  };
+
+  /** Containers on networks of the cluster that it has not made itself. */
+  const own = (): readonly LocalEndpoint[] => {
+    const networks = new Set(side.networks().flatMap(({ id, scope }) => (scope === 'swarm' ? [id] : [])));
+    return side
+      .endpoints()
+      .filter(({ networkId, endpoint }) => networks.has(networkId) && !isTask(items, networkId, endpoint));
+  };
+
+  /** What managers say of this host's own containers, made as it is. */
+  const settle = async (manager: Connection): Promise<void> => {
+    const { known } = await manager.ask({ type: 'attachments' }, 'attachments');
+    const wanted = new Map(own().map((local) => [String(local.endpoint.id), local]));
+    for (const { id } of known)
+      if (!wanted.has(id) && !side.isUnderWay(id))
+        await manager.ask({ type: 'detach', id, node: '' }, 'done');
+    for (const [id, local] of wanted) {
+      const found = known.find((each) => each.id === id);
+      if (side.isUnderWay(id) || (found && sameNames(found, local))) continue;
+      const { networkId, endpoint } = local;
+      const { taken } = await manager.ask({ type: 'attach', networkId, endpoint }, 'attached');
+      if (taken.length > 0)
+        log.error(
+          { container: endpoint.containerName, addresses: [endpoint.ipv4, endpoint.ipv6] },
+          'addresses of this container are another host’s by now: disconnect it from the network and connect it again',
+        );
+    }
+  };
+
+  const mend = async (): Promise<void> => {
+    const manager = connection();
+    if (!manager || !told || busy || closed) return;
+    busy = true;
+    let again = AGAIN_MS;
+    try {
+      side.settle();
+      follow(whole(items, nodeId, side));
+      await settle(manager);
+    } catch (error) {
+      log.warn({ error: String(error) }, 'what the cluster says of this host is not mended yet');
+      again = RETRY_MS;
+    }
+    busy = false;
+    mendSoon(again);
+  };
+
+  const stopListening = side.onRename(() => mendSoon());
+
+  const arrived = async (networkId: string): Promise<void> => {
+    const end = performance.now() + ARRIVAL_MS;
+    while (!side.networks().some(({ id }) => id === networkId) && performance.now() < end) await pause(10);
+  };
+
+  return {
+    store: createSwarmStore({ connection, items: () => items, arrived }),
+    take(message) {
+      const now = new Map(message.whole ? [] : items);
+      for (const key of message.unset) now.delete(key);
+      for (const item of message.set) now.set(itemKey(item), item);
+      items = now;
+      told = true;
+      if (message.whole) {
+        follow(whole(items, nodeId, side));
+        mendSoon();
+      } else follow(changed(items, nodeId, [...message.unset, ...message.set.map(itemKey)]));
+    },
+    async leave() {
+      const off = side.endpoints().map(async ({ networkId, endpoint }) => {
+        await disconnect(networkId, endpoint.containerId).catch((error: unknown) =>
+          log.warn(
+            { container: endpoint.containerName, error: String(error) },
+            'a container stays on a network of the swarm',
+          ),
+        );
+      });
+      await Promise.race([Promise.all(off), pause(LEAVE_MS, undefined, { ref: false })]);
+      side.settle();
+      items = new Map();
+      follow(whole(items, nodeId, side));
+    },
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      stopListening();
+    },
+  };
+};

@@ -1,0 +1,134 @@
+/** Networks, peers, services and hosts among what a node is told, as records of this host: from items that changed to records that do. Pure. */
+import type { ClusterChange, ClusterSide } from '../../engine/cluster.js';
+import { bare, parseAddress, parsePrefix } from '../../model/address.js';
+import type { Balancer } from '../../model/balancer.js';
+import type { NetworkId } from '../../model/ids.js';
+import type { Network } from '../../model/network.js';
+import { type Peer, peerId, type RemoteEndpoint, type Vtep } from '../../model/peer.js';
+import { poolHolding } from '../../model/pool.js';
+import type { AssignedItem } from '../session/assigned.js';
+
+export type Items = ReadonlyMap<string, AssignedItem>;
+
+const item = <K extends AssignedItem['kind']>(items: Items, kind: K, id: string) => {
+  const found = items.get(`${kind}/${id}`);
+  return found?.kind === kind ? (found as Extract<AssignedItem, { readonly kind: K }>) : undefined; // the kind was looked at
+};
+
+const [MOST_VNI, MOST_PORT] = [2 ** 24 - 1, 65_535];
+const within = (value: unknown, least: number, most: number): boolean =>
+  Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
+
+/** A manager is believed, and yet nothing that is none gets into the records. */
+const isNetwork = ({ driver, scope, overlay, pools }: Network): boolean =>
+  driver === 'overlay' &&
+  scope === 'swarm' &&
+  overlay !== undefined &&
+  within(overlay.vni, 1, MOST_VNI) &&
+  within(overlay.port, 1, MOST_PORT) &&
+  within(overlay.mtu, 68, MOST_PORT) &&
+  pools.length > 0 &&
+  pools.every(
+    ({ subnet, gateway }) =>
+      parsePrefix(subnet) !== undefined && (gateway === undefined || parseAddress(gateway) !== undefined),
+  );
+
+const networkOf = (items: Items, id: string): Network | null => {
+  const network = item(items, 'network', id)?.network as Network | undefined; // the codec has checked its fields
+  return network && isNetwork(network) ? network : null;
+};
+
+const vtepOf = (items: Items, self: string, id: string): Vtep | null => {
+  const node = item(items, 'node', id);
+  if (!node || !parseAddress(node.dataAddress)) return null;
+  return { id, name: node.hostname, address: node.dataAddress, own: id === self };
+};
+
+/** Nobody is believed who has an address of no subnet of the network, or its gateway's. */
+const fits = (network: Network, { ipv4, ipv6 }: Pick<RemoteEndpoint, 'ipv4' | 'ipv6'>): boolean =>
+  [ipv4, ipv6].every((address) => {
+    if (address === undefined) return true;
+    const pool = poolHolding(network, address);
+    return pool !== undefined && pool.gateway !== bare(address);
+  });
+
+const peerOf = (items: Items, self: string, id: string): Peer | null => {
+  const [networkId = '', node = ''] = id.split('/');
+  const network = networkOf(items, networkId);
+  const vtep = vtepOf(items, self, node);
+  const told = item(items, 'peer', id);
+  if (!network || !vtep || vtep.own || !told) return null;
+  const said = told.endpoints as readonly unknown[] as readonly RemoteEndpoint[]; // the brands are the cluster's to give
+  const endpoints = said.filter((endpoint) => fits(network, endpoint));
+  return endpoints.length === 0
+    ? null
+    : { id, networkId: network.id, node, address: vtep.address, endpoints };
+};
+
+const balancerOf = (items: Items, id: string): Balancer | null => {
+  const network = networkOf(items, id.split('/')[0] ?? '');
+  const told = item(items, 'balancer', id);
+  if (!network || !told) return null;
+  const { kind: _, ...balancer } = told;
+  const backends = told.backends.filter((backend) => fits(network, backend));
+  return { ...balancer, id, networkId: network.id, backends };
+};
+
+interface Touched {
+  readonly networks: Set<string>;
+  readonly peers: Set<string>;
+  readonly balancers: Set<string>;
+  readonly vteps: Set<string>;
+}
+
+const changeOf = (
+  items: Items,
+  self: string,
+  { networks, peers, balancers, vteps }: Touched,
+): ClusterChange => ({
+  networks: new Map([...networks].map((id) => [id as NetworkId, networkOf(items, id)])),
+  peers: new Map([...peers].map((id) => [id, peerOf(items, self, id)])),
+  balancers: new Map([...balancers].map((id) => [id, balancerOf(items, id)])),
+  vteps: new Map([...vteps].map((id) => [id, vtepOf(items, self, id)])),
+});
+
+const idsOf = (items: Items, kind: AssignedItem['kind']): readonly string[] =>
+  [...items.keys()].filter((key) => key.startsWith(`${kind}/`)).map((key) => key.slice(kind.length + 1));
+
+/** What becomes of this host's records where items with these keys have changed. */
+export const changed = (items: Items, self: string, keys: Iterable<string>): ClusterChange => {
+  const touched: Touched = { networks: new Set(), peers: new Set(), balancers: new Set(), vteps: new Set() };
+  for (const key of keys) {
+    const slash = key.indexOf('/');
+    const id = key.slice(slash + 1);
+    const kind = key.slice(0, slash);
+    if (kind === 'network') touched.networks.add(id);
+    if (kind === 'peer') touched.peers.add(id);
+    if (kind === 'balancer') touched.balancers.add(id);
+    if (kind === 'node') touched.vteps.add(id);
+  }
+  // A balancer belongs to its network. An endpoint is judged by its network's subnets, and a host is reached at its address.
+  if (touched.networks.size > 0)
+    for (const id of idsOf(items, 'balancer'))
+      if (touched.networks.has(id.split('/')[0] ?? '')) touched.balancers.add(id);
+  if (touched.networks.size + touched.vteps.size > 0)
+    for (const id of idsOf(items, 'peer')) {
+      const [networkId = '', node = ''] = id.split('/');
+      if (touched.networks.has(networkId) || touched.vteps.has(node)) touched.peers.add(id);
+    }
+  return changeOf(items, self, touched);
+};
+
+type Known = Pick<ClusterSide, 'networks' | 'peers' | 'balancers' | 'vteps'>;
+
+/** All there is, and an end of what this host knows and is not told of. */
+export const whole = (items: Items, self: string, known: Known): ClusterChange =>
+  changeOf(items, self, {
+    networks: new Set([...idsOf(items, 'network'), ...known.networks().map(({ id }) => id)]),
+    peers: new Set([
+      ...idsOf(items, 'peer'),
+      ...known.peers().map(({ networkId, node }) => peerId(networkId, node)),
+    ]),
+    balancers: new Set([...idsOf(items, 'balancer'), ...known.balancers().map(({ id }) => id)]),
+    vteps: new Set([...idsOf(items, 'node'), ...known.vteps().map(({ id }) => id)]),
+  });

@@ -176,6 +176,11 @@ describe('S6: a service’s backends', () => {
     expect(backends(cluster)).toEqual(['t1', 't2']);
     cluster.set('task', { ...tasks[0], desired: 'shutdown' });
     expect(backends(cluster)).toEqual(['t2']);
+    // Connections to what is only told to stop stay; those to a lost node's tasks do not.
+    cluster.node('n1');
+    expect(item(cluster, 'n1', 'balancer/net/idweb')).toMatchObject({ leaving: ['10.0.1.3'] });
+    cluster.report(tasks[0], 'shutdown');
+    expect(item(cluster, 'n1', 'balancer/net/idweb')).not.toHaveProperty('leaving');
   });
   test('of a published port are told to every node', () => {
     const { cluster } = twoNodes();

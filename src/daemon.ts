@@ -40,6 +40,7 @@ import { createPlugins } from './plugins/index.js';
 import { createPorts } from './ports/index.js';
 import { createRuntime } from './runtime/index.js';
 import { openStore } from './store/store.js';
+import { createTaskEngine } from './task-engine.js';
 
 export interface Daemon {
   readonly engine: RunningEngine;
@@ -178,6 +179,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
   const ownSwarm = createSwarm({
     side: engine.clusterSide,
     disconnect: (network, container) => engine.networks.disconnect(network, container, true),
+    tasks: createTaskEngine(engine),
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
     defaultAdvertise: () => engine.config.swarmAdvertise,

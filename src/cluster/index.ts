@@ -27,6 +27,7 @@ export interface SwarmSettings {
   readonly rules: NetworkRules;
   readonly side: AgentSettings['side'];
   readonly disconnect: AgentSettings['disconnect'];
+  readonly tasks: AgentSettings['tasks'];
   readonly publish: (event: Omit<EngineEvent, 'timeNano'>) => void;
   readonly log: Logger;
 }
@@ -77,6 +78,7 @@ export const createSwarm = (settings: SwarmSettings): LocalSwarm => {
     rules: settings.rules,
     side: settings.side,
     disconnect: settings.disconnect,
+    tasks: settings.tasks,
     describe: settings.describe,
     publish: settings.publish,
     log,

@@ -210,7 +210,7 @@ const DECIDING = {
 } as const;
 
 /** These put the rooms together, so they see them all; nobody imports them. */
-const WIRING = new Set(['main', 'daemon']);
+const WIRING = new Set(['main', 'daemon', 'task-engine']);
 
 const roomOf = (path: string): string => (path.split('/')[0] ?? '').replace(/\.ts$/, '');
 const isFile = (target: string): boolean => target.endsWith('.ts');

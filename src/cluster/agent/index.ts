@@ -6,10 +6,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { ClusterSide, ClusterStore, LocalEndpoint } from '../../engine/cluster.js';
 import type { Logger } from '../../log.js';
 import { applyChange } from '../apply.js';
-import { type AssignedItem, itemKey } from '../session/assigned.js';
+import { itemKey } from '../session/assigned.js';
 import type { Connection } from '../session/connect.js';
 import type { Answer } from '../session/protocol.js';
-import { changed, whole } from './others.js';
+import type { TaskEngine } from './contract.js';
+import { createDuties } from './duties.js';
+import { createKeeper, readKept } from './kept.js';
+import { changed, type Items, whole } from './others.js';
 import { createSwarmStore, isTask } from './store.js';
 
 const SOON_MS = 50;
@@ -19,23 +22,32 @@ const AGAIN_MS = 30_000;
 /** how long a command waits for a network that it was promised; how long leaving waits for what it gives back */
 const ARRIVAL_MS = 5_000;
 const LEAVE_MS = 5_000;
+/** how long leaving waits for tasks to end */
+const TASKS_MS = 15_000;
 
 export interface AgentSettings {
   readonly nodeId: string;
+  readonly hostname: string;
+  /** what it keeps while no manager tells it */
+  readonly file: string;
+  readonly tasks: TaskEngine;
   readonly side: ClusterSide;
   /** Takes a container off a network, running or not. */
   readonly disconnect: (networkId: string, containerId: string) => Promise<void>;
   /** while a session stands */
   readonly connection: () => Connection | undefined;
+  readonly now: () => number;
   readonly log: Logger;
 }
 
 export interface Agent {
   readonly store: ClusterStore;
   take(message: Answer<'assign'>): void;
-  /** While the session still stands: containers leave the cluster's networks, and nothing of those stays. */
+  /** A session has begun: what became of this node's tasks is told again. */
+  welcomed(): void;
+  /** While the session still stands: tasks end, containers leave the cluster's networks, and nothing of those stays. */
   leave(): Promise<void>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 type Known = Answer<'attachments'>['known'][number];
@@ -43,8 +55,11 @@ type Known = Answer<'attachments'>['known'][number];
 const sameNames = (known: Known, { endpoint }: LocalEndpoint): boolean =>
   known.containerName === endpoint.containerName && known.dnsNames.join(' ') === endpoint.dnsNames.join(' ');
 
-export const createAgent = ({ nodeId, side, disconnect, connection, log }: AgentSettings): Agent => {
-  let items: ReadonlyMap<string, AssignedItem> = new Map();
+export const createAgent = (settings: AgentSettings): Agent => {
+  const { nodeId, side, disconnect, connection, log } = settings;
+  const kept = readKept(settings.file, log);
+  const { said } = kept;
+  let items: Items = kept.items;
   let told = false;
   let closed = false;
   let busy = false;
@@ -106,6 +121,22 @@ export const createAgent = ({ nodeId, side, disconnect, connection, log }: Agent
 
   const stopListening = side.onRename(() => mendSoon());
 
+  const keeper = createKeeper(settings.file, () => ({ items, said }), log);
+  const duties = createDuties({
+    ...settings,
+    engine: settings.tasks,
+    items: () => items,
+    said,
+    keep: keeper.later,
+    // A network goes with the last task that needed it.
+    ended: () => follow(whole(items, nodeId, side)),
+  });
+  // As it was told last: a daemon that starts may find no manager to ask.
+  if (items.size > 0) {
+    follow(whole(items, nodeId, side));
+    duties.lookAtAll();
+  }
+
   const arrived = async (networkId: string): Promise<void> => {
     const end = performance.now() + ARRIVAL_MS;
     while (!side.networks().some(({ id }) => id === networkId) && performance.now() < end) await pause(10);
@@ -119,12 +150,22 @@ export const createAgent = ({ nodeId, side, disconnect, connection, log }: Agent
       for (const item of message.set) now.set(itemKey(item), item);
       items = now;
       told = true;
+      keeper.later();
+      const keys = [...message.unset, ...message.set.map(itemKey)];
       if (message.whole) {
         follow(whole(items, nodeId, side));
+        duties.lookAtAll();
         mendSoon();
-      } else follow(changed(items, nodeId, [...message.unset, ...message.set.map(itemKey)]));
+      } else {
+        follow(changed(items, nodeId, keys));
+        duties.look(keys);
+      }
     },
+    welcomed: duties.welcomed,
     async leave() {
+      items = new Map([...items].filter(([, { kind }]) => kind !== 'task'));
+      duties.lookAtAll();
+      await duties.settled(TASKS_MS);
       const off = side.endpoints().map(async ({ networkId, endpoint }) => {
         await disconnect(networkId, endpoint.containerId).catch((error: unknown) =>
           log.warn(
@@ -138,10 +179,11 @@ export const createAgent = ({ nodeId, side, disconnect, connection, log }: Agent
       items = new Map();
       follow(whole(items, nodeId, side));
     },
-    close() {
+    async close() {
       closed = true;
       clearTimeout(timer);
       stopListening();
+      await Promise.all([duties.close(), keeper.close()]);
     },
   };
 };

@@ -9,6 +9,7 @@ export const layout = (dataRoot: string, execRoot: string) => {
     run,
     state: join(directory, 'state.json'),
     certificate: join(directory, 'node.crt'),
+    agent: join(directory, 'agent.json'),
     trust: join(directory, 'ca.crt'),
     etcdData: join(directory, 'etcd'),
     etcdRun: join(run, 'etcd'),

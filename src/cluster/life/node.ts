@@ -35,6 +35,7 @@ export interface NodeSettings {
   readonly rules: NetworkRules;
   readonly side: AgentSettings['side'];
   readonly disconnect: AgentSettings['disconnect'];
+  readonly tasks: AgentSettings['tasks'];
   readonly describe: () => Omit<NodeDescription, 'tls'>;
   readonly publish: (event: Omit<EngineEvent, 'timeNano'>) => void;
   readonly log: Logger;
@@ -316,6 +317,7 @@ export const startNode = (
       talk();
       trust(message.authorities);
       wanted = message.role;
+      agent.welcomed();
       if (wanted === 'worker' && state.role === 'worker') reached();
       again(0);
     },
@@ -328,7 +330,11 @@ export const startNode = (
     nodeId: state.nodeId,
     side: settings.side,
     disconnect: settings.disconnect,
+    tasks: settings.tasks,
+    hostname: settings.describe().hostname,
+    file: files.at.agent,
     connection: () => session.current(),
+    now,
     log,
   });
 
@@ -337,11 +343,10 @@ export const startNode = (
 
   const close = async (stopEtcd: boolean): Promise<void> => {
     over.abort();
-    agent.close();
     clearTimeout(timer);
     const running = manager;
     manager = undefined;
-    await Promise.all([running?.close(stopEtcd), gossip?.close(leaving)]);
+    await Promise.all([running?.close(stopEtcd), gossip?.close(leaving), agent.close()]);
   };
 
   talk();

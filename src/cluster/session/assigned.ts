@@ -95,7 +95,7 @@ const assignedBalancer = z.object({
     .readonly(),
 });
 
-const assignedItem = z.discriminatedUnion('kind', [
+export const assignedItem = z.discriminatedUnion('kind', [
   assignedTask,
   assignedNetwork,
   assignedSecret,
@@ -122,5 +122,9 @@ export const assign = z.object({
   unset: z.array(text),
 });
 
+/** What a node says of one task, as in `TaskReport`. */
+export const taskSaid = report;
+export type TaskSaid = z.infer<typeof taskSaid>;
+
 /** From the node: what has become of its tasks. All of them when a session begins, then what has changed. */
-export const reports = z.object({ type: z.literal('report'), tasks: z.array(report).max(1_000) });
+export const reports = z.object({ type: z.literal('report'), tasks: z.array(taskSaid).max(1_000) });

@@ -1,0 +1,113 @@
+/**
+ * What this node has to do for the cluster, and what it said of it: tasks as they are wanted, brought there one by one (tasks.ts), and
+ * told to a manager: all when a session begins, then what has changed.
+ */
+import type { Logger } from '../../log.js';
+import type { TaskSaid } from '../session/assigned.js';
+import type { Connection } from '../session/connect.js';
+import type { Here, TaskItem } from './container.js';
+import type { TaskEngine } from './contract.js';
+import type { Items } from './others.js';
+import { createTasks } from './tasks.js';
+
+export interface DutySettings {
+  readonly engine: TaskEngine;
+  readonly nodeId: string;
+  readonly hostname: string;
+  readonly items: () => Items;
+  readonly said: Map<string, TaskSaid>;
+  readonly connection: () => Connection | undefined;
+  /** What was said is to be kept. */
+  readonly keep: () => void;
+  /** A task has ended: what it needed may go. */
+  readonly ended: () => void;
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+export interface Duties {
+  /** Items with these keys have changed. */
+  look(keys: Iterable<string>): void;
+  /** All tasks; containers of others end. */
+  lookAtAll(): void;
+  /** A session has begun. */
+  welcomed(): void;
+  /** Resolves when no task is on its way, or after so many milliseconds. */
+  settled(limitMs: number): Promise<void>;
+  /** The daemon ends; what runs goes on. */
+  close(): Promise<void>;
+}
+
+/** Tasks of one message. */
+const MOST_TOLD = 500;
+const TASK = 'task/';
+
+export const createDuties = (settings: DutySettings): Duties => {
+  const { items, said, nodeId, hostname } = settings;
+  const over = new AbortController();
+  const untold = new Set<string>();
+  let telling: NodeJS.Immediate | undefined;
+
+  const wanted = (id: string): TaskItem | undefined => {
+    const item = items().get(TASK + id);
+    return item?.kind === 'task' ? item : undefined;
+  };
+  const here: Here = {
+    nodeId,
+    hostname,
+    network(id) {
+      const item = items().get(`network/${id}`);
+      return item?.kind === 'network' ? item : undefined;
+    },
+  };
+
+  /** Without a session it is told when the next one begins. */
+  const tell = (ids: Iterable<string>): void => {
+    const tasks = [...ids].flatMap((id): readonly TaskSaid[] => {
+      const known = said.get(id);
+      return known ? [known] : [];
+    });
+    for (let at = 0; at < tasks.length; at += MOST_TOLD)
+      settings.connection()?.say({ type: 'report', tasks: tasks.slice(at, at + MOST_TOLD) });
+  };
+
+  const tasks = createTasks({
+    ...settings,
+    here,
+    wanted,
+    told(id) {
+      settings.keep();
+      untold.add(id);
+      telling ??= setImmediate(() => {
+        telling = undefined;
+        tell(untold);
+        untold.clear();
+      });
+    },
+    signal: over.signal,
+  });
+
+  return {
+    look(keys) {
+      for (const key of keys) if (key.startsWith(TASK)) tasks.look(key.slice(TASK.length));
+    },
+    lookAtAll() {
+      const ids = [...items().keys()].filter((key) => key.startsWith(TASK));
+      tasks.lookAtAll(ids.map((key) => key.slice(TASK.length)));
+    },
+    welcomed: () => tell(said.keys()),
+    async settled(limitMs) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, limitMs);
+      });
+      await Promise.race([tasks.settled(), late]);
+      clearTimeout(timer);
+    },
+    async close() {
+      over.abort();
+      if (telling) clearImmediate(telling);
+      await tasks.settled();
+    },
+  };
+};

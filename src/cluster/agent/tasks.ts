@@ -1,0 +1,185 @@
+/**
+ * The tasks of this node, each brought one step after the other to where it is wanted (step.ts). Invariants: one step at a time a task;
+ * a task has at most one container; what was said of it never goes back.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from '../../log.js';
+import { hasEnded } from '../../model/swarm/task.js';
+import type { TaskSaid } from '../session/assigned.js';
+import { bodyOf, graceOf, type Here, nameOf, type TaskItem } from './container.js';
+import type { TaskContainer, TaskEngine } from './contract.js';
+import { type Said, type Step, sayFailed, stepOf } from './step.js';
+
+/** milliseconds: by then a task that is to end has left the balancers of all nodes */
+const BALANCED_MS = 200;
+/** behind a step that failed and says nothing about the task */
+const AGAIN_MS = 1_000;
+
+export interface TaskSettings {
+  readonly engine: TaskEngine;
+  readonly here: Here;
+  /** undefined: not this node's, or not any more */
+  readonly wanted: (taskId: string) => TaskItem | undefined;
+  readonly said: Map<string, TaskSaid>;
+  /** Something was said of the task. */
+  readonly told: (taskId: string) => void;
+  /** It has a container less. */
+  readonly ended: () => void;
+  readonly now: () => number;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+export interface Tasks {
+  /** Something about the task may have changed. */
+  look(taskId: string): void;
+  /** All that there are, and containers of others, which go. */
+  lookAtAll(taskIds: Iterable<string>): void;
+  /** Resolves when no step is being taken. */
+  settled(): Promise<void>;
+}
+
+const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+export const createTasks = (settings: TaskSettings): Tasks => {
+  const { engine, here, wanted, said, now, log, signal } = settings;
+  const running = new Map<string, Promise<void>>();
+  const again = new Set<string>();
+  /** of tasks whose image is being fetched */
+  const fetching = new Map<string, AbortController>();
+
+  const containerOf = (taskId: string): TaskContainer | undefined =>
+    engine.containers().find((container) => container.taskId === taskId);
+
+  const tell = (
+    task: TaskItem,
+    { state, message, err }: Said,
+    container: TaskContainer | undefined,
+  ): void => {
+    const before = said.get(task.id);
+    const runningAt = state === 'running' ? now() : before?.runningAt;
+    said.set(task.id, {
+      ...{ id: task.id, state, message, err, at: now() },
+      ...(runningAt === undefined ? {} : { runningAt }),
+      ...(container
+        ? { container: { id: container.id, pid: container.pid, exitCode: container.exitCode } }
+        : before?.container
+          ? { container: before.container }
+          : {}),
+      ...(container && container.ports.length > 0 ? { ports: [...container.ports] } : {}),
+    });
+    settings.told(task.id);
+    if (hasEnded(state)) settings.ended();
+  };
+
+  const make = async (task: TaskItem): Promise<void> => {
+    const { container, registryAuth } = task.made;
+    const abort = new AbortController();
+    fetching.set(task.id, abort);
+    try {
+      await engine.prepareImage(container.Image, registryAuth, AbortSignal.any([abort.signal, signal]));
+    } finally {
+      fetching.delete(task.id);
+    }
+    // It may have been told to stop meanwhile.
+    const still = wanted(task.id);
+    if (still && (still.desired === 'shutdown' || still.desired === 'remove')) return;
+    await engine.create(nameOf(task), bodyOf(task, here));
+  };
+
+  const stop = async (task: TaskItem, { id }: TaskContainer): Promise<void> => {
+    await pause(BALANCED_MS, undefined, { signal }).catch(() => {});
+    await engine.stop(id, graceOf(task));
+  };
+
+  /** Answers false where there is nothing more to do for now. */
+  const take = async (task: TaskItem, container: TaskContainer | undefined, step: Step): Promise<boolean> => {
+    switch (step.do) {
+      case 'rest':
+        return false;
+      case 'say':
+        tell(task, step.said, container);
+        return true;
+      case 'make':
+      case 'start': {
+        const work = step.do === 'make' ? make(task) : engine.start(container?.id ?? '');
+        await work.catch((error: unknown) => {
+          const failed = sayFailed(step.do === 'make' ? 'preparing' : 'starting', words(error));
+          if (!signal.aborted && failed.do === 'say') tell(task, failed.said, containerOf(task.id));
+        });
+        return true;
+      }
+      case 'stop':
+        if (container) await stop(task, container);
+        return true;
+      case 'remove':
+        if (container) await engine.remove(container.id);
+        return true;
+    }
+  };
+
+  /** Nobody wants it any more. */
+  const forget = async (taskId: string): Promise<void> => {
+    const container = containerOf(taskId);
+    if (container) {
+      if (container.pid !== 0) await engine.stop(container.id, 0);
+      await engine.remove(container.id);
+    }
+    said.delete(taskId);
+    settings.ended();
+  };
+
+  const steps = async (taskId: string): Promise<void> => {
+    while (!signal.aborted) {
+      again.delete(taskId);
+      const task = wanted(taskId);
+      if (!task) {
+        await forget(taskId);
+        if (!again.has(taskId)) return;
+        continue;
+      }
+      const container = containerOf(taskId);
+      const last = said.get(taskId)?.state ?? task.status.state;
+      const goesOn = await take(task, container, stepOf(task.desired, container, last));
+      if (!goesOn && !again.has(taskId)) return;
+    }
+  };
+
+  const run = async (taskId: string): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        return await steps(taskId);
+      } catch (error) {
+        if (signal.aborted) return;
+        log.warn({ task: taskId, error: words(error) }, 'a task is not yet as it should be');
+        await pause(AGAIN_MS, undefined, { signal }).catch(() => {});
+      }
+    }
+  };
+
+  const look = (taskId: string): void => {
+    const desired = wanted(taskId)?.desired;
+    if (desired === undefined || desired === 'shutdown' || desired === 'remove')
+      fetching.get(taskId)?.abort();
+    again.add(taskId);
+    if (signal.aborted || running.has(taskId)) return;
+    const done = run(taskId).finally(() => {
+      running.delete(taskId);
+      if (again.has(taskId)) look(taskId);
+    });
+    running.set(taskId, done);
+  };
+  const stopListening = engine.onChange(look);
+  signal.addEventListener('abort', stopListening, { once: true });
+
+  return {
+    look,
+    lookAtAll(taskIds) {
+      const all = new Set([...taskIds, ...said.keys(), ...engine.containers().map(({ taskId }) => taskId)]);
+      for (const id of all) look(id);
+    },
+    async settled() {
+      while (running.size > 0) await Promise.all(running.values());
+    },
+  };
+};

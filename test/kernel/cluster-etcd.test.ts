@@ -1,5 +1,8 @@
 /** The real etcd: the conformance that the fake one has, and a cluster of three behind doors through its faults. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -9,6 +12,7 @@ import { createEtcdClient } from '../../src/cluster/etcd/client.js';
 import type { EtcdFailure } from '../../src/cluster/etcd/contract.js';
 import { EtcdError } from '../../src/cluster/etcd/failure.js';
 import { adoptEtcd, restartEtcd } from '../../src/cluster/etcd/process.js';
+import { follow } from '../../src/cluster/mirror/follow.js';
 import { findPrograms } from '../../src/cluster/programs.js';
 import { identify, SIGKILL, signal } from '../../src/kernel/processes.js';
 import { etcdConformance } from '../support/etcd-conformance.js';
@@ -240,6 +244,61 @@ test('a full store says so, and takes writes again when there is room', async ()
     await all.remove();
   }
 });
+
+test('S2: a store that was emptied is followed as it is now, though its revisions begin anew', async () => {
+  const all = createMembers();
+  const over = new AbortController();
+  try {
+    const member = await all.start(5, { kind: 'new' });
+    const { client: etcd } = member;
+    for (let i = 0; i < 5; i += 1) await etcd.put(`/p/${i}`, 'old');
+    const { entries, ready } = follow({
+      ...{ etcd, prefix: '/p/', signal: over.signal },
+      changed: () => {},
+      heard: () => {},
+    });
+    await ready;
+    await member.process().stop();
+    rmSync(member.settings.dataDirectory, { recursive: true });
+    await member.start({ kind: 'new' });
+    const put = () => etcd.put('/p/new', 'new').then(() => true);
+    await until('it takes a write', () => put().catch(() => false));
+    await until('only that is shown', () => [...entries.keys()].join() === 'new');
+  } finally {
+    over.abort();
+    await all.remove();
+  }
+});
+
+test('S2: a watch whose path was forgotten on the way ends, though the store answers by another one', async () => {
+  let port: number | undefined;
+  const server = createServer(({ url, socket }, answer) => {
+    if (url !== '/v3/watch') return answer.end('{"header":{"revision":"1"}}');
+    port = socket.remotePort;
+    answer.write('{"result":{"header":{"revision":"1"},"created":true}}\n');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const nft = (rules: string): void => void execFileSync('nft', ['-f', '-'], { input: rules });
+  const etcd = createEtcdClient({
+    endpoints: [{ kind: 'tcp', host: '127.0.0.1', port: (server.address() as AddressInfo).port }],
+    limits: { quietMs: 1_000 },
+  });
+  try {
+    const { signal } = new AbortController();
+    const ended = failureOf(etcd.watch({ prefix: '', from: 2, signal })[Symbol.asyncIterator]().next());
+    await until('it watches', () => port !== undefined);
+    nft(
+      `table inet forgets { chain input { type filter hook input priority 0; tcp dport ${port} drop; tcp sport ${port} drop; }; }`,
+    );
+    expect((await etcd.range({ key: 'a' })).revision).toBe(1);
+    expect(await ended).toBe('unavailable');
+  } finally {
+    nft('delete table inet forgets');
+    etcd.close();
+    server.closeAllConnections();
+    server.close();
+  }
+}, 30_000);
 
 test('one that does not come up is told of with its own last words', async () => {
   const all = createMembers();

@@ -85,6 +85,62 @@ test('what was missed while the store was away is told as it differs, also where
   expect(mirror.heard.map((error) => error !== undefined)).toEqual([true, false]);
 });
 
+test.each([
+  ['less', 0],
+  ['more', 20],
+])('S2: a store that was set back is read again, where %s was written to it since', async (_, written) => {
+  let failure: EtcdFailure | undefined;
+  const stores = [createFakeEtcd({ now: () => 0 }), createFakeEtcd({ now: () => 0 })] as const;
+  const [before, after] = [stores[0].connect(() => failure), stores[1].connect(() => undefined)];
+  for (let i = 0; i < 10; i += 1) await before.put(`/p/${i}`, 'x');
+  await after.put('/p/0', 'y');
+  for (let i = 0; i < written; i += 1) await after.put('/other', String(i));
+  let etcd = before;
+  const mirror = copy({
+    ...before,
+    range: (request) => etcd.range(request),
+    watch: (request) => etcd.watch(request),
+  });
+  await mirror.followed.ready;
+  expect(mirror.followed.entries.size).toBe(10);
+  failure = { kind: 'unavailable', sent: false };
+  stores[0].expire();
+  await until('it is silent', () => mirror.followed.silentSince !== undefined);
+  etcd = after;
+  await until('it has what is there', () => mirror.followed.entries.size === 1);
+  expect(shown(mirror)).toEqual({ 0: 'y' });
+  await after.put('/p/new', 'z');
+  await until('it is told what comes', () => shown(mirror).new === 'z');
+});
+
+test('what a member that is behind still has is no news', async () => {
+  let failure: EtcdFailure | undefined;
+  let behind = false;
+  const fake = createFakeEtcd({ now: () => 0 });
+  const etcd = fake.connect(() => failure);
+  const old = await etcd.put('/p/key', 'old');
+  const mirror = copy({
+    ...etcd,
+    range: (request) =>
+      behind && request.serializable
+        ? Promise.resolve({ revision: old, entries: [], more: false })
+        : etcd.range(request),
+  });
+  await mirror.followed.ready;
+  await etcd.compact(await etcd.put('/p/key', 'new'));
+  await until('it has the change', () => shown(mirror).key === 'new');
+  behind = true;
+  failure = { kind: 'no-leader' };
+  fake.expire();
+  await until('it is silent', () => mirror.followed.silentSince !== undefined);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(shown(mirror)).toEqual({ key: 'new' });
+  failure = undefined;
+  const next = await etcd.put('/p/key', 'newer');
+  await mirror.followed.reached(next);
+  expect(shown(mirror)).toEqual({ key: 'newer' });
+});
+
 interface Candidate {
   readonly office: Office;
   leads: boolean;

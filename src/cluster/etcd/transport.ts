@@ -20,13 +20,20 @@ export interface Limits {
   readonly answerMs: number;
   /** bytes of an answer, or of one line of a stream */
   readonly answerBytes: number;
+  /** milliseconds of silence on a stream after which its path is tried; 10 s later one that is dead has ended */
+  readonly quietMs: number;
 }
 
 /**
  * A healthy member answers in milliseconds and one that was just elected in seconds. An answer of 4 MiB holds any single value
  * (etcd takes 1.5 MiB), and is read in some 20 ms.
  */
-export const LIMITS: Limits = { connectMs: 2_000, answerMs: 5_000, answerBytes: 4 * 1_048_576 };
+export const LIMITS: Limits = {
+  connectMs: 2_000,
+  answerMs: 5_000,
+  answerBytes: 4 * 1_048_576,
+  quietMs: 10_000,
+};
 
 /** More requests at once wait for one of these connections. */
 const MOST_CONNECTIONS = 32;
@@ -124,6 +131,8 @@ export const createTransport = (endpoint: Endpoint, tls: ClientTls | undefined):
         if (!socket.connecting) return onConnected();
         unconnected = setTimeout(() => fail('takes no connection'), limits.connectMs);
         socket.once(tls ? 'secureConnect' : 'connect', onConnected);
+        // A firewall that forgets a silent connection tells nobody.
+        if (alone) socket.once('connect', () => socket.setKeepAlive(true, limits.quietMs));
       });
       request.once('response', (answer) => {
         clearTimeout(late);

@@ -72,10 +72,21 @@ const differences = (
     if (!after.has(key)) changes.push({ key, before: entry, after: undefined });
   for (const [key, entry] of after) {
     const old = before.get(key);
-    if (old?.modRevision !== entry.modRevision || old.createRevision !== entry.createRevision)
+    if (
+      old?.modRevision !== entry.modRevision ||
+      old.createRevision !== entry.createRevision ||
+      old.value !== entry.value
+    )
       changes.push({ key, before: old, after: entry });
   }
   return changes;
+};
+
+/** Of the last change that left an entry; undefined: there is none. */
+const latest = (entries: Iterable<Entry>): Entry | undefined => {
+  let found: Entry | undefined;
+  for (const entry of entries) if (!found || entry.modRevision > found.modRevision) found = entry;
+  return found;
 };
 
 export const follow = (settings: FollowSettings): Followed => {
@@ -116,21 +127,30 @@ export const follow = (settings: FollowSettings): Followed => {
         hear(undefined);
         return found;
       },
-      (error: unknown) => {
+      async (error: unknown) => {
         fail(error);
-        return readAll(etcd, prefix, true);
+        const found = await readAll(etcd, prefix, true);
+        // An older state than what is shown is no news: this member is behind.
+        return found.revision < revision ? undefined : found;
       },
     );
-    // An older state than what is shown is no news.
-    if (all.revision >= revision) arrive(all.revision, differences(entries, all.entries));
+    if (all) arrive(all.revision, differences(entries, all.entries));
     isReady();
   };
 
-  /** A watch says nothing where nothing happens: whether the store answers again is asked. */
-  const ask = async (): Promise<void> => {
-    if (silentSince === undefined) return;
-    await etcd.range({ key: prefix });
+  /**
+   * Whether the store answers again: a watch says nothing where nothing happens. False where it is not the one that was followed, as
+   * it was emptied or set back: then the last change that we know of is not in its past.
+   */
+  const isTheSame = async (): Promise<boolean> => {
+    const last = latest(entries.values());
+    const key = last?.key ?? prefix;
+    const found = await etcd.range({ key, revision }).catch((error: unknown) => {
+      if (isEtcd(error, 'refused') || isEtcd(error, 'compacted')) return undefined;
+      throw error;
+    });
     hear(undefined);
+    return found !== undefined && found.entries[0]?.modRevision === last?.modRevision;
   };
 
   const take = (batch: WatchBatch): void => {
@@ -152,8 +172,8 @@ export const follow = (settings: FollowSettings): Followed => {
     let whole = false;
     while (!signal.aborted) {
       try {
-        if (whole) await ask();
-        else await readAgain();
+        if (silentSince !== undefined) whole &&= await isTheSame();
+        if (!whole) await readAgain();
         whole = true;
         for await (const batch of etcd.watch({ prefix, from: revision + 1, signal })) {
           hear(undefined);

@@ -1,7 +1,9 @@
 /** This host as the store of a cluster sees it, and how what the store says gets into the records. */
 import { toldOf } from './attach/ask-cluster.js';
+import { decideGatewayNetwork } from './attach/members.js';
 import { carryOut } from './carry-out.js';
 import { type ClusterSide, isClusterCall } from './cluster.js';
+import { fresh } from './fresh.js';
 import { decideFollowing } from './networks/follow.js';
 import type { Writing } from './parts.js';
 import type { View } from './view.js';
@@ -26,6 +28,10 @@ export const createClusterSide = (
     settle() {
       for (const { id: owed, calls } of model.owed.values())
         if (calls.some(isClusterCall)) void parts.debts.settle(owed);
+    },
+    makeGateway() {
+      const decision = decideGatewayNetwork(parts, fresh());
+      if (decision.changes.length > 0) carryOut(parts, decision);
     },
     follow(change) {
       const decision = decideFollowing(parts, change);

@@ -81,6 +81,8 @@ export interface ClusterSide {
   isUnderWay(id: string): boolean;
   /** What is owed to the store is paid now: it is there again. */
   settle(): void;
+  /** docker_gwbridge is there, as Docker has it on every node of a swarm. Throws what stands in its way. */
+  makeGateway(): void;
   /** All of it is there, in the kernel too, when this returns. Throws what the kernel refused, with nothing done. */
   follow(change: ClusterChange): void;
   /** Calls back when what is known of a container of this host has changed. */

@@ -15,8 +15,12 @@ beforeAll(async () => {
 afterAll(() => lab.stop(), 60_000);
 
 describe('S2 D8: a network of a swarm', () => {
-  test('ingress is there from the beginning, with Docker’s subnet', async () => {
+  test('ingress is there from the beginning, with Docker’s subnet, and docker_gwbridge on each node', async () => {
     const { docker } = lab.host(1);
+    for (const host of lab.hosts)
+      await until('it has docker_gwbridge', async () =>
+        (await host.docker('network', 'ls', '--format', '{{.Name}}')).split('\n').includes('docker_gwbridge'),
+      );
     const format = '{{.Scope}} {{.Driver}} {{.Ingress}} {{(index .IPAM.Config 0).Subnet}}';
     expect(await docker('network', 'inspect', '-f', format, 'ingress')).toBe(
       'swarm overlay true 10.0.0.0/24',
@@ -165,5 +169,27 @@ describe('D8: containers on an attachable network', () => {
     expect((await b.docker.try(['exec', 'keeper', 'true'])).code).toBe(0);
     await b.plugIn();
     await until('it is there again', async () => (await run(b, 'open')).code === 0, 30_000);
+  });
+});
+
+describe('S2 D8: a node that leaves', () => {
+  test('takes its containers off the swarm’s networks, which go with it; the others learn of it', async () => {
+    const [a, b] = [lab.host(1), lab.host(2)];
+    await a.docker('network', 'create', '-d', 'overlay', '--attachable', 'net');
+    await sleeper(a, 'one', '--network', 'net');
+    await sleeper(b, 'two', '--network', 'net');
+    await pings(a, 'one', 'two');
+    await b.docker('swarm', 'leave');
+    expect(await namesOn(b)).toEqual(['']);
+    expect(
+      await b.docker('inspect', '-f', '{{.State.Running}} {{len .NetworkSettings.Networks}}', 'two'),
+    ).toBe('true 0');
+    expect(await b.host('ip -br link')).not.toMatch(/vx-|vxlan/);
+    await until(
+      'it is known no more',
+      async () => (await a.docker.try(['exec', 'one', 'nslookup', 'two'])).code !== 0,
+    );
+    const gone = await b.docker.try(['run', '--rm', '--network', 'net', 'alpine', 'true']);
+    expect(gone.stderr).toContain('network net not found');
   });
 });

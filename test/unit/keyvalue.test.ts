@@ -346,6 +346,7 @@ it('S2: what this host could not do is tried again in seconds, also while the ne
     const side: ClusterSide = {
       ...{ id: 'own', networks: none, peers: none, vteps: none, balancers: none, endpoints: none },
       isUnderWay: () => false,
+      makeGateway() {},
       settle() {},
       follow(change) {
         if (refuses) throw new Error('no');

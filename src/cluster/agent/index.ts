@@ -104,6 +104,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
 
   const mend = async (): Promise<void> => {
     const manager = connection();
+    if (busy) mendSoon(RETRY_MS);
     if (!manager || !told || busy || closed) return;
     busy = true;
     let again = AGAIN_MS;
@@ -120,6 +121,14 @@ export const createAgent = (settings: AgentSettings): Agent => {
   };
 
   const stopListening = side.onRename(() => mendSoon());
+  try {
+    side.makeGateway();
+  } catch (error) {
+    log.warn(
+      { error: String(error) },
+      'docker_gwbridge could not be made: it is tried again with the first container that needs it',
+    );
+  }
 
   const keeper = createKeeper(settings.file, () => ({ items, said }), log);
   const duties = createDuties({

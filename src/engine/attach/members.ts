@@ -54,6 +54,9 @@ const gatewayNetwork = (view: View, fresh: Fresh): { readonly network: Network; 
   return { network, made: decideCreation(view, network) };
 };
 
+/** The network of gateway endpoints, before anybody needs one. */
+export const decideGatewayNetwork = (view: View, fresh: Fresh): Decision => gatewayNetwork(view, fresh).made;
+
 interface Place {
   readonly sandbox: Sandbox;
   readonly container: Container;

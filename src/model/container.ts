@@ -165,6 +165,8 @@ export interface EndpointSettings {
   readonly links: readonly string[];
   readonly driverOptions: Readonly<Record<string, string>>;
   readonly gwPriority: number;
+  /** its addresses were given by the manager of a swarm, who takes them back: nobody is asked for them. Never a client's to say */
+  readonly assigned?: true;
 }
 
 export const NO_SETTINGS: EndpointSettings = {

@@ -39,6 +39,8 @@ export interface Endpoint {
   readonly poolIds?: { readonly ipv4?: string; readonly ipv6?: string };
   /** what the plugin answered; present where the network's driver is one */
   readonly plugin?: PluginEndpoint;
+  /** as in its settings: the manager of a swarm gave its addresses, and is owed nothing when it goes */
+  readonly assigned?: true;
   /** made by us because no other endpoint of the sandbox leads out (docker_gwbridge); not among `Container.endpointIds` */
   readonly gateway?: true;
 }

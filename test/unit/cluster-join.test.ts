@@ -351,6 +351,8 @@ const present = async () => {
     closed: () => {},
   });
   connection.say(hello);
+  const beat = setInterval(() => connection.say({ type: 'beat' }), 50);
+  over.signal.addEventListener('abort', () => clearInterval(beat), { once: true });
   await until('it was told all', () => messages > 0);
   return { nodeId: state.nodeId, connection, items, told: () => messages };
 };

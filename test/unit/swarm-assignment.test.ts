@@ -180,7 +180,7 @@ describe('S6: a service’s backends', () => {
     cluster.node('n1');
     expect(item(cluster, 'n1', 'balancer/net/idweb')).toMatchObject({ leaving: ['10.0.1.3'] });
     cluster.report(tasks[0], 'shutdown');
-    expect(item(cluster, 'n1', 'balancer/net/idweb')).not.toHaveProperty('leaving');
+    expect(item(cluster, 'n2', 'balancer/net/idweb')).not.toHaveProperty('leaving');
   });
   test('of a published port are told to every node', () => {
     const { cluster } = twoNodes();

@@ -27,7 +27,7 @@ const MESSAGES: Partial<Record<TaskState, string>> = {
   shutdown: 'shutdown',
 };
 
-export const say = (state: TaskState, err = '', message = MESSAGES[state] ?? ''): Step => ({
+const say = (state: TaskState, err = '', message = MESSAGES[state] ?? ''): Step => ({
   do: 'say',
   said: { state, message, err },
 });

@@ -50,7 +50,9 @@ const decideGuest = (view: View, guest: Container, owner: string): Start => {
 /** Must plugins or a cluster's store be asked before the container's endpoints can be? */
 export const asksForEndpoints = (view: View, container: Container): boolean =>
   sharesWith(container) === undefined &&
-  listedNetworks(view, container).some(({ network }) => asksOthers(view, network));
+  listedNetworks(view, container).some(({ index, network }) =>
+    asksOthers(view, network, settingsAt(container, index)),
+  );
 
 /**
  * The sandbox of a container that starts, with all its endpoints; with none yet where plugins have a part in any, for they are

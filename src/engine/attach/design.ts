@@ -182,6 +182,6 @@ export const endpointOf = (design: EndpointDesign, allocation: Allocation): Endp
     bindings: [],
     linkedTo,
     ...interfaceOf(design, allocation),
-    ...defined({ ipv4, ipv6, poolIds, plugin }),
+    ...defined({ ipv4, ipv6, poolIds, plugin, assigned: settings.assigned }),
   };
 };

@@ -47,7 +47,7 @@ const attachAsking = async (parts: Attaching, made: Fresh, listing: Listing): Pr
 
 const attach = (parts: Attaching, made: Fresh, listing: Listing): Attachment | Promise<Attachment> => {
   const [container, network, settings] = listing();
-  if (asksOthers(parts, network))
+  if (asksOthers(parts, network, settings))
     return parts.networkLocks.run(network.id, () => attachAsking(parts, made, listing));
   const design = designAttachment(parts, made, container, network, settings);
   return carryOut(parts, decideAttachment(parts, made, container, design));

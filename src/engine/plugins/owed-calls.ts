@@ -1,6 +1,7 @@
 /** Which networks third-party plugins have a part in, and what the plugins of a record are told when it goes. Pure. */
 import { isOwnIpam } from '../../ipam/own.js';
 import { bare } from '../../model/address.js';
+import type { EndpointSettings } from '../../model/container.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Network, Pool } from '../../model/network.js';
 import type { Owed, OwedCall } from '../../model/owed.js';
@@ -20,7 +21,8 @@ export const usesPlugins = ({ drivers }: Pick<View, 'drivers'>, { driver, ipam }
 export const asksOthers = (
   view: Pick<View, 'drivers'>,
   network: Drivers & Pick<Network, 'overlay'>,
-): boolean => network.overlay !== undefined || usesPlugins(view, network);
+  { assigned }: Pick<EndpointSettings, 'assigned'> = {},
+): boolean => (network.overlay !== undefined && !assigned) || usesPlugins(view, network);
 
 const ipamCall = (plugin: string, method: string, body: OwedCall['body']): OwedCall => ({
   plugin,
@@ -80,6 +82,7 @@ export const owedForEndpoint = (
   network: Network,
   endpoint: Endpoint,
 ): Owed | undefined => {
+  if (endpoint.assigned) return undefined;
   if (network.overlay)
     return {
       id: endpoint.id,

@@ -68,7 +68,11 @@ export const createTaskEngine = (engine: Engine): TaskEngine => {
     },
     async create(name, body) {
       const { request } = readCreate(body, { name, platform: '', minor: MINOR });
-      return (await containers.create(request)).id;
+      const networks = request.networks.map(({ network, settings }) => ({
+        network,
+        settings: { ...settings, assigned: true as const },
+      }));
+      return (await containers.create({ ...request, networks })).id;
     },
     start: (id) => containers.start(id),
     stop: (id, seconds) => containers.stop(id, seconds),

@@ -19,11 +19,12 @@ export const createClusterSide = (
     balancers: () => [...model.tables.balancer.records.values()],
     vteps: () => [...model.tables.vtep.records.values()],
     endpoints: () =>
-      model
-        .overlays()
-        .flatMap(({ id: networkId }) =>
-          model.endpointsOfNetwork(networkId).map((endpoint) => ({ networkId, endpoint: toldOf(endpoint) })),
-        ),
+      model.overlays().flatMap(({ id: networkId }) =>
+        model
+          .endpointsOfNetwork(networkId)
+          .filter(({ assigned }) => !assigned)
+          .map((endpoint) => ({ networkId, endpoint: toldOf(endpoint) })),
+      ),
     isUnderWay: (what) => model.owed.has(what) || model.tables.claim.records.has(what),
     settle() {
       for (const { id: owed, calls } of model.owed.values())

@@ -62,7 +62,7 @@ export const NO_CHANGE: ClusterChange = {
   vteps: new Map(),
 };
 
-/** A container of this host on a network of the cluster's. */
+/** A container of this host on a network of the cluster's, for which the store was asked. */
 export interface LocalEndpoint {
   readonly networkId: NetworkId;
   readonly endpoint: RemoteEndpoint;

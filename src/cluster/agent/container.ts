@@ -6,13 +6,11 @@ import type { AssignedItem } from '../session/assigned.js';
 import { LABELS } from './contract.js';
 
 export type TaskItem = Extract<AssignedItem, { readonly kind: 'task' }>;
-type NetworkItem = Extract<AssignedItem, { readonly kind: 'network' }>;
 
 /** Of the node that the task is on. */
 export interface Here {
   readonly nodeId: string;
   readonly hostname: string;
-  network(id: string): NetworkItem | undefined;
 }
 
 /** Docker's own words and shapes: each field is checked when the container is made. */
@@ -102,7 +100,7 @@ const portBindings = ({ ports }: TaskItem): Readonly<Record<string, readonly obj
   return bindings;
 };
 
-const endpointsOf = (task: TaskItem, here: Here): Readonly<Record<string, object>> =>
+const endpointsOf = (task: TaskItem): Readonly<Record<string, object>> =>
   Object.fromEntries(
     task.networks.map(({ networkId, addresses }) => {
       const ipv4 = addresses.find((address) => !address.includes(':'));
@@ -112,8 +110,8 @@ const endpointsOf = (task: TaskItem, here: Here): Readonly<Record<string, object
         ...(ipv4 === undefined ? {} : { IPv4Address: bare(ipv4) }),
         ...(ipv6 === undefined ? {} : { IPv6Address: bare(ipv6) }),
       };
-      const name = here.network(networkId)?.network.name ?? networkId;
-      return [name, { IPAMConfig, Aliases: wish?.aliases ?? [], DriverOpts: wish?.options ?? {} }];
+      // Its aliases are names of the service, not of this task.
+      return [networkId, { IPAMConfig, DriverOpts: wish?.options ?? {} }];
     }),
   );
 
@@ -141,7 +139,7 @@ const modeOf = (task: TaskItem, names: readonly string[]): string =>
 export const bodyOf = (task: TaskItem, here: Here): object => {
   const made = task.made.container as Made;
   const fill = (text: string): string => filled(text, task, here);
-  const endpoints = endpointsOf(task, here);
+  const endpoints = endpointsOf(task);
   const { logDriver } = task.made;
   const given = (fields: Readonly<Record<string, unknown>>): object =>
     Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));

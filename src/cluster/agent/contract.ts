@@ -35,7 +35,7 @@ export interface TaskEngine {
   onChange(listener: (taskId: string) => void): () => void;
   /** `registryAuth`: as the client sent it. Nothing is done where the image is there. */
   prepareImage(image: string, registryAuth: string | undefined, signal: AbortSignal): Promise<void>;
-  /** By a body of `POST /containers/create`, checked as a client's. Answers its id. */
+  /** By a body of `POST /containers/create`, checked as a client's; the addresses in it are a manager's. Answers its id. */
   create(name: string, body: object): Promise<string>;
   start(id: string): Promise<void>;
   /** Ends it: SIGTERM or its own signal, SIGKILL after so many seconds. */

@@ -52,14 +52,7 @@ export const createDuties = (settings: DutySettings): Duties => {
     const item = items().get(TASK + id);
     return item?.kind === 'task' ? item : undefined;
   };
-  const here: Here = {
-    nodeId,
-    hostname,
-    network(id) {
-      const item = items().get(`network/${id}`);
-      return item?.kind === 'network' ? item : undefined;
-    },
-  };
+  const here: Here = { nodeId, hostname };
 
   /** Without a session it is told when the next one begins. */
   const tell = (ids: Iterable<string>): void => {

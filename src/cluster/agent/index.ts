@@ -13,7 +13,7 @@ import type { TaskEngine } from './contract.js';
 import { createDuties } from './duties.js';
 import { createKeeper, readKept } from './kept.js';
 import { changed, type Items, whole } from './others.js';
-import { createSwarmStore, isTask } from './store.js';
+import { createSwarmStore } from './store.js';
 
 const SOON_MS = 50;
 const RETRY_MS = 5_000;
@@ -77,9 +77,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
   /** Containers on networks of the cluster that it has not made itself. */
   const own = (): readonly LocalEndpoint[] => {
     const networks = new Set(side.networks().flatMap(({ id, scope }) => (scope === 'swarm' ? [id] : [])));
-    return side
-      .endpoints()
-      .filter(({ networkId, endpoint }) => networks.has(networkId) && !isTask(items, networkId, endpoint));
+    return side.endpoints().filter(({ networkId }) => networks.has(networkId));
   };
 
   /** What managers say of this host's own containers, made as it is. */
@@ -152,7 +150,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
   };
 
   return {
-    store: createSwarmStore({ connection, items: () => items, arrived }),
+    store: createSwarmStore({ connection, arrived }),
     take(message) {
       const now = new Map(message.whole ? [] : items);
       for (const key of message.unset) now.delete(key);

@@ -1,40 +1,21 @@
 /**
  * What the engine asks of the cluster for containers of this host, as questions to the manager that the node has its session with.
- * The addresses of tasks are theirs already.
+ * For tasks nothing is asked: their addresses come with them.
  */
 import type { ClusterStore } from '../../engine/cluster.js';
 import { unavailable } from '../../errors.js';
-import { bare } from '../../model/address.js';
-import type { RemoteEndpoint } from '../../model/peer.js';
 import type { Connection } from '../session/connect.js';
-import type { Items } from './others.js';
 
 const AWAY =
   'no manager of the swarm can be reached: nothing can be changed on networks that span hosts; what runs goes on';
 
 export interface StoreSettings {
   readonly connection: () => Connection | undefined;
-  readonly items: () => Items;
   /** Resolves when the network is known here, or after a while. */
   readonly arrived: (networkId: string) => Promise<void>;
 }
 
-/** A container that the cluster itself has given its addresses. */
-export const isTask = (
-  items: Items,
-  networkId: string,
-  { ipv4, ipv6 }: Pick<RemoteEndpoint, 'ipv4' | 'ipv6'>,
-): boolean => {
-  const own = [ipv4, ipv6].flatMap((address) => (address === undefined ? [] : [bare(address)]));
-  for (const item of items.values()) {
-    const on = item.kind === 'task' ? item.networks.find((each) => each.networkId === networkId) : undefined;
-    if (on && own.length > 0 && own.every((address) => on.addresses.some((each) => bare(each) === address)))
-      return true;
-  }
-  return false;
-};
-
-export const createSwarmStore = ({ connection, items, arrived }: StoreSettings): ClusterStore => {
+export const createSwarmStore = ({ connection, arrived }: StoreSettings): ClusterStore => {
   const manager = (): Connection => {
     const found = connection();
     if (!found) throw unavailable(AWAY);
@@ -51,7 +32,6 @@ export const createSwarmStore = ({ connection, items, arrived }: StoreSettings):
     createNetwork: refuse,
     removeNetwork: refuse,
     async claimEndpoint(networkId, endpoint) {
-      if (isTask(items(), networkId, endpoint)) return [];
       const { taken } = await manager().ask({ type: 'attach', networkId, endpoint }, 'attached');
       return taken;
     },

@@ -16,11 +16,14 @@ const ROOTS = [
   ...['NetworkSummary', 'NetworkInspect', 'NetworkCreateResponse', 'NetworkPruneResponse'],
   ...['ImageSummary', 'ImageInspect', 'ImageHistoryResponseItem', 'ImageDeleteResponseItem'],
   ...['ImagePruneResponse', 'BuildPruneResponse', 'Volume', 'VolumeListResponse', 'VolumePruneResponse'],
-  ...['Node', 'Swarm'],
+  ...['Node', 'Swarm', 'Service', 'ServiceCreateResponse', 'ServiceUpdateResponse'],
+  ...['Task', 'Secret', 'Config'],
   ...['SystemInfo', 'SystemVersion', 'SystemDataUsageResponse', 'ErrorResponse'],
 ];
 /** Kinds of objects that no answer of ours holds: named here, their whole families stay out. */
 const ABSENT = ['OCIDescriptor', 'ImageManifestSummary', 'ServiceInfo', 'ClusterVolume'];
+/** Of what is shown as its user wrote it, and of what the file describes by another object, nothing is said. */
+const UNSAID = ['ServiceSpec', 'TaskSpec', 'Network'];
 
 interface Schema {
   readonly $ref?: string;
@@ -72,6 +75,7 @@ const propertiesOf = (schema: Schema): Readonly<Record<string, Schema>> => ({
 
 const refer = (name: string): string => {
   if (ABSENT.includes(name)) return 'never';
+  if (UNSAID.includes(name)) return 'object';
   const { type = 'object', allOf, properties } = schemaOf(name);
   // Names of plain texts and numbers say nothing that their types do not.
   if (!allOf && !properties && type !== 'object') return plainTypeOf(schemaOf(name));

@@ -5,6 +5,10 @@
 import type { NetworkCreateRequest } from '../engine/contract.js';
 import type { NetworkId } from '../model/ids.js';
 import type { Network } from '../model/network.js';
+import type { Blob, SwarmNetwork } from '../model/swarm/cluster.js';
+import type { Service, ServiceSpec, SpecVersion } from '../model/swarm/service.js';
+import type { Task, TaskReport, TaskStatus } from '../model/swarm/task.js';
+import type { BlobKind, BlobWish } from './control/commands/blobs.js';
 import type { ManagerAddress, NodeDescription, Role } from './session/protocol.js';
 
 type LocalState = 'inactive' | 'pending' | 'active' | 'error' | 'locked';
@@ -129,6 +133,30 @@ export interface Rotation {
   readonly unlockKey: boolean;
 }
 
+/** Tasks of a service. */
+export interface ServiceCounts {
+  readonly running: number;
+  readonly desired: number;
+  /** of a job's present run */
+  readonly completed: number;
+}
+
+export interface TaskView {
+  readonly task: Task;
+  /** of its container: service.slot.id */
+  readonly name: string;
+  readonly status: TaskStatus;
+  /** the node's; undefined: it has said nothing yet */
+  readonly report: TaskReport | undefined;
+  /** undefined: its service and all else of it are gone */
+  readonly made: SpecVersion | undefined;
+  readonly networks: readonly { readonly network: SwarmNetwork; readonly addresses: readonly string[] }[];
+}
+
+export type ServiceChange =
+  | { readonly spec: ServiceSpec; readonly credentialsFrom: 'spec' | 'previous-spec' }
+  | 'rollback';
+
 /** Reads come from this manager's memory; writes are in the store when they resolve. Everything throws ViaductError. */
 export interface Manager {
   cluster(): ClusterView;
@@ -147,6 +175,27 @@ export interface Manager {
   createNetwork(request: NetworkCreateRequest): Promise<{ readonly id: NetworkId; readonly warning: string }>;
   /** By its id. */
   removeNetwork(id: NetworkId): Promise<void>;
+  services(): readonly Service[];
+  /** Here and below: by the full id, then the name, then the beginning of an id. Throws not-found. */
+  service(reference: string): Service;
+  counts(service: Service): ServiceCounts;
+  /** Networks are named by their ids. Resolves to the service's id. */
+  createService(spec: ServiceSpec): Promise<string>;
+  /** `version`: that of the service that the change was made from */
+  updateService(reference: string, version: number, change: ServiceChange): Promise<void>;
+  removeService(reference: string): Promise<void>;
+  /** Of these services, or all. */
+  tasks(serviceIds?: readonly string[]): readonly TaskView[];
+  task(reference: string): TaskView;
+  /** It is as its service wants it now. */
+  isUpToDate(task: Task): boolean;
+  /** The data of secrets is sealed. */
+  blobs(kind: BlobKind): readonly Blob[];
+  blob(kind: BlobKind, reference: string): Blob;
+  createBlob(kind: BlobKind, wish: BlobWish): Promise<string>;
+  /** Without data it stays. */
+  updateBlob(kind: BlobKind, reference: string, version: number, wish: BlobWish): Promise<void>;
+  removeBlob(kind: BlobKind, reference: string): Promise<void>;
 }
 
 export interface Swarm {

@@ -1,6 +1,15 @@
 /** Events as `docker events` shows them. */
 export interface EngineEvent {
-  readonly type: 'container' | 'network' | 'image' | 'volume' | 'daemon' | 'node';
+  readonly type:
+    | 'container'
+    | 'network'
+    | 'image'
+    | 'volume'
+    | 'daemon'
+    | 'node'
+    | 'service'
+    | 'secret'
+    | 'config';
   /** of the whole cluster; where not said, of this host */
   readonly scope?: 'local' | 'swarm';
   readonly action: string;

@@ -189,7 +189,7 @@ const DECIDING = {
       'engine/containers/create',
       'engine/containers/decide',
     ],
-    ...['engine/containers/healthcheck', 'engine/containers/signals', 'engine/containers/name-words'],
+    ...['engine/containers/healthcheck', 'engine/containers/signals'],
   ]),
   acting: new Set([
     ...['engine/attach/index', 'engine/attach/ask-plugins', 'engine/attach/ask-cluster'],

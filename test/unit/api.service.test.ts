@@ -1,6 +1,6 @@
 /** S3: Docker's ServiceSpec and the model's: what goes in comes out, and what cannot be is refused in moby's words. */
 import { describe, expect, test } from 'vitest';
-import { presentServiceSpec } from '../../src/api/present/service.js';
+import { presentServiceSpec } from '../../src/api/present/service-spec.js';
 import { readServiceSpec } from '../../src/api/read/service.js';
 import { validateSpec } from '../../src/cluster/control/commands/validate.js';
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { readClusterSpec, readInit } from '../../src/api/read/swarm.js';
 import type { Entry } from '../../src/cluster/etcd/contract.js';
 import { beginAnew } from '../../src/cluster/life/anew.js';
-import { toldOfNodes } from '../../src/cluster/life/events.js';
+import { toldOf } from '../../src/cluster/life/events.js';
 import { freshNode } from '../../src/cluster/life/reception.js';
 import { DEFAULT_SPEC, mergeSpec } from '../../src/cluster/life/spec.js';
 import { decodeRecord } from '../../src/cluster/mirror/codec.js';
@@ -99,7 +99,7 @@ test('events say what of a node has changed', () => {
     status: { state: 'ready' as const, message: '' },
   };
   const told = (from: typeof before | undefined, to: typeof after | undefined) =>
-    toldOfNodes([{ kind: 'node', id: 'a', before: from, after: to }], { get: () => said as never });
+    toldOf([{ kind: 'node', id: 'a', before: from, after: to }], { get: () => said as never });
   expect(told(before, after)[0]).toEqual({
     type: 'node',
     action: 'update',

@@ -1,197 +1,114 @@
-/**
- * The model's ServiceSpec → Docker's. What its user left out stays out, or is shown with what holds instead (`insertDefaults`), as
- * swarmkit fills it in.
- */
-import type { EndpointSpec, PortConfig } from '../../model/swarm/endpoint.js';
-import type {
-  FileReference,
-  Placement,
-  ResourceRequirements,
-  RestartPolicy,
-  ServiceMode,
-  ServiceSpec,
-  TaskSpec,
-  UpdateConfig,
-} from '../../model/swarm/service.js';
-import {
-  DEFAULT_MONITOR,
-  DEFAULT_RESTART,
-  DEFAULT_STOP_GRACE_PERIOD,
-  DEFAULT_UPDATE,
-} from '../../model/swarm/service.js';
+/** Services and their tasks as Docker shows them. Pure. */
+import type { ServiceCounts, TaskView } from '../../cluster/contract.js';
+import type { SwarmNetwork } from '../../model/swarm/cluster.js';
+import type { Service, UpdateStatus } from '../../model/swarm/service.js';
+import type { Answer } from '../schema/answer.js';
+import { presentEndpointSpec, presentPort, presentServiceSpec, presentTaskSpec } from './service-spec.js';
 
-const presentMode = (mode: ServiceMode): object => {
-  switch (mode.kind) {
-    case 'replicated':
-      return { Replicated: { Replicas: mode.replicas } };
-    case 'global':
-      return { Global: {} };
-    case 'replicated-job':
-      return {
-        ReplicatedJob: { MaxConcurrent: mode.maxConcurrent, TotalCompletions: mode.totalCompletions },
-      };
-    case 'global-job':
-      return { GlobalJob: {} };
-  }
-};
+export const iso = (ms: number): string => new Date(ms).toISOString();
 
-/** Go's `omitempty` leaves out zeros. */
-const unlessZero = (name: string, value: number | undefined): object => (value ? { [name]: value } : {});
-const unlessEmpty = (name: string, value: string): object => (value === '' ? {} : { [name]: value });
+/** Go's `omitempty`. */
+const unlessNone = <T>(values: readonly T[]): readonly T[] | undefined =>
+  values.length === 0 ? undefined : values;
 
-const presentUpdate = (config: UpdateConfig | undefined, insert: boolean): object | undefined => {
-  if (!config && !insert) return undefined;
-  const shown = config ?? DEFAULT_UPDATE;
-  return {
-    Parallelism: shown.parallelism,
-    ...unlessZero('Delay', shown.delay),
-    FailureAction: shown.failureAction,
-    ...unlessZero('Monitor', shown.monitor ?? (insert ? DEFAULT_MONITOR : undefined)),
-    MaxFailureRatio: shown.maxFailureRatio,
-    Order: shown.order,
-  };
-};
-
-const presentRestart = (policy: RestartPolicy | undefined, insert: boolean): object | undefined => {
-  if (!policy && !insert) return undefined;
-  const shown: RestartPolicy = policy ?? DEFAULT_RESTART;
-  const delay = shown.delay ?? (insert ? DEFAULT_RESTART.delay : undefined);
-  return {
-    Condition: shown.condition,
-    ...(delay === undefined ? {} : { Delay: delay }),
-    MaxAttempts: shown.maxAttempts,
-    ...(shown.window === undefined ? {} : { Window: shown.window }),
-  };
-};
-
-const presentResources = (
-  resources: ResourceRequirements | undefined,
-  insert: boolean,
-): object | undefined => {
-  if (!resources) return insert ? {} : undefined;
-  const { limits, reservations: reserved, swapBytes, memorySwappiness } = resources;
-  return {
-    ...(limits
-      ? {
-          Limits: {
-            ...unlessZero('NanoCPUs', limits.nanoCpus),
-            ...unlessZero('MemoryBytes', limits.memoryBytes),
-            ...unlessZero('Pids', limits.pids),
-          },
-        }
-      : {}),
-    ...(reserved
-      ? {
-          Reservations: {
-            ...unlessZero('NanoCPUs', reserved.nanoCpus),
-            ...unlessZero('MemoryBytes', reserved.memoryBytes),
-            ...(reserved.generic.length > 0
-              ? {
-                  GenericResources: reserved.generic.map(({ kind, value }) =>
-                    typeof value === 'number'
-                      ? { DiscreteResourceSpec: { Kind: kind, Value: value } }
-                      : { NamedResourceSpec: { Kind: kind, Value: value } },
-                  ),
-                }
-              : {}),
-          },
-        }
-      : {}),
-    ...(swapBytes === undefined ? {} : { SwapBytes: swapBytes }),
-    ...(memorySwappiness === undefined ? {} : { MemorySwappiness: memorySwappiness }),
-  };
-};
-
-const presentPlacement = (placement: Placement | undefined, insert: boolean): object | undefined => {
-  if (!placement) return insert ? {} : undefined;
-  const { constraints, spread, maxReplicas, platforms } = placement;
-  return {
-    ...(constraints.length > 0 ? { Constraints: constraints } : {}),
-    ...(spread.length > 0
-      ? { Preferences: spread.map((descriptor) => ({ Spread: { SpreadDescriptor: descriptor } })) }
-      : {}),
-    ...unlessZero('MaxReplicas', maxReplicas),
-    ...(platforms.length > 0
-      ? {
-          Platforms: platforms.map(({ architecture, os }) => ({
-            ...unlessEmpty('Architecture', architecture),
-            ...unlessEmpty('OS', os),
-          })),
-        }
-      : {}),
-  };
-};
-
-const presentFile = ({ file }: FileReference): object =>
-  file ? { File: { Name: file.name, UID: file.uid, GID: file.gid, Mode: file.mode } } : {};
-
-const presentContainer = ({ container, secrets, configs }: TaskSpec, insert: boolean): object => ({
-  ...container,
-  ...(insert
-    ? {
-        StopGracePeriod: container.StopGracePeriod ?? DEFAULT_STOP_GRACE_PERIOD,
-        DNSConfig: container.DNSConfig ?? {},
-      }
-    : {}),
-  // moby's says so always.
-  Isolation: container.Isolation || 'default',
-  ...(secrets.length > 0
-    ? { Secrets: secrets.map((each) => ({ ...presentFile(each), SecretID: each.id, SecretName: each.name })) }
-    : {}),
-  ...(configs.length > 0
-    ? {
-        Configs: configs.map((each) => ({
-          ...(each.file ? presentFile(each) : { Runtime: {} }),
-          ConfigID: each.id,
-          ConfigName: each.name,
-        })),
-      }
-    : {}),
+const presentEndpoint = ({ spec, endpoint }: Service): Answer<'Service'>['Endpoint'] => ({
+  Spec: (endpoint && presentEndpointSpec(spec.endpoint)) ?? {},
+  Ports: unlessNone((endpoint?.ports ?? []).map(presentPort)),
+  VirtualIPs: unlessNone(
+    (endpoint?.virtualIps ?? []).flatMap(({ networkId, addresses }) =>
+      addresses.map((address) => ({ NetworkID: networkId, Addr: address })),
+    ),
+  ),
 });
 
-const presentTask = (task: TaskSpec, insert: boolean): object => ({
-  ContainerSpec: presentContainer(task, insert),
-  Resources: presentResources(task.resources, insert),
-  RestartPolicy: presentRestart(task.restart, insert),
-  Placement: presentPlacement(task.placement, insert),
-  ...(task.networks.length > 0
-    ? {
-        Networks: task.networks.map(({ target, aliases, options }) => ({
-          Target: target,
-          ...(aliases.length > 0 ? { Aliases: aliases } : {}),
-          ...(Object.keys(options).length > 0 ? { DriverOpts: options } : {}),
-        })),
-      }
-    : {}),
-  ...(task.logDriver ? { LogDriver: { Name: task.logDriver.name, Options: task.logDriver.options } } : {}),
-  ForceUpdate: task.forceUpdate,
-  Runtime: 'container',
+const presentUpdate = (update: UpdateStatus): Answer<'Service'>['UpdateStatus'] => ({
+  State: update.state,
+  StartedAt: iso(update.startedAt),
+  CompletedAt: update.completedAt === undefined ? undefined : iso(update.completedAt),
+  Message: update.message === '' ? undefined : update.message,
 });
 
-const presentPort = ({ name, protocol, targetPort, publishedPort, mode }: PortConfig): object => ({
-  ...unlessEmpty('Name', name),
-  Protocol: protocol,
-  ...unlessZero('TargetPort', targetPort),
-  ...unlessZero('PublishedPort', publishedPort),
-  PublishMode: mode,
-});
-
-const presentEndpointSpec = (endpoint: EndpointSpec | undefined): object | undefined =>
-  endpoint && {
-    Mode: endpoint.mode,
-    ...(endpoint.ports.length > 0 ? { Ports: endpoint.ports.map(presentPort) } : {}),
-  };
-
-/** `insertDefaults` of `GET /services/ID`. Credentials are never shown. */
-export const presentServiceSpec = (spec: ServiceSpec, insertDefaults: boolean): object => {
-  const job = spec.mode.kind.endsWith('job');
+export const presentService = (
+  service: Service,
+  options: { readonly insertDefaults?: boolean; readonly counts?: ServiceCounts | undefined } = {},
+): Answer<'Service'> => {
+  const { previous, update, job } = service;
+  const { counts } = options;
   return {
-    Name: spec.name,
-    Labels: spec.labels,
-    TaskTemplate: presentTask(spec.task, insertDefaults),
-    Mode: presentMode(spec.mode),
-    UpdateConfig: presentUpdate(spec.update, insertDefaults && !job),
-    RollbackConfig: presentUpdate(spec.rollback, insertDefaults && !job),
-    EndpointSpec: presentEndpointSpec(spec.endpoint),
+    ID: service.id,
+    Version: { Index: service.version },
+    CreatedAt: iso(service.createdAt),
+    UpdatedAt: iso(service.updatedAt),
+    Spec: presentServiceSpec(service.spec, options.insertDefaults === true),
+    PreviousSpec: previous && presentServiceSpec(previous.spec, false),
+    Endpoint: presentEndpoint(service),
+    UpdateStatus: update && presentUpdate(update),
+    ServiceStatus: counts && {
+      RunningTasks: counts.running,
+      DesiredTasks: counts.desired,
+      CompletedTasks: counts.completed,
+    },
+    JobStatus: job && { JobIteration: { Index: job.iteration }, LastExecution: iso(job.lastExecution) },
   };
 };
+
+/** As swarmkit has networks: other fields than a node's own have. */
+const presentNetwork = ({ id, version, network, ingress, vni, updatedAt }: SwarmNetwork): object => {
+  const configs = network.pools.map(({ subnet, range, gateway }) => ({
+    Subnet: subnet,
+    Range: range,
+    Gateway: gateway,
+  }));
+  const ipam = { Driver: { Name: network.ipam.driver }, Configs: configs };
+  return {
+    ID: id,
+    Version: { Index: version },
+    CreatedAt: network.createdAt,
+    UpdatedAt: iso(updatedAt),
+    Spec: {
+      Name: network.name,
+      Labels: network.labels,
+      DriverConfiguration: { Name: network.driver, Options: network.options },
+      IPv6Enabled: network.ipv6 || undefined,
+      Internal: network.internal || undefined,
+      Attachable: network.attachable || undefined,
+      Ingress: ingress || undefined,
+      IPAMOptions: ipam,
+      Scope: 'swarm',
+    },
+    DriverState: {
+      Name: network.driver,
+      Options: vni === 0 ? undefined : { 'com.docker.network.driver.overlay.vxlanid_list': String(vni) },
+    },
+    IPAMOptions: ipam,
+  };
+};
+
+export const presentTask = ({ task, status, report, made, networks }: TaskView): Answer<'Task'> => ({
+  ID: task.id,
+  Version: { Index: Math.max(task.version, report?.version ?? 0) },
+  CreatedAt: iso(task.createdAt),
+  UpdatedAt: iso(Math.max(task.createdAt, status.at)),
+  Labels: {},
+  Spec: made ? presentTaskSpec(made.task, false) : { ContainerSpec: { Image: '' } },
+  ServiceID: task.serviceId,
+  Slot: task.slot === 0 ? undefined : task.slot,
+  NodeID: task.nodeId === '' ? undefined : task.nodeId,
+  Status: {
+    Timestamp: iso(status.at),
+    State: status.state,
+    Message: status.message,
+    Err: status.err === '' ? undefined : status.err,
+    ContainerStatus: report?.container && {
+      ContainerID: report.container.id,
+      PID: report.container.pid,
+      ExitCode: report.container.exitCode,
+    },
+    PortStatus: { Ports: unlessNone((report?.ports ?? []).map(presentPort)) },
+  },
+  DesiredState: task.desired,
+  NetworksAttachments: unlessNone(
+    networks.map(({ network, addresses }) => ({ Network: presentNetwork(network), Addresses: addresses })),
+  ),
+  JobIteration: task.iteration === undefined ? undefined : { Index: task.iteration },
+});

@@ -12,6 +12,26 @@ export const flag = (exchange: Exchange, name: string, missing = false): boolean
 
 export const text = (exchange: Exchange, name: string): string => exchange.query.get(name) ?? '';
 
+const TRUE = ['1', 't', 'T', 'TRUE', 'true', 'True'];
+const FALSE = ['', '0', 'f', 'F', 'FALSE', 'false', 'False'];
+
+/** As Go's ParseBool; false where missing or empty. Throws invalid. */
+export const parsedBoolean = (exchange: Exchange, name: string): boolean => {
+  const value = text(exchange, name);
+  if (FALSE.includes(value)) return false;
+  if (TRUE.includes(value)) return true;
+  throw invalid(`invalid value for ${name}: ${value.slice(0, 100)}`);
+};
+
+/** The version of an object that a change was made from. Throws invalid. */
+export const version = (exchange: Exchange, what: string): number => {
+  const value = text(exchange, 'version');
+  if (/^\d{1,15}$/.test(value)) return Number(value);
+  throw invalid(
+    `invalid ${what} version '${value.slice(0, 100)}': strconv.ParseUint: parsing "${value.slice(0, 100)}": invalid syntax`,
+  );
+};
+
 /** Undefined where missing or empty. Throws invalid for what is no whole number. */
 export const integer = (exchange: Exchange, name: string): number | undefined => {
   const value = text(exchange, name);

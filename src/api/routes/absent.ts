@@ -1,29 +1,14 @@
 /**
- * Routes of what is not here (services, managed plugins, …), refused as moby refuses them on a node that is no manager, or in
- * words that help.
+ * Routes of what is not here (managed plugins, registries, …), refused in words that help.
  */
 import { invalid, notFound, notImplemented } from '../../errors.js';
-import { type Exchange, param } from '../http/exchange.js';
+import { param } from '../http/exchange.js';
 import { answers } from '../http/reply.js';
-import { type Method, type Route, route } from '../http/router.js';
+import { type Route, route } from '../http/router.js';
 
 const notHere = (what: string) => (): never => {
   throw notImplemented(`${what} is not supported by this daemon`);
 };
-
-const objects = ['services', 'tasks', 'secrets', 'configs'];
-const methods: readonly Method[] = ['GET', 'POST', 'DELETE'];
-
-/** What a manager would answer, and this version cannot yet. */
-const noServices = (exchange: Exchange): never => {
-  exchange.swarm.manager();
-  throw notImplemented('services, secrets and configs are not supported by this version');
-};
-
-const SERVICE_ROUTES: readonly Route[] = objects.flatMap((name) => [
-  route('GET', `/${name}`, noServices),
-  ...methods.map((method) => route(method, `/${name}/:id`, noServices)),
-]);
 
 const PLUGIN_ROUTES: readonly Route[] = [
   answers<readonly []>('GET', '/plugins', () => []),
@@ -38,7 +23,6 @@ const PLUGIN_ROUTES: readonly Route[] = [
 ];
 
 export const ABSENT_ROUTES: readonly Route[] = [
-  ...SERVICE_ROUTES,
   ...PLUGIN_ROUTES,
   route('GET', '/distribution/:name/json', notHere('reading manifests of registries')),
   route('POST', '/auth', notHere('checking credentials of registries')),

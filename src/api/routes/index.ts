@@ -2,6 +2,7 @@
 import type { Route } from '../http/router.js';
 import { ABSENT_ROUTES } from './absent.js';
 import { ARCHIVE_ROUTES } from './archive.js';
+import { BLOB_ROUTES } from './blobs.js';
 import { BUILD_ROUTES } from './build.js';
 import { CONTAINER_LIST_ROUTES } from './container-list.js';
 import { CONTAINER_STREAM_ROUTES } from './container-streams.js';
@@ -13,8 +14,10 @@ import { IMAGE_ROUTES } from './images.js';
 import { NETWORK_ROUTES } from './networks.js';
 import { NODE_ROUTES } from './nodes.js';
 import { SEEING_ROUTES } from './seeing.js';
+import { SERVICE_ROUTES } from './services.js';
 import { SWARM_ROUTES } from './swarm.js';
 import { SYSTEM_ROUTES } from './system.js';
+import { TASK_ROUTES } from './tasks.js';
 import { VOLUME_ROUTES } from './volumes.js';
 
 export const ROUTES: readonly Route[] = [
@@ -33,5 +36,8 @@ export const ROUTES: readonly Route[] = [
   ...VOLUME_ROUTES,
   ...SWARM_ROUTES,
   ...NODE_ROUTES,
+  ...SERVICE_ROUTES,
+  ...TASK_ROUTES,
+  ...BLOB_ROUTES,
   ...ABSENT_ROUTES,
 ];

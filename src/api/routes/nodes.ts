@@ -6,10 +6,9 @@ import { type Exchange, param } from '../http/exchange.js';
 import { answers, does } from '../http/reply.js';
 import { presentNode } from '../present/swarm.js';
 import { type Filters, parseFilters } from '../read/filters.js';
-import { flag, text } from '../read/query.js';
+import { flag, text, version } from '../read/query.js';
 import { readNodeSpec } from '../read/swarm.js';
 import type { Answer } from '../schema/answer.js';
-import { readVersion } from './swarm.js';
 
 const FILTERS = ['id', 'label', 'membership', 'name', 'node.label', 'role'];
 
@@ -42,8 +41,8 @@ const inspect = (exchange: Exchange): Answer<'Node'> =>
 
 const update = async (exchange: Exchange): Promise<void> => {
   const spec = readNodeSpec(await readJson(exchange));
-  const version = readVersion(exchange, 'node');
-  await exchange.swarm.manager().updateNode(param(exchange, 'id'), version, spec);
+  const from = version(exchange, 'node');
+  await exchange.swarm.manager().updateNode(param(exchange, 'id'), from, spec);
 };
 
 export const NODE_ROUTES = [

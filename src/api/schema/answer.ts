@@ -115,6 +115,29 @@ interface Corrections {
     readonly CAConfig: { readonly NodeCertExpiry: number; readonly ForceRotate: number };
     readonly TaskDefaults: { readonly LogDriver?: Definitions['SwarmSpec']['TaskDefaults']['LogDriver'] };
   };
+  Service: Omitted<'Service', 'ServiceStatus' | 'JobStatus'> & {
+    readonly PreviousSpec: object | undefined;
+    readonly Endpoint: {
+      readonly Spec: object;
+      readonly Ports: readonly object[] | undefined;
+      readonly VirtualIPs: readonly { readonly NetworkID: string; readonly Addr: string }[] | undefined;
+    };
+    readonly UpdateStatus:
+      | {
+          readonly State: string;
+          readonly StartedAt: string;
+          readonly CompletedAt: string | undefined;
+          readonly Message: string | undefined;
+        }
+      | undefined;
+  };
+  ServiceUpdateResponse: Omitted<'ServiceUpdateResponse', 'Warnings'>;
+  Task: Omitted<'Task', 'JobIteration' | 'NodeID' | 'Slot' | 'NetworksAttachments'> &
+    Lacking<'Task', 'Name' | 'AssignedGenericResources'>;
+  TaskStatus: Omitted<'TaskStatus', 'Err' | 'ContainerStatus'>;
+  PortStatus: { readonly Ports: readonly object[] | undefined };
+  SecretSpec: Lacking<'SecretSpec', 'Data' | 'Driver' | 'Templating'>;
+  ConfigSpec: Lacking<'ConfigSpec', 'Templating'>;
   SwarmInfo: Omitted<'SwarmInfo', 'Cluster'> & { readonly Warnings: readonly string[] | undefined };
 
   // The daemon

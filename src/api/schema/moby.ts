@@ -249,6 +249,83 @@ export interface Definitions<C> {
     readonly SubnetSize: number;
     readonly JoinTokens: Answer<C, 'JoinTokens'>;
   };
+  Service: {
+    readonly ID: string;
+    readonly Version: Answer<C, 'ObjectVersion'>;
+    readonly CreatedAt: string;
+    readonly UpdatedAt: string;
+    readonly Spec: object;
+    readonly Endpoint: {
+      readonly Spec: Answer<C, 'EndpointSpec'>;
+      readonly Ports: readonly Answer<C, 'EndpointPortConfig'>[] | null;
+      readonly VirtualIPs: readonly { readonly NetworkID: string; readonly Addr: string }[] | null;
+    };
+    readonly UpdateStatus: {
+      readonly State: 'updating' | 'paused' | 'completed';
+      readonly StartedAt: string;
+      readonly CompletedAt: string;
+      readonly Message: string;
+    };
+    readonly ServiceStatus: {
+      readonly RunningTasks: number;
+      readonly DesiredTasks: number;
+      readonly CompletedTasks: number;
+    };
+    readonly JobStatus: { readonly JobIteration: Answer<C, 'ObjectVersion'>; readonly LastExecution: string };
+  };
+  ServiceCreateResponse: { readonly ID: string; readonly Warnings?: readonly string[] | null | undefined };
+  ServiceUpdateResponse: { readonly Warnings: readonly string[] | null };
+  Task: {
+    readonly ID: string;
+    readonly Version: Answer<C, 'ObjectVersion'>;
+    readonly CreatedAt: string;
+    readonly UpdatedAt: string;
+    readonly Name: string;
+    readonly Labels: Readonly<Record<string, string>> | null;
+    readonly Spec: object;
+    readonly ServiceID: string;
+    readonly Slot: number;
+    readonly NodeID: string;
+    readonly AssignedGenericResources:
+      | readonly {
+          readonly NamedResourceSpec: { readonly Kind: string; readonly Value: string };
+          readonly DiscreteResourceSpec: { readonly Kind: string; readonly Value: number };
+        }[]
+      | null;
+    readonly Status: Answer<C, 'TaskStatus'>;
+    readonly DesiredState:
+      | 'new'
+      | 'allocated'
+      | 'pending'
+      | 'assigned'
+      | 'accepted'
+      | 'preparing'
+      | 'ready'
+      | 'starting'
+      | 'running'
+      | 'complete'
+      | 'shutdown'
+      | 'failed'
+      | 'rejected'
+      | 'remove'
+      | 'orphaned';
+    readonly JobIteration: Answer<C, 'ObjectVersion'>;
+    readonly NetworksAttachments: readonly Answer<C, 'NetworkAttachment'>[] | null;
+  };
+  Secret: {
+    readonly ID: string;
+    readonly Version: Answer<C, 'ObjectVersion'>;
+    readonly CreatedAt: string;
+    readonly UpdatedAt: string;
+    readonly Spec: Answer<C, 'SecretSpec'>;
+  };
+  Config: {
+    readonly ID: string;
+    readonly Version: Answer<C, 'ObjectVersion'>;
+    readonly CreatedAt: string;
+    readonly UpdatedAt: string;
+    readonly Spec: Answer<C, 'ConfigSpec'>;
+  };
   SystemInfo: {
     readonly ID: string;
     readonly Containers: number;
@@ -665,6 +742,54 @@ export interface Definitions<C> {
     readonly CertIssuerPublicKey: string;
   };
   JoinTokens: { readonly Worker: string; readonly Manager: string };
+  EndpointSpec: {
+    readonly Mode: 'vip' | 'dnsrr';
+    readonly Ports: readonly Answer<C, 'EndpointPortConfig'>[] | null;
+  };
+  EndpointPortConfig: {
+    readonly Name: string;
+    readonly Protocol: 'tcp' | 'udp' | 'sctp';
+    readonly TargetPort: number;
+    readonly PublishedPort: number;
+    readonly PublishMode: 'ingress' | 'host';
+  };
+  TaskStatus: {
+    readonly Timestamp: string;
+    readonly State:
+      | 'new'
+      | 'allocated'
+      | 'pending'
+      | 'assigned'
+      | 'accepted'
+      | 'preparing'
+      | 'ready'
+      | 'starting'
+      | 'running'
+      | 'complete'
+      | 'shutdown'
+      | 'failed'
+      | 'rejected'
+      | 'remove'
+      | 'orphaned';
+    readonly Message: string;
+    readonly Err: string;
+    readonly ContainerStatus: Answer<C, 'ContainerStatus'>;
+    readonly PortStatus: Answer<C, 'PortStatus'>;
+  };
+  NetworkAttachment: { readonly Network: object; readonly Addresses: readonly string[] | null };
+  SecretSpec: {
+    readonly Name: string;
+    readonly Labels: Readonly<Record<string, string>> | null;
+    readonly Data: string;
+    readonly Driver: Answer<C, 'Driver'>;
+    readonly Templating: Answer<C, 'Driver'>;
+  };
+  ConfigSpec: {
+    readonly Name: string;
+    readonly Labels: Readonly<Record<string, string>> | null;
+    readonly Data: string;
+    readonly Templating: Answer<C, 'Driver'>;
+  };
   PluginsInfo: {
     readonly Volume: readonly string[] | null;
     readonly Network: readonly string[] | null;
@@ -833,6 +958,9 @@ export interface Definitions<C> {
     readonly Labels: Readonly<Record<string, string>> | null;
     readonly Plugins: readonly { readonly Type: string; readonly Name: string }[] | null;
   };
+  ContainerStatus: { readonly ContainerID: string; readonly PID: number; readonly ExitCode: number };
+  PortStatus: { readonly Ports: readonly Answer<C, 'EndpointPortConfig'>[] | null };
+  Driver: { readonly Name: string; readonly Options: Readonly<Record<string, string>> | null };
   IndexInfo: {
     readonly Name: string;
     readonly Mirrors: readonly string[] | null;

@@ -1,7 +1,7 @@
 /** New tasks, and the words that are said to those that are there. */
 
-import { unwritten } from '../../model/swarm/kept.js';
-import type { Service } from '../../model/swarm/service.js';
+import { type Instant, unwritten } from '../../model/swarm/kept.js';
+import type { Service, SpecVersion } from '../../model/swarm/service.js';
 import type { DesiredState, Task } from '../../model/swarm/task.js';
 import type { Draft, Edit } from './draft.js';
 
@@ -39,3 +39,16 @@ export const makeTask = (
 export const toRun = ({ job }: Service): DesiredState => (job ? 'complete' : 'running');
 
 export const wish = (task: Task, desired: DesiredState): Edit => ['task', { ...task, desired }];
+
+/**
+ * What tasks of a service's present spec are made by. Written again whenever a spec becomes the present one, so that its version
+ * is that of the service's last change.
+ */
+export const versionOf = ({ id, specVersion, spec }: Service, now: Instant): SpecVersion => ({
+  ...unwritten(now),
+  id: `${id}/${specVersion}`,
+  name: spec.name,
+  labels: spec.labels,
+  task: spec.task,
+  ...(spec.endpoint ? { endpoint: spec.endpoint } : {}),
+});

@@ -8,7 +8,7 @@ import type { Service, UpdateStatus } from '../../model/swarm/service.js';
 import { hasEnded, type Task } from '../../model/swarm/task.js';
 import { restarting, updating } from './defaults.js';
 import type { Draft, Edit } from './draft.js';
-import { makeTask, wish } from './make.js';
+import { makeTask, versionOf, wish } from './make.js';
 import { isUnfit, type Slot } from './slots.js';
 import { type ClusterState, isWanted } from './state.js';
 
@@ -119,6 +119,7 @@ export const replace = (draft: Draft, service: Service, slot: Slot, task: Task):
   const counted = withFailure(state, service, task);
   const edits: Edit[] = [wish(task, 'shutdown'), ...(counted ? [['service', counted] as const] : [])];
   const { specVersion } = counted ?? service;
+  if (counted && specVersion !== service.specVersion) edits.push(['service-spec', versionOf(counted, now)]);
   // Where an update has started the new one first, that one takes over.
   const followed = slot.some((other) => other !== task && isWanted(other) && other.spec === specVersion);
   if (!followed && wouldRestart(state, service, slot, task, now)) {

@@ -7,8 +7,10 @@ import type { Mirror } from '../mirror/index.js';
 import { keyOf } from '../mirror/keys.js';
 import { put, remove } from '../mirror/write.js';
 import { outOfSequence, rpcError } from '../rpc.js';
+import { createBlobs } from './blobs.js';
 import { createNetworks, type NetworkSettings } from './networks.js';
 import { type ClusterSecrets, SECRETS_KEY, sealSecrets } from './secrets.js';
+import { createServices } from './services.js';
 import { DEFAULT_SPEC, mergeSpec } from './spec.js';
 import type { Store } from './store.js';
 import { viewCluster, viewNode } from './view.js';
@@ -192,5 +194,7 @@ export const createCommands = (settings: CommandSettings): Manager => {
     updateNode,
     removeNode,
     ...createNetworks(settings),
+    ...createServices(settings),
+    ...createBlobs(settings),
   };
 };

@@ -7,13 +7,8 @@ import type { Manager } from '../contract.js';
 import { createNetwork, type NetworkWish, removeNetwork } from '../control/commands/networks.js';
 import type { CommandView } from '../control/commands/view.js';
 import type { Unit } from '../control/draft.js';
-import { transaction } from '../control/transactions.js';
-import type { Compare } from '../etcd/contract.js';
-import { newId } from '../ids.js';
 import { advertised, wireOf } from '../keyvalue/advertise.js';
-import type { Mirror } from '../mirror/index.js';
-import { outOfSequence } from '../rpc.js';
-import type { Store } from './store.js';
+import { type CommitSettings, createCommit } from './commit.js';
 
 /** What drivers say of networks. */
 export interface NetworkRules {
@@ -23,17 +18,12 @@ export interface NetworkRules {
   check(network: Network): void;
 }
 
-export interface NetworkSettings {
-  readonly mirror: Pick<Mirror, 'state' | 'prefix'>;
-  readonly store: Store;
+export interface NetworkSettings extends CommitSettings {
   readonly rules: NetworkRules;
   /** bare address that this host's containers' traffic comes from */
   readonly dataAddress: string;
-  readonly now: () => number;
 }
 
-/** how often somebody else may be quicker */
-const CONFLICTS = 8;
 const ENABLE_IPV4 = 'com.docker.network.enable_ipv4';
 
 /** An address that is not this host's own, as behind NAT, says nothing about the wire. */
@@ -99,21 +89,9 @@ export const makeIngress = (
 export const createNetworks = (
   settings: NetworkSettings,
 ): Pick<Manager, 'networks' | 'createNetwork' | 'removeNetwork'> => {
-  const { mirror, store, rules, now } = settings;
-  const { state, prefix } = mirror;
-
-  /** Decided again, where something of it has changed meanwhile. `more`: what must hold besides. */
-  const commit = async <T extends { readonly unit: Unit }>(
-    decide: (view: CommandView) => T,
-    more: readonly Compare[] = [],
-  ): Promise<T> => {
-    for (let tries = 0; tries < CONFLICTS; tries += 1) {
-      const decided = decide({ state, now: now(), newId });
-      const { compare, success } = transaction(decided.unit, prefix);
-      if (await store.commit({ compare: [...compare, ...more], success })) return decided;
-    }
-    throw outOfSequence();
-  };
+  const { rules } = settings;
+  const { state, prefix } = settings.mirror;
+  const commit = createCommit(settings);
 
   return {
     networks: () => [...state.all('network').values()].map(({ network }) => network),
@@ -128,8 +106,8 @@ export const createNetworks = (
     },
     async removeNetwork(id) {
       // A container may have come to it that the mirror does not show yet.
-      const unused: Compare = { prefix: `${prefix}ip/${id}/`, createRevision: 0 };
-      await commit((view) => ({ unit: removeNetwork(view, id) }), [unused]);
+      const unused = { prefix: `${prefix}ip/${id}/`, createRevision: 0 };
+      await commit((view) => ({ unit: removeNetwork(view, id), needs: [unused] }));
     },
   };
 };

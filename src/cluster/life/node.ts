@@ -18,7 +18,7 @@ import type { FromManager, ManagerAddress, NodeDescription, Role } from '../sess
 import { WORDS } from '../words.js';
 import { ownDoor, splitPlace } from './addresses.js';
 import { writeAnew } from './anew.js';
-import { toldOfNodes } from './events.js';
+import { toldOf } from './events.js';
 import type { NodeFiles, SavedState } from './files.js';
 import { type Gossip, startGossip } from './gossip.js';
 import { refuseToLeave, sayGoodbye } from './leave.js';
@@ -145,7 +145,7 @@ export const startNode = (
     changed: (changes, mirror) => {
       // What was there before this manager is no news.
       if (!manager) return;
-      for (const event of toldOfNodes(changes, mirror.state)) settings.publish(event);
+      for (const event of toldOf(changes, mirror.state)) settings.publish(event);
       setManagers(manager.managers());
     },
     // Another manager may know more than one that is cut off.

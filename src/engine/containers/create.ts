@@ -10,6 +10,7 @@ import {
 } from '../../model/container.js';
 import { type ContainerId, shortId } from '../../model/ids.js';
 import type { Image } from '../../model/image.js';
+import { madeUpName } from '../../model/name-words.js';
 import { resolveLinks } from '../attach/links.js';
 import { exposedPorts } from '../attach/publish.js';
 import { canonicalSettings, checkSettings } from '../attach/settings.js';
@@ -17,7 +18,6 @@ import type { ContainerCreateRequest } from '../contract.js';
 import { type Fresh, idFor } from '../decision.js';
 import type { View } from '../view.js';
 import { mergeHealth } from './healthcheck.js';
-import { ADJECTIVES, NOUNS } from './name-words.js';
 import { signalNumber } from './signals.js';
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
@@ -36,12 +36,11 @@ export const checkContainerName = (view: View, asked: string): string => {
   return name;
 };
 
-const madeUpName = (view: View, fresh: Fresh): string => {
+const freeName = (view: View, fresh: Fresh): string => {
   for (let attempt = 0; ; attempt += 1) {
     const digits = idFor<string>(fresh, `name ${attempt}`);
     const number = (at: number): number => Number.parseInt(digits.slice(at, at + 8), 16);
-    const words = [ADJECTIVES, NOUNS].map((all, i) => all[number(8 * i) % all.length]);
-    const name = `${words.join('_')}${attempt > 5 ? number(16) % 1000 : ''}`;
+    const name = `${madeUpName(number(0), number(8))}${attempt > 5 ? number(16) % 1000 : ''}`;
     if (!view.model.containerNamed(name)) return name;
   }
 };
@@ -140,7 +139,7 @@ export const designContainer = (
   image: Image,
 ): Container => {
   const id = fresh.id as ContainerId; // nobody else was given it
-  const name = request.name === '' ? madeUpName(view, fresh) : checkContainerName(view, request.name);
+  const name = request.name === '' ? freeName(view, fresh) : checkContainerName(view, request.name);
   const config = mergeConfig(request.config, image, id, request.hostConfig);
   const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   if (args.length === 0 || args[0] === '') throw invalid('no command specified');

@@ -6,7 +6,7 @@ import type { NetworkAddresses, PortConfig } from './endpoint.js';
 import type { Instant, Kept } from './kept.js';
 
 /** In this order: of two observations the one that is further on is the true one. `shutdown`: it ended as it was told to. */
-const TASK_STATES = [
+export const TASK_STATES = [
   ...(['new', 'pending', 'assigned', 'accepted', 'preparing', 'ready', 'starting', 'running'] as const),
   ...(['complete', 'shutdown', 'failed', 'rejected', 'remove', 'orphaned'] as const),
 ] as const;

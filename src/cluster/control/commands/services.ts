@@ -3,16 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PortConfig } from '../../../model/swarm/endpoint.js';
 import { type Instant, unwritten } from '../../../model/swarm/kept.js';
 import { keyOf } from '../../../model/swarm/records.js';
-import type {
-  FileReference,
-  Service,
-  ServiceSpec,
-  SpecVersion,
-  UpdateStatus,
-} from '../../../model/swarm/service.js';
+import type { FileReference, Service, ServiceSpec, UpdateStatus } from '../../../model/swarm/service.js';
 import { outOfSequence, rpcError } from '../../rpc.js';
 import { networksOf } from '../allocate/services.js';
 import type { Edit, Unit } from '../draft.js';
+import { versionOf } from '../make.js';
 import type { ClusterState } from '../state.js';
 import { validateSpec } from './validate.js';
 import { type CommandView, unitOf } from './view.js';
@@ -85,15 +80,6 @@ const check = (state: ClusterState, spec: ServiceSpec, self: string): void => {
   checkReferences(state, 'config', spec.task.configs);
 };
 
-const versionOf = ({ now }: CommandView, service: Service): SpecVersion => ({
-  ...unwritten(now),
-  id: `${service.id}/${service.specVersion}`,
-  name: service.spec.name,
-  labels: service.spec.labels,
-  task: service.spec.task,
-  ...(service.spec.endpoint ? { endpoint: service.spec.endpoint } : {}),
-});
-
 const isJob = ({ mode }: ServiceSpec): boolean => mode.kind.endsWith('job');
 
 /** Throws what swarmkit refuses. */
@@ -119,16 +105,20 @@ export const createService = (
   };
   const unit = unitOf(view, [
     ['service', service],
-    ['service-spec', versionOf(view, service)],
+    ['service-spec', versionOf(service, now)],
     ['name', { ...unwritten(now), id: name, owner: keyOf('service', service.id) }],
   ]);
   return { id: service.id, unit };
 };
 
+/** Since when its spec is what it is: the leader writes to a service too, which is nothing to whoever has seen its spec. */
+const changedAt = (state: ClusterState, { id, specVersion, version }: Service): number =>
+  state.get('service-spec', `${id}/${specVersion}`)?.version ?? version;
+
 const found = (state: ClusterState, id: string, version: number): Service => {
   const service = state.get('service', id);
   if (!service) throw rpcError('NotFound', `service ${id} not found`);
-  if (service.version !== version) throw outOfSequence();
+  if (version < changedAt(state, service) || version > service.version) throw outOfSequence();
   return service;
 };
 
@@ -158,7 +148,7 @@ export const updateService = (view: CommandView, id: string, version: number, sp
   };
   const edits: Edit[] = [
     ['service', updated],
-    ['service-spec', versionOf(view, updated)],
+    ['service-spec', versionOf(updated, now)],
   ];
   return unitOf(view, edits);
 };
@@ -186,7 +176,10 @@ export const rollbackService = (view: CommandView, id: string, version: number):
     updatedAt: now,
     ...(service.job ? {} : { update: askedBack(now, service.specVersion) }),
   };
-  return unitOf(view, [['service', rolled]]);
+  return unitOf(view, [
+    ['service', rolled],
+    ['service-spec', versionOf(rolled, now)],
+  ]);
 };
 
 /** Its tasks, ports and addresses follow when the leader sees that it is gone. */

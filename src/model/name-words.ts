@@ -1,5 +1,5 @@
-/** Words for the names of containers that were given none: a quality and a bridge-builder or bridge. */
-export const ADJECTIVES = [
+/** Names of containers and services that were given none: a quality and a bridge-builder or bridge. */
+const ADJECTIVES = [
   'agile',
   'airy',
   'bold',
@@ -66,7 +66,7 @@ export const ADJECTIVES = [
   'witty',
 ] as const;
 
-export const NOUNS = [
+const NOUNS = [
   'ammann',
   'arkadiko',
   'bosporus',
@@ -126,3 +126,7 @@ export const NOUNS = [
   'zambezi',
   'zhaozhou',
 ] as const;
+
+/** `brave_zambezi`, of two numbers that were drawn at random. */
+export const madeUpName = (first: number, second: number): string =>
+  `${ADJECTIVES[first % ADJECTIVES.length]}_${NOUNS[second % NOUNS.length]}`;

@@ -123,6 +123,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
       runDirectory: config.ovsRunDirectory,
       wanted: () => [...model.networks.values()].some((n) => n.driver === 'ovs'),
     }),
+    services: () => model.tables.balancer.records.size > 0 || model.overlays().length > 0,
     parents: () => parentNames(model, { host, drivers: DRIVERS }),
     settings: hostSettings(model, { host, drivers: DRIVERS }),
   });

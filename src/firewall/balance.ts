@@ -18,20 +18,43 @@ export interface Balancing {
   readonly refusal: string;
 }
 
-/** `targets`: the data of slot 0, 1, … */
-export const balanced = (
-  { family, verdicts, slots, prefix, refusal }: Balancing,
+/** Of slot 0, 1, …: the texts of its data's fields, with a blank between them. */
+type Targets = readonly string[];
+
+const slotElement = (
+  { family, slots: set }: Balancing,
   key: readonly string[],
-  targets: readonly (readonly string[])[],
-): SetElement[] => [
-  ...targets.map((data, slot) => ({ family, set: slots, key: [...key, String(slot)], data })),
-  {
-    family,
-    set: verdicts,
-    key,
-    data: [`goto ${targets.length > 0 ? prefix + targets.length : refusal}`],
-  },
+  slot: number,
+  target: string,
+): SetElement => ({ family, set, key: [...key, String(slot)], data: target.split(' ') });
+
+const verdictElement = (
+  { family, verdicts: set, prefix, refusal }: Balancing,
+  key: readonly string[],
+  { length }: Targets,
+): SetElement => ({ family, set, key, data: [`goto ${length > 0 ? prefix + length : refusal}`] });
+
+export const balanced = (by: Balancing, key: readonly string[], targets: Targets): SetElement[] => [
+  ...targets.map((target, slot) => slotElement(by, key, slot, target)),
+  verdictElement(by, key, targets),
 ];
+
+/** The elements that go where targets change, and those that come behind them; undefined: the key is not there. */
+export const rebalanced = (
+  by: Balancing,
+  key: readonly string[],
+  before: Targets | undefined,
+  after: Targets | undefined,
+): { readonly gone: readonly SetElement[]; readonly come: readonly SetElement[] } => {
+  const moves = before?.length !== after?.length;
+  const differing = (of: Targets | undefined, from: Targets = []): SetElement[] => [
+    ...(of ?? []).flatMap((target, slot) =>
+      target === from[slot] ? [] : [slotElement(by, key, slot, target)],
+    ),
+    ...(of && moves ? [verdictElement(by, key, of)] : []),
+  ];
+  return { gone: differing(before, after), come: differing(after, before) };
+};
 
 /** The chain that the name means; undefined where it is none of these. */
 const countedChain = ({ prefix, rules }: CountedChains, name: string): Chain | undefined => {

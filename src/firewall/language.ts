@@ -84,8 +84,8 @@ export type Statement =
   | { readonly is: 'counter' }
   /** `notrack`: no flow is looked up for it, nor begun; in front of the tracker (priority -300) */
   | { readonly is: 'accept' | 'drop' | 'return' | 'masquerade' | 'notrack' }
-  /** the sender is told at once that nobody listens there */
-  | { readonly is: 'reject' }
+  /** the sender is told at once that nobody listens there, by ICMP; `reset`: TCP's own way */
+  | { readonly is: 'reject'; readonly reset?: true }
   | { readonly is: 'jump' | 'goto'; readonly chain: string }
   /**
    * to the address, or address and port, that the map answers; no answer: the next rule. `among`: the last field of the map's

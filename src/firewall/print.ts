@@ -41,10 +41,11 @@ const printStatement = (statement: Statement): string => {
       return `${printField(statement.field)} set ${concatenated(statement.fields.map(printField))} map @${statement.map}`;
     case 'learn':
       return `update @${statement.set} { ${concatenated(statement.fields.map(printField))} }`;
+    case 'reject':
+      return statement.reset ? 'reject with tcp reset' : 'reject';
     case 'counter':
     case 'accept':
     case 'drop':
-    case 'reject':
     case 'return':
     case 'masquerade':
     case 'notrack':

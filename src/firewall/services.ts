@@ -4,8 +4,12 @@
  * of a small request), so only such sandboxes have the table. The output hook comes before neighbours are asked for: no
  * interface needs the address. What comes for a service without backends is refused at once.
  */
-import { type Balancing, balanced } from './balance.js';
-import { v4, v6 } from './inet/matches.js';
+import { isDeepStrictEqual } from 'node:util';
+import { groupBy } from '../plan/group.js';
+import type { ServiceChange } from '../plan/kinds/services.js';
+import type { ServiceAddress } from '../plan/objects.js';
+import { type Balancing, balanced, rebalanced } from './balance.js';
+import { tcp, v4, v6 } from './inet/matches.js';
 import type { SetDeclaration, SetElement, Table } from './language.js';
 import * as s from './statements.js';
 
@@ -35,7 +39,13 @@ export const SERVICES: Table = {
   name: 'viaduct',
   sets: [...setsOf(4), ...setsOf(6)],
   chains: [
-    s.chain(REFUSAL, s.rule('nobody serves there now', s.reject)),
+    s.chain(
+      REFUSAL,
+      // It is asked of the state only so that connections are tracked, or no chain for NAT is asked at all. Who is in connect()
+      // would not hear what comes by ICMP at once.
+      s.rule('nobody serves there now', s.anyBit('ct state', 'new'), tcp, s.reset),
+      s.rule('nor anything else', s.reject),
+    ),
     s.baseChain(
       'to_services',
       'nat',
@@ -59,10 +69,37 @@ const BALANCING: Readonly<Record<4 | 6, Balancing>> = {
   6: { family: 'inet', verdicts: 'vips6', slots: 'backends6', prefix: PREFIX, refusal: REFUSAL },
 };
 
-/** `address`, and the backends' in their slots: bare, all of one family. */
-export const serviceElements = (address: string, backends: readonly string[]): SetElement[] =>
-  balanced(
-    BALANCING[address.includes(':') ? 6 : 4],
-    [address],
-    backends.map((backend) => [backend]),
+const balancingOf = (address: string): Balancing => BALANCING[address.includes(':') ? 6 : 4];
+
+export const serviceElements = (service: ServiceAddress): SetElement[] =>
+  balanced(balancingOf(service.address), [service.address], service.backends);
+
+/** The elements that go, and those that come behind them. */
+export const serviceElementChanges = ({ address, before, after }: ServiceChange) =>
+  rebalanced(balancingOf(address), [address], before?.backends, after?.backends);
+
+/** The other way round: what elements say, in the order of texts; nothing where they do not fit together. */
+export const servicesOf = (elements: readonly SetElement[]): readonly ServiceAddress[] => {
+  const slots = groupBy(
+    elements.filter(({ key }) => key.length === 2),
+    ({ key: [address = ''] }) => address,
   );
+  const services = elements
+    .filter(({ key }) => key.length === 1)
+    .map(({ key: [address = ''] }) => {
+      const found = slots.get(address) ?? [];
+      const backends = found.map(() => '');
+      for (const { key, data = [] } of found)
+        if (Number(key[1]) < found.length) backends[Number(key[1])] = data[0] ?? '';
+      return { address, backends };
+    })
+    .sort((a, b) => (a.address < b.address ? -1 : 1));
+  const whole = services
+    .flatMap(serviceElements)
+    .map((each) => JSON.stringify(each))
+    .sort();
+  const found = elements
+    .map(({ family, set, key, data }) => JSON.stringify({ family, set, key, data }))
+    .sort();
+  return isDeepStrictEqual(whole, found) ? services : [];
+};

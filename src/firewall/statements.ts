@@ -21,6 +21,7 @@ export const goTo = (chain: string): Statement => ({ is: 'goto', chain });
 export const accept: Statement = { is: 'accept' };
 export const masquerade: Statement = { is: 'masquerade' };
 export const reject: Statement = { is: 'reject' };
+export const reset: Statement = { is: 'reject', reset: true };
 export const learn = (set: string, ...fields: readonly Field[]): Statement => ({ is: 'learn', fields, set });
 export const write = (field: Field, value: string): Statement => ({ is: 'write', field, value });
 export const writeFrom = (field: Field, map: string, ...fields: readonly Field[]): Statement => ({

@@ -14,6 +14,7 @@ import type { BackEnd, BackEnds } from './back-ends/contract.js';
 import { type LocalRows, localBackEnd } from './back-ends/local.js';
 import { type NetlinkParts, netlinkBackEnd } from './back-ends/netlink.js';
 import { nftablesBackEnd } from './back-ends/nftables.js';
+import { servicesBackEnd } from './back-ends/services.js';
 import type { Drift, Kernel } from './contract.js';
 import type { LinkMaker } from './links/contract.js';
 import { processAddresses } from './look.js';
@@ -29,6 +30,8 @@ export interface KernelParts extends NetlinkParts {
   readonly hostPorts: LocalRows['hostport'];
   readonly resolvers: LocalRows['resolver'];
   readonly ovs: OvsBackEnd;
+  /** may sandboxes have addresses of services? Asked anew each time; absent: none has */
+  readonly services?: () => boolean;
 }
 
 class LinuxKernel implements Kernel {
@@ -39,12 +42,13 @@ class LinuxKernel implements Kernel {
   readonly #byKind: ReadonlyMap<KernelKind, BackEnd<KernelObject>>;
   readonly #applier = new Applier((o) => this.#backEndOf(o));
 
-  constructor({ nftables, hostPorts, resolvers, ovs, ...netlink }: KernelParts) {
+  constructor({ nftables, hostPorts, resolvers, ovs, services = () => false, ...netlink }: KernelParts) {
     this.#nftables = nftables;
     this.#backEnds = {
       ovs,
       netlink: netlinkBackEnd(netlink, this.#reaper, ovs),
       nftables: nftablesBackEnd(nftables),
+      services: servicesBackEnd(services),
       local: localBackEnd({ hostport: hostPorts, resolver: resolvers }),
     };
     /** Each gets the objects of its own kinds alone. */

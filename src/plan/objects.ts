@@ -8,6 +8,7 @@ import { LOCAL } from './kinds/local.js';
 import { NETLINK } from './kinds/netlink.js';
 import { NFTABLES } from './kinds/nftables.js';
 import { OVS } from './kinds/ovs.js';
+import { SERVICES } from './kinds/services.js';
 
 export type { HostPortObject, ResolverObject } from './kinds/local.js';
 export type * from './kinds/netlink.js';
@@ -19,11 +20,12 @@ export {
   type OvsPortObject,
   type OvsTunnel,
 } from './kinds/ovs.js';
+export type { ServiceAddress, ServicesObject } from './kinds/services.js';
 export type * from './link-objects.js';
 
 /** The kinds by who carries them out: a back end of the kernel layer each. */
-const BACK_ENDS = { netlink: NETLINK, nftables: NFTABLES, local: LOCAL, ovs: OVS };
-const KINDS = { ...NETLINK, ...NFTABLES, ...LOCAL, ...OVS };
+const BACK_ENDS = { netlink: NETLINK, nftables: NFTABLES, services: SERVICES, local: LOCAL, ovs: OVS };
+const KINDS = { ...NETLINK, ...NFTABLES, ...SERVICES, ...LOCAL, ...OVS };
 
 export type BackEndName = keyof typeof BACK_ENDS;
 export type KindOf<B extends BackEndName> = keyof (typeof BACK_ENDS)[B] & KernelKind;

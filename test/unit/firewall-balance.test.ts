@@ -35,7 +35,7 @@ describe('S6 places of backends', () => {
 
 describe('S6 what leads to backends', () => {
   test('a slot for each, and the chain that draws among so many', () => {
-    const elements = serviceElements('10.0.1.2', ['10.0.1.5', '10.0.1.7']);
+    const elements = serviceElements({ address: '10.0.1.2', backends: ['10.0.1.5', '10.0.1.7'] });
     expect(elements.map(({ set, key, data }) => [set, ...key, ...(data ?? [])].join(' '))).toEqual([
       'backends4 10.0.1.2 0 10.0.1.5',
       'backends4 10.0.1.2 1 10.0.1.7',
@@ -49,7 +49,7 @@ describe('S6 what leads to backends', () => {
     ]);
   });
   test('without any, a refusal', () => {
-    const elements = serviceElements('fd00::2', []);
+    const elements = serviceElements({ address: 'fd00::2', backends: [] });
     expect(elements).toEqual([{ family: 'inet', set: 'vips6', key: ['fd00::2'], data: ['goto none'] }]);
     expect(countedFor(SERVICES, elements)).toEqual([]);
   });

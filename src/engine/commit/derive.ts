@@ -1,10 +1,18 @@
 /** Slice → the kernel objects it must have, by asking the network's driver. Pure over the model. */
 import type { Driver, HostView, NetworkView } from '../../drivers/contract.js';
 import { driverOf } from '../../drivers/index.js';
+import { type Balancer, vipsOf } from '../../model/balancer.js';
 import type { Network } from '../../model/network.js';
 import { createPace } from '../../pace.js';
 import { onHost } from '../../plan/depend.js';
-import { HOST_SLICE, type KernelObject, objectKey, type Slice, sliceKey } from '../../plan/objects.js';
+import {
+  HOST_SLICE,
+  type KernelObject,
+  objectKey,
+  type ServiceAddress,
+  type Slice,
+  sliceKey,
+} from '../../plan/objects.js';
 import type { ReadModel } from './model.js';
 import { forwardingSwitches } from './settings.js';
 
@@ -99,6 +107,37 @@ export const hostInterfaces = (
     ),
   );
 
+const addresses = new WeakMap<Balancer, readonly ServiceAddress[]>();
+/** Of one record there are the same objects for all sandboxes, so that what has not changed is seen at a glance. */
+const addressesOf = (balancer: Balancer): readonly ServiceAddress[] => {
+  const known = addresses.get(balancer);
+  if (known) return known;
+  const { backends, leaving = [] } = balancer;
+  const made = vipsOf(balancer).map((address): ServiceAddress => {
+    const six = address.includes(':');
+    return {
+      address,
+      backends: backends.flatMap(({ ipv4, ipv6 }) => (six ? ipv6 : ipv4) ?? []),
+      leaving: leaving.filter((each) => each.includes(':') === six),
+    };
+  });
+  addresses.set(balancer, made);
+  return made;
+};
+
+/** Of the networks that a sandbox is on; what has ports is on the ingress network, whose containers do not call each other. */
+const balancersOf = (model: ReadModel, sandboxId: string): readonly Balancer[] =>
+  model
+    .endpointsOfSandbox(sandboxId)
+    .flatMap(({ networkId }) => model.balancersOf(networkId).filter(({ ports }) => ports.length === 0));
+
+const servicesOf = (model: ReadModel, sandboxId: string, ns: string): readonly KernelObject[] => {
+  const services = balancersOf(model, sandboxId).flatMap(addressesOf);
+  if (services.length === 0) return [];
+  const inOrder = [...services].sort((a, b) => (a.address < b.address ? -1 : 1));
+  return [{ kind: 'services', ns, services: inOrder }];
+};
+
 /** The objects of each kind of slice. They build on each other in this order. */
 const SLICES: {
   readonly [K in Slice['kind']]: (
@@ -122,10 +161,13 @@ const SLICES: {
   sandbox(model, _, id) {
     const sandbox = model.sandboxes.get(id);
     if (!sandbox || sandbox.mode === 'host') return [];
-    const namespace: KernelObject = { kind: 'netns', path: sandbox.netns };
-    return sandbox.dns.embedded
-      ? [namespace, { kind: 'resolver', ns: sandbox.netns, sandboxId: id }]
-      : [namespace];
+    const ns = sandbox.netns;
+    const resolver: KernelObject = { kind: 'resolver', ns, sandboxId: id };
+    return [
+      { kind: 'netns', path: ns },
+      ...(sandbox.dns.embedded ? [resolver] : []),
+      ...servicesOf(model, id, ns),
+    ];
   },
   /** What another host has on a network of ours. */
   peer(model, { host, drivers }, id) {
@@ -162,6 +204,7 @@ export const allSlices = ({ tables }: ReadModel): readonly Slice[] =>
 const madeOf = (model: ReadModel, slice: Slice): readonly unknown[] | undefined => {
   if (slice.kind === 'host') return undefined;
   const record = model.tables[slice.kind].records.get(slice.id);
+  if (slice.kind === 'sandbox') return [record, ...balancersOf(model, slice.id)];
   if (slice.kind !== 'endpoint') return [record];
   const endpoint = model.endpoints.get(slice.id);
   return endpoint ? [endpoint, model.networks.get(endpoint.networkId), model.sandboxOf(endpoint)] : [];
@@ -181,7 +224,8 @@ export const derivedAhead = async (model: ReadModel, derive: Derive): Promise<De
     const of = madeOf(now, slice);
     if (!of) return derive(now, slice);
     const before = known.get(sliceKey(slice));
-    if (before?.of.every((record, at) => record === of[at])) return before.objects;
+    if (before?.of.length === of.length && before.of.every((record, at) => record === of[at]))
+      return before.objects;
     const objects = derive(now, slice);
     known.set(sliceKey(slice), { of, objects });
     return objects;

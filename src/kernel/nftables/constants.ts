@@ -112,6 +112,7 @@ export const NFT_NAT = { snat: 0, dnat: 1 } as const;
 export const NFTA_NG = { DREG: 1, MODULUS: 2, TYPE: 3 } as const;
 export const NFT_NG_RANDOM = 1;
 export const NFTA_REJECT = { TYPE: 1, ICMP_CODE: 2 } as const;
+export const NFT_REJECT_TCP_RST = 1;
 export const NFT_REJECT_ICMPX_UNREACH = 2;
 export const NFT_REJECT_ICMPX_PORT_UNREACH = 1;
 export const NFTA_DYNSET = { SET_NAME: 1, OP: 3, SREG_KEY: 4, TIMEOUT: 6, EXPR: 7 } as const;

@@ -184,8 +184,8 @@ const encodeStatement = (s: Statement, sets: readonly SetDeclaration[]): Buffer[
       return [
         expression(
           'reject',
-          attrU32be(n.NFTA_REJECT.TYPE, n.NFT_REJECT_ICMPX_UNREACH),
-          attrU8(n.NFTA_REJECT.ICMP_CODE, n.NFT_REJECT_ICMPX_PORT_UNREACH),
+          attrU32be(n.NFTA_REJECT.TYPE, s.reset ? n.NFT_REJECT_TCP_RST : n.NFT_REJECT_ICMPX_UNREACH),
+          ...(s.reset ? [] : [attrU8(n.NFTA_REJECT.ICMP_CODE, n.NFT_REJECT_ICMPX_PORT_UNREACH)]),
         ),
       ];
     case 'write':

@@ -7,16 +7,12 @@ import type { Table } from '../../firewall/language.js';
 import { type ResolverPorts, SANDBOX, sandboxElements } from '../../firewall/sandbox.js';
 import { NETLINK, NetlinkSocket } from '../netlink.js';
 import { elementMessages, flushMessage, getMessage } from './elements.js';
+import { closeLater } from './grace.js';
 import { batch } from './messages.js';
 import { dumpSet, observeTables } from './observed.js';
 import { createTableMessages, deleteTableMessage, tableComment } from './tables.js';
 
 const UNOWNED = 0;
-/**
- * Milliseconds. The kernel frees what a batch took away after RCU's grace period (10–30 ms), and closing any nfnetlink
- * socket before that waits for it.
- */
-const GRACE = 250;
 
 const encoded = new Map<Table, readonly Buffer[]>();
 /** Encoded once: they are the same for every sandbox. */
@@ -82,7 +78,7 @@ export const sandboxRedirect = (ns: string): SandboxRedirect => {
   const socket = NetlinkSocket.open(NETLINK.NETFILTER, ns);
   let pending = false;
   const close = (): void => {
-    if (pending) setTimeout(() => socket.close(), GRACE).unref();
+    if (pending) closeLater(socket);
     else socket.close();
   };
   try {

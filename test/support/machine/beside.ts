@@ -1,8 +1,10 @@
 /** What is kept beside interfaces: sets of nftables, Open vSwitch, and the sockets that the daemon holds. */
+import { isDeepStrictEqual } from 'node:util';
 import type { PortChains, SetDeclaration } from '../../../src/firewall/language.js';
 import { RULESET, setOf } from '../../../src/firewall/ruleset.js';
 import { add, end } from './links.js';
 import {
+  familyOf,
   type Interface,
   interfaceOf,
   namespaceOf,
@@ -177,5 +179,33 @@ export const RESOLVER = {
   replace: (world: World, o: Of<'resolver'>): void => void world.resolvers.set(o.ns, o.sandboxId),
   delete: (world: World, { ns }: Of<'resolver'>): void => {
     if (!world.resolvers.delete(ns)) refuse('ENOENT', `resolver in ${ns}`);
+  },
+};
+
+type Services = Of<'services'>;
+
+/** A table of a namespace, with what leads where in it. */
+const checkServices = (world: World, { ns, services }: Services): void => {
+  namespaceOf(world, ns);
+  const addresses = services.map(({ address }) => address);
+  if (new Set(addresses).size < addresses.length) refuse('EEXIST', `address of a service in ${ns}`);
+  for (const { address, backends } of services)
+    for (const backend of backends) if (familyOf(backend) !== familyOf(address)) refuse('EINVAL', backend);
+};
+
+export const SERVICES = {
+  create: (world: World, o: Services): void => {
+    checkServices(world, o);
+    if (world.services.has(o.ns)) refuse('EEXIST', `services in ${o.ns}`);
+    world.services.set(o.ns, o);
+  },
+  replace: (world: World, o: Services, before: Services): void => {
+    checkServices(world, o);
+    if (!isDeepStrictEqual(world.services.get(o.ns), before))
+      refuse('ENOENT', `services in ${o.ns} as they were`);
+    world.services.set(o.ns, o);
+  },
+  delete: (world: World, { ns }: Services): void => {
+    if (!world.services.delete(ns)) refuse('ENOENT', `services in ${ns}`);
   },
 };

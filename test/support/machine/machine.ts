@@ -7,7 +7,7 @@ import { KernelError } from '../../../src/errors.js';
 import { Applier } from '../../../src/kernel/apply.js';
 import type { BackEnd } from '../../../src/kernel/back-ends/contract.js';
 import type { Kernel } from '../../../src/kernel/contract.js';
-import { ELEMENT, HOSTPORT, OVS_BRIDGE, OVS_FLOW, OVS_PORT, RESOLVER } from './beside.js';
+import { ELEMENT, HOSTPORT, OVS_BRIDGE, OVS_FLOW, OVS_PORT, RESOLVER, SERVICES } from './beside.js';
 import { add, end, LINK, settle } from './links.js';
 import { ADDRESS, FDB, FOREIGN, NEIGHBOUR, OFFLOAD, ROUTE, readSysctl, writeSysctl } from './on-links.js';
 import {
@@ -39,6 +39,7 @@ const NETNS: Row<Of<'netns'>> = {
   delete(world, { path }) {
     for (const link of [...namespaceOf(world, path).interfaces.values()]) end(world, link);
     world.namespaces.delete(path);
+    world.services.delete(path);
   },
 };
 
@@ -62,6 +63,7 @@ const ROWS: { readonly [K in KernelObject['kind']]: Row<Of<K>> } = {
   element: ELEMENT,
   hostport: HOSTPORT,
   resolver: RESOLVER,
+  services: SERVICES,
   'ovs-bridge': OVS_BRIDGE,
   'ovs-port': OVS_PORT,
   'ovs-flow': OVS_FLOW,

@@ -28,6 +28,7 @@ export const said = (world: World): readonly string[] =>
     ),
     ...[...world.ports.values()].map((port) => `hostport ${JSON.stringify(port)}`),
     ...[...world.resolvers].map(([ns, id]) => `resolver ${ns} ${id}`),
+    ...[...world.services].map(([ns, { services }]) => `services ${ns} ${JSON.stringify(services)}`),
     ...[...world.switches].flatMap(([name, { made, ports, flows }]) => [
       `switch ${name} ${JSON.stringify(made)}`,
       ...[...ports.values()].map((port) => `port ${name} ${JSON.stringify(port)}`),

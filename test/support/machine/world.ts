@@ -72,6 +72,8 @@ export interface World {
   readonly switches: Map<string, Switch>;
   readonly ports: Map<string, Of<'hostport'>>;
   readonly resolvers: Map<string, string>;
+  /** by namespace */
+  readonly services: Map<string, Of<'services'>>;
 }
 
 export const refuse = (errno: keyof typeof constants.errno, what: string): never => {
@@ -91,6 +93,7 @@ export const newWorld = (): World => ({
   switches: new Map(),
   ports: new Map(),
   resolvers: new Map(),
+  services: new Map(),
 });
 
 export const namespaceOf = (world: World, path: string): Namespace =>

@@ -1,6 +1,8 @@
 /** Records of a small cluster, for tests of its controllers. */
 import { control, type Pass } from '../../src/cluster/control/index.js';
 import { ClusterState } from '../../src/cluster/control/state.js';
+import type { Network } from '../../src/model/network.js';
+import type { SwarmNetwork } from '../../src/model/swarm/cluster.js';
 import type { Kept } from '../../src/model/swarm/kept.js';
 import type { Node } from '../../src/model/swarm/node.js';
 import type { Kind, SwarmRecords } from '../../src/model/swarm/records.js';
@@ -67,6 +69,33 @@ export const aTask = (service: Service, of: Partial<Task> = {}): Task => ({
   delay: 0,
   createdAt: NOW,
   ...of,
+});
+
+/** Of one subnet, attachable. */
+export const aNetwork = (id: string, subnet: string, ingress = false): SwarmNetwork => ({
+  ...kept,
+  id,
+  network: {
+    id: id as Network['id'],
+    name: id,
+    driver: 'overlay',
+    scope: 'swarm',
+    createdAt: '',
+    ipv4: true,
+    ipv6: false,
+    internal: false,
+    attachable: true,
+    configOnly: false,
+    configFrom: '',
+    options: {},
+    labels: {},
+    ipam: { driver: 'default', options: null, config: [] },
+    pools: [{ family: 4, subnet, auxiliary: {} }],
+    predefined: false,
+  },
+  ingress,
+  vni: 4096,
+  updatedAt: NOW,
 });
 
 /** A cluster in memory, whose decisions are carried out when it is told to. */

@@ -5,17 +5,18 @@ import { join as path } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { identityOf } from '../../src/cluster/ca/authority.js';
 import { formatToken, trustDigest } from '../../src/cluster/ca/tokens.js';
+import { ClusterState } from '../../src/cluster/control/state.js';
 import type { Door } from '../../src/cluster/door/contract.js';
 import { openDoor } from '../../src/cluster/door/mux.js';
 import type { EtcdClient } from '../../src/cluster/etcd/client.js';
-import type { Etcd, EtcdAdmin, EtcdFailure } from '../../src/cluster/etcd/contract.js';
+import type { Etcd, EtcdAdmin, EtcdFailure, Txn } from '../../src/cluster/etcd/contract.js';
 import { createAttachments } from '../../src/cluster/life/attachments.js';
 import { Epochs } from '../../src/cluster/life/epochs.js';
 import { type NodeFiles, nodeFiles } from '../../src/cluster/life/files.js';
 import { init } from '../../src/cluster/life/init.js';
 import { join } from '../../src/cluster/life/join.js';
 import { layout } from '../../src/cluster/life/layout.js';
-import type { NetworkRules } from '../../src/cluster/life/networks.js';
+import { createNetworks, type NetworkRules } from '../../src/cluster/life/networks.js';
 import { createReception } from '../../src/cluster/life/reception.js';
 import { createRegister } from '../../src/cluster/life/register.js';
 import { createReports } from '../../src/cluster/life/reports.js';
@@ -33,7 +34,7 @@ import type { Kind, SwarmRecords } from '../../src/model/swarm/records.js';
 import type { Task } from '../../src/model/swarm/task.js';
 import { createFakeEtcd } from '../support/fake-etcd.js';
 import { until } from '../support/run.js';
-import { aService, aSpec, aTask, aTaskSpec, kept } from '../support/swarm-records.js';
+import { aNetwork, aService, aSpec, aTask, aTaskSpec, kept } from '../support/swarm-records.js';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const overlay = DRIVERS.get('overlay');
@@ -336,8 +337,8 @@ const writeTask = async (nodeId: string, of: Partial<Task> = {}): Promise<Task> 
 };
 
 /** A node with a session, and what it has been told. */
-const present = async () => {
-  const { state, files: own } = await joinAs('worker');
+const present = async (role: 'worker' | 'manager' = 'worker') => {
+  const { state, files: own } = await joinAs(role);
   const items = new Map<string, AssignedItem>();
   let messages = 0;
   const connection = await connect(address(), own.credentials(), {
@@ -415,4 +416,84 @@ test('S3: a node reports what has become of its tasks; a stolen certificate chan
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect(status('task3')).toBeUndefined();
   connection.close();
+});
+
+test('S3: reports wait while the store does not answer, the newest of each task', async () => {
+  const { nodeId, connection } = await present();
+  const task = await writeTask(nodeId);
+  const said = { id: task.id, message: '', err: '', at: 1 };
+  failure = { kind: 'no-leader' };
+  connection.say({ type: 'report', tasks: [{ ...said, state: 'preparing' }] });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  connection.say({ type: 'report', tasks: [{ ...said, state: 'running' }] });
+  connection.say({ type: 'report', tasks: [{ ...said, state: 'starting' }] });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(mirror.state.get('task-status', task.id)).toBeUndefined();
+  failure = undefined;
+  await until('it is written', () => mirror.state.get('task-status', task.id) !== undefined);
+  await until('the newest', () => mirror.state.get('task-status', task.id)?.state === 'running');
+});
+
+const endpoint = (id: string, ipv4: string) => ({
+  ...{
+    id,
+    containerId: `c${id}`,
+    containerName: `name-${id}`,
+    mac: '02:42:0a:00:01:05',
+    ipv4,
+    dnsNames: [id],
+  },
+});
+
+test('D8: a node’s own containers get addresses that are nobody else’s, and are the node’s alone to give back', async () => {
+  const pool = { family: 4, subnet: '10.0.1.0/24', gateway: '10.0.1.1', auxiliary: {} } as const;
+  const { network, ...rest } = aNetwork('net', pool.subnet);
+  await write('network', { ...rest, network: { ...network, name: 'shop', pools: [pool] } });
+  await write('network', {
+    ...rest,
+    id: 'closed',
+    network: { ...network, name: 'closed', attachable: false },
+  });
+  const [one, other] = [await present('worker'), await present('manager')];
+  const ask = (reference: string) => one.connection.ask({ type: 'network', reference }, 'network');
+  expect((await ask('shop')).id).toBe('net');
+  expect(one.items.has('network/net')).toBe(true);
+  expect((await ask('absent')).id).toBe('');
+  await expect(ask('closed')).rejects.toMatchObject({
+    ...{ kind: 'forbidden', message: expect.stringContaining('network closed not manually attachable') },
+  });
+  const attach = async (node: typeof one, id: string, ipv4: string, of: object = {}) => {
+    const message = { type: 'attach', networkId: 'net', endpoint: { ...endpoint(id, ipv4), ...of } } as const;
+    return (await node.connection.ask(message, 'attached')).taken;
+  };
+  expect(await attach(one, 'a', '10.0.1.5/24')).toEqual([]);
+  expect(await attach(other, 'b', '10.0.1.5/24')).toEqual(['10.0.1.5']);
+  expect(await attach(other, 'b', '10.0.1.6/24')).toEqual([]);
+  for (const wrong of ['10.0.1.1/24', '10.0.1.7/25', '10.9.9.9/24'])
+    await expect(attach(other, 'c', wrong)).rejects.toThrow('is none for a container on network shop');
+  expect(await attach(other, 'c', '10.0.1.255/24')).toContain('10.0.1.255');
+  await until('one knows the other’s', () => one.items.has(`peer/net/${other.nodeId}`));
+  // Again: what has changed of it. Nobody else's is changed, or taken away.
+  expect(await attach(one, 'a', '10.0.1.5/24', { dnsNames: ['renamed'] })).toEqual([]);
+  expect(mirror.state.get('attach', 'a')).toMatchObject({ nodeId: one.nodeId, dnsNames: ['renamed'] });
+  await expect(attach(other, 'a', '10.0.1.8/24')).rejects.toThrow('is on another node or network');
+  await other.connection.ask({ type: 'detach', id: 'a', node: '' }, 'done');
+  await expect(other.connection.ask({ type: 'detach', id: 'a', node: one.nodeId }, 'done')).rejects.toThrow(
+    'whose daemon is there: disconnect it on that host',
+  );
+  const { known } = await one.connection.ask({ type: 'attachments' }, 'attachments');
+  expect(known).toEqual([
+    { id: 'a', networkId: 'net', addresses: ['10.0.1.5'], containerName: 'name-a', dnsNames: ['renamed'] },
+  ]);
+  // A manager that has not seen yet who is on the network cannot remove it.
+  const behind = new ClusterState(0);
+  const record = mirror.state.get('network', 'net');
+  behind.set('network', 'net', record, 0);
+  const store = { commit: async (txn: Txn) => (await etcd.txn(txn)).succeeded };
+  const view = { state: behind, prefix: mirror.prefix };
+  const commands = createNetworks({ mirror: view, store, rules, dataAddress: '127.0.0.1', now: Date.now });
+  await expect(commands.removeNetwork(network.id)).rejects.toThrow('update out of sequence');
+  await one.connection.ask({ type: 'detach', id: 'a', node: '' }, 'done');
+  expect(mirror.state.get('attach', 'a')).toBeUndefined();
+  expect(mirror.state.get('ip', 'net/10.0.1.5')).toBeUndefined();
 });

@@ -6,38 +6,10 @@ import { Shared } from '../../src/cluster/control/shared.js';
 import { createAssigning } from '../../src/cluster/session/assigning.js';
 import { frames } from '../../src/cluster/session/frames.js';
 import { fromManager } from '../../src/cluster/session/protocol.js';
-import type { Network } from '../../src/model/network.js';
-import type { SwarmNetwork } from '../../src/model/swarm/cluster.js';
 import type { ServiceSpec } from '../../src/model/swarm/service.js';
 import type { Task } from '../../src/model/swarm/task.js';
 import { until } from '../support/run.js';
-import { aSpec, aTask, aTaskSpec, kept, NOW, SmallCluster } from '../support/swarm-records.js';
-
-const aNetwork = (id: string, subnet: string, ingress = false): SwarmNetwork => ({
-  ...kept,
-  id,
-  network: {
-    id: id as Network['id'],
-    name: id,
-    driver: 'overlay',
-    scope: 'swarm',
-    createdAt: '',
-    ipv4: true,
-    ipv6: false,
-    internal: false,
-    attachable: true,
-    configOnly: false,
-    configFrom: '',
-    options: {},
-    labels: {},
-    ipam: { driver: 'default', options: null, config: [] },
-    pools: [{ family: 4, subnet, auxiliary: {} }],
-    predefined: false,
-  },
-  ingress,
-  vni: 4096,
-  updatedAt: NOW,
-});
+import { aNetwork, aSpec, aTask, aTaskSpec, kept, NOW, SmallCluster } from '../support/swarm-records.js';
 
 const to = (nodeId: string, ...asked: string[]) => ({
   nodeId,
@@ -247,5 +219,36 @@ test('a node that does not read is told later what is then, and nothing between'
     set: [{ kind: 'task', id: 't1', delay: 49 }],
     unset: [],
   });
+  over.abort();
+});
+
+test('a node is told nothing before the mirror shows its session, nor when another manager has it', async () => {
+  const { cluster, tasks } = twoNodes();
+  const over = new AbortController();
+  const { openSecret } = to('');
+  const epochs = new Map([['n1', 'mine']]);
+  const assigning = createAssigning({ mirror: cluster, epochs, openSecret, signal: over.signal });
+  const messages: object[] = [];
+  const channel = {
+    ...frames(new PassThrough(), { limit: () => 0, message() {}, closed() {} }),
+    clogged: false,
+  };
+  const session = (epoch: string) => {
+    const before = cluster.state.get('session', 'n1');
+    cluster.set('session', { ...kept, id: 'n1', manager: 'm', epoch });
+    assigning.changed([{ kind: 'session', id: 'n1', before, after: before }]);
+  };
+  session('former');
+  assigning.begin('n1', { ...channel, send: (message) => messages.push(message) });
+  await new Promise((resolve) => setTimeout(resolve, 120));
+  expect(messages).toEqual([]);
+  session('mine');
+  await until('it is told all', () => messages.length === 1);
+  expect(messages[0]).toMatchObject({ whole: true });
+  session('of another manager');
+  cluster.set('task', { ...tasks[0], delay: 1 });
+  assigning.changed([{ kind: 'task', id: 't1', before: tasks[0], after: tasks[0] }]);
+  await new Promise((resolve) => setTimeout(resolve, 120));
+  expect(messages).toHaveLength(1);
   over.abort();
 });

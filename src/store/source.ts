@@ -1,14 +1,12 @@
 /**
- * Where the records are taken from at a start: the record itself, else of its copies the one that knows most, else what a
- * former version left, else there are none. One copy lies beside the record; one in memory (the exec root), where it is
- * whatever happens to the disk. When this is done, the record is whole and on the disk, and each copy has the same.
+ * Where the records are taken from at a start: the record itself, else of its copies the one that knows most, else there
+ * are none. One copy lies beside the record; one in memory (the exec root), where it is whatever happens to the disk. When this is done, the record is whole and on the disk, and each copy has the same.
  */
 import { renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { defined } from '../defined.js';
 import { attempt, unavailable } from '../errors.js';
 import { Copies } from './copies.js';
-import { readFormer, retireFormer } from './former.js';
 import { copyPlace, type Found, keepOnly, makePlace, type Places, readPlace } from './place.js';
 import { tailPath } from './tail-file.js';
 
@@ -37,12 +35,7 @@ interface Chosen {
   readonly loss: Loss;
 }
 
-const choose = async (
-  places: Places,
-  home: string,
-  copies: readonly string[],
-  warn: Warn,
-): Promise<Chosen> => {
+const choose = async (home: string, copies: readonly string[], warn: Warn): Promise<Chosen> => {
   const own = readPlace(home);
   const damage = typeof own === 'string' ? own : own?.damage;
   const whole = typeof own === 'object' && damage === undefined;
@@ -58,7 +51,7 @@ const choose = async (
   const quarantined = damage === undefined ? undefined : { path: setAside(home), damage };
   const restored = best && { path: best.directory, made: madeAt(best) };
   if (best) await copyPlace(best.directory, home);
-  else await makePlace(home, readFormer(places, warn));
+  else await makePlace(home, []);
   const found = readPlace(home);
   if (!found || typeof found === 'string')
     throw unavailable(`what was just written cannot be read: ${found}`);
@@ -74,9 +67,8 @@ export const findRecord = async (places: Places, warn: Warn): Promise<Source> =>
   const { dataRoot, execRoot } = places;
   const home = join(dataRoot, 'record');
   const others = [`${home}-copy`, ...(execRoot === undefined ? [] : [join(execRoot, 'record')])];
-  const chosen = await choose(places, home, others, warn);
+  const chosen = await choose(home, others, warn);
   const { seq, tails } = chosen.found;
-  retireFormer(places);
   await keepOnly(home, seq, tails);
   const copies = new Copies(home, others, warn);
   await copies.begin(tails.at(-1) ?? seq);

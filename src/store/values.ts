@@ -8,7 +8,7 @@ export const checksum = (...parts: readonly string[]): string => {
   return hash.digest('hex').slice(0, 16);
 };
 
-export const SEALED = /^([0-9a-f]{16}) (.*)$/s;
+const SEALED = /^([0-9a-f]{16}) (.*)$/s;
 
 export const seal = (key: string, json: string): string => `${checksum(key, json)} ${json}`;
 

@@ -5,9 +5,7 @@
  */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { valuesOf } from '../../src/store/former.js';
 import { BEGINNING, commitsIn, damageOf } from '../../src/store/lines.js';
 import { makePlace } from '../../src/store/place.js';
 import { parseSnapshot } from '../../src/store/snapshot.js';
@@ -79,30 +77,6 @@ test('A K5: every byte of the tail flipped, and every cut: its commits are all t
     }
   for (let length = 0; length < end; length += 1)
     expect(read(whole.subarray(0, length)).damage, `cut at ${length}`).toBeDefined();
-}, 600_000);
-
-test('A K5: every byte of a former version’s database flipped, and every cut: it is refused, or the records are the same', () => {
-  const whole = gunzipSync(readFileSync(new URL('../support/former/intent.mdb.gz', import.meta.url)));
-  const stateOf = (bytes: Buffer): string => {
-    const found = valuesOf(bytes);
-    return typeof found === 'string' ? 'refused' : JSON.stringify([...found]);
-  };
-  const state = stateOf(whole);
-  expect(state).toContain('bridge');
-  const seen = { refused: 0, same: 0 };
-  const meta = 2 * 4096;
-  for (let position = 0; position < whole.length; position += EACH || position < meta ? 1 : 13)
-    for (const flip of EACH ? FLIPS : [FLIPS[position % 3] ?? 1]) {
-      const now = flipped(whole, position, flip, stateOf);
-      if (now !== 'refused' && now !== state) expect.fail(`byte ${position} ^ ${flip}: another state`);
-      seen[now === 'refused' ? 'refused' : 'same'] += 1;
-    }
-  expect(seen.refused).toBeGreaterThan(500);
-  expect(seen.same).toBeGreaterThan(500); // what nothing leads to
-  for (let length = 0; length < whole.length; length += EACH ? 1 : 97) {
-    const now = stateOf(whole.subarray(0, length));
-    if (now !== state) expect(now, `cut at ${length}`).toBe('refused');
-  }
 }, 600_000);
 
 interface Damage {

@@ -10,7 +10,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Container } from '../../src/model/container.js';
 import { type StoredChange as Change, openStore, type Store } from '../../src/store/store.js';
@@ -278,71 +277,5 @@ describe('A K5: copies of the record', () => {
     );
     await close(store);
     expect((await read()).size).toBe(5);
-  });
-});
-
-describe('the record of a former version', () => {
-  const fixture = (name: string): Buffer =>
-    gunzipSync(readFileSync(new URL(`../support/former/${name}.gz`, import.meta.url)));
-  const lay = (name: string, as = 'intent.mdb'): void => writeFileSync(at('data', as), fixture(name));
-  beforeEach(() => {
-    for (const directory of ['data', 'exec']) mkdirSync(at(directory));
-  });
-  const NAMES = ['big', 'bridge', 'host', 'inner', 'late'];
-  const names = (store: Store): string[] =>
-    [...store.load()].flatMap(({ table, id }) => (table === 'network' ? [id] : [])).sort();
-
-  it('is taken over with its journal, set aside, and never read again', async () => {
-    lay('intent.mdb');
-    lay('intent.tail', 'intent.tail');
-    const told: string[] = [];
-    const { store } = await opening((message) => told.push(message));
-    expect(names(store)).toEqual(NAMES);
-    expect(store.setting('id', () => 'another')).toBe('mine');
-    expect(readFileSync(at('data', 'intent.mdb.former'))).toEqual(fixture('intent.mdb'));
-    store.commit([{ table: 'network', id: 'late', value: null }], true);
-    expect(names(await opened())).toEqual(NAMES.slice(0, -1));
-    expect(told).toEqual([]);
-  });
-
-  it('is taken over again where the first start was killed before it was on the disk', async () => {
-    lay('intent.mdb');
-    lay('intent.tail', 'intent.tail');
-    mkdirSync(at('data', 'record.new'));
-    writeFileSync(at('data', 'record.new', '0.snapshot'), 'half');
-    expect(names(await opened())).toEqual(NAMES);
-  });
-
-  it('of before there were checksums, too', async () => {
-    lay('unsealed.mdb');
-    lay('unsealed.tail', 'intent.tail');
-    const store = await opened();
-    expect(await tables()).toEqual(['endpoint', 'network', 'setting']);
-    expect(store.setting('id', () => 'another')).toBe('mine');
-  });
-
-  it('whose file is damaged is taken from its copy, and that is told', async () => {
-    lay('intent.mdb', 'intent.mdb-copy');
-    lay('intent.tail', 'intent.tail');
-    writeFileSync(at('data', 'intent.mdb'), fixture('intent.mdb').subarray(0, 9_000));
-    const told: string[] = [];
-    const { store } = await opening((message) => told.push(message));
-    expect(names(store)).toEqual(NAMES);
-    expect(told).toEqual([expect.stringContaining('intent.mdb cannot be read')]);
-  });
-
-  it('leaves a journal that a former version refuses to start on, in words', async () => {
-    lay('intent.mdb');
-    await opened();
-    const [line = '', rest] = readFileSync(at('data', 'intent.tail'), 'utf8').split('\n');
-    expect(rest).toBe('\0');
-    // Of an empty database such a version takes each line of generation 0 whose JSON has this checksum; and parses it.
-    const [, , , , json = ''] = /^(0) ([0-9a-f-]{36}) (d) ([0-9a-f]{16}) (.*)$/.exec(line)?.slice(1) ?? [];
-    expect(() => JSON.parse(json)).toThrow('of a newer Viaduct');
-    expect(
-      readdirSync(at('data'))
-        .filter((name) => name.startsWith('intent.mdb'))
-        .sort(),
-    ).toEqual(['intent.mdb.former']);
   });
 });

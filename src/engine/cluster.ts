@@ -76,6 +76,7 @@ export interface ClusterSide {
   peers(): readonly Peer[];
   balancers(): readonly Balancer[];
   vteps(): readonly Vtep[];
+  /** without those whose addresses a manager gave */
   endpoints(): readonly LocalEndpoint[];
   /** Is something of this id being asked for, or to be taken back? */
   isUnderWay(id: string): boolean;

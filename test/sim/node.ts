@@ -107,6 +107,11 @@ export class FakeNode {
   }
 
   #take(task: AssignedTask): void {
+    const { state, err } = task.status;
+    if (hasEnded(state)) {
+      this.held.set(task.id, { task, state, at: 0, runningAt: undefined, told: state, err });
+      return;
+    }
     const known = this.#manager?.mirror.state.get('task-status', task.id)?.state;
     // Of what it had before it vanished nothing is left.
     const lost = known !== undefined;

@@ -118,7 +118,9 @@ describe('S2: a node', () => {
     expect(keysOf(cluster, 'n1')).toContain('peer/net/n2');
     cluster.report(tasks[1], 'shutdown');
     expect(keysOf(cluster, 'n1')).not.toContain('peer/net/n2');
-    expect(keysOf(cluster, 'n2')).toEqual([]);
+    // Its container stays as long as the task's record does, and needs no network.
+    expect(keysOf(cluster, 'n2')).toEqual(['task/t2']);
+    expect(item(cluster, 'n2', 'task/t2')).toMatchObject({ status: { state: 'shutdown' } });
   });
 });
 

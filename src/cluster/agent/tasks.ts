@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../../log.js';
-import { hasEnded } from '../../model/swarm/task.js';
+import { hasEnded, isAfter } from '../../model/swarm/task.js';
 import type { TaskSaid } from '../session/assigned.js';
 import { bodyOf, graceOf, type Here, nameOf, type TaskItem } from './container.js';
 import type { TaskContainer, TaskEngine } from './contract.js';
@@ -139,7 +139,8 @@ export const createTasks = (settings: TaskSettings): Tasks => {
         continue;
       }
       const container = containerOf(taskId);
-      const last = said.get(taskId)?.state ?? task.status.state;
+      const [known, told] = [said.get(taskId)?.state ?? 'assigned', task.status.state];
+      const last = isAfter(told, known) ? told : known;
       const goesOn = await take(task, container, stepOf(task.desired, container, last));
       if (!goesOn && !again.has(taskId)) return;
     }

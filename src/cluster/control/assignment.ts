@@ -11,7 +11,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Blob, SwarmNetwork } from '../../model/swarm/cluster.js';
 import type { PortConfig } from '../../model/swarm/endpoint.js';
 import type { Service, SpecVersion } from '../../model/swarm/service.js';
-import { hasEnded, type Task } from '../../model/swarm/task.js';
+import { hasEnded, isAfter, type Task } from '../../model/swarm/task.js';
 import type { AssignedItem } from '../session/assigned.js';
 import { writtenOf } from './draft.js';
 import { specOf } from './restart.js';
@@ -45,10 +45,13 @@ const taskItem = (state: ClusterState, task: Task): AssignedItem | undefined => 
   if (!spec) return undefined;
   const { name, labels, task: made } = spec;
   const ports = portsOf(spec, state.get('service', task.serviceId));
+  const { state: now, message, err, at } = state.status(task);
   // The record's own types say more than the codec's.
   return {
     kind: 'task',
     ...writtenOf(task),
+    // A node that has lost what it knew must not begin again with what has ended.
+    ...(hasEnded(now) ? { status: { state: now, message, err, at } } : {}),
     service: { name, labels },
     made,
     ports,
@@ -95,8 +98,12 @@ export const assignedTo = (
   shared: Shared = new Shared(state),
 ): Assigned => {
   const { nodeId, openSecret } = to;
-  const tasks = [...state.tasksOn(nodeId).tasks.values()].filter((task) => isAtNode(state, task));
-  const own = tasks.flatMap((task) => {
+  // Also what has ended, for as long as its record is kept: so long its node keeps the container, and with it what it said.
+  const known = [...state.tasksOn(nodeId).tasks.values()].filter(
+    ({ status }) => !isAfter('assigned', status.state),
+  );
+  const tasks = known.filter((task) => isAtNode(state, task));
+  const own = known.flatMap((task) => {
     const item = taskItem(state, task);
     return item ? [item, ...filesFor(state, task, openSecret)] : [];
   });

@@ -71,7 +71,7 @@ describe('S3: a service’s record', () => {
     expect(await refused('service', 'create', '-d', '--network', 'none-such', 'alpine')).toContain(
       'network none-such not found',
     );
-    expect(await refused('service', 'create', '-d', '--network', 'bridge', 'alpine')).toContain(
+    expect(await refused('service', 'create', '-d', '--network', 'none', 'alpine')).toContain(
       'cannot be used with services',
     );
     expect(await refused('service', 'create', '-d', '--secret', 'none-such', 'alpine')).toContain(

@@ -1,5 +1,6 @@
 /** S3, S10: what a manager is asked to change, and what it refuses. */
 import { describe, expect, test } from 'vitest';
+import { assignedTo, itemsOf } from '../../src/cluster/control/assignment.js';
 import { createBlob, removeBlob, updateBlob } from '../../src/cluster/control/commands/blobs.js';
 import {
   createService,
@@ -7,9 +8,13 @@ import {
   updateService,
 } from '../../src/cluster/control/commands/services.js';
 import type { Unit } from '../../src/cluster/control/draft.js';
+import type { Compare, Txn } from '../../src/cluster/etcd/contract.js';
 import { toldOf } from '../../src/cluster/life/events.js';
-import type { Service } from '../../src/model/swarm/service.js';
-import { aSpec, aTaskSpec, kept, NOW, SmallCluster } from '../support/swarm-records.js';
+import { openBlob } from '../../src/cluster/life/secrets.js';
+import { createServices } from '../../src/cluster/life/services.js';
+import type { Blob } from '../../src/model/swarm/cluster.js';
+import type { Service, ServiceMode, ServiceSpec } from '../../src/model/swarm/service.js';
+import { aSpec, aTask, aTaskSpec, kept, NOW, SmallCluster } from '../support/swarm-records.js';
 
 const viewOf = (cluster: SmallCluster) => ({ state: cluster.state, now: NOW, newId: () => 'i1' });
 
@@ -75,6 +80,94 @@ describe('S3: a change of a service', () => {
         },
       },
     });
+  });
+});
+
+describe('S3: a manager that is asked for a service', () => {
+  const dataKey = Buffer.alloc(32, 7);
+  const asked = () => {
+    const cluster = new SmallCluster();
+    const written: Record<string, string> = {};
+    const commit = async ({ success = [], compare = [] }: Txn): Promise<boolean> => {
+      for (const each of success) if (each.do === 'put') written[each.key] = each.value;
+      compared.push(...compare);
+      return true;
+    };
+    const compared: Compare[] = [];
+    const manager = createServices({
+      mirror: { state: cluster.state, prefix: '/' },
+      store: { commit },
+      now: () => NOW,
+      dataKey,
+    });
+    return { cluster, written, compared, manager };
+  };
+
+  test('seals the credentials of its image, which only the node that has a task is told', async () => {
+    const { cluster, written, manager } = asked();
+    const id = await manager.createService(aSpec({ task: aTaskSpec({ registryAuth: 'password' }) }));
+    const record = written[`/service/${id}`] ?? '';
+    expect(record).not.toContain('password');
+    const spec: ServiceSpec = JSON.parse(record).spec;
+    const openSecret = (secret: Pick<Blob, 'id' | 'data'>) => openBlob(dataKey, '', secret);
+    const service = cluster.node('n1').service(spec);
+    cluster.set('task', aTask(service));
+    const to = { nodeId: 'n1', asked: new Set<string>(), openSecret };
+    expect(itemsOf(assignedTo(cluster.state, to)).get('task/task')).toMatchObject({
+      made: { registryAuth: 'password' },
+    });
+    // Who changes it without giving any does not take them away.
+    const change = { spec: aSpec(), credentialsFrom: 'spec' } as const;
+    cluster.set('service', service);
+    await manager.updateService('web', cluster.state.get('service', service.id)?.version ?? 0, change);
+    expect(JSON.parse(written[`/service/${service.id}`] ?? '').spec.task.registryAuth).toBe(
+      spec.task.registryAuth,
+    );
+  });
+
+  test('compares what its spec names, and finds services as moby does', async () => {
+    const { cluster, compared, manager } = asked();
+    const secret = { ...kept, id: 's1', name: 'word', labels: {}, data: '', createdAt: NOW, updatedAt: NOW };
+    cluster.set('secret', secret);
+    await manager.createService(
+      aSpec({
+        task: aTaskSpec({
+          secrets: [{ id: 's1', name: 'word', file: { name: 'w', uid: '0', gid: '0', mode: 0o444 } }],
+          networks: [{ target: 'host', aliases: [], options: {} }],
+        }),
+      }),
+    );
+    expect(compared).toContainEqual({
+      key: '/secret/s1',
+      createRevision: cluster.state.get('secret', 's1')?.created,
+    });
+    cluster.service(aSpec({ name: 'one' }));
+    cluster.service(aSpec({ name: 'idone' }));
+    expect(manager.service('one').id).toBe('idone');
+    expect(manager.service('idone').spec.name).toBe('one');
+    expect(manager.service('idi').spec.name).toBe('idone');
+    expect(() => manager.service('id')).toThrow('service id is ambiguous (2 matches found)');
+    for (const nothing of ['', 'x'])
+      expect(() => manager.service(nothing)).toThrow(`service ${nothing} not found`);
+  });
+
+  test('counts a service’s tasks as swarmkit does', () => {
+    const { cluster, manager } = asked();
+    const count = (mode: ServiceMode, job?: Service['job']) => {
+      const service = cluster.service(aSpec({ mode }), job ? { job } : {});
+      const at = job ? { iteration: job.iteration, desired: 'complete' as const } : {};
+      for (const id of ['a', 'b', 'c']) cluster.set('task', aTask(service, { ...at, id }));
+      cluster.set('task', aTask(service, { id: 'd', desired: 'shutdown', ...(job ? { iteration: 0 } : {}) }));
+      for (const id of ['a', 'b']) cluster.report(aTask(service, { ...at, id }), 'running');
+      cluster.report(aTask(service, { id: 'c' }), 'complete');
+      return manager.counts(service);
+    };
+    expect(count({ kind: 'replicated', replicas: 7 })).toEqual({ running: 2, desired: 7, completed: 0 });
+    expect(count({ kind: 'global' })).toEqual({ running: 2, desired: 3, completed: 0 });
+    const job = { iteration: 1, lastExecution: NOW };
+    const mode = { kind: 'replicated-job', maxConcurrent: 3, totalCompletions: 9 } as const;
+    expect(count(mode, job)).toEqual({ running: 2, desired: 3, completed: 1 });
+    expect(count({ kind: 'global-job' }, job)).toEqual({ running: 2, desired: 2, completed: 1 });
   });
 });
 

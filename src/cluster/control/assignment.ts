@@ -10,7 +10,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Blob, SwarmNetwork } from '../../model/swarm/cluster.js';
 import type { PortConfig } from '../../model/swarm/endpoint.js';
-import type { Service, SpecVersion } from '../../model/swarm/service.js';
+import {
+  REGISTRY_CREDENTIALS,
+  type Service,
+  type SpecVersion,
+  type TaskSpec,
+} from '../../model/swarm/service.js';
 import { hasEnded, isAfter, type Task } from '../../model/swarm/task.js';
 import type { AssignedItem } from '../session/assigned.js';
 import { writtenOf } from './draft.js';
@@ -26,7 +31,7 @@ export interface AssignedTo {
   /** networks that it has asked for, for a container that is to come */
   readonly asked: ReadonlySet<string>;
   /** Its content in base64; undefined: it cannot be opened. */
-  readonly openSecret: (secret: Blob) => string | undefined;
+  readonly openSecret: (secret: Pick<Blob, 'id' | 'data'>) => string | undefined;
 }
 
 /** A port that was left open is as it was chosen for the service. */
@@ -40,10 +45,22 @@ const portsOf = ({ endpoint }: SpecVersion, service: Service | undefined): reado
     return chosen ?? port;
   });
 
-const taskItem = (state: ClusterState, task: Task): AssignedItem | undefined => {
+/** With the credentials for its image clear, where there are any. */
+const opened = ({ registryAuth, ...rest }: TaskSpec, openSecret: AssignedTo['openSecret']): TaskSpec => {
+  const clear =
+    registryAuth === undefined ? undefined : openSecret({ id: REGISTRY_CREDENTIALS, data: registryAuth });
+  return clear === undefined ? rest : { ...rest, registryAuth: clear };
+};
+
+const taskItem = (
+  state: ClusterState,
+  task: Task,
+  openSecret: AssignedTo['openSecret'],
+): AssignedItem | undefined => {
   const spec = specOf(state, task);
   if (!spec) return undefined;
-  const { name, labels, task: made } = spec;
+  const { name, labels } = spec;
+  const made = opened(spec.task, openSecret);
   const ports = portsOf(spec, state.get('service', task.serviceId));
   const { state: now, message, err, at } = state.status(task);
   // The record's own types say more than the codec's.
@@ -104,7 +121,7 @@ export const assignedTo = (
   );
   const tasks = known.filter((task) => isAtNode(state, task));
   const own = known.flatMap((task) => {
-    const item = taskItem(state, task);
+    const item = taskItem(state, task, openSecret);
     return item ? [item, ...filesFor(state, task, openSecret)] : [];
   });
   return new Map([

@@ -1,6 +1,6 @@
 /** Services and tasks, as a manager is asked for them: reads from its mirror, writes as the pure commands decide. */
 import { refused } from '../../errors.js';
-import type { Service, ServiceSpec } from '../../model/swarm/service.js';
+import { REGISTRY_CREDENTIALS, type Service, type ServiceSpec } from '../../model/swarm/service.js';
 import { containerNameOf, type Task } from '../../model/swarm/task.js';
 import type { Manager, ServiceCounts, TaskView } from '../contract.js';
 import {
@@ -16,6 +16,11 @@ import type { Compare } from '../etcd/contract.js';
 import { keyOf } from '../mirror/keys.js';
 import { type CommitSettings, createCommit } from './commit.js';
 import { find } from './find.js';
+import { sealBlob } from './secrets.js';
+
+interface ServiceSettings extends CommitSettings {
+  readonly dataKey: Buffer;
+}
 
 const wanted = (service: Service, tasks: readonly Task[], isComplete: (task: Task) => boolean): number => {
   const { mode } = service.spec;
@@ -70,17 +75,29 @@ const needsOf = (
   });
 };
 
+const spelled = (spec: ServiceSpec, registryAuth: string | undefined): ServiceSpec =>
+  registryAuth === undefined ? spec : { ...spec, task: { ...spec.task, registryAuth } };
+
+/** Its credentials as records have them. */
+const sealed = ({ mirror, dataKey }: ServiceSettings, spec: ServiceSpec): ServiceSpec => {
+  const { registryAuth: plain } = spec.task;
+  const id = mirror.state.get('cluster', '')?.id ?? '';
+  return plain === undefined
+    ? spec
+    : spelled(spec, sealBlob(dataKey, id, { id: REGISTRY_CREDENTIALS, data: plain }));
+};
+
 /** Credentials stay as they were where none are given. */
 const withCredentials = (
+  settings: ServiceSettings,
   spec: ServiceSpec,
   service: Service,
   from: 'spec' | 'previous-spec',
 ): ServiceSpec => {
-  if (spec.task.registryAuth !== undefined) return spec;
+  if (spec.task.registryAuth !== undefined) return sealed(settings, spec);
   const former = from === 'spec' ? service.spec : service.previous?.spec;
   if (!former) throw refused('service does not have a previous spec');
-  const { registryAuth } = former.task;
-  return registryAuth === undefined ? spec : { ...spec, task: { ...spec.task, registryAuth } };
+  return spelled(spec, former.task.registryAuth);
 };
 
 type Services = Pick<
@@ -96,7 +113,7 @@ type Services = Pick<
   | 'isUpToDate'
 >;
 
-export const createServices = (settings: CommitSettings): Services => {
+export const createServices = (settings: ServiceSettings): Services => {
   const { state } = settings.mirror;
   const commit = createCommit(settings);
   const service = (reference: string): Service =>
@@ -105,13 +122,19 @@ export const createServices = (settings: CommitSettings): Services => {
     services: () => [...state.all('service').values()],
     service,
     counts: (of) => countTasks(state, of),
-    createService: async (spec) =>
-      (await commit((view) => ({ ...createService(view, spec), needs: needsOf(settings, spec) }))).id,
+    async createService(wish) {
+      const spec = sealed(settings, wish);
+      const { id } = await commit((view) => ({
+        ...createService(view, spec),
+        needs: needsOf(settings, spec),
+      }));
+      return id;
+    },
     async updateService(reference, version, change) {
       const { id } = service(reference);
       await commit((view) => {
         if (change === 'rollback') return { unit: rollbackService(view, id, version) };
-        const spec = withCredentials(change.spec, service(id), change.credentialsFrom);
+        const spec = withCredentials(settings, change.spec, service(id), change.credentialsFrom);
         return { unit: updateService(view, id, version, spec), needs: needsOf(settings, spec) };
       });
     },

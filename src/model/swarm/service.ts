@@ -89,7 +89,7 @@ export interface Placement {
 }
 
 export interface NetworkTarget {
-  /** a network's id */
+  /** a network's id; `host` and `bridge`: the node's own */
   readonly target: string;
   readonly aliases: readonly string[];
   readonly options: Texts;
@@ -164,6 +164,9 @@ export interface ServiceMount {
   readonly TmpfsOptions?: object;
 }
 
+/** Credentials for images are sealed as the data of a secret with this id would be. */
+export const REGISTRY_CREDENTIALS = 'registry-credentials';
+
 /** What a task is made by. */
 export interface TaskSpec {
   readonly container: ServiceContainer;
@@ -176,7 +179,7 @@ export interface TaskSpec {
   readonly logDriver?: Driver;
   /** one more of it, and all tasks are made anew */
   readonly forceUpdate: number;
-  /** credentials for its image (`X-Registry-Auth`); no difference between tasks that have their image */
+  /** credentials for its image (`X-Registry-Auth`), in records sealed; no difference between tasks that have their image */
   readonly registryAuth?: string;
 }
 

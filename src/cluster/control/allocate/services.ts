@@ -3,6 +3,7 @@
  * networks. Done again whenever its spec changes; what it has and still wants it keeps.
  */
 import { bare } from '../../../model/address.js';
+import { PREDEFINED_NETWORKS } from '../../../model/network.js';
 import type { SwarmNetwork } from '../../../model/swarm/cluster.js';
 import type { EndpointSpec, NetworkAddresses } from '../../../model/swarm/endpoint.js';
 import { keyOf } from '../../../model/swarm/records.js';
@@ -23,6 +24,9 @@ const ingressOf = (state: ClusterState): SwarmNetwork | undefined => {
 const needsIngress = (endpoint: EndpointSpec | undefined): boolean =>
   endpoint?.ports.some(({ mode }) => mode === 'ingress') === true;
 
+/** Named and not numbered: a network that each node has for itself. */
+const isOfNode = (target: string): boolean => PREDEFINED_NETWORKS.some((name) => name === target);
+
 /** The ingress network where a port is published by all nodes, then those that are named; or why not all are there. */
 export const networksOf = (
   state: ClusterState,
@@ -36,6 +40,7 @@ export const networksOf = (
     networks.push(ingress);
   }
   for (const { target } of task.networks) {
+    if (isOfNode(target)) continue;
     const network = state.get('network', target);
     if (!network) return `network ${target} not found`;
     if (!networks.includes(network)) networks.push(network);

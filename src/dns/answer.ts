@@ -4,7 +4,7 @@
  */
 import type { SandboxDns } from '../model/endpoint.js';
 import type { Names } from './contract.js';
-import { answerLocally, TTL } from './local.js';
+import { answerLocally } from './local.js';
 import { parseQuery, type Query, RCODE, TYPE, writeAnswer, writeRejection } from './message.js';
 
 /** Extended code 16 (RFC 6891): an EDNS version we do not know. */
@@ -43,5 +43,6 @@ export const answer = (
     return unqualified ? writeEmpty(message, query, RCODE.NOERROR, out) : query;
   }
   const limit = overTcp ? out.length : Math.max(query.udpSize, 512);
-  return writeAnswer(message, query, RCODE.NOERROR, TTL, local.answers, local.additional, out, limit);
+  const { ttl, answers, additional } = local;
+  return writeAnswer(message, query, RCODE.NOERROR, ttl, answers, additional, out, limit);
 };

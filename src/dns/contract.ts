@@ -5,11 +5,16 @@ import type { SandboxDns } from '../model/endpoint.js';
 export interface Names {
   /** Settings of the sandbox; undefined: gone. */
   dns(sandboxId: string): SandboxDns | undefined;
-  /** Addresses behind a name (lower case, without trailing dot) as seen by this sandbox: name, alias, `name.network`, link, short id. */
+  /**
+   * Addresses behind a name (lower case, without trailing dot) as seen by this sandbox: name, alias, `name.network`, link, short
+   * id, of a service, `tasks.service`. `ttl`: seconds that they may be kept; absent: dockerd's 600.
+   */
   resolve(
     sandboxId: string,
     name: string,
-  ): { readonly ipv4: readonly string[]; readonly ipv6: readonly string[] } | undefined;
+  ):
+    | { readonly ipv4: readonly string[]; readonly ipv6: readonly string[]; readonly ttl?: number }
+    | undefined;
   /** `name.network` of an address on one of the sandbox's networks. */
   reverse(sandboxId: string, address: string): string | undefined;
   /**

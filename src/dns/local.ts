@@ -8,15 +8,15 @@ import { type AnswerRecord, CLASS, nameBytes, type Query, setU16, TYPE } from '.
 import { reversedAddress } from './reverse.js';
 
 /** Seconds; dockerd's. */
-export const TTL = 600;
+const TTL = 600;
 
 export interface LocalAnswer {
+  /** seconds */
+  readonly ttl: number;
   readonly answers: readonly AnswerRecord[];
   /** whole records, for the additional section */
   readonly additional: readonly Uint8Array[];
 }
-
-const NOTHING: LocalAnswer = { answers: [], additional: [] };
 
 /** Encoded addresses are kept, as the same few are asked for again and again. */
 const encoded = new Map<string, AnswerRecord>();
@@ -56,7 +56,7 @@ const pointer = (names: Names, sandboxId: string, name: string): LocalAnswer | u
   const address = reversedAddress(name);
   const host = address === undefined ? undefined : names.reverse(sandboxId, address);
   const data = host === undefined ? undefined : nameBytes(host);
-  return data && { answers: [{ type: TYPE.PTR, data }], additional: [] };
+  return data && { ttl: TTL, answers: [{ type: TYPE.PTR, data }], additional: [] };
 };
 
 const targetRecord = (target: Uint8Array, address: string): Uint8Array | undefined => {
@@ -84,7 +84,23 @@ const service = (names: Names, sandboxId: string, name: string): LocalAnswer | u
     const glue = targetRecord(target, offer.address);
     if (glue) additional.push(glue);
   }
-  return answers.length > 0 ? { answers, additional } : undefined;
+  return answers.length > 0 ? { ttl: TTL, answers, additional } : undefined;
+};
+
+const asked = (
+  { ipv4, ipv6 }: NonNullable<ReturnType<Names['resolve']>>,
+  type: number,
+): readonly string[] => {
+  switch (type) {
+    case TYPE.A:
+      return ipv4;
+    case TYPE.AAAA:
+      return ipv6;
+    case TYPE.ANY:
+      return [...ipv4, ...ipv6];
+    default:
+      return [];
+  }
 };
 
 /** A name that exists answers every type, most of them with no record (NOERROR): nobody else knows it better. */
@@ -101,14 +117,5 @@ export const answerLocally = (names: Names, sandboxId: string, query: Query): Lo
   if (query.name === '') return undefined;
   const found = names.resolve(sandboxId, query.name);
   if (found === undefined) return undefined;
-  switch (query.type) {
-    case TYPE.A:
-      return { answers: addressRecords(found.ipv4), additional: [] };
-    case TYPE.AAAA:
-      return { answers: addressRecords(found.ipv6), additional: [] };
-    case TYPE.ANY:
-      return { answers: addressRecords([...found.ipv4, ...found.ipv6]), additional: [] };
-    default:
-      return NOTHING;
-  }
+  return { ttl: found.ttl ?? TTL, answers: addressRecords(asked(found, query.type)), additional: [] };
 };

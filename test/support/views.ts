@@ -1,5 +1,6 @@
 /** Networks, endpoints, sandboxes and containers as tests want them: everything defaulted, one thing changed. */
 import type { EndpointView, HostView, OverlayPlace } from '../../src/drivers/contract.js';
+import type { Balancer } from '../../src/model/balancer.js';
 import type { Container, ContainerConfig, HostConfig } from '../../src/model/container.js';
 import type { Endpoint, Sandbox } from '../../src/model/endpoint.js';
 import type { ContainerId, EndpointId, NetworkId, SandboxId } from '../../src/model/ids.js';
@@ -69,6 +70,18 @@ export const aPeer = (changes: Partial<Peer> = {}): Peer => ({
       dnsNames: ['db', 'store'],
     },
   ],
+  ...changes,
+});
+
+/** A service on a network, with a backend for each of the last numbers of its tasks' addresses. */
+export const aBalancer = (numbers: readonly number[], changes: Partial<Balancer> = {}): Balancer => ({
+  id: `${id<NetworkId>('a1b2c3d4e5f6')}/service1`,
+  networkId: id<NetworkId>('a1b2c3d4e5f6'),
+  serviceId: 'service1',
+  names: ['Shop', 'store'],
+  vip4: '172.18.1.1',
+  backends: numbers.map((n) => ({ id: `t${n}`, node: 'node2', ipv4: `172.18.1.${n}` })),
+  ports: [],
   ...changes,
 });
 

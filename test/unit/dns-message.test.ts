@@ -7,10 +7,11 @@ import { isReply, parseQuery } from '../../src/dns/message.js';
 import { reversedAddress } from '../../src/dns/reverse.js';
 
 const many = Array.from({ length: 60 }, (_, i) => `10.1.0.${i + 1}`);
-const known: Record<string, { ipv4: readonly string[]; ipv6: readonly string[] }> = {
+const known: Record<string, NonNullable<ReturnType<Names['resolve']>>> = {
   web: { ipv4: ['172.18.0.2', '172.18.0.3'], ipv6: ['fd00::2'] },
   four: { ipv4: ['172.18.0.4'], ipv6: [] },
   many: { ipv4: many, ipv6: [] },
+  'tasks.web': { ipv4: ['172.18.0.2', '172.18.0.3'], ipv6: [], ttl: 5 },
   'web.front': { ipv4: ['172.18.0.2'], ipv6: [] },
 };
 const names = (options: readonly string[] = []): Names => ({
@@ -76,6 +77,11 @@ describe('known names', () => {
     expect(data(ask(query('web', 'AAAA')))).toEqual(['fd00::2']);
     expect(data(ask(query('web', 'ANY')))).toHaveLength(3);
     expect(data(ask(query('web.front', 'A')))).toEqual(['172.18.0.2']);
+  });
+
+  test('S6 what says how long it holds is believed', () => {
+    for (const { ttl } of (decoded(ask(query('tasks.web', 'A'))).answers ?? []) as { ttl?: number }[])
+      expect(ttl).toBe(5);
   });
 
   test('another type: NOERROR without records, never forwarded', () => {

@@ -4,6 +4,7 @@ import { bare } from '../../model/address.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import { linkedOn } from '../attach/links.js';
 import type { Model, NamedEndpoint } from '../commit/model.js';
+import { resolveService, serviceAt } from './service-names.js';
 
 type Addresses = NonNullable<ReturnType<Names['resolve']>>;
 
@@ -21,14 +22,20 @@ const addresses = (found: readonly NamedEndpoint[]): Addresses | undefined =>
         ipv6: [...new Set(found.flatMap((e) => (e.ipv6 ? [bare(e.ipv6)] : [])))],
       };
 
-/** `web.mynetwork` → endpoints called `web` on that network, when the sandbox is on it. */
-const qualified = (model: Model, own: readonly Endpoint[], name: string): readonly NamedEndpoint[] =>
-  own.flatMap((e) => {
-    const suffix = `.${model.networks.get(e.networkId)?.name.toLowerCase() ?? ''}`;
-    return suffix.length > 1 && name.endsWith(suffix)
-      ? model.endpointsNamed(e.networkId, name.slice(0, -suffix.length))
-      : [];
-  });
+/** A container comes before a service of its name, as for Docker. */
+const onNetwork = (model: Model, networkId: string, name: string): Addresses | undefined =>
+  addresses(model.endpointsNamed(networkId, name)) ?? resolveService(model, networkId, name);
+
+/** `web.mynetwork` → what is called `web` on that network, when the sandbox is on it. */
+const qualified = (model: Model, own: readonly Endpoint[], name: string): Addresses | undefined => {
+  for (const { networkId } of own) {
+    const suffix = `.${model.networks.get(networkId)?.name.toLowerCase() ?? ''}`;
+    if (suffix.length === 1 || !name.endsWith(suffix)) continue;
+    const found = onNetwork(model, networkId, name.slice(0, -suffix.length));
+    if (found) return found;
+  }
+  return undefined;
+};
 
 /** A link's alias is its target's name, on the link's network alone. */
 const linked = (model: Model, { containerId, networkId }: Endpoint, name: string): string => {
@@ -42,17 +49,20 @@ export const createNames = (model: Model): Names => ({
   resolve(sandboxId, name) {
     const own = model.endpointsOfSandbox(sandboxId).filter((e) => resolvable(model, e));
     for (const endpoint of own) {
-      const found = model.endpointsNamed(endpoint.networkId, linked(model, endpoint, name));
-      if (found.length > 0) return addresses(found);
+      const found = onNetwork(model, endpoint.networkId, linked(model, endpoint, name));
+      if (found) return found;
     }
-    return addresses(qualified(model, own, name));
+    return qualified(model, own, name);
   },
   reverse(sandboxId, address) {
     for (const endpoint of model.endpointsOfSandbox(sandboxId)) {
-      const found = resolvable(model, endpoint) ? model.endpointAt(endpoint.networkId, address) : undefined;
       const network = model.networks.get(endpoint.networkId);
+      if (!network || !resolvable(model, endpoint)) continue;
+      const found = model.endpointAt(network.id, address);
       // A gateway endpoint goes by no name.
-      if (found && network && found.dnsNames.length > 0) return `${found.containerName}.${network.name}`;
+      const container = found && found.dnsNames.length > 0 ? found.containerName : undefined;
+      const name = container ?? serviceAt(model, network.id, address);
+      if (name !== undefined) return `${name}.${network.name}`;
     }
     return undefined;
   },

@@ -5,63 +5,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Etcd, LeaseId } from './etcd/contract.js';
-import { isEtcd } from './etcd/failure.js';
 
-/** seconds: a manager that is silent for so long leads no more */
-const LEASE_S = 10;
-const KEEP_MS = 3_000;
 const AGAIN_MS = 500;
-
-export interface LeaseSettings {
-  readonly etcd: Pick<Etcd, 'grantLease' | 'keepLease'>;
-  readonly signal: AbortSignal;
-  /** what the former daemon of this node held: where it lives still, nobody learns that there was another daemon */
-  readonly former: LeaseId | undefined;
-  /** A lease to hang keys on: the first, and another one each time that the former has ended. Must not throw. */
-  readonly granted: (lease: LeaseId) => void;
-  /** It has ended, or may have: nothing that hangs on it is true any more. Must not throw. */
-  readonly ended: () => void;
-}
-
-/** Keeps a lease for as long as the signal lets it. */
-export const holdLease = async ({ etcd, signal, former, granted, ended }: LeaseSettings): Promise<void> => {
-  let lease = former && (await etcd.keepLease(former).catch(() => 0)) > 0 ? former : undefined;
-  while (!signal.aborted) {
-    const asked = performance.now();
-    lease ??= await etcd.grantLease(LEASE_S).then(
-      ({ id }) => id,
-      () => undefined,
-    );
-    if (lease && !signal.aborted) {
-      granted(lease);
-      await keep(etcd, lease, asked, signal);
-      ended();
-      lease = undefined;
-    }
-    await pause(AGAIN_MS, undefined, { signal }).catch(() => {});
-  }
-};
-
-/** Resolves when the lease has ended, or when nobody could be told for so long that it must have. */
-const keep = async (
-  etcd: LeaseSettings['etcd'],
-  lease: LeaseId,
-  granted: number,
-  signal: AbortSignal,
-): Promise<void> => {
-  let kept = granted;
-  for (;;) {
-    await pause(KEEP_MS, undefined, { signal }).catch(() => {});
-    if (signal.aborted) return;
-    const asked = performance.now();
-    const seconds = await etcd
-      .keepLease(lease)
-      .catch((error: unknown) => (isEtcd(error, 'no-lease') ? 0 : undefined));
-    if (seconds === 0) return;
-    if (seconds !== undefined) kept = asked;
-    else if (performance.now() - kept > LEASE_S * 1_000) return;
-  }
-};
 
 /** A comparison of etcd's. */
 export interface Fence {

@@ -1,10 +1,11 @@
 /** The fake etcd is one, and fails as told. */
-import { afterAll, describe, expect, test } from 'vitest';
-import type { EtcdFailure } from '../../src/cluster/etcd/contract.js';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import type { Etcd, EtcdFailure, LeaseId } from '../../src/cluster/etcd/contract.js';
 import { EtcdError } from '../../src/cluster/etcd/failure.js';
 import { holdLease } from '../../src/cluster/etcd/lease.js';
 import { etcdConformance } from '../support/etcd-conformance.js';
 import { createFakeEtcd } from '../support/fake-etcd.js';
+import { until } from '../support/run.js';
 
 etcdConformance('the fake', async () => {
   let clock = 0;
@@ -49,34 +50,75 @@ describe('a held lease', () => {
   const fake = createFakeEtcd();
   const ending = setInterval(() => fake.expire(), 20);
   afterAll(() => clearInterval(ending));
-  const lost = (signal: AbortSignal) => new Promise((resolve) => signal.addEventListener('abort', resolve));
   const isThere = (key: string) => fake.entries().some((entry) => entry.key === key);
+  const over: AbortController[] = [];
+  afterEach(() => {
+    for (const controller of over.splice(0)) controller.abort();
+  });
+  /** What was granted, and how often it ended. */
+  const hold = async (etcd: Etcd, ttl: number, everyMs: number, former?: LeaseId) => {
+    const held = { leases: [] as LeaseId[], ended: 0, end: new AbortController() };
+    over.push(held.end);
+    void holdLease({
+      ...{ etcd, ttl, everyMs, former, signal: held.end.signal },
+      granted: (lease) => void held.leases.push(lease),
+      ended: () => {
+        held.ended += 1;
+      },
+    });
+    await until('there is one', () => held.leases.length > 0);
+    return held;
+  };
 
-  test('is kept beyond its time, and given up at once', async () => {
+  test('is kept beyond its time, and by the next daemon, until nobody keeps it', async () => {
     const etcd = fake.connect();
-    const lease = await holdLease(etcd, 1, 100);
-    await etcd.put('kept', '', lease.id);
+    const { leases, end } = await hold(etcd, 1, 100);
+    await etcd.put('kept', '', leases[0]);
     await new Promise((resolve) => setTimeout(resolve, 1_300));
-    expect([lease.lost.aborted, isThere('kept')]).toEqual([false, true]);
-    await lease.close();
-    expect([lease.lost.aborted, isThere('kept')]).toEqual([true, false]);
+    end.abort();
+    const next = await hold(etcd, 1, 100, leases[0]);
+    await new Promise((resolve) => setTimeout(resolve, 1_300));
+    expect([next.leases, next.ended, isThere('kept')]).toEqual([leases, 0, true]);
+    next.end.abort();
+    await until('its key is gone', () => !isThere('kept'));
   });
 
-  test('is lost while its keys are still there, when nobody answers', async () => {
+  test('is lost while its keys are still there, when nobody answers, or answers late; then there is another', async () => {
     let failure: EtcdFailure | undefined;
+    let late = false;
     const silent = createFakeEtcd(); // nobody lets its leases end
     const etcd = silent.connect(() => failure);
-    const lease = await holdLease(etcd, 1, 100);
-    await etcd.put('mine', '', lease.id);
+    const keepLease = (id: LeaseId) =>
+      late ? new Promise<number>((resolve) => setTimeout(resolve, 5_000, 1)) : etcd.keepLease(id);
+    const held = await hold({ ...etcd, keepLease }, 1, 100);
+    await etcd.put('mine', '', held.leases[0]);
     failure = { kind: 'unavailable', sent: false };
-    await lost(lease.lost);
+    await until('it is lost', () => held.ended === 1);
     expect(silent.entries()).toHaveLength(1);
+    failure = undefined;
+    await until('there is another', () => held.leases.length === 2);
+    late = true;
+    const begun = performance.now();
+    await until('it is lost as well', () => held.ended === 2);
+    expect(performance.now() - begun).toBeLessThan(1_500);
   });
 
   test('is lost at once when etcd says that it is none', async () => {
     const etcd = fake.connect();
-    const lease = await holdLease(etcd, 60, 20);
-    await etcd.revokeLease(lease.id);
-    await lost(lease.lost);
+    const held = await hold(etcd, 60, 20);
+    await etcd.revokeLease(held.leases[0] as LeaseId);
+    await until('it is lost', () => held.ended === 1);
+  });
+
+  test('of the former daemon is kept where the first answer is none', async () => {
+    const etcd = fake.connect();
+    const { id } = await etcd.grantLease(60);
+    let asked = 0;
+    const keepLease = async (lease: LeaseId): Promise<number> => {
+      asked += 1;
+      if (asked === 1) throw new EtcdError({ kind: 'no-leader' }, 'no leader');
+      return etcd.keepLease(lease);
+    };
+    expect((await hold({ ...etcd, keepLease }, 60, 20, id)).leases).toEqual([id]);
   });
 });

@@ -1,14 +1,16 @@
 /** Pure parts of a cluster's life: what begins anew with one manager, what specs become, what refusals say, what events tell. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { readClusterSpec, readInit } from '../../src/api/read/swarm.js';
-import type { Entry } from '../../src/cluster/etcd/contract.js';
+import type { Entry, EtcdStatus, MemberId } from '../../src/cluster/etcd/contract.js';
 import { beginAnew } from '../../src/cluster/life/anew.js';
 import { toldOf } from '../../src/cluster/life/events.js';
+import { handOver } from '../../src/cluster/life/hand-over.js';
 import { freshNode } from '../../src/cluster/life/reception.js';
 import { DEFAULT_SPEC, mergeSpec } from '../../src/cluster/life/spec.js';
 import { decodeRecord } from '../../src/cluster/mirror/codec.js';
 import { textOf } from '../../src/cluster/mirror/write.js';
 import { leavingManager, noQuorum } from '../../src/cluster/words.js';
+import { createFakeEtcd } from '../support/fake-etcd.js';
 
 const node = (id: string, role: 'worker' | 'manager') => freshNode(id, 1, { role, availability: 'active' });
 const entry = (key: string, value: string): Entry => ({
@@ -117,4 +119,37 @@ test('events say what of a node has changed', () => {
   });
   expect(told(undefined, after)[0]?.action).toBe('create');
   expect(told(before, undefined)[0]?.action).toBe('remove');
+});
+
+describe('S1: a manager that goes', () => {
+  const own = '1' as MemberId;
+  const member = (id: string) => ({ address: `${id}:1`, member: id as MemberId });
+  const members = new Map([
+    ['own', member('1')],
+    ['dead', member('2')],
+    ['other', member('3')],
+  ]);
+  /** Members that etcd's leadership was handed to, by one that has it (`leader` 1), and what became of the office. */
+  const goes = async (leader: string, living: readonly string[]) => {
+    const handed: string[] = [];
+    const store = createFakeEtcd({ now: () => 0 }).connect();
+    const createRevision = await store.put('/p/leader', 'own');
+    const etcd = {
+      ...store,
+      status: async () => ({ leader, memberId: own }) as EtcdStatus, // all of it that is asked for
+      handOver: async (to: MemberId) => void handed.push(to),
+    };
+    const mirror = { members, living: new Set(living) };
+    await handOver({ mirror, etcd, nodeId: 'own' }, { key: '/p/leader', createRevision });
+    return { handed, left: (await store.range({ prefix: '/p/' })).entries.length };
+  };
+
+  test('leads nothing any more, and etcd is led by one that lives', async () => {
+    expect(await goes('1', ['own', 'other'])).toEqual({ handed: ['3'], left: 0 });
+  });
+
+  test('hands over nothing that another one leads, or where nobody else lives', async () => {
+    expect((await goes('3', ['own', 'other'])).handed).toEqual([]);
+    expect((await goes('1', ['own'])).handed).toEqual([]);
+  });
 });

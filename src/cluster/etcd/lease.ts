@@ -1,55 +1,73 @@
 /**
- * A lease that is kept alive. Invariant: `lost` is aborted before etcd can have let the lease go, also when etcd says nothing:
- * its time is counted from before the last keep-alive that was answered.
+ * A lease that is kept alive, and another one when it has ended. Invariant: `ended` is told before etcd can have let the lease go, also
+ * when etcd says nothing: its time is counted from before the last question that was answered.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Etcd, LeaseId } from './contract.js';
 import { isEtcd } from './failure.js';
 
-export interface HeldLease {
-  readonly id: LeaseId;
-  /** its keys are gone, or may be */
-  readonly lost: AbortSignal;
-  /** Gives it up: its keys go at once, where etcd answers. */
-  close(): Promise<void>;
+/** milliseconds */
+const AGAIN_MS = 500;
+
+export interface LeaseSettings {
+  readonly etcd: Pick<Etcd, 'grantLease' | 'keepLease'>;
+  /** seconds */
+  readonly ttl: number;
+  /** milliseconds between two renewals */
+  readonly everyMs: number;
+  readonly signal: AbortSignal;
+  /** what the former daemon of this node held: where it lives still, nobody learns that there was another daemon */
+  readonly former: LeaseId | undefined;
+  /** A lease to hang keys on: the first, and another one each time that the former has ended. Must not throw. */
+  readonly granted: (lease: LeaseId) => void;
+  /** It has ended, or may have, or the signal ends its keeping: nothing that hangs on it is true any more. Must not throw. */
+  readonly ended: () => void;
 }
 
-type Leases = Pick<Etcd, 'grantLease' | 'keepLease' | 'revokeLease'>;
+type Lease = Awaited<ReturnType<Etcd['grantLease']>>;
 
-/** `ttl`: seconds; renewed each `everyMs`. Throws EtcdError where there is none to be had. */
-export const holdLease = async (etcd: Leases, ttl: number, everyMs: number): Promise<HeldLease> => {
-  const lost = new AbortController();
-  let asked = performance.now();
-  const lease = await etcd.grantLease(ttl);
-  const lifeMs = lease.ttl * 1000;
-  let end = setTimeout(() => lose(), asked + lifeMs - performance.now());
-  let next: NodeJS.Timeout | undefined;
-
-  const lose = (): void => {
-    clearTimeout(end);
-    clearTimeout(next);
-    lost.abort();
-  };
-  const renew = async (): Promise<void> => {
-    asked = performance.now();
-    try {
-      await etcd.keepLease(lease.id);
-      if (lost.signal.aborted) return;
-      clearTimeout(end);
-      end = setTimeout(lose, asked + lifeMs - performance.now());
-    } catch (error) {
-      if (isEtcd(error, 'no-lease')) return lose();
-    }
-    // What was not answered is asked again until the time is over.
-    if (!lost.signal.aborted) next = setTimeout(() => void renew(), everyMs);
-  };
-  next = setTimeout(() => void renew(), everyMs);
-
-  return {
-    id: lease.id,
-    lost: lost.signal,
-    close: async () => {
-      lose();
-      await etcd.revokeLease(lease.id).catch(() => {}); // it ends by itself
+/** Undefined: etcd has let it go. */
+const renew = (etcd: LeaseSettings['etcd'], id: LeaseId): Promise<Lease | undefined> =>
+  etcd.keepLease(id).then(
+    (ttl) => (ttl > 0 ? { id, ttl } : undefined),
+    (error: unknown) => {
+      if (isEtcd(error, 'no-lease')) return undefined;
+      throw error;
     },
-  };
+  );
+
+/** Resolves when the lease has ended or may have, or the signal says so; `asked`: when it was asked for. */
+const keep = async ({ etcd, everyMs, signal }: LeaseSettings, lease: Lease, asked: number): Promise<void> => {
+  let end = asked + lease.ttl * 1_000;
+  while (performance.now() < end) {
+    await pause(Math.min(everyMs, end - performance.now()), undefined, { signal }).catch(() => {});
+    if (signal.aborted) return;
+    const from = performance.now();
+    const late = pause(Math.max(end - from, 0), undefined, { ref: false });
+    // What was not answered is asked again until the time is over.
+    const kept = await Promise.race([renew(etcd, lease.id).catch(() => lease), late]);
+    if (!kept) return;
+    if (kept !== lease) end = from + kept.ttl * 1_000;
+  }
+};
+
+/** Holds one for as long as the signal lets it. */
+export const holdLease = async (settings: LeaseSettings): Promise<void> => {
+  const { etcd, ttl, signal, granted, ended } = settings;
+  let { former } = settings;
+  while (!signal.aborted) {
+    const asked = performance.now();
+    try {
+      const again = former === undefined ? undefined : await renew(etcd, former);
+      former = undefined;
+      const lease = again ?? (await etcd.grantLease(ttl));
+      if (signal.aborted) return;
+      granted(lease.id);
+      await keep(settings, lease, asked);
+      ended();
+    } catch {
+      // No leader of etcd's, or nobody answered: again.
+    }
+    await pause(AGAIN_MS, undefined, { signal }).catch(() => {});
+  }
 };

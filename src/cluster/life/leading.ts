@@ -2,6 +2,7 @@
  * What only the leader does: runs the controllers on what its mirror says and writes what they decide, fenced; and takes managers
  * that are none any more out of etcd. Invariant: one pass at a time, and the next one sees what came of it.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../../log.js';
 import { control } from '../control/index.js';
 import { Quiet } from '../control/quiet.js';
@@ -19,10 +20,12 @@ const DEBOUNCE_MS = 50;
 /** behind a pass that was refused, or could not be written */
 const AGAIN_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
+/** of one that was demoted: it hands etcd's leadership over as soon as it knows */
+const HANDING_MS = 2_000;
 
 export interface LeadSettings {
   readonly mirror: Mirror;
-  readonly etcd: Pick<Etcd, 'txn'> & Pick<EtcdAdmin, 'removeMember' | 'members'>;
+  readonly etcd: Pick<Etcd, 'txn'> & Pick<EtcdAdmin, 'removeMember' | 'members' | 'status'>;
   readonly store: Store;
   readonly nodeId: string;
   readonly now: () => number;
@@ -81,6 +84,11 @@ export const lead = (settings: LeadSettings): Leading => {
       if (id === settings.nodeId) {
         await store.commit({ compare: [leader], success: [{ do: 'delete', key: leader.key }] });
         return;
+      }
+      // Taken out before, the others would have no leader for as long as an election takes.
+      for (let waited = 0; waited < HANDING_MS; waited += DEBOUNCE_MS) {
+        if ((await etcd.status()).leader !== member.member) break;
+        await pause(DEBOUNCE_MS, undefined, { signal });
       }
       await etcd.removeMember(member.member).catch((error: unknown) => {
         if (isEtcd(error, 'no-member')) return; // a former leader was as far

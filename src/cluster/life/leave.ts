@@ -35,9 +35,13 @@ export interface GoodbyeSettings {
   readonly log: Logger;
 }
 
-/** In the order in which others learn it: the node is down; it is no manager. */
-const resign = async ({ etcd, mirror }: RunningManager, { nodeId, now }: GoodbyeSettings): Promise<void> => {
+/** In the order in which others learn it: the node leads no more; it is down; it is no manager. */
+const resign = async (manager: RunningManager, { nodeId, now, log }: GoodbyeSettings): Promise<void> => {
+  const { etcd, mirror } = manager;
   if (mirror.members.size < 2) return;
+  await manager
+    .retire()
+    .catch((error: unknown) => log.warn({ error: String(error) }, 'leadership could not be handed over'));
   const node = mirror.state.get('node', nodeId);
   const member = mirror.members.get(nodeId);
   const left: Node | undefined = node && {

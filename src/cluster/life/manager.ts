@@ -9,8 +9,9 @@ import type { Door } from '../door/contract.js';
 import { openDoor } from '../door/mux.js';
 import { createEtcdClient, type EtcdClient } from '../etcd/client.js';
 import type { Beginning, EtcdProcess, EtcdSettings, LeaseId } from '../etcd/contract.js';
+import { holdLease } from '../etcd/lease.js';
 import { adoptEtcd, forceNewCluster, startEtcd } from '../etcd/process.js';
-import { holdLease, type Office, runForOffice } from '../lead.js';
+import { type Office, runForOffice } from '../lead.js';
 import { createMirror, type Mirror, type RecordChange } from '../mirror/index.js';
 import { LEADER, MANAGER } from '../mirror/keys.js';
 import { findPrograms } from '../programs.js';
@@ -23,6 +24,7 @@ import { createAttachments } from './attachments.js';
 import { createCommands } from './commands.js';
 import { Epochs } from './epochs.js';
 import type { NodeFiles, SavedState } from './files.js';
+import { handOver, handOverEtcd } from './hand-over.js';
 import { lead } from './leading.js';
 import type { NetworkRules } from './networks.js';
 import { createReception } from './reception.js';
@@ -35,6 +37,8 @@ import { viewCluster } from './view.js';
 /** milliseconds: a manager that does not take a connection within it does not answer */
 const REACH_MS = 700;
 const JOINED_PAUSE_MS = 100;
+/** A manager that is silent for so long is not there any more, and leads no more; `ttl` in seconds. */
+const LEASE = { ttl: 10, everyMs: 3_000 } as const;
 
 export interface ManagerSettings {
   readonly files: NodeFiles;
@@ -71,6 +75,8 @@ export interface RunningManager {
   look(): void;
   /** A renewed certificate or other authorities. */
   secure(): void;
+  /** This node is on its way out: it leads no more, neither etcd nor the cluster, where another manager can. */
+  retire(): Promise<void>;
   /** This daemon ends, or this node is no manager any more (`stopEtcd`). Resolves when nothing of it runs in this process. */
   close(stopEtcd: boolean): Promise<void>;
 }
@@ -111,7 +117,7 @@ const begin = async ({ files, saved, beginning }: ManagerSettings): Promise<Etcd
     advertise: { host: place.host, port: Number(place.port) },
     files: { certificate: at.certificate, key: files.keys.path('node.key'), trust: at.trust },
   };
-  const running = adoptEtcd(etcd);
+  const running = await adoptEtcd(etcd);
   const program = findPrograms().etcd;
   if (beginning.kind === 'force-new') return forceNewCluster(program, running, etcd);
   return running ?? startEtcd(program, etcd, beginning);
@@ -191,6 +197,9 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
 
     let held: LeaseId | undefined;
     let office: Office | undefined;
+    let goes = false;
+    let leaves = false;
+    const going = () => ({ mirror, etcd, nodeId: saved.nodeId });
     let answering: ReadonlySet<string> | undefined;
     const mirror: Mirror = createMirror({
       etcd,
@@ -200,7 +209,10 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
       now,
       failed: settings.failed,
       changed: (changes) => {
-        office?.retire(mirror.state.get('node', saved.nodeId)?.role === 'worker');
+        const demoted = mirror.state.get('node', saved.nodeId)?.role === 'worker';
+        if (demoted && !goes) void handOverEtcd(going()).catch(() => {}); // then the others elect
+        goes = demoted || leaves;
+        office?.retire(goes);
         office?.seen(mirror.leader);
         followLock();
         if (sessions) tellRoles(sessions, changes, mirror);
@@ -290,6 +302,7 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
     );
     void register.set(MANAGER + saved.nodeId, saved.advertise);
     void holdLease({
+      ...LEASE,
       etcd,
       signal,
       former: files.lease() as LeaseId | undefined, // etcd says whether it is one
@@ -344,6 +357,11 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
         assigning.failed();
       },
       secure: () => openedDoor.secure(doorTls(files)),
+      async retire() {
+        leaves = true;
+        office?.retire(true);
+        await handOver(going(), office?.fence());
+      },
       async close(stopEtcd) {
         closing = true;
         over.abort();

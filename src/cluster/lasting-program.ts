@@ -8,7 +8,6 @@ import {
   copyFileSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -23,6 +22,7 @@ import * as z from 'zod';
 import { attempt, internal } from '../errors.js';
 import { startChild } from '../kernel/child.js';
 import {
+  everybody,
   identify,
   isAlive,
   type ProcessIdentity,
@@ -31,6 +31,7 @@ import {
   signal,
   signalFamily,
 } from '../kernel/processes.js';
+import { createPace } from '../pace.js';
 
 export interface LastingRequest {
   readonly path: string;
@@ -76,14 +77,16 @@ const read = (file: string): Recorded | undefined =>
 const argumentsOf = (pid: number): string =>
   attempt(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? '';
 
-/** Ours by the record, or where the daemon died before it wrote down the process id, by the arguments. */
-const find = ({ pid, startTime, path, args }: Recorded): ProcessIdentity | undefined => {
+/** Ours by the record, or where the daemon died before it wrote down the process id, by the arguments: everybody is asked, in slices. */
+const find = async ({ pid, startTime, path, args }: Recorded): Promise<ProcessIdentity | undefined> => {
   if (pid > 0) return isAlive({ pid, startTime }) ? { pid, startTime } : undefined;
   const wanted = `${[path, ...args].join('\0')}\0`;
-  const found = readdirSync('/proc').find(
-    (name) => /^\d+$/.test(name) && argumentsOf(Number(name)) === wanted,
-  );
-  return found === undefined ? undefined : identify(Number(found));
+  const pace = createPace();
+  for (const each of everybody()) {
+    if (argumentsOf(each) === wanted) return identify(each);
+    if (pace.due()) await pace.rest();
+  }
+  return undefined;
 };
 
 /** Full logs are copied away and begun anew: the program keeps its descriptor, and appends. */
@@ -150,7 +153,7 @@ const over = (exited: Promise<number>): Promise<void> =>
 /** Throws internal where the program cannot be started, or one runs by this record (`adoptLasting` finds it). */
 export const startLasting = async (request: LastingRequest): Promise<LastingProgram> => {
   const { path, args, cwd, env = [], logFile, record, notes } = request;
-  const running = adoptLasting(record);
+  const running = await adoptLasting(record);
   if (running) throw internal(`${path} runs already, as process ${running.pid}`);
   mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 });
   boundLog(logFile);
@@ -162,9 +165,9 @@ export const startLasting = async (request: LastingRequest): Promise<LastingProg
 };
 
 /** What a former daemon started and what still runs; undefined: nothing. */
-export const adoptLasting = (record: string): LastingProgram | undefined => {
+export const adoptLasting = async (record: string): Promise<LastingProgram | undefined> => {
   const found = read(record);
-  const self = found && find(found);
+  const self = found && (await find(found));
   if (!found || !self) return undefined;
   if (found.pid === 0) write(record, { ...found, ...self });
   return lasting(self, found, record, endOf(self));

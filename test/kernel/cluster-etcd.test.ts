@@ -118,16 +118,16 @@ describe('three members behind their doors', () => {
     const [member] = members as [TestMember];
     const { settings } = member;
     const { pid, client } = member.process();
-    expect(adoptEtcd(settings)).toMatchObject({ pid, client });
+    expect(await adoptEtcd(settings)).toMatchObject({ pid, client });
     const record = join(settings.runDirectory, 'etcd.json');
     const written = JSON.parse(readFileSync(record, 'utf8')) as object;
     expect(statSync(record).mode & 0o777).toBe(0o600);
     // Killed between the start and the record of its process id.
     writeFileSync(record, JSON.stringify({ ...written, pid: 0, startTime: '' }));
-    expect(adoptEtcd(settings)?.pid).toBe(pid);
+    expect((await adoptEtcd(settings))?.pid).toBe(pid);
     // The number has become a stranger's.
     writeFileSync(record, JSON.stringify({ ...written, pid: process.pid, startTime: '1' }));
-    expect(adoptEtcd(settings)).toBeUndefined();
+    expect(await adoptEtcd(settings)).toBeUndefined();
     writeFileSync(record, JSON.stringify(written));
   });
 

@@ -125,13 +125,13 @@ test('keys are changed without anybody being lost; another cluster’s agent sta
 });
 
 test('the next daemon goes on with the same agent', async () => {
-  const adopted = adoptSerf(two.settings.directory);
+  const adopted = await adoptSerf(two.settings.directory);
   expect(adopted).toMatchObject({ pid: two.process.pid, rpc: two.process.rpc });
   if (!adopted) throw new Error('unreachable');
   const again = await connectSerf(adopted.rpc);
   expect((await again.members()).length).toBeGreaterThanOrEqual(3);
   again.close();
-  expect(adoptSerf(join(base, 'none'))).toBeUndefined();
+  expect(await adoptSerf(join(base, 'none'))).toBeUndefined();
 });
 
 test('who is killed is seen failed, told once, and is back by itself when started again', async () => {

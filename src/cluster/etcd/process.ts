@@ -133,8 +133,10 @@ const processOf = (program: LastingProgram, runDirectory: string): EtcdProcess =
 };
 
 /** The member that a former daemon started; undefined: none runs. */
-export const adoptEtcd = (settings: Pick<EtcdSettings, 'runDirectory'>): EtcdProcess | undefined => {
-  const program = adoptLasting(recordOf(settings));
+export const adoptEtcd = async (
+  settings: Pick<EtcdSettings, 'runDirectory'>,
+): Promise<EtcdProcess | undefined> => {
+  const program = await adoptLasting(recordOf(settings));
   return program && processOf(program, settings.runDirectory);
 };
 

@@ -31,14 +31,14 @@ export interface Gossip {
   close(leave: boolean): Promise<void>;
 }
 
-const begin = ({ files, saved, keys }: GossipSettings): SerfProcess | Promise<SerfProcess> => {
+const begin = async ({ files, saved, keys }: GossipSettings): Promise<SerfProcess> => {
   const host = splitPlace(saved.advertise)?.host ?? '';
   const listen = splitPlace(saved.listen)?.host ?? '0.0.0.0';
   const others = saved.managers
     .filter(({ id }) => id !== saved.nodeId)
     .flatMap(({ address }) => splitPlace(address)?.host ?? []);
   return (
-    adoptSerf(files.at.serf) ??
+    (await adoptSerf(files.at.serf)) ??
     startSerf(findPrograms().serf, {
       name: saved.nodeId,
       tags: { cluster: saved.clusterId },
@@ -100,7 +100,7 @@ export const startGossip = (settings: GossipSettings): Gossip => {
       over.abort();
       await Promise.race([running, pause(GOODBYE_MS, undefined, { ref: false })]);
       if (!leave) return;
-      const there = agent ?? adoptSerf(settings.files.at.serf);
+      const there = agent ?? (await adoptSerf(settings.files.at.serf));
       if (!there) return;
       const serf = await connectSerf(there.rpc).catch(() => undefined);
       await serf?.leave().catch(() => {});

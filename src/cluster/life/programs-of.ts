@@ -4,9 +4,9 @@ import { adoptSerf } from '../serf/process.js';
 import type { Layout } from './layout.js';
 
 export const endEtcd = async ({ etcdRun }: Layout): Promise<void> => {
-  await adoptEtcd({ runDirectory: etcdRun })?.stop();
+  await (await adoptEtcd({ runDirectory: etcdRun }))?.stop();
 };
 
 export const endPrograms = async (at: Layout): Promise<void> => {
-  await Promise.all([endEtcd(at), adoptSerf(at.serf)?.stop()]);
+  await Promise.all([endEtcd(at), adoptSerf(at.serf).then((serf) => serf?.stop())]);
 };

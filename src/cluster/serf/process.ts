@@ -78,8 +78,8 @@ const processOf = (program: LastingProgram): SerfProcess => ({
 });
 
 /** The agent that a former daemon started; undefined: none runs. */
-export const adoptSerf = (directory: string): SerfProcess | undefined => {
-  const program = adoptLasting(placesOf(directory).record);
+export const adoptSerf = async (directory: string): Promise<SerfProcess | undefined> => {
+  const program = await adoptLasting(placesOf(directory).record);
   return program && processOf(program);
 };
 

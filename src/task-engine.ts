@@ -14,8 +14,6 @@ import type { PortConfig } from './model/swarm/endpoint.js';
 /** Minor number of the API version whose rules hold for a task's container. */
 const MINOR = 47;
 
-const taskOf = ({ config }: Pick<Container, 'config'>): string => config.Labels[LABELS.taskId] ?? '';
-
 const authOf = (text: string | undefined): RegistryAuth | undefined => {
   if (text === undefined || text === '') return undefined;
   try {
@@ -39,10 +37,10 @@ const portsOf = (engine: Engine, container: Container): readonly PortConfig[] =>
   return [...new Map(ports.map((port) => [JSON.stringify(port), port])).values()];
 };
 
-const present = (engine: Engine, container: Container): TaskContainer => {
+const present = (engine: Engine, container: Container, taskId: string): TaskContainer => {
   const { status, pid, exitCode, error, health } = container.state;
   return {
-    ...{ id: container.id, taskId: taskOf(container), status, pid, exitCode, error },
+    ...{ id: container.id, taskId, status, pid, exitCode, error },
     ...(health ? { health: health.status } : {}),
     ports: portsOf(engine, container),
   };
@@ -54,8 +52,9 @@ export const createTaskEngine = (engine: Engine): TaskEngine => {
     containers: () =>
       containers
         .list()
-        .filter((container) => taskOf(container) !== '')
-        .map((container) => present(engine, container)),
+        .flatMap((container) =>
+          container.task === undefined ? [] : [present(engine, container, container.task)],
+        ),
     onChange: (listener) =>
       engine.events.subscribe(({ type, actor }) => {
         const taskId = type === 'container' ? actor.attributes[LABELS.taskId] : undefined;
@@ -66,13 +65,13 @@ export const createTaskEngine = (engine: Engine): TaskEngine => {
       await images.pull(image, authOf(registryAuth), () => {}, signal);
       if (!images.find(image)) throw unavailable(`No such image: ${image}`);
     },
-    async create(name, body) {
+    async create(task, name, body) {
       const { request } = readCreate(body, { name, platform: '', minor: MINOR });
       const networks = request.networks.map(({ network, settings }) => ({
         network,
         settings: { ...settings, assigned: true as const },
       }));
-      return (await containers.create({ ...request, networks })).id;
+      return (await containers.create({ ...request, networks, task })).id;
     },
     start: (id) => containers.start(id),
     stop: (id, seconds) => containers.stop(id, seconds),

@@ -71,6 +71,8 @@ export interface ContainerCreateRequest {
   readonly networks: readonly { readonly network: string; readonly settings: EndpointSettings }[];
   /** of a build: no daemon that starts later keeps it */
   readonly step?: boolean;
+  /** id of the swarm's task that it is made for */
+  readonly task?: string;
 }
 
 export interface ContainerCommands {

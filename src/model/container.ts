@@ -274,6 +274,8 @@ export interface Container {
   readonly state: ContainerState;
   /** a step of a build: gone with it, or with the daemon that made it */
   readonly step?: boolean;
+  /** id of the swarm's task that it was made for; labels may be anybody's */
+  readonly task?: string;
   readonly restartCount: number;
   /** the user stopped it: `unless-stopped` and `always` do not bring it back before the next daemon start */
   readonly stoppedByUser: boolean;

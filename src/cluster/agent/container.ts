@@ -4,6 +4,7 @@ import { bare } from '../../model/address.js';
 import { containerNameOf } from '../../model/swarm/task.js';
 import type { AssignedItem } from '../session/assigned.js';
 import { LABELS } from './contract.js';
+import type { FileMount } from './files.js';
 
 export type TaskItem = Extract<AssignedItem, { readonly kind: 'task' }>;
 
@@ -136,7 +137,7 @@ const modeOf = (task: TaskItem, names: readonly string[]): string =>
   names[0] ?? task.made.networks[0]?.target ?? 'bridge';
 
 /** What a client would send to `POST /containers/create`. */
-export const bodyOf = (task: TaskItem, here: Here): object => {
+export const bodyOf = (task: TaskItem, here: Here, files: readonly FileMount[]): object => {
   const made = task.made.container as Made;
   const fill = (text: string): string => filled(text, task, here);
   const endpoints = endpointsOf(task);
@@ -163,9 +164,6 @@ export const bodyOf = (task: TaskItem, here: Here): object => {
         GroupAdd: made.Groups,
         Init: made.Init,
         ReadonlyRootfs: made.ReadOnly,
-        Mounts: made.Mounts?.map((mount) =>
-          mount.Source === undefined ? mount : { ...mount, Source: fill(mount.Source) },
-        ),
         ExtraHosts: made.Hosts && extraHosts(made.Hosts),
         Dns: made.DNSConfig?.Nameservers,
         DnsSearch: made.DNSConfig?.Search,
@@ -178,6 +176,12 @@ export const bodyOf = (task: TaskItem, here: Here): object => {
         LogConfig: logDriver && { Type: logDriver.name, Config: logDriver.options },
       }),
       ...limitsOf(task),
+      Mounts: [
+        ...(made.Mounts ?? []).map((mount) =>
+          mount.Source === undefined ? mount : { ...mount, Source: fill(mount.Source) },
+        ),
+        ...files,
+      ],
       SecurityOpt: securityOf(made),
       PortBindings: portBindings(task),
       NetworkMode: modeOf(task, Object.keys(endpoints)),

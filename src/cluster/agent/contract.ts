@@ -36,7 +36,7 @@ export interface TaskEngine {
   /** `registryAuth`: as the client sent it. Nothing is done where the image is there. */
   prepareImage(image: string, registryAuth: string | undefined, signal: AbortSignal): Promise<void>;
   /** By a body of `POST /containers/create`, checked as a client's; the addresses in it are a manager's. Answers its id. */
-  create(name: string, body: object): Promise<string>;
+  create(taskId: string, name: string, body: object): Promise<string>;
   start(id: string): Promise<void>;
   /** Ends it: SIGTERM or its own signal, SIGKILL after so many seconds. */
   stop(id: string, seconds: number): Promise<void>;

@@ -2,11 +2,13 @@
  * What this node has to do for the cluster, and what it said of it: tasks as they are wanted, brought there one by one (tasks.ts), and
  * told to a manager: all when a session begins, then what has changed.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../log.js';
 import type { TaskSaid } from '../session/assigned.js';
 import type { Connection } from '../session/connect.js';
 import type { Here, TaskItem } from './container.js';
 import type { TaskEngine } from './contract.js';
+import { createTaskFiles } from './files.js';
 import type { Items } from './others.js';
 import { createTasks } from './tasks.js';
 
@@ -14,6 +16,8 @@ export interface DutySettings {
   readonly engine: TaskEngine;
   readonly nodeId: string;
   readonly hostname: string;
+  /** directory for secrets and configs of its tasks */
+  readonly taskFiles: string;
   readonly items: () => Items;
   readonly said: Map<string, TaskSaid>;
   readonly connection: () => Connection | undefined;
@@ -38,6 +42,8 @@ export interface Duties {
   close(): Promise<void>;
 }
 
+/** milliseconds: a task that is being stopped may have minutes, and goes on stopping with the next daemon */
+const CLOSE_MS = 2_000;
 /** Tasks of one message. */
 const MOST_TOLD = 500;
 const TASK = 'task/';
@@ -64,10 +70,14 @@ export const createDuties = (settings: DutySettings): Duties => {
       settings.connection()?.say({ type: 'report', tasks: tasks.slice(at, at + MOST_TOLD) });
   };
 
+  const files = createTaskFiles(settings.taskFiles);
   const tasks = createTasks({
     ...settings,
+    files,
     here,
     wanted,
+    item: (key) => items().get(key),
+    pause: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
     told(id) {
       settings.keep();
       untold.add(id);
@@ -79,6 +89,20 @@ export const createDuties = (settings: DutySettings): Duties => {
     },
     signal: over.signal,
   });
+  files
+    .sweep((id) => wanted(id) !== undefined)
+    .catch((error: unknown) =>
+      settings.log.warn({ error: String(error) }, 'files of former tasks are still there'),
+    );
+
+  const settled = async (limitMs: number): Promise<void> => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limitMs);
+    });
+    await Promise.race([tasks.settled(), late]);
+    clearTimeout(timer);
+  };
 
   return {
     look(keys) {
@@ -89,18 +113,11 @@ export const createDuties = (settings: DutySettings): Duties => {
       tasks.lookAtAll(ids.map((key) => key.slice(TASK.length)));
     },
     welcomed: () => tell(said.keys()),
-    async settled(limitMs) {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, limitMs);
-      });
-      await Promise.race([tasks.settled(), late]);
-      clearTimeout(timer);
-    },
+    settled,
     async close() {
       over.abort();
       if (telling) clearImmediate(telling);
-      await tasks.settled();
+      await settled(CLOSE_MS);
     },
   };
 };

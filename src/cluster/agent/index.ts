@@ -30,6 +30,8 @@ export interface AgentSettings {
   readonly hostname: string;
   /** what it keeps while no manager tells it */
   readonly file: string;
+  /** directory for secrets and configs of its tasks */
+  readonly taskFiles: string;
   readonly tasks: TaskEngine;
   readonly side: ClusterSide;
   /** Takes a container off a network, running or not. */

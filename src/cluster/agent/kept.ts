@@ -53,6 +53,14 @@ const write = async (path: string, text: string): Promise<void> => {
   await rename(fresh, path);
 };
 
+/** Without contents and credentials. */
+const keptOf = (item: AssignedItem): readonly AssignedItem[] => {
+  if (item.kind === 'secret' || item.kind === 'config') return [];
+  if (item.kind !== 'task') return [item];
+  const { registryAuth: _, ...made } = item.made;
+  return [{ ...item, made }];
+};
+
 /** Writes what there is, some time after `later`, one write at a time. */
 export const createKeeper = (
   path: string,
@@ -64,8 +72,11 @@ export const createKeeper = (
   const writeNow = (): void => {
     timer = undefined;
     const { items, said } = now();
-    const clear = [...items.values()].filter(({ kind }) => kind !== 'secret');
-    const text = JSON.stringify({ form: 1, items: clear, said: [...said.values()] });
+    const text = JSON.stringify({
+      form: 1,
+      items: [...items.values()].flatMap(keptOf),
+      said: [...said.values()],
+    });
     writing = writing
       .then(() => write(path, text))
       .catch((error: unknown) =>

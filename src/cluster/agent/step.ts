@@ -40,7 +40,7 @@ export const sayFailed = (before: TaskState, err: string): Step =>
     ? say('rejected', err, MESSAGES[before] ?? '')
     : say('failed', err, MESSAGES[before] ?? '');
 
-const isOver = ({ status }: TaskContainer): boolean => status === 'exited' || status === 'dead';
+const isOver = ({ status }: TaskContainer): boolean => ['exited', 'removing', 'dead'].includes(status);
 
 const ending = (container: TaskContainer, last: TaskState): Step => {
   const { exitCode, error } = container;
@@ -86,7 +86,8 @@ export const stepOf = (
   container: TaskContainer | undefined,
   last: TaskState,
 ): Step => {
-  if (hasEnded(last)) return REST;
+  // Who starts the container of a task that has ended has it for a moment: its addresses may be another's.
+  if (hasEnded(last)) return container && container.pid !== 0 ? { do: 'stop' } : REST;
   const stops = desired === 'shutdown' || desired === 'remove';
   return stops ? stopping(container) : going(desired, container, last);
 };

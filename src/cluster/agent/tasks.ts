@@ -2,12 +2,12 @@
  * The tasks of this node, each brought one step after the other to where it is wanted (step.ts). Invariants: one step at a time a task;
  * a task has at most one container; what was said of it never goes back.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../../log.js';
-import { hasEnded, isAfter } from '../../model/swarm/task.js';
-import type { TaskSaid } from '../session/assigned.js';
+import { type DesiredState, hasEnded, type TaskState } from '../../model/swarm/task.js';
+import type { AssignedItem, TaskSaid } from '../session/assigned.js';
 import { bodyOf, graceOf, type Here, nameOf, type TaskItem } from './container.js';
 import type { TaskContainer, TaskEngine } from './contract.js';
+import { type FileMount, filesOf, type TaskFiles } from './files.js';
 import { type Said, type Step, sayFailed, stepOf } from './step.js';
 
 /** milliseconds: by then a task that is to end has left the balancers of all nodes */
@@ -17,7 +17,10 @@ const AGAIN_MS = 1_000;
 
 export interface TaskSettings {
   readonly engine: TaskEngine;
+  readonly files: TaskFiles;
   readonly here: Here;
+  /** By its key. */
+  readonly item: (key: string) => AssignedItem | undefined;
   /** undefined: not this node's, or not any more */
   readonly wanted: (taskId: string) => TaskItem | undefined;
   readonly said: Map<string, TaskSaid>;
@@ -26,6 +29,8 @@ export interface TaskSettings {
   /** It has a container less. */
   readonly ended: () => void;
   readonly now: () => number;
+  /** Ends with the signal, too. */
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -39,10 +44,17 @@ export interface Tasks {
   settled(): Promise<void>;
 }
 
+/** What a manager has ended over this node's head is brought to its end, which is then said. */
+const desiredOf = ({ status, desired }: TaskItem): DesiredState =>
+  hasEnded(status.state) ? 'shutdown' : desired;
+
+/** Where a task of which nothing was said stands. A leader that rejects it waits for our word; our own word was as far on. */
+const toldOf = ({ status: { state } }: TaskItem): TaskState => (state === 'rejected' ? 'assigned' : state);
+
 const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export const createTasks = (settings: TaskSettings): Tasks => {
-  const { engine, here, wanted, said, now, log, signal } = settings;
+  const { engine, files, here, wanted, said, now, pause, log, signal } = settings;
   const running = new Map<string, Promise<void>>();
   const again = new Set<string>();
   /** of tasks whose image is being fetched */
@@ -50,6 +62,11 @@ export const createTasks = (settings: TaskSettings): Tasks => {
 
   const containerOf = (taskId: string): TaskContainer | undefined =>
     engine.containers().find((container) => container.taskId === taskId);
+
+  const isGoing = (taskId: string): boolean => {
+    const task = wanted(taskId);
+    return task !== undefined && !['shutdown', 'remove'].includes(desiredOf(task));
+  };
 
   const tell = (
     task: TaskItem,
@@ -72,6 +89,9 @@ export const createTasks = (settings: TaskSettings): Tasks => {
     if (hasEnded(state)) settings.ended();
   };
 
+  const layFiles = (task: TaskItem): Promise<readonly FileMount[]> =>
+    files.lay(task.id, filesOf(task.made, settings.item));
+
   const make = async (task: TaskItem): Promise<void> => {
     const { container, registryAuth } = task.made;
     const abort = new AbortController();
@@ -81,14 +101,20 @@ export const createTasks = (settings: TaskSettings): Tasks => {
     } finally {
       fetching.delete(task.id);
     }
-    // It may have been told to stop meanwhile.
-    const still = wanted(task.id);
-    if (still && (still.desired === 'shutdown' || still.desired === 'remove')) return;
-    await engine.create(nameOf(task), bodyOf(task, here));
+    if (!isGoing(task.id)) return; // it was told to stop meanwhile
+    const mounts = await layFiles(task);
+    await engine.create(task.id, nameOf(task), bodyOf(task, here, mounts));
+  };
+
+  /** The machine may have been started anew since its container was made. */
+  const start = async (task: TaskItem, { id }: TaskContainer): Promise<void> => {
+    if (!files.has(task.id)) await layFiles(task);
+    await engine.start(id);
   };
 
   const stop = async (task: TaskItem, { id }: TaskContainer): Promise<void> => {
-    await pause(BALANCED_MS, undefined, { signal }).catch(() => {});
+    await pause(BALANCED_MS, signal);
+    if (signal.aborted) return;
     await engine.stop(id, graceOf(task));
   };
 
@@ -102,10 +128,11 @@ export const createTasks = (settings: TaskSettings): Tasks => {
         return true;
       case 'make':
       case 'start': {
-        const work = step.do === 'make' ? make(task) : engine.start(container?.id ?? '');
+        const work = step.do === 'start' && container ? start(task, container) : make(task);
         await work.catch((error: unknown) => {
           const failed = sayFailed(step.do === 'make' ? 'preparing' : 'starting', words(error));
-          if (!signal.aborted && failed.do === 'say') tell(task, failed.said, containerOf(task.id));
+          if (!signal.aborted && isGoing(task.id) && failed.do === 'say')
+            tell(task, failed.said, containerOf(task.id));
         });
         return true;
       }
@@ -125,6 +152,7 @@ export const createTasks = (settings: TaskSettings): Tasks => {
       if (container.pid !== 0) await engine.stop(container.id, 0);
       await engine.remove(container.id);
     }
+    await files.clear(taskId);
     said.delete(taskId);
     settings.ended();
   };
@@ -139,9 +167,9 @@ export const createTasks = (settings: TaskSettings): Tasks => {
         continue;
       }
       const container = containerOf(taskId);
-      const [known, told] = [said.get(taskId)?.state ?? 'assigned', task.status.state];
-      const last = isAfter(told, known) ? told : known;
-      const goesOn = await take(task, container, stepOf(task.desired, container, last));
+      const last = said.get(taskId)?.state ?? toldOf(task);
+      if (hasEnded(last)) await files.clear(taskId);
+      const goesOn = await take(task, container, stepOf(desiredOf(task), container, last));
       if (!goesOn && !again.has(taskId)) return;
     }
   };
@@ -153,15 +181,13 @@ export const createTasks = (settings: TaskSettings): Tasks => {
       } catch (error) {
         if (signal.aborted) return;
         log.warn({ task: taskId, error: words(error) }, 'a task is not yet as it should be');
-        await pause(AGAIN_MS, undefined, { signal }).catch(() => {});
+        await pause(AGAIN_MS, signal);
       }
     }
   };
 
   const look = (taskId: string): void => {
-    const desired = wanted(taskId)?.desired;
-    if (desired === undefined || desired === 'shutdown' || desired === 'remove')
-      fetching.get(taskId)?.abort();
+    if (!isGoing(taskId)) fetching.get(taskId)?.abort();
     again.add(taskId);
     if (signal.aborted || running.has(taskId)) return;
     const done = run(taskId).finally(() => {

@@ -17,6 +17,8 @@ export const layout = (dataRoot: string, execRoot: string) => {
     serf: join(run, 'serf'),
     serfLog: join(directory, 'serf.log'),
     lease: join(run, 'lease'),
+    /** not below `run`, which goes at once when the node leaves: what is mounted is unmounted first */
+    taskFiles: join(execRoot, 'task-files'),
   };
 };
 export type Layout = ReturnType<typeof layout>;

@@ -333,6 +333,7 @@ export const startNode = (
     tasks: settings.tasks,
     hostname: settings.describe().hostname,
     file: files.at.agent,
+    taskFiles: files.at.taskFiles,
     connection: () => session.current(),
     now,
     log,

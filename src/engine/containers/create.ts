@@ -168,6 +168,7 @@ export const designContainer = (
       finishedAt: NEVER,
     },
     ...(request.step ? { step: true } : {}),
+    ...(request.task === undefined ? {} : { task: request.task }),
     restartCount: 0,
     stoppedByUser: false,
     sandboxId: null,

@@ -215,6 +215,9 @@ test('what hangs on a lease is written with the next one again, and another mana
   register.lease((await etcd.grantLease(10)).id);
   await until('it is there again', async () => (await value('/p/session/n')) === 'mine');
   await etcd.put('/p/session/n', 'another’s');
+  register.lease((await etcd.grantLease(10)).id);
+  await register.set('manager/m', 'is written behind it');
+  expect(await value('/p/session/n')).toBe('another’s');
   await register.set('session/n', undefined);
   expect(await value('/p/session/n')).toBe('another’s');
 });

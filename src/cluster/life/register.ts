@@ -39,8 +39,13 @@ export const createRegister = (etcd: Pick<Etcd, 'txn'>, prefix: string, signal: 
 
   const write = async (key: string, { value, former, leased }: Wanted, mine: LeaseId): Promise<void> => {
     const whole = prefix + key;
-    if (value !== undefined)
-      await etcd.txn({ success: [{ do: 'put', key: whole, value, ...(leased ? { lease: mine } : {}) }] });
+    if (value !== undefined) {
+      const success = [{ do: 'put', key: whole, value, ...(leased ? { lease: mine } : {}) }] as const;
+      if (value !== former) await etcd.txn({ success });
+      // With another lease again, unless the node has found another manager by now.
+      else if (!(await etcd.txn({ compare: [{ key: whole, value }], success })).succeeded)
+        await etcd.txn({ compare: [{ key: whole, createRevision: 0 }], success });
+    }
     // Another manager's session of the same node is not ours to end.
     else if (former !== undefined)
       await etcd.txn({ compare: [{ key: whole, value: former }], success: [{ do: 'delete', key: whole }] });

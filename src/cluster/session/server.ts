@@ -279,6 +279,7 @@ export const createSessions = (
     remove(nodeId) {
       here.get(nodeId)?.channel.send({ type: 'removed' });
       forget(nodeId);
+      reception.gone(nodeId);
     },
     close() {
       closed = true;

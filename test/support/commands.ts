@@ -1,5 +1,6 @@
 /** Commands on networks and containers as decisions, over all drivers and their options, for property tests. */
 import fc from 'fast-check';
+import { defined } from '../../src/defined.js';
 import { allocateOwn } from '../../src/engine/attach/allocate.js';
 import {
   connectedTo,
@@ -8,11 +9,15 @@ import {
   designAttachment,
 } from '../../src/engine/attach/decide-attach.js';
 import { decideDetachment, decideEnd } from '../../src/engine/attach/decide-detach.js';
+import { NO_CHANGE } from '../../src/engine/cluster.js';
 import { decideRename, decideUnlinking } from '../../src/engine/containers/decide.js';
 import type { Decision, Fresh } from '../../src/engine/decision.js';
 import { decideCreation, decideRemoval } from '../../src/engine/networks/decide.js';
 import { design, naming } from '../../src/engine/networks/design.js';
+import { decideFollowing } from '../../src/engine/networks/follow.js';
 import { conflict, ViaductError } from '../../src/errors.js';
+import { bare } from '../../src/model/address.js';
+import { balancerId } from '../../src/model/balancer.js';
 import { type Container, type EndpointSettings, NO_SETTINGS } from '../../src/model/container.js';
 import type { ContainerId } from '../../src/model/ids.js';
 import { GATEWAY_NETWORK } from '../../src/model/network.js';
@@ -227,6 +232,38 @@ export const disconnect =
   (world, fresh) =>
     decideDetachment(world.view, fresh, world.model.getNetwork(name), containerOf(world, n));
 
+/** What of these containers is on the network serves there, by an address for all. */
+const serve =
+  (name: string, containers: readonly number[]): Command =>
+  ({ view }) => {
+    const network = view.model.getNetwork(name);
+    const id = balancerId(network.id, 'service');
+    const given = (): { readonly vip4?: string; readonly vip6?: string } => {
+      const wanted = { network, settings: NO_SETTINGS, ipv4: network.ipv4, ipv6: network.ipv6 };
+      const { ipv4, ipv6 } = allocateOwn(view, wanted as Parameters<typeof allocateOwn>[1]); // all that it looks at
+      return defined({ vip4: ipv4 && bare(ipv4), vip6: ipv6 && bare(ipv6) });
+    };
+    const backends = view.model
+      .endpointsOfNetwork(network.id)
+      .filter(({ containerId }) => containers.some((each) => nth(each) === containerId))
+      .map((e) => ({
+        id: e.id,
+        node: '',
+        ...defined({ ipv4: e.ipv4 && bare(e.ipv4), ipv6: e.ipv6 && bare(e.ipv6) }),
+      }));
+    const { vip4, vip6 } = view.model.tables.balancer.records.get(id) ?? given();
+    const told = { id, networkId: network.id, serviceId: 'service', names: ['service'], backends, ports: [] };
+    const balancer = { ...told, ...defined({ vip4, vip6 }) };
+    return decideFollowing(view, { ...NO_CHANGE, balancers: new Map([[id, balancer]]) });
+  };
+
+const withdraw =
+  (name: string): Command =>
+  ({ view }) => {
+    const id = balancerId(view.model.getNetwork(name).id, 'service');
+    return decideFollowing(view, { ...NO_CHANGE, balancers: new Map([[id, null]]) });
+  };
+
 /** The container as it is before it runs. */
 const stop =
   (n: number): Command =>
@@ -302,6 +339,8 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 7, arbitrary: any(connect, n, network, settings) },
   { weight: 3, arbitrary: any(disconnect, n, network) },
   { weight: 3, arbitrary: any(stop, n) },
+  { weight: 4, arbitrary: any(serve, fc.constantFrom(...NETWORKS), fc.subarray([...CONTAINERS])) },
+  { weight: 1, arbitrary: any(withdraw, fc.constantFrom(...NETWORKS)) },
   { weight: 1, arbitrary: any(rename, n) },
   { weight: 1, arbitrary: any(unlink, n) },
 );

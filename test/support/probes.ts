@@ -1,12 +1,13 @@
 /** Calls that may get an answer or not: of everybody, to every address that somebody has in one of several worlds. */
 import type { Model } from '../../src/engine/commit/model.js';
+import { vipsOf } from '../../src/model/balancer.js';
 import type { Protocol } from '../../src/model/port.js';
 import { ADDRESSES, THEIRS } from './machine/host.js';
 import { type Call, HOST_PORTS, reach } from './machine/way.js';
 import { bare, familyOf, type World } from './machine/world.js';
 import type { View } from './who-reaches-whom.js';
 
-type Records = Pick<Model, 'networks' | 'endpoints' | 'sandboxes'>;
+type Records = Pick<Model, 'networks' | 'endpoints' | 'sandboxes' | 'tables'>;
 
 /** What containers listen on: published by some, by none, and what links open. */
 const DOORS = [80, 81, 5432] as const;
@@ -27,6 +28,9 @@ const publishedIn = ({ endpoints }: Records): readonly (readonly [number, Protoc
     ),
   );
 
+const servicesIn = ({ tables }: Records): readonly string[] =>
+  [...tables.balancer.records.values()].flatMap(vipsOf);
+
 const unique = <T>(values: readonly T[]): readonly T[] => [
   ...new Map(values.map((value) => [JSON.stringify(value), value])).values(),
 ];
@@ -36,7 +40,7 @@ const LIES = { 4: '203.0.113.66', 6: '2001:db8:66::66' } as const;
 
 export const probesOf = (...worlds: readonly Records[]): readonly Call[] => {
   const sources = unique(['host', 'lan', ...worlds.flatMap(sourcesIn)]);
-  const containers = unique(worlds.flatMap(containersIn));
+  const containers = unique([...worlds.flatMap(containersIn), ...worlds.flatMap(servicesIn)]);
   const hosts = unique([
     ...Object.values(ADDRESSES.host),
     '127.0.0.1',

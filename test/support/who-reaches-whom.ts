@@ -4,6 +4,7 @@
  * the host's on the wire.
  */
 import type { Model } from '../../src/engine/commit/model.js';
+import type { Balancer } from '../../src/model/balancer.js';
 import type { Endpoint, Sandbox } from '../../src/model/endpoint.js';
 import type { Family, Network } from '../../src/model/network.js';
 import type { PortBinding, Protocol } from '../../src/model/port.js';
@@ -11,7 +12,7 @@ import { ADDRESSES, THEIRS, WIRE } from './machine/host.js';
 import { HOST_PORTS } from './machine/way.js';
 import { bare, familyOf, isIn } from './machine/world.js';
 
-type Records = Pick<Model, 'networks' | 'endpoints' | 'sandboxes'>;
+type Records = Pick<Model, 'networks' | 'endpoints' | 'sandboxes' | 'tables'>;
 
 /** One end of a network: the container, and what it has there. */
 interface Member {
@@ -90,8 +91,10 @@ export class View {
       return network && sandbox?.mode === 'private' ? [{ endpoint, network, sandbox }] : [];
     });
     this.#networks = [...records.networks.values()];
+    this.#services = [...records.tables.balancer.records.values()];
   }
   readonly #networks: readonly Network[];
+  readonly #services: readonly Balancer[];
 
   /** Whose program answers a call from the container, the host or its neighbour; undefined: nobody's. */
   reach(from: string, destination: string, port: number, protocol: Protocol): string | undefined {
@@ -99,6 +102,14 @@ export class View {
     const own = this.#members.filter(({ sandbox }) => sandbox.netns === from);
     if (from !== 'host' && isLoopback(destination)) return from;
     if (own.some(({ endpoint }) => addressOf(endpoint, family) === destination)) return from;
+    const service = this.#services.find(
+      ({ vip4, vip6, networkId }) =>
+        (family === 4 ? vip4 : vip6) === destination && own.some(({ network }) => network.id === networkId),
+    );
+    if (service) {
+      const [first] = service.backends.flatMap(({ ipv4, ipv6 }) => (family === 4 ? ipv4 : ipv6) ?? []);
+      return first === undefined ? undefined : this.reach(from, first, port, protocol);
+    }
     const near = own.find(({ network }) => this.#isOn(network, destination));
     const entry = near ?? this.#wayOut(own, family);
     const to = this.#members.find(({ endpoint }) => addressOf(endpoint, family) === destination);

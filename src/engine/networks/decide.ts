@@ -51,7 +51,11 @@ export const decideRemoval = (view: Pick<View, 'model' | 'drivers'>, network: Ne
   checkUnused(view, network);
   const owed = owedForNetwork(view, network);
   return {
-    changes: [drop('network', network.id), ...(owed ? [put('owed', owed)] : [])],
+    changes: [
+      drop('network', network.id),
+      ...view.model.balancersOf(network.id).map(({ id }) => drop('balancer', id)),
+      ...(owed ? [put('owed', owed)] : []),
+    ],
     events: [toldOfNetwork(network, 'destroy')],
   };
 };

@@ -80,6 +80,7 @@ class Way {
   from(ns: Namespace): Answer {
     const { packet } = this;
     if (ns.path !== 'host') {
+      if (!this.#toService(ns)) return undefined;
       if (isLocalTo(ns, packet.destination)) return ns.path;
       return this.#onwards(ns);
     }
@@ -91,6 +92,15 @@ class Way {
     if (isLoopback(packet.source) && hop?.link.sysctls.get('net/ipv4/conf/route_localnet') !== '1')
       return undefined;
     return this.#leave(hop, '');
+  }
+
+  /** Behind a service's address any of its backends is as good as the first; false: there is none, and it is refused. */
+  #toService({ path }: Namespace): boolean {
+    const services = this.world.services.get(path)?.services ?? [];
+    const service = services.find(({ address }) => address === this.packet.destination);
+    const [first] = service?.backends ?? [];
+    if (service) this.packet.destination = first ?? '';
+    return !service || first !== undefined;
   }
 
   #place(iif: string, oif: string): Place {

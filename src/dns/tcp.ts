@@ -1,7 +1,8 @@
 /**
  * The resolver's TCP listener in one sandbox. Bounded: connections per sandbox (the one that was silent longest gives
  * way), questions under way per connection, bytes waiting, idle time, and work: all sandboxes share a part of every
- * turn of the event loop, and in a sandbox all its connections share that sandbox's (safety 9).
+ * turn of the event loop, those that want more rest between their parts, and in a sandbox all its connections share that
+ * sandbox's (safety 9).
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import * as ffi from '../kernel/ffi.js';
@@ -18,7 +19,9 @@ export const TURN = 64;
 const OF_A_SANDBOX = 16;
 /** Units that one connection has before the next one's of the same sandbox comes. */
 const OF_A_CONNECTION = 8;
-const turns = createTurns({ units: TURN, part: OF_A_SANDBOX });
+/** Units in each millisecond for all sandboxes together that want more than a part: a quarter of the processor, 16,000 questions a second. */
+const OF_ALL_THAT_FLOOD = 16;
+const turns = createTurns({ units: TURN, part: OF_A_SANDBOX, rested: OF_ALL_THAT_FLOOD });
 
 /** `include/uapi/asm-generic/socket.h` */
 /** Bytes, which connections inherit: what a client can make the kernel and one read of ours hold. The kernel doubles it. */

@@ -29,26 +29,61 @@ export interface Turns {
   wake(worker: Worker): void;
 }
 
-/** `later` calls back in the next turn of the loop. */
+export interface Limits {
+  /** of one turn of the loop, for those who come with something new */
+  readonly units: number;
+  /** that one has before the next one's turn comes */
+  readonly part: number;
+  /** of each rest, for all together who had a part and are not done */
+  readonly rested: number;
+}
+
+/** Milliseconds, the shortest time a timer knows. */
+const REST_MS = 1;
+
+/**
+ * Who comes with something new is served in the next turn of the loop (`later`). Who had a part of it and is not done has had more
+ * than its share: all of those together go on after a rest, in rotation, so that they leave most of the processor to others, however
+ * much they want.
+ */
 export const createTurns = (
-  limits: { readonly units: number; readonly part: number },
+  { units, part, rested }: Limits,
   later: (turn: () => void) => void = setImmediate,
+  afterRest: (turn: () => void) => void = (turn) => void setTimeout(turn, REST_MS),
 ): Turns => {
-  const waiting = new Set<Worker>();
-  let planned = false;
+  const fresh = new Set<Worker>();
+  const greedy = new Set<Worker>();
+  let [planned, resting] = [false, false];
   const plan = (): void => {
-    if (planned || waiting.size === 0) return;
-    planned = true;
-    later(turn);
+    if (!planned && fresh.size > 0) {
+      planned = true;
+      later(turn);
+    }
+    if (!resting && greedy.size > 0) {
+      resting = true;
+      afterRest(goOn);
+    }
   };
   const turn = (): void => {
     planned = false;
-    rotate(waiting, limits.units, limits.part);
+    let spent = 0;
+    for (const worker of fresh) {
+      if (spent >= units) break;
+      fresh.delete(worker);
+      spent += worker.work(Math.min(part, units - spent));
+      if (worker.waits()) greedy.add(worker);
+    }
+    plan();
+  };
+  const goOn = (): void => {
+    resting = false;
+    rotate(greedy, rested, part);
     plan();
   };
   return {
     wake(worker) {
-      waiting.add(worker);
+      if (greedy.has(worker)) return;
+      fresh.add(worker);
       plan();
     },
   };

@@ -223,6 +223,28 @@ describe('networks that span hosts', () => {
     ...overlay.endpoint(aView({ network, place, endpoint: anEndpoint({ ipv6: 'fd00:1::2/64' }) })),
   ];
 
+  const served = (...backends: readonly string[]): readonly KernelObject[] => [
+    ...sandboxSlice(),
+    {
+      kind: 'services',
+      ns: aSandbox().netns,
+      services: [
+        { address: '172.18.1.1', backends, leaving: [] },
+        { address: '172.18.1.2', backends: ['172.18.0.9'], leaving: [] },
+      ],
+    },
+  ];
+  it('S6 its services are reached, one of them loses a task, and all of its tasks', async () => {
+    await golden('services.reach', sandboxSlice(), served('172.18.0.3', '172.18.0.4', '172.18.0.5'));
+    await golden(
+      'services.lose',
+      served('172.18.0.3', '172.18.0.4', '172.18.0.5'),
+      served('172.18.0.5', '172.18.0.4'),
+    );
+    await golden('services.none', served('172.18.0.5'), served());
+    await golden('services.forget', served(), sandboxSlice());
+  });
+
   it('made on another host', () => golden('overlay.known', [], alone));
   it('its first container on this one', () => golden('overlay.join', alone, joined()));
   it('its last container leaves', () => golden('overlay.leave', joined(), alone));

@@ -172,6 +172,46 @@ describe('D8: containers on an attachable network', () => {
   });
 });
 
+describe('D8 S6: beside a service on the same network', () => {
+  test('a container of either host reaches it by its address and each of its tasks by name', async () => {
+    const [a, b] = [lab.host(1), lab.host(2)];
+    await a.docker('network', 'create', '-d', 'overlay', '--attachable', 'net');
+    const service = [
+      '--replicas',
+      '2',
+      '--stop-grace-period',
+      '1s',
+      '--replicas-max-per-node',
+      '1',
+      '--network',
+      'net',
+      '--name',
+      'web',
+    ];
+    await a.docker('service', 'create', '-q', ...service, 'alpine', 'sleep', '600');
+    await sleeper(a, 'one', '--network', 'net');
+    await sleeper(b, 'two', '--network', 'net');
+    const tasks = ['--no-trunc', '--format', '{{.Name}}.{{.ID}}', 'web'];
+    const names = (await a.docker('service', 'ps', ...tasks)).split('\n');
+    expect(names).toHaveLength(2);
+    const format = '{{(index .Endpoint.VirtualIPs 0).Addr}}';
+    const vip = (await a.docker('service', 'inspect', '-f', format, 'web')).replace('/24', '');
+    for (const target of [vip, ...names]) {
+      await pings(a, 'one', target);
+      await pings(b, 'two', target);
+    }
+    expect((await a.docker.try(['network', 'rm', 'net'])).stderr).toContain('is in use by service');
+    await a.docker('service', 'rm', 'web');
+    const gone = async (name: string) => (await b.docker.try(['exec', 'two', 'nslookup', name])).code !== 0;
+    for (const name of names) await until(`${name} is gone`, () => gone(name));
+    await a.docker('rm', '-f', 'one');
+    await b.docker('rm', '-f', 'two');
+    const removed = async () => (await a.docker.try(['network', 'rm', 'net'])).code === 0;
+    await until('nobody is on the network', removed);
+    await until('it is gone from the worker', async () => !(await namesOn(b)).includes('net'));
+  });
+});
+
 describe('S2 D8: a node that leaves', () => {
   test('takes its containers off the swarm’s networks, which go with it; the others learn of it', async () => {
     const [a, b] = [lab.host(1), lab.host(2)];

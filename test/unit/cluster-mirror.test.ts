@@ -1,9 +1,12 @@
 /** A manager's copy of the cluster, who leads, and what hangs on leases: against etcd in memory. */
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { ClusterState } from '../../src/cluster/control/state.js';
 import type { Etcd, EtcdFailure } from '../../src/cluster/etcd/contract.js';
 import { type Office, runForOffice } from '../../src/cluster/lead.js';
+import { lead } from '../../src/cluster/life/leading.js';
 import { createRegister } from '../../src/cluster/life/register.js';
 import { type Followed, follow, type KeyChange } from '../../src/cluster/mirror/follow.js';
+import type { Mirror } from '../../src/cluster/mirror/index.js';
 import { createFakeEtcd } from '../support/fake-etcd.js';
 import { until } from '../support/run.js';
 
@@ -220,4 +223,35 @@ test('what hangs on a lease is written with the next one again, and another mana
   expect(await value('/p/session/n')).toBe('another’s');
   await register.set('session/n', undefined);
   expect(await value('/p/session/n')).toBe('another’s');
+});
+
+test('S3: the leader decides however often something changes', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    let passes = 0;
+    const mirror: Partial<Mirror> = {
+      prefix: '/p/',
+      state: new ClusterState(0, new Set()),
+      get members() {
+        passes += 1;
+        return new Map();
+      },
+    };
+    const { changed } = lead({
+      mirror: mirror as Mirror, // all of it that is read where there are no managers to be dismissed
+      ...{ etcd: undefined as never, store: undefined as never }, // nothing is written
+      nodeId: 'n',
+      now: () => 0,
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+      signal: signal(),
+      fence: () => ({ key: '/p/leader', createRevision: 1 }),
+    });
+    for (let i = 0; i < 100; i += 1) {
+      changed();
+      await vi.advanceTimersByTimeAsync(20);
+    }
+    expect(passes).toBeGreaterThan(10);
+  } finally {
+    vi.useRealTimers();
+  }
 });

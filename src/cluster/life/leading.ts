@@ -54,15 +54,22 @@ export const lead = (settings: LeadSettings): Leading => {
   const { mirror, etcd, store, now, log, signal } = settings;
   let running = false;
   let again = false;
-  let timer: NodeJS.Timeout | undefined;
+  let next: { readonly timer: NodeJS.Timeout; readonly at: number } | undefined;
   const quiet = new Quiet();
 
-  const wakeIn = (ms: number): void => {
-    clearTimeout(timer);
-    if (signal.aborted) return;
-    timer = setTimeout(() => void run(), Math.min(Math.max(ms, DEBOUNCE_MS), LONGEST_WAIT_MS));
+  /** Unless it is sooner anyway: whoever always has news puts nothing off. */
+  const wakeIn = (asked: number): void => {
+    const ms = Math.min(Math.max(asked, DEBOUNCE_MS), LONGEST_WAIT_MS);
+    const at = performance.now() + ms;
+    if (signal.aborted || (next && next.at <= at)) return;
+    clearTimeout(next?.timer);
+    const timer = setTimeout(() => {
+      next = undefined;
+      void run();
+    }, ms);
+    next = { timer, at };
   };
-  signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  signal.addEventListener('abort', () => clearTimeout(next?.timer), { once: true });
 
   /** Answers when to look again, or undefined where what was decided could not be written. */
   const decide = async (leader: Fence): Promise<number | undefined> => {
@@ -118,14 +125,14 @@ export const lead = (settings: LeadSettings): Leading => {
       return;
     }
     running = true;
-    let next = AGAIN_MS;
+    let wait = AGAIN_MS;
     try {
-      next = await pass();
+      wait = await pass();
     } catch (error) {
       log.debug({ error: String(error) }, 'what was decided could not be written: again');
     }
     running = false;
-    wakeIn(again ? DEBOUNCE_MS : next);
+    wakeIn(again ? DEBOUNCE_MS : wait);
     again = false;
   };
 

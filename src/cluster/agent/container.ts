@@ -1,5 +1,5 @@
 /** From a task to the body of the request by which its container is made. Pure. Throws ViaductError where the cluster asks for what is not to be had here. */
-import { invalid } from '../../errors.js';
+import { invalid, notImplemented } from '../../errors.js';
 import { bare } from '../../model/address.js';
 import { containerNameOf } from '../../model/swarm/task.js';
 import type { AssignedItem } from '../session/assigned.js';
@@ -19,7 +19,12 @@ type Made = Readonly<Record<string, unknown>> & {
   readonly Labels?: Readonly<Record<string, string>>;
   readonly Env?: readonly string[];
   readonly Hosts?: readonly string[];
-  readonly Mounts?: readonly (Readonly<Record<string, unknown>> & { readonly Source?: string })[];
+  readonly Mounts?: readonly (Readonly<Record<string, unknown>> & {
+    readonly Source?: string;
+    readonly Target: string;
+    readonly TmpfsOptions?: { readonly Options?: readonly unknown[] };
+  })[];
+  readonly Isolation?: string;
   readonly DNSConfig?: {
     readonly Nameservers?: unknown;
     readonly Search?: unknown;
@@ -124,6 +129,7 @@ const limitsOf = ({ made: { resources } }: TaskItem): object => ({
         PidsLimit: resources.limits.pids,
       }
     : {}),
+  ...(resources?.memorySwappiness === undefined ? {} : { MemorySwappiness: resources.memorySwappiness }),
   ...(resources?.reservations ? { MemoryReservation: resources.reservations.memoryBytes } : {}),
   ...(resources?.swapBytes === undefined || !resources.limits
     ? {}
@@ -132,15 +138,38 @@ const limitsOf = ({ made: { resources } }: TaskItem): object => ({
       }),
 });
 
-/** A network of this host by name (`host`, `none`, `bridge`), where it is on none of the cluster's. */
-const modeOf = (task: TaskItem, names: readonly string[]): string =>
-  names[0] ?? task.made.networks[0]?.target ?? 'bridge';
+/** A network of the cluster's, or one of this host by its name (`host`, `none`, `bridge`), which stands alone. */
+const modeOf = ({ networks, made }: TaskItem): string => {
+  const [first] = networks;
+  const own = made.networks.find(({ target }) => !networks.some(({ networkId }) => networkId === target));
+  if (own && (first || made.networks.length > 1))
+    throw invalid(`a task on its node's own network ${own.target} can be on no other network`);
+  return first?.networkId ?? own?.target ?? 'bridge';
+};
+
+type Mount = NonNullable<Made['Mounts']>[number];
+
+const mountOf = (mount: Mount, fill: (text: string) => string): Mount => {
+  if ((mount.TmpfsOptions?.Options ?? []).length > 0)
+    throw notImplemented('options of a tmpfs besides its size and mode are not supported');
+  return {
+    ...mount,
+    ...(mount.Source === undefined ? {} : { Source: fill(mount.Source) }),
+    Target: fill(mount.Target),
+  };
+};
+
+/** Throws what no node has. */
+const checkIsolation = ({ Isolation = '' }: Made): void => {
+  if (Isolation !== '' && Isolation !== 'default')
+    throw invalid(`isolation ${Isolation.slice(0, 100)} is for Windows containers`);
+};
 
 /** What a client would send to `POST /containers/create`. */
 export const bodyOf = (task: TaskItem, here: Here, files: readonly FileMount[]): object => {
   const made = task.made.container as Made;
+  checkIsolation(made);
   const fill = (text: string): string => filled(text, task, here);
-  const endpoints = endpointsOf(task);
   const { logDriver } = task.made;
   const given = (fields: Readonly<Record<string, unknown>>): object =>
     Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
@@ -154,6 +183,7 @@ export const bodyOf = (task: TaskItem, here: Here, files: readonly FileMount[]):
       WorkingDir: made.Dir,
       User: made.User,
       StopSignal: made.StopSignal,
+      StopTimeout: Math.ceil(graceOf(task)),
       Tty: made.TTY,
       OpenStdin: made.OpenStdin,
       Healthcheck: made.Healthcheck,
@@ -176,17 +206,12 @@ export const bodyOf = (task: TaskItem, here: Here, files: readonly FileMount[]):
         LogConfig: logDriver && { Type: logDriver.name, Config: logDriver.options },
       }),
       ...limitsOf(task),
-      Mounts: [
-        ...(made.Mounts ?? []).map((mount) =>
-          mount.Source === undefined ? mount : { ...mount, Source: fill(mount.Source) },
-        ),
-        ...files,
-      ],
+      Mounts: [...(made.Mounts ?? []).map((mount) => mountOf(mount, fill)), ...files],
       SecurityOpt: securityOf(made),
       PortBindings: portBindings(task),
-      NetworkMode: modeOf(task, Object.keys(endpoints)),
+      NetworkMode: modeOf(task),
     },
-    NetworkingConfig: { EndpointsConfig: endpoints },
+    NetworkingConfig: { EndpointsConfig: endpointsOf(task) },
   };
 };
 

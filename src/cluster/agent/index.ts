@@ -12,7 +12,7 @@ import type { Answer } from '../session/protocol.js';
 import type { TaskEngine } from './contract.js';
 import { createDuties } from './duties.js';
 import { createKeeper, readKept } from './kept.js';
-import { changed, type Items, whole } from './others.js';
+import { answering, changed, type Items, type Seen, whole } from './others.js';
 import { createSwarmStore } from './store.js';
 
 const SOON_MS = 50;
@@ -32,6 +32,8 @@ export interface AgentSettings {
   readonly file: string;
   /** directory for secrets and configs of its tasks */
   readonly taskFiles: string;
+  /** ids of nodes that do not answer; the same set for ever */
+  readonly failed: ReadonlySet<string>;
   readonly tasks: TaskEngine;
   readonly side: ClusterSide;
   /** Takes a container off a network, running or not. */
@@ -45,6 +47,8 @@ export interface AgentSettings {
 export interface Agent {
   readonly store: ClusterStore;
   take(message: Answer<'assign'>): void;
+  /** Other nodes answer than before. */
+  failedChanged(): void;
   /** A session has begun: what became of this node's tasks is told again. */
   welcomed(): void;
   /** While the session still stands: tasks end, containers leave the cluster's networks, and nothing of those stays. */
@@ -66,6 +70,8 @@ export const createAgent = (settings: AgentSettings): Agent => {
   let closed = false;
   let busy = false;
   let timer: NodeJS.Timeout | undefined;
+
+  const seen = (): Seen => ({ items, self: nodeId, failed: settings.failed });
 
   const mendSoon = (after = SOON_MS): void => {
     clearTimeout(timer);
@@ -110,7 +116,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
     let again = AGAIN_MS;
     try {
       side.settle();
-      follow(whole(items, nodeId, side));
+      follow(whole(seen(), side));
       await settle(manager);
     } catch (error) {
       log.warn({ error: String(error) }, 'what the cluster says of this host is not mended yet');
@@ -138,11 +144,11 @@ export const createAgent = (settings: AgentSettings): Agent => {
     said,
     keep: keeper.later,
     // A network goes with the last task that needed it.
-    ended: () => follow(whole(items, nodeId, side)),
+    ended: () => follow(whole(seen(), side)),
   });
   // As it was told last: a daemon that starts may find no manager to ask.
   if (items.size > 0) {
-    follow(whole(items, nodeId, side));
+    follow(whole(seen(), side));
     duties.lookAtAll();
   }
 
@@ -162,14 +168,15 @@ export const createAgent = (settings: AgentSettings): Agent => {
       keeper.later();
       const keys = [...message.unset, ...message.set.map(itemKey)];
       if (message.whole) {
-        follow(whole(items, nodeId, side));
+        follow(whole(seen(), side));
         duties.lookAtAll();
         mendSoon();
       } else {
-        follow(changed(items, nodeId, keys));
+        follow(changed(seen(), keys));
         duties.look(keys);
       }
     },
+    failedChanged: () => follow(answering(seen())),
     welcomed: duties.welcomed,
     async leave() {
       items = new Map([...items].filter(([, { kind }]) => kind !== 'task'));
@@ -186,7 +193,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
       await Promise.race([Promise.all(off), pause(LEAVE_MS, undefined, { ref: false })]);
       side.settle();
       items = new Map();
-      follow(whole(items, nodeId, side));
+      follow(whole(seen(), side));
     },
     async close() {
       closed = true;

@@ -10,6 +10,15 @@ import type { AssignedItem } from '../session/assigned.js';
 
 export type Items = ReadonlyMap<string, AssignedItem>;
 
+/** What this node knows of the others. */
+export interface Seen {
+  readonly items: Items;
+  /** its own id */
+  readonly self: string;
+  /** ids of nodes that do not answer, as Serf says: also while no manager does */
+  readonly failed: ReadonlySet<string>;
+}
+
 const item = <K extends AssignedItem['kind']>(items: Items, kind: K, id: string) => {
   const found = items.get(`${kind}/${id}`);
   return found?.kind === kind ? (found as Extract<AssignedItem, { readonly kind: K }>) : undefined; // the kind was looked at
@@ -38,7 +47,7 @@ const networkOf = (items: Items, id: string): Network | null => {
   return network && isNetwork(network) ? network : null;
 };
 
-const vtepOf = (items: Items, self: string, id: string): Vtep | null => {
+const vtepOf = ({ items, self }: Pick<Seen, 'items' | 'self'>, id: string): Vtep | null => {
   const node = item(items, 'node', id);
   if (!node || !parseAddress(node.dataAddress)) return null;
   return { id, name: node.hostname, address: node.dataAddress, own: id === self };
@@ -52,10 +61,10 @@ const fits = (network: Network, { ipv4, ipv6 }: Pick<RemoteEndpoint, 'ipv4' | 'i
     return pool !== undefined && pool.gateway !== bare(address);
   });
 
-const peerOf = (items: Items, self: string, id: string): Peer | null => {
+const peerOf = ({ items, self }: Seen, id: string): Peer | null => {
   const [networkId = '', node = ''] = id.split('/');
   const network = networkOf(items, networkId);
-  const vtep = vtepOf(items, self, node);
+  const vtep = vtepOf({ items, self }, node);
   const told = item(items, 'peer', id);
   if (!network || !vtep || vtep.own || !told) return null;
   const said = told.endpoints as readonly unknown[] as readonly RemoteEndpoint[]; // the brands are the cluster's to give
@@ -65,13 +74,15 @@ const peerOf = (items: Items, self: string, id: string): Peer | null => {
     : { id, networkId: network.id, node, address: vtep.address, endpoints };
 };
 
-const balancerOf = (items: Items, id: string): Balancer | null => {
+/** Where all are on nodes that do not answer, it may be that only we do not hear them: then they stay. */
+const balancerOf = ({ items, failed }: Seen, id: string): Balancer | null => {
   const network = networkOf(items, id.split('/')[0] ?? '');
   const told = item(items, 'balancer', id);
   if (!network || !told) return null;
   const { kind: _, ...balancer } = told;
   const backends = told.backends.filter((backend) => fits(network, backend));
-  return { ...balancer, id, networkId: network.id, backends };
+  const living = backends.filter(({ node }) => !failed.has(node));
+  return { ...balancer, id, networkId: network.id, backends: living.length > 0 ? living : backends };
 };
 
 interface Touched {
@@ -81,22 +92,19 @@ interface Touched {
   readonly vteps: Set<string>;
 }
 
-const changeOf = (
-  items: Items,
-  self: string,
-  { networks, peers, balancers, vteps }: Touched,
-): ClusterChange => ({
-  networks: new Map([...networks].map((id) => [id as NetworkId, networkOf(items, id)])),
-  peers: new Map([...peers].map((id) => [id, peerOf(items, self, id)])),
-  balancers: new Map([...balancers].map((id) => [id, balancerOf(items, id)])),
-  vteps: new Map([...vteps].map((id) => [id, vtepOf(items, self, id)])),
+const changeOf = (seen: Seen, { networks, peers, balancers, vteps }: Touched): ClusterChange => ({
+  networks: new Map([...networks].map((id) => [id as NetworkId, networkOf(seen.items, id)])),
+  peers: new Map([...peers].map((id) => [id, peerOf(seen, id)])),
+  balancers: new Map([...balancers].map((id) => [id, balancerOf(seen, id)])),
+  vteps: new Map([...vteps].map((id) => [id, vtepOf(seen, id)])),
 });
 
 const idsOf = (items: Items, kind: AssignedItem['kind']): readonly string[] =>
   [...items.keys()].filter((key) => key.startsWith(`${kind}/`)).map((key) => key.slice(kind.length + 1));
 
 /** What becomes of this host's records where items with these keys have changed. */
-export const changed = (items: Items, self: string, keys: Iterable<string>): ClusterChange => {
+export const changed = (seen: Seen, keys: Iterable<string>): ClusterChange => {
+  const { items } = seen;
   const touched: Touched = { networks: new Set(), peers: new Set(), balancers: new Set(), vteps: new Set() };
   for (const key of keys) {
     const slash = key.indexOf('/');
@@ -116,14 +124,22 @@ export const changed = (items: Items, self: string, keys: Iterable<string>): Clu
       const [networkId = '', node = ''] = id.split('/');
       if (touched.networks.has(networkId) || touched.vteps.has(node)) touched.peers.add(id);
     }
-  return changeOf(items, self, touched);
+  return changeOf(seen, touched);
 };
+
+/** What becomes of them where other nodes answer than before. */
+export const answering = (seen: Seen): ClusterChange =>
+  changeOf(seen, {
+    ...{ networks: new Set<string>(), peers: new Set<string>(), vteps: new Set<string>() },
+    balancers: new Set(idsOf(seen.items, 'balancer')),
+  });
 
 type Known = Pick<ClusterSide, 'networks' | 'peers' | 'balancers' | 'vteps'>;
 
 /** All there is, and an end of what this host knows and is not told of. */
-export const whole = (items: Items, self: string, known: Known): ClusterChange =>
-  changeOf(items, self, {
+export const whole = (seen: Seen, known: Known): ClusterChange => {
+  const { items } = seen;
+  return changeOf(seen, {
     networks: new Set([...idsOf(items, 'network'), ...known.networks().map(({ id }) => id)]),
     peers: new Set([
       ...idsOf(items, 'peer'),
@@ -132,3 +148,4 @@ export const whole = (items: Items, self: string, known: Known): ClusterChange =
     balancers: new Set([...idsOf(items, 'balancer'), ...known.balancers().map(({ id }) => id)]),
     vteps: new Set([...idsOf(items, 'node'), ...known.vteps().map(({ id }) => id)]),
   });
+};

@@ -118,6 +118,7 @@ export const startNode = (
         failed.clear();
         for (const id of started.failed) failed.add(id);
         manager?.look();
+        agent.failedChanged();
       },
     });
     gossip = started;
@@ -329,6 +330,7 @@ export const startNode = (
   const agent = createAgent({
     nodeId: state.nodeId,
     side: settings.side,
+    failed,
     disconnect: settings.disconnect,
     tasks: settings.tasks,
     hostname: settings.describe().hostname,

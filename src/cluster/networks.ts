@@ -49,10 +49,13 @@ export const withSwarm = (
   const create: NetworkCommands['create'] = async (request) => {
     const wide = !request.configOnly && (request.ingress || request.scope === 'swarm' || spans(request));
     const { state, control } = swarm.status();
-    if (!wide || state === 'inactive') return local.create(request);
+    if (state === 'inactive') return local.create(request);
+    const taken = others().some(({ name }) => name === request.name);
+    if (taken) throw conflict(`network with name ${request.name} already exists`);
+    if (!wide) return local.create(request);
     if (state === 'active' && !control) throw forbidden(WORKER);
     const manager = swarm.manager();
-    if (find(request.name)?.name === request.name)
+    if (local.find(request.name)?.name === request.name)
       throw conflict(`network with name ${request.name} already exists`);
     return manager.createNetwork(request);
   };
@@ -86,17 +89,15 @@ export const withSwarm = (
         .manager()
         .networks()
         .filter((network) => !network.ingress && selected(network));
-      const names = await Promise.all(
-        unused.map(
-          ({ id, name }) =>
-            swarm
-              .manager()
-              .removeNetwork(id)
-              .then(() => [name])
-              .catch(() => []), // in use, or gone
-        ),
-      );
-      return [...removed, ...names.flat()];
+      // One after the other: each gives its subnets back to the same list.
+      const names: string[] = [];
+      for (const { id, name } of unused)
+        await swarm
+          .manager()
+          .removeNetwork(id)
+          .then(() => names.push(name))
+          .catch(() => {}); // in use, or gone
+      return [...removed, ...names];
     },
   };
 };

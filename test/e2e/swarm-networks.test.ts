@@ -35,6 +35,8 @@ describe('S2 D8: a network of a swarm', () => {
     expect(await a.docker('network', 'inspect', '-f', format, 'net')).toBe(`${id} swarm false 10.0.1.0/24 b`);
     const twice = await a.docker.try(['network', 'create', '-d', 'overlay', 'net']);
     expect(twice.stderr).toContain('network with name net already exists');
+    const local = await a.docker.try(['network', 'create', 'net']);
+    expect(local.stderr).toContain('network with name net already exists');
     const onWorker = await b.docker.try(['network', 'create', '-d', 'overlay', 'other']);
     expect(onWorker.stderr).toContain(
       'Cannot create a multi-host network from a worker node. Please create the network from a manager node.',
@@ -61,8 +63,8 @@ describe('S2 D8: a network of a swarm', () => {
     expect(overlapping.stderr).toContain('Pool overlaps with other one on this address space');
     expect(await a.docker('network', 'rm', 'net')).toBe('net');
     expect((await a.docker.try(['network', 'inspect', 'net'])).stderr).toContain('network net not found');
-    await a.docker('network', 'create', '-d', 'overlay', 'unused');
-    expect(await a.docker('network', 'prune', '-f')).toContain('unused');
+    for (let n = 1; n <= 12; n += 1) await a.docker('network', 'create', '-d', 'overlay', `unused${n}`);
+    expect((await a.docker('network', 'prune', '-f')).match(/unused/g)).toHaveLength(12);
     expect(await a.docker('network', 'ls', '--format', '{{.Name}}', '--filter', 'scope=swarm')).toBe(
       'ingress',
     );

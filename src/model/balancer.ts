@@ -6,7 +6,7 @@ import type { NetworkId } from './ids.js';
 import type { Protocol } from './port.js';
 
 /** A task that takes connections now. Addresses are bare; at least one. */
-export interface Backend {
+interface Backend {
   /** the task's id */
   readonly id: string;
   /** the node's id in the cluster */

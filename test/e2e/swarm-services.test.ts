@@ -1,6 +1,7 @@
 /** S3, S10: services, secrets and configs as a manager keeps them, with the real client. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Lab, startLab } from '../support/lab.js';
+import { until } from '../support/run.js';
 
 let lab: Lab;
 
@@ -180,4 +181,66 @@ test('S3 S10: events tell of services, secrets and configs', async () => {
     'secret create told',
     'secret remove told',
   ]);
+});
+
+const running = async (name: string): Promise<readonly string[]> =>
+  (await docker('service', 'ps', '-q', '--filter', 'desired-state=running', name)).split('\n').sort();
+
+const STACK = `
+version: "3.8"
+services:
+  front: {image: alpine, command: cat /run/secrets/word /conf, stop_grace_period: 1s, networks: [back], secrets: [word],
+    configs: [{source: conf, target: /conf}], deploy: {replicas: 2, restart_policy: {condition: none}}}
+  db: {image: alpine, command: top, stop_grace_period: 1s, networks: [back]}
+networks: {back: {}}
+secrets: {word: {file: ./word}}
+configs: {conf: {file: ./word}}
+`;
+
+describe('S3 S10: what runs', () => {
+  test('S3: tasks stay when there are to be more of them, and are others after an update', async () => {
+    const web = ['--name', 'web', '--stop-grace-period', '1s', '--update-monitor', '1s'];
+    await docker('service', 'create', '-q', ...web, 'alpine', 'top');
+    const [first] = await running('web');
+    await docker('service', 'scale', '-d', 'web=3');
+    const three = async () => (await docker('service', 'ls', '--format', '{{.Replicas}}')) === '3/3';
+    await until('three run', three);
+    expect(await running('web')).toContain(first);
+    await docker('service', 'update', '-q', '--env-add', 'A=1', '--update-parallelism', '0', 'web');
+    await until('three run', three);
+    expect(await running('web')).not.toContain(first);
+  });
+
+  test('S10: a stack is deployed, shown, deployed again and removed', async () => {
+    const { host } = lab.host(1);
+    const file = `${lab.host(1).dataRoot}/stack/compose.yml`;
+    await host(`mkdir -p ${file.replace('/compose.yml', '')}`);
+    await host(
+      `cat > ${file} <<'EOF'\n${STACK}\nEOF\necho abracadabra > ${file.replace('compose.yml', 'word')}`,
+    );
+    await docker('stack', 'deploy', '-d', '-c', file, 'shop');
+    expect(await docker('stack', 'ls', '--format', '{{.Name}} {{.Services}}')).toBe('shop 2');
+    const states = () => docker('stack', 'ps', '--format', '{{.Name}} {{.CurrentState}}', 'shop');
+    await until('the fronts have read their files', async () =>
+      /front.1 Complete.*front.2 Complete/s.test(await states()),
+    );
+    await until('the database runs', async () => /db.1 Running/.test(await states()));
+    expect(
+      await docker(
+        'stack',
+        'services',
+        '--format',
+        '{{.Name}} {{.Replicas}}',
+        '--filter',
+        'name=shop_db',
+        'shop',
+      ),
+    ).toBe('shop_db 1/1');
+    const database = await running('shop_db');
+    expect(await docker('stack', 'deploy', '-d', '-c', file, 'shop')).toContain('Updating service shop_db');
+    expect(await running('shop_db')).toEqual(database);
+    await docker('stack', 'rm', 'shop');
+    for (const kind of ['secret', 'config', 'service']) expect(await docker(kind, 'ls', '-q')).toBe('');
+    expect(await docker('network', 'ls', '-q', '--filter', 'name=shop')).toBe('');
+  });
 });

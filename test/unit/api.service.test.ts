@@ -58,6 +58,35 @@ describe('S3: a service’s spec', () => {
     };
     expect(shown(body)).toEqual(body);
   });
+  test.each<object>([
+    {},
+    {
+      TaskTemplate: {
+        ContainerSpec: { Image: 'a', Isolation: 'process', Privileges: {}, Healthcheck: {}, Mounts: [] },
+      },
+    },
+    {
+      TaskTemplate: {
+        ContainerSpec: {
+          Image: 'a',
+          Privileges: { NoNewPrivileges: true },
+          Mounts: [{ Target: '/t', TmpfsOptions: {} }],
+        },
+        Resources: { Limits: {}, Reservations: {} },
+        RestartPolicy: {},
+        Placement: {},
+        Networks: [{ Target: 'n' }],
+        LogDriver: { Name: 'local' },
+      },
+      Mode: { ReplicatedJob: {} },
+      UpdateConfig: {},
+      RollbackConfig: { Parallelism: 1 },
+      EndpointSpec: { Ports: [{ TargetPort: 1 }] },
+    },
+  ])('sent back as it is shown is no change: %j', (body) => {
+    const sent = { Name: 'web', TaskTemplate: { ContainerSpec: { Image: 'a' } }, ...body };
+    expect(read(shown(sent))).toEqual(read(sent));
+  });
   test('is shown without what its user left out, or with what holds instead', () => {
     expect(shown({ TaskTemplate: { ContainerSpec: { Image: 'nginx' } } })).toEqual({
       Name: 'brave_bohr',

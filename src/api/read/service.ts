@@ -145,10 +145,12 @@ const readConfigs = (configs: Container['Configs'], minor: number): readonly Fil
 /** Without what clients of older versions cannot mean. */
 const readContainer = (body: Container, minor: number): ServiceContainer => {
   const { Secrets: _secrets, Configs: _configs, Privileges, Healthcheck, Mounts, ...rest } = body;
-  const { CapabilityAdd, CapabilityDrop, Ulimits, OomScoreAdj, Sysctls, ...plain } = rest;
+  const { CapabilityAdd, CapabilityDrop, Ulimits, OomScoreAdj, Sysctls, Isolation = '', ...plain } = rest;
   const { StartInterval, ...check } = Healthcheck ?? {};
   return {
     ...plain,
+    // It is shown to who gave none, too: sent back it would be a change, for which all tasks are made anew.
+    ...(Isolation === '' || Isolation === 'default' ? {} : { Isolation }),
     ...(Privileges ? { Privileges: readPrivileges(Privileges, minor) } : {}),
     ...(Healthcheck
       ? { Healthcheck: minor >= 44 && StartInterval !== undefined ? { ...check, StartInterval } : check }

@@ -4,9 +4,10 @@ import type { NetworkCreateRequest } from '../../engine/contract.js';
 import { forbidden, invalid, notImplemented } from '../../errors.js';
 import { type Network, PREDEFINED_NETWORKS } from '../../model/network.js';
 import type { Manager } from '../contract.js';
-import { createNetwork, type NetworkWish, removeNetwork } from '../control/commands/networks.js';
+import { createNetwork, isBeingLeft, type NetworkWish, removeNetwork } from '../control/commands/networks.js';
 import type { CommandView } from '../control/commands/view.js';
 import type { Unit } from '../control/draft.js';
+import type { ClusterState } from '../control/state.js';
 import { advertised, wireOf } from '../keyvalue/advertise.js';
 import { type CommitSettings, createCommit } from './commit.js';
 
@@ -86,6 +87,15 @@ export const makeIngress = (
 ): Unit =>
   createNetwork(view, wishOf(INGRESS, view.state.get('cluster', '')?.dataPort ?? 0, settings).wish).unit;
 
+/** milliseconds: so long at most, and how often it is looked */
+const [LEAVING_MS, LOOK_MS] = [30_000, 100];
+
+/** `stack rm` removes services and at once their networks, which their containers leave when they have ended. */
+const untilLeft = async (state: ClusterState, id: string): Promise<void> => {
+  for (let waited = 0; waited < LEAVING_MS && isBeingLeft(state, id); waited += LOOK_MS)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+};
+
 export const createNetworks = (
   settings: NetworkSettings,
 ): Pick<Manager, 'networks' | 'createNetwork' | 'removeNetwork'> => {
@@ -105,6 +115,7 @@ export const createNetworks = (
       return { id, warning };
     },
     async removeNetwork(id) {
+      await untilLeft(state, id);
       // A container may have come to it that the mirror does not show yet.
       const unused = { prefix: `${prefix}ip/${id}/`, createRevision: 0 };
       await commit((view) => ({ unit: removeNetwork(view, id), needs: [unused] }));

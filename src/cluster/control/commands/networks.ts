@@ -122,6 +122,14 @@ const userOf = (state: ClusterState, id: string): string | undefined => {
   return undefined;
 };
 
+/** Nobody has it but tasks of services that are gone: they end, and with them what keeps it. */
+export const isBeingLeft = (state: ClusterState, id: string): boolean => {
+  const { services, tasks, attachments } = state.onNetworks.of(id);
+  if (services.size > 0 || attachments.size > 0) return false;
+  const left = [...tasks.values()].filter((task) => state.owned(keyOf('task', task.id)).length > 0);
+  return left.length > 0 && left.every(({ serviceId }) => !state.get('service', serviceId));
+};
+
 export const removeNetwork = (view: CommandView, id: string): Unit => {
   const { state } = view;
   const network = state.get('network', id);

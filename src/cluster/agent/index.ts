@@ -68,6 +68,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
   let items: Items = kept.items;
   let told = false;
   let closed = false;
+  let leaving = false;
   let busy = false;
   let timer: NodeJS.Timeout | undefined;
 
@@ -160,6 +161,8 @@ export const createAgent = (settings: AgentSettings): Agent => {
   return {
     store: createSwarmStore({ connection, arrived }),
     take(message) {
+      // What a manager still wants of a node that leaves would be begun for nobody.
+      if (leaving) return;
       const now = new Map(message.whole ? [] : items);
       for (const key of message.unset) now.delete(key);
       for (const item of message.set) now.set(itemKey(item), item);
@@ -179,6 +182,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
     failedChanged: () => follow(answering(seen())),
     welcomed: duties.welcomed,
     async leave() {
+      leaving = true;
       items = new Map([...items].filter(([, { kind }]) => kind !== 'task'));
       duties.lookAtAll();
       await duties.settled(TASKS_MS);

@@ -6,7 +6,11 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { detachReader } from '../../src/api/http/detach.js';
 import { type Api, createApi } from '../../src/api/index.js';
+import { presentServiceSpec } from '../../src/api/present/service-spec.js';
+import { readBlob } from '../../src/api/read/blob.js';
 import { compilePattern } from '../../src/api/read/pattern.js';
+import { readServiceSpec } from '../../src/api/read/service.js';
+import { ViaductError } from '../../src/errors.js';
 import { apiOf, type Api as Call } from '../support/api.js';
 import { createFakeEngine } from '../support/fake-engine.js';
 
@@ -178,6 +182,65 @@ describe('any request', () => {
 });
 
 describe('pure readers', () => {
+  it('S3 S10: specs of services, secrets and configs are read or refused, whatever they are', () => {
+    const file = fc.record({ Name: text, UID: text, GID: text, Mode: fc.integer() }, { requiredKeys: [] });
+    const container = fc.record(
+      {
+        Image: field(fc.constant('busybox')),
+        Env: field(fc.array(text)),
+        Mounts: field(fc.array(fc.record({ Type: text, Target: text }, { requiredKeys: [] }))),
+        Privileges: junk,
+        Healthcheck: junk,
+        Secrets: field(fc.array(fc.record({ File: field(file), SecretID: text }, { requiredKeys: [] }))),
+        Configs: field(fc.array(fc.record({ File: field(file), Runtime: junk }, { requiredKeys: [] }))),
+      },
+      { requiredKeys: [] },
+    );
+    const body = fc.record(
+      {
+        Name: field(text),
+        TaskTemplate: field(
+          fc.record(
+            {
+              ContainerSpec: field(container),
+              Resources: junk,
+              Placement: junk,
+              Networks: junk,
+              RestartPolicy: junk,
+            },
+            { requiredKeys: [] },
+          ),
+        ),
+        Mode: field(fc.record({ Replicated: junk, Global: junk }, { requiredKeys: [] })),
+        EndpointSpec: junk,
+        UpdateConfig: junk,
+        Data: junk,
+      },
+      { requiredKeys: [] },
+    );
+    const refusing = (work: () => void): void => {
+      try {
+        work();
+      } catch (error) {
+        expect(error).toBeInstanceOf(ViaductError);
+        expect((error as ViaductError).kind).toMatch(/^(invalid|not-implemented)$/);
+      }
+    };
+    fc.assert(
+      fc.property(fc.oneof(body, junk), fc.integer({ min: 24, max: 52 }), (sent, minor) => {
+        const parameters = { minor, registryAuth: '', name: () => 'brave_bohr' };
+        refusing(() => {
+          const spec = readServiceSpec(sent, parameters);
+          const shown = JSON.parse(JSON.stringify(presentServiceSpec(spec, false)));
+          expect(readServiceSpec(shown, { ...parameters, minor: 52 })).toEqual(spec);
+          presentServiceSpec(spec, true);
+        });
+        for (const kind of ['secret', 'config'] as const) refusing(() => readBlob(sent, kind));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   it('patterns agree with the language on what both can say', () => {
     const atom = fc.constantFrom(
       'a',

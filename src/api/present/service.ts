@@ -5,7 +5,9 @@ import type { Service, UpdateStatus } from '../../model/swarm/service.js';
 import type { Answer } from '../schema/answer.js';
 import { presentEndpointSpec, presentPort, presentServiceSpec, presentTaskSpec } from './service-spec.js';
 
-export const iso = (ms: number): string => new Date(ms).toISOString();
+/** What `Date` can say; a node's clock may say anything. */
+const LAST = 8.64e15;
+export const iso = (ms: number): string => new Date(Math.min(Math.max(ms, 0), LAST)).toISOString();
 
 /** Go's `omitempty`. */
 const unlessNone = <T>(values: readonly T[]): readonly T[] | undefined =>

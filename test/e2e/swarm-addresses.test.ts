@@ -121,6 +121,26 @@ test('S6: a service has one address by its names, tasks.NAME and dnsrr have thos
   await until('both are answered', async () => (await dig('turns')).length === 2);
 });
 
+test('S11: no request fails while a service is scaled down and up and updated', async () => {
+  const said = await during(async () => {
+    await first.docker('service', 'scale', 'web=1');
+    await first.docker('service', 'scale', 'web=3');
+    await first.docker(
+      'service',
+      'update',
+      '--env-add',
+      'NEW=1',
+      '--update-monitor',
+      '1s',
+      '--update-order',
+      'start-first',
+      'web',
+    );
+  });
+  expect(said.filter((line) => line !== 'ok')).toEqual([]);
+  expect(said.length).toBeGreaterThan(20);
+});
+
 test('S6: a daemon that starts while no manager answers keeps the addresses', async () => {
   await first.kill9();
   await second.restart();

@@ -71,6 +71,14 @@ export const createDuties = (settings: DutySettings): Duties => {
   };
 
   const files = createTaskFiles(settings.taskFiles);
+  const tellSoon = (): void => {
+    telling ??= setImmediate(() => {
+      telling = undefined;
+      tell(untold);
+      untold.clear();
+    });
+  };
+
   const tasks = createTasks({
     ...settings,
     files,
@@ -81,11 +89,7 @@ export const createDuties = (settings: DutySettings): Duties => {
     told(id) {
       settings.keep();
       untold.add(id);
-      telling ??= setImmediate(() => {
-        telling = undefined;
-        tell(untold);
-        untold.clear();
-      });
+      tellSoon();
     },
     signal: over.signal,
   });
@@ -112,7 +116,11 @@ export const createDuties = (settings: DutySettings): Duties => {
       const ids = [...items().keys()].filter((key) => key.startsWith(TASK));
       tasks.lookAtAll(ids.map((key) => key.slice(TASK.length)));
     },
-    welcomed: () => tell(said.keys()),
+    // Behind the welcome: only then does the session stand.
+    welcomed() {
+      for (const id of said.keys()) untold.add(id);
+      tellSoon();
+    },
     settled,
     async close() {
       over.abort();

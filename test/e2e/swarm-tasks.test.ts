@@ -192,26 +192,7 @@ test('S3: tasks of a node that dies run elsewhere; when it is back it has none t
 });
 
 test('S6: services reach each other by name, and their tasks by tasks.NAME', async () => {
-  await first.docker('network', 'create', '-d', 'overlay', 'inner');
-  await create(
-    ...['web', '--replicas', '3', '--network', 'inner', '--stop-signal', 'SIGKILL'],
-    ...['--hostname', 'web-{{.Task.Slot}}', 'busybox'],
-    ...['sh', '-c', 'mkdir /w; hostname >/w/index.html; httpd -f -h /w -p 80'],
-  );
-  await create(
-    'client',
-    '--mode',
-    'global',
-    '--network',
-    'inner',
-    '--stop-signal',
-    'SIGKILL',
-    'nettools',
-    'sleep',
-    'inf',
-  );
-  await untilRunning('web', 3);
-  await untilRunning('client', 3);
+  await webAndClients(3);
   for (const host of lab.hosts) {
     const [client = ''] = await running(host, 'client');
     await until('all three answer', async () => {
@@ -245,4 +226,73 @@ test('S6: services reach each other by name, and their tasks by tasks.NAME', asy
     'the network can go',
     async () => (await first.docker.try(['network', 'rm', 'inner'])).code === 0,
   );
+});
+
+/** A service of the network `inner` that says its host's name, and a client of it on each node. */
+const webAndClients = async (replicas: number, ...more: string[]): Promise<void> => {
+  await first.docker('network', 'create', '-d', 'overlay', 'inner');
+  await create(
+    ...['web', '--replicas', String(replicas), '--network', 'inner', '--stop-signal', 'SIGKILL', ...more],
+    ...['--hostname', 'web-{{.Task.Slot}}', 'busybox'],
+    ...['sh', '-c', 'mkdir /w; hostname >/w/index.html; httpd -f -h /w -p 80'],
+  );
+  const sleeping = ['--stop-signal', 'SIGKILL', 'nettools', 'sleep', 'inf'];
+  await create('client', '--mode', 'global', '--network', 'inner', ...sleeping);
+  await untilRunning('web', replicas);
+  await untilRunning('client', 3);
+};
+
+/** Each says a name, or nothing where nobody answered. */
+const ask = async (host: LabHost, times: number): Promise<readonly string[]> => {
+  const [client = ''] = await running(host, 'client');
+  const script = `for i in $(seq ${times}); do curl -s --max-time 1 http://web/ || echo failed; done`;
+  return lines((await host.docker.try(['exec', client, 'bash', '-c', script])).stdout);
+};
+
+const removeInner = async (): Promise<void> => {
+  await first.docker('service', 'rm', 'web', 'client');
+  await until(
+    'the network can go',
+    async () => (await first.docker.try(['network', 'rm', 'inner'])).code === 0,
+  );
+};
+
+test('S6: a node that dies leaves the balancers within seconds, also while no manager answers', async () => {
+  await webAndClients(3);
+  await until('all three answer', async () => new Set(await ask(second, 12)).size === 3);
+  await first.kill9();
+  await lab.host(3).crash();
+  const died = performance.now();
+  await until('nobody is sent to the dead one', async () => {
+    const said = await ask(second, 12);
+    return said.length === 12 && !said.includes('failed');
+  });
+  // Serf needs some 6 s, and the look above takes its time.
+  expect(performance.now() - died).toBeLessThan(10_000);
+  await first.start();
+  await lab.host(3).start();
+  await allReady(30_000);
+  await removeInner();
+});
+
+test('S6: nothing is dropped while a service is updated and scaled', async () => {
+  await webAndClients(2);
+  await until('both answer', async () => new Set(await ask(second, 12)).size === 2);
+  const [client = ''] = await running(second, 'client');
+  const inClient = (script: string) => second.docker('exec', client, 'bash', '-c', script);
+  await inClient(
+    'for i in 1 2; do (while [ ! -e /stop ]; do curl -s -o /dev/null --max-time 3 http://web/ && echo ok || echo failed $?; sleep 0.01; done >/said$i) & done; true',
+  );
+  const update = (...args: string[]): Promise<string> =>
+    first.docker('service', 'update', '--quiet', '--update-monitor', '500ms', ...args, 'web');
+  await update('--update-order', 'stop-first', '--env-add', 'N=1');
+  await update('--update-order', 'start-first', '--env-add', 'N=2');
+  await update('--replicas', '10');
+  await update('--replicas', '2');
+  await update('--force');
+  await inClient('touch /stop; sleep 1');
+  const said = lines(await inClient('sort /said1 /said2 | uniq -c'));
+  expect(said).toHaveLength(1);
+  expect(said[0]).toMatch(/^ *\d{3,} ok$/);
+  await removeInner();
 });

@@ -183,7 +183,8 @@ export class Model {
 /** For who only reads it. */
 export type ReadModel = Omit<Model, 'change'>;
 
-const PREFIX = /^[0-9a-f]{1,63}$/;
+/** Ids of a swarm's networks are in base 36. */
+const PREFIX = /^[0-9a-z]{1,63}$/;
 
 const byPrefix = <T>(
   map: ReadonlyMap<string, T>,

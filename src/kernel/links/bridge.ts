@@ -35,14 +35,17 @@ const useForeign = ({ session }: LinkContext, o: BridgeLink): void => {
   if (o.up && !found.up) raise(session, o);
 };
 
-const OWN_NAME = /^br-[0-9a-f]{12}$/;
+/** Ids of a swarm's networks are in base 36, all others are hexadecimal, as are Docker's. */
+const OWN_NAME = /^br-[0-9a-z]{12}$/;
+const MAY_BE_DOCKERS = /^br-[0-9a-f]{12}$/;
 
 /** By name, and where Docker's could have the name too, by the mark they were made with. */
 const recognise = (found: DumpedLink, { ns, named, hears }: Sight): BridgeLink | undefined => {
   if (found.type !== 'bridge' || ns !== 'host') return undefined;
   const { name, mac, mtu, up, group } = found;
   const known = named(name);
-  const isOwn = OWN_NAME.test(name) ? group === OWN_GROUP : known !== undefined;
+  const isOwn =
+    (OWN_NAME.test(name) && group === OWN_GROUP) || (known !== undefined && !MAY_BE_DOCKERS.test(name));
   if (!isOwn) return undefined;
   const owned = known?.owned ?? true;
   const deaf = owned && !hears(found);

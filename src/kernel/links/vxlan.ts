@@ -90,7 +90,7 @@ const replace = ({ session }: LinkContext, o: VxlanLink, before: VxlanLink): voi
 };
 
 export const vxlan: LinkRow<VxlanLink> = {
-  names: /^vx-[0-9a-f]{12}$/,
+  names: /^vx-[0-9a-z]{12}$/,
   recognise(found, { ns, hostName }) {
     const ours = ns === 'host' && found.type === 'vxlan' && found.group === OWN_GROUP;
     if (!ours) return undefined;

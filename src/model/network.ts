@@ -89,5 +89,8 @@ export interface Network {
 
 export const PREDEFINED_NETWORKS = ['bridge', 'host', 'none'] as const;
 
+/** Networks that each node has for itself, of which services can use these. */
+export const NETWORKS_OF_NODES: readonly string[] = ['bridge', 'host'];
+
 /** Of gateway endpoints. Users make a network of this name where they want other settings. */
 export const GATEWAY_NETWORK = 'docker_gwbridge';

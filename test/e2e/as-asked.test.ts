@@ -152,6 +152,17 @@ describe('addresses', () => {
     expect((await d.api('GET', '/v1.51/networks/n')).json).not.toHaveProperty('Status');
   });
 
+  test('N2: inspect finds a network only in the scope that is asked for', async () => {
+    await make('n');
+    const asked = async (name: string, scope: string) =>
+      (await d.api('GET', `/v1.52/networks/${name}?scope=${scope}`)).status;
+    for (const name of ['n', 'bridge', 'host']) {
+      expect([await asked(name, ''), await asked(name, 'local')], name).toEqual([200, 200]);
+      expect([await asked(name, 'global'), await asked(name, 'swarm')], name).toEqual([404, 404]);
+    }
+    expect((await refusal('GET', '/networks/n?scope=swarm')).message).toBe('network n not found');
+  });
+
   test('M20 M23: addresses that are none, link-local ones that are none, and a family that the network lacks', async () => {
     await make('n');
     const asked = async (...flags: string[]) =>

@@ -27,6 +27,21 @@ describe('S2 D8: a network of a swarm', () => {
     );
     expect(await docker('network', 'ls', '--format', '{{.Name}} {{.Scope}}')).toContain('ingress swarm');
   });
+
+  test('N2: each is found in its scope; a node’s own ones that services can use also in the swarm’s, by managers', async () => {
+    const [a, b] = [lab.host(1), lab.host(2)];
+    const codes = (host: LabHost, scope: string): Promise<readonly number[]> =>
+      Promise.all(
+        ['ingress', 'host', 'bridge', 'none'].map(
+          async (name) => (await host.api('GET', `/networks/${name}?scope=${scope}`)).status,
+        ),
+      );
+    expect([await codes(a, 'swarm'), await codes(a, 'local')]).toEqual([
+      [200, 200, 200, 404],
+      [404, 200, 200, 200],
+    ]);
+    expect(await codes(b, 'swarm')).toEqual([200, 404, 404, 404]);
+  });
   test('is made, shown and removed by a manager, and by a worker not', async () => {
     const [a, b] = [lab.host(1), lab.host(2)];
     const id = await a.docker('network', 'create', '-d', 'overlay', '--label', 'a=b', 'net');

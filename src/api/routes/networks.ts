@@ -1,8 +1,8 @@
 /** Networks: list, inspect, create, connect, disconnect, remove, prune. */
 import type { Engine } from '../../engine/contract.js';
-import { invalid } from '../../errors.js';
+import { invalid, notFound } from '../../errors.js';
 import { NO_SETTINGS } from '../../model/container.js';
-import { type Network, PREDEFINED_NETWORKS } from '../../model/network.js';
+import { NETWORKS_OF_NODES, type Network, PREDEFINED_NETWORKS } from '../../model/network.js';
 import { readJson } from '../http/body.js';
 import { type Exchange, param } from '../http/exchange.js';
 import { answers, does, sendText } from '../http/reply.js';
@@ -73,13 +73,21 @@ const selected = (
   );
 };
 
+/** To managers the nodes' own networks that services can use are the swarm's as well. */
+const hasScope = ({ swarm }: Exchange, network: Network, scope: string): boolean =>
+  scope === '' ||
+  scope === network.scope ||
+  (scope === 'swarm' && NETWORKS_OF_NODES.includes(network.name) && swarm.status().control);
+
 const inspect = (exchange: Exchange): void => {
   const verbose = text(exchange, 'verbose');
   if (!['', '0', '1', 't', 'f', 'true', 'false'].includes(verbose.toLowerCase())) {
     throw invalid(`invalid value for verbose: ${verbose.slice(0, 40)}`);
   }
   const { engine } = exchange;
-  const network = engine.networks.get(param(exchange, 'id'));
+  const term = param(exchange, 'id');
+  const network = engine.networks.get(term);
+  if (!hasScope(exchange, network, text(exchange, 'scope'))) throw notFound(`network ${term} not found`);
   sendText(
     exchange,
     200,

@@ -4,6 +4,7 @@ import type { ServiceChange } from '../../cluster/contract.js';
 import type { Engine } from '../../engine/contract.js';
 import { forbidden, invalid, notFound, notImplemented, refused } from '../../errors.js';
 import { madeUpName } from '../../model/name-words.js';
+import { NETWORKS_OF_NODES } from '../../model/network.js';
 import type { NetworkTarget, Service, ServiceSpec } from '../../model/swarm/service.js';
 import { readJson } from '../http/body.js';
 import { type Exchange, param } from '../http/exchange.js';
@@ -42,14 +43,11 @@ const inspect = (exchange: Exchange): Answer<'Service'> => {
   return presentService(exchange.swarm.manager().service(param(exchange, 'id')), { insertDefaults });
 };
 
-/** Networks that each node has for itself, of which services can use these. */
-const OF_NODES = ['bridge', 'host'];
-
 /** By its id. Of networks that are a host's own a service can use those that every host has. */
 const ofCluster = ({ networks }: Engine, { target, ...rest }: NetworkTarget): NetworkTarget => {
   const network = networks.find(target);
   if (!network) throw notFound(`network ${target.slice(0, 200)} not found`);
-  if (OF_NODES.includes(network.name)) return { ...rest, target: network.name };
+  if (NETWORKS_OF_NODES.includes(network.name)) return { ...rest, target: network.name };
   if (network.scope !== 'swarm')
     throw forbidden(
       `The network ${network.name} cannot be used with services. Only networks scoped to the swarm can be used, such as those created with the overlay driver.`,

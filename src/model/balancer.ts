@@ -16,7 +16,7 @@ interface Backend {
 }
 
 /** Reached on every host of the cluster. */
-export interface IngressPort {
+interface IngressPort {
   readonly protocol: Protocol;
   /** 1–65535, nobody else's in the cluster */
   readonly publishedPort: number;

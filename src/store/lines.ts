@@ -40,7 +40,7 @@ const parse = (from: Point, text: string) => {
 };
 
 /** The lines up to the first that `take` refuses. `at`: where they end; `end`: where the text does. */
-export const linesIn = (all: Buffer, take: (text: string) => boolean) => {
+const linesIn = (all: Buffer, take: (text: string) => boolean) => {
   const zero = all.indexOf(NUL);
   const end = zero < 0 ? all.length : zero;
   let at = 0;

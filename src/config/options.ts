@@ -62,7 +62,6 @@ const oneOf =
 
 const STORAGE = 'images and layers are kept by containers-storage (overlay)';
 const NO_CONTAINERD = 'Viaduct runs containers by conmon and crun, without containerd';
-const LATER_CLUSTER = 'this version serves one host';
 const NO_RAFT = 'the consensus of managers is etcd’s, which has times of its own';
 const LIVES_ON = 'containers always go on when the daemon stops';
 const PER_CONTAINER = 'no daemon-wide default for it here';
@@ -196,7 +195,11 @@ export const OPTIONS = {
     'packets are not accepted by mark here',
     oneOf(''),
   ),
-  networkControlPlaneMtu: ignored(numberKind, 'network-control-plane-mtu', LATER_CLUSTER),
+  networkControlPlaneMtu: ignored(
+    numberKind,
+    'network-control-plane-mtu',
+    'what managers and nodes say to each other goes by TCP',
+  ),
   networkDiagnosticPort: ignored(numberKind, 'network-diagnostic-port', 'there is no diagnostic server'),
   resolvConf: refused(textKind, '', 'use dns, dns-search and dns-opts', oneOf(''), { key: 'resolv-conf' }),
   // Clusters
@@ -223,9 +226,14 @@ export const OPTIONS = {
   ),
   swarmHeartbeat: ignored(numberKind, '', NO_RAFT, { key: 'swarm-raft-heartbeat-tick' }),
   swarmElection: ignored(numberKind, '', NO_RAFT, { key: 'swarm-raft-election-tick' }),
-  genericResources: ignored(listKind, 'node-generic-resource', LATER_CLUSTER, {
-    key: 'node-generic-resources',
-  }),
+  genericResources: ignored(
+    listKind,
+    'node-generic-resource',
+    'the scheduler places by processors and memory',
+    {
+      key: 'node-generic-resources',
+    },
+  ),
   // Storage and runtime of other makes
   storageDriver: ignored(textKind, 'storage-driver', STORAGE, { short: 's' }),
   storageOptions: ignored(listKind, 'storage-opt', STORAGE, { key: 'storage-opts' }),

@@ -67,12 +67,25 @@ const readSpec = async (exchange: Exchange): Promise<ServiceSpec> => {
 };
 
 /** No registry is asked here. Clients of 1.30 and newer ask by themselves, and warn in these words themselves. */
-const warnings = ({ minor }: Exchange, { task }: ServiceSpec): readonly string[] | undefined => {
+const digestWarning = ({ minor }: Exchange, { task }: ServiceSpec): readonly string[] => {
   const { Image: image } = task.container;
-  if (minor >= 30 || image.includes('@')) return undefined;
+  if (minor >= 30 || image.includes('@')) return [];
   return [
     `image ${image} could not be accessed on a registry to record\nits digest. Each node will access ${image} independently,\npossibly leading to different nodes running different\nversions of the image.\n`,
   ];
+};
+
+const meshWarning = ({ endpoint }: ServiceSpec): readonly string[] => {
+  const ports = (endpoint?.ports ?? []).filter(({ mode }) => mode === 'ingress');
+  if (ports.length === 0) return [];
+  return [
+    `published ports of mode ingress lead nowhere in this version: publish with mode=host, and each node that has a task answers (port ${ports.map(({ targetPort }) => targetPort).join(', ')})`,
+  ];
+};
+
+const warnings = (exchange: Exchange, spec: ServiceSpec): readonly string[] | undefined => {
+  const all = [...digestWarning(exchange, spec), ...meshWarning(spec)];
+  return all.length > 0 ? all : undefined;
 };
 
 const create = async (exchange: Exchange): Promise<Answer<'ServiceCreateResponse'>> => {

@@ -76,7 +76,7 @@ describe('S3: a service’s record', () => {
       'network none-such not found',
     );
     expect(await refused('service', 'create', '-d', '--network', 'none', 'alpine')).toContain(
-      'cannot be used with services',
+      'network none not found',
     );
     expect(await refused('service', 'create', '-d', '--secret', 'none-such', 'alpine')).toContain(
       'secret not found: none-such',

@@ -180,7 +180,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
   const ownSwarm = createSwarm({
     side: engine.clusterSide,
     disconnect: (network, container) => engine.networks.disconnect(network, container, true),
-    tasks: createTaskEngine(engine),
+    tasks: createTaskEngine(engine, log),
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
     defaultAdvertise: () => engine.config.swarmAdvertise,

@@ -4,10 +4,11 @@
  */
 import { authSchema } from './api/read/auth.js';
 import { readCreate } from './api/read/create.js';
-import { LABELS, type TaskContainer, type TaskEngine } from './cluster/agent/contract.js';
+import type { TaskContainer, TaskEngine } from './cluster/agent/contract.js';
 import type { Engine } from './engine/contract.js';
 import { unavailable } from './errors.js';
 import type { RegistryAuth } from './images/contract.js';
+import type { Logger } from './log.js';
 import type { Container } from './model/container.js';
 import type { PortConfig } from './model/swarm/endpoint.js';
 
@@ -37,41 +38,52 @@ const portsOf = (engine: Engine, container: Container): readonly PortConfig[] =>
   return [...new Map(ports.map((port) => [JSON.stringify(port), port])).values()];
 };
 
-const present = (engine: Engine, container: Container, taskId: string): TaskContainer => {
+const present = (engine: Engine, container: Container): TaskContainer => {
   const { status, pid, exitCode, error, health } = container.state;
   return {
-    ...{ id: container.id, taskId, status, pid, exitCode, error },
+    ...{ id: container.id, status, pid, exitCode, error },
     ...(health ? { health: health.status } : {}),
     ports: portsOf(engine, container),
   };
 };
 
-export const createTaskEngine = (engine: Engine): TaskEngine => {
+/** Whose a container is its record says: its labels are anybody's to give. What is gone has none, so it is remembered. */
+const listen = ({ containers, events }: Engine, listener: (taskId: string) => void): (() => void) => {
+  const known = new Map<string, string>();
+  return events.subscribe(({ type, actor: { id } }) => {
+    if (type !== 'container') return;
+    const found = containers.find(id);
+    const task = found ? found.task : known.get(id);
+    if (task === undefined) return;
+    if (found) known.set(id, task);
+    else known.delete(id);
+    listener(task);
+  });
+};
+
+export const createTaskEngine = (engine: Engine, log: Logger): TaskEngine => {
   const { containers, images } = engine;
   return {
-    containers: () =>
-      containers
-        .list()
-        .flatMap((container) =>
-          container.task === undefined ? [] : [present(engine, container, container.task)],
-        ),
-    onChange: (listener) =>
-      engine.events.subscribe(({ type, actor }) => {
-        const taskId = type === 'container' ? actor.attributes[LABELS.taskId] : undefined;
-        if (taskId !== undefined && taskId !== '') listener(taskId);
-      }),
+    container(taskId) {
+      const found = containers.list().find(({ task }) => task === taskId);
+      return found && present(engine, found);
+    },
+    taskIds: () => containers.list().flatMap(({ task }) => task ?? []),
+    onChange: (listener) => listen(engine, listener),
     async prepareImage(image, registryAuth, signal) {
       if (images.find(image)) return;
       await images.pull(image, authOf(registryAuth), () => {}, signal);
       if (!images.find(image)) throw unavailable(`No such image: ${image}`);
     },
     async create(task, name, body) {
-      const { request } = readCreate(body, { name, platform: '', minor: MINOR });
+      const { request, warnings } = readCreate(body, { name, platform: '', minor: MINOR });
       const networks = request.networks.map(({ network, settings }) => ({
         network,
         settings: { ...settings, assigned: true as const },
       }));
-      return (await containers.create({ ...request, networks, task })).id;
+      const created = await containers.create({ ...request, networks, task });
+      for (const warning of [...created.warnings, ...warnings]) log.warn({ task, container: name }, warning);
+      return created.id;
     },
     start: (id) => containers.start(id),
     stop: (id, seconds) => containers.stop(id, seconds),

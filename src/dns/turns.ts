@@ -11,15 +11,18 @@ export interface Worker {
   work(units: number): number;
 }
 
-/** Lets each that waits work in rotation, up to `part` units at a time, until `units` are spent. Answers what was. */
-export const rotate = (waiting: Set<Worker>, units: number, part: number): number => {
+/**
+ * Lets each that waits work in rotation, up to `part` units at a time, until `units` are spent. Who is not done waits again, or goes
+ * over to `rest`. Answers what was spent.
+ */
+export const rotate = (waiting: Set<Worker>, units: number, part: number, rest = waiting): number => {
   let spent = 0;
   // Who is put back is met again, behind the others: a Set is walked in the order of insertion.
   for (const worker of waiting) {
     if (spent >= units) break;
     waiting.delete(worker);
     spent += worker.work(Math.min(part, units - spent));
-    if (worker.waits()) waiting.add(worker);
+    if (worker.waits()) rest.add(worker);
   }
   return spent;
 };
@@ -66,13 +69,7 @@ export const createTurns = (
   };
   const turn = (): void => {
     planned = false;
-    let spent = 0;
-    for (const worker of fresh) {
-      if (spent >= units) break;
-      fresh.delete(worker);
-      spent += worker.work(Math.min(part, units - spent));
-      if (worker.waits()) greedy.add(worker);
-    }
+    rotate(fresh, units, part, greedy);
     plan();
   };
   const goOn = (): void => {

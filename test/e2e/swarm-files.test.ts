@@ -115,6 +115,16 @@ test('S3: what only has the labels of a task is nobody’s task', async () => {
   await worker.docker('rm', '-f', 'own');
 });
 
+test('A: a label of a container, or of its image, leads to no path of the host', async () => {
+  const victim = '/tmp/of-the-host';
+  await worker.host(`mkdir ${victim} && mount -t tmpfs of-the-host ${victim}`);
+  const label = `com.docker.swarm.task.id=${'../'.repeat(16)}${victim.slice(1)}`;
+  await worker.docker('run', '--rm', '-l', label, 'alpine', 'true');
+  await create('other', ...SLEEP);
+  await running('other');
+  expect(await worker.host(`mount | grep -c of-the-host; umount ${victim}; rmdir ${victim}`)).toMatch(/^1$/m);
+});
+
 test('S3: what a service asks and no node can is told in words', async () => {
   await make('secret', 'key', 'x');
   await create(

@@ -1,5 +1,5 @@
 /** S3: secrets and configs of a task are files of its own, on no disk, and gone with it. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -45,6 +45,16 @@ describe('S3: files of a task', () => {
     expect(readFileSync(second?.Source ?? '', 'utf8')).toBe('a');
     expect(statfsSync(first?.Source ?? '').type).toBe(TMPFS_MAGIC);
     expect(statSync(join(parent, 't1')).mode & 0o777).toBe(0o700);
+  });
+  test('A: what is no id of a task leads to no path of the host', async () => {
+    const victim = join(root, 'victim');
+    mkdirSync(victim);
+    for (const id of ['../victim', '..', '', 'a/b', `${'a'.repeat(65)}`]) {
+      await expect(files.clear(id)).rejects.toThrow('is no id of a task');
+      await expect(files.lay(id, [aFile()])).rejects.toThrow('is no id of a task');
+      expect(() => files.has(id)).toThrow('is no id of a task');
+    }
+    expect(existsSync(victim)).toBe(true);
   });
   test('are laid anew where a daemon was killed behind the first time, and gone when they are cleared', async () => {
     await files.lay('t2', [aFile()]);

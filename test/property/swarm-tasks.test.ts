@@ -30,8 +30,10 @@ interface Weather {
   readonly checked: boolean;
 }
 
+type Held = TaskContainer & { readonly taskId: string };
+
 class World implements TaskEngine {
-  readonly there = new Map<string, TaskContainer>();
+  readonly there = new Map<string, Held>();
   /** tasks whose container was started */
   readonly ran = new Set<string>();
   readonly wanted = new Map<string, TaskItem>();
@@ -39,6 +41,7 @@ class World implements TaskEngine {
   /** a task that was taken from its node never comes back */
   readonly gone = new Set<string>();
   readonly faults: string[] = [];
+  knows = true;
   weather: Weather = { fails: 'nothing', checked: false };
   #listener = (_: string): void => {};
   #over = new AbortController();
@@ -54,6 +57,7 @@ class World implements TaskEngine {
       files: { lay: async () => [], has: () => true, clear: async () => {}, sweep: async () => {} },
       here: { nodeId: 'n', hostname: 'h' },
       item: () => undefined,
+      knows: () => this.knows,
       wanted: (id) => this.wanted.get(id),
       said: this.said,
       told: (id) => this.#judge(id),
@@ -97,7 +101,8 @@ class World implements TaskEngine {
     throw unavailable(`${what} fails`);
   }
 
-  containers = (): readonly TaskContainer[] => [...this.there.values()];
+  container = (taskId: string): Held | undefined => this.there.get(`c-${taskId}`);
+  taskIds = (): readonly string[] => [...this.there.values()].map(({ taskId }) => taskId);
   onChange = (listener: (taskId: string) => void): (() => void) => {
     this.#listener = listener;
     return () => {};
@@ -108,7 +113,7 @@ class World implements TaskEngine {
     this.#fail('create');
     if (this.ran.has(taskId) || this.there.has(`c-${taskId}`))
       this.faults.push(`${taskId} has a second container`);
-    const container: TaskContainer = {
+    const container: Held = {
       ...{ id: `c-${taskId}`, taskId, status: 'created', pid: 0, exitCode: 0, error: '', ports: [] },
     };
     this.there.set(container.id, container);
@@ -241,4 +246,27 @@ test('S3: any order of events ends in what is wanted, with one container a task'
     ),
     { numRuns: 400 },
   );
+});
+
+test('S11: before it is known what is wanted nothing ends, whatever its containers say', async () => {
+  const world = new World();
+  world.there.set('c-t1', {
+    id: 'c-t1',
+    taskId: 't1',
+    status: 'running',
+    pid: 1,
+    exitCode: 0,
+    error: '',
+    ports: [],
+  });
+  world.knows = false;
+  world.tasks.lookAtAll([]);
+  world.change('t1', {});
+  world.change('c-t1', { health: 'healthy' });
+  await world.tasks.settled();
+  expect(world.there.get('c-t1')?.pid).toBe(1);
+  world.knows = true;
+  world.tasks.lookAtAll([]);
+  await world.tasks.settled();
+  expect(world.there.size).toBe(0);
 });

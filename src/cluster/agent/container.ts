@@ -16,6 +16,7 @@ export interface Here {
 
 /** Docker's own words and shapes: each field is checked when the container is made. */
 type Made = Readonly<Record<string, unknown>> & {
+  readonly StopGracePeriod?: number;
   readonly Labels?: Readonly<Record<string, string>>;
   readonly Env?: readonly string[];
   readonly Hosts?: readonly string[];
@@ -32,7 +33,7 @@ type Made = Readonly<Record<string, unknown>> & {
   };
   readonly Privileges?: {
     readonly CredentialSpec?: unknown;
-    readonly SELinuxContext?: unknown;
+    readonly SELinuxContext?: { readonly Disable?: boolean };
     readonly Seccomp?: { readonly Mode?: string };
     readonly AppArmor?: { readonly Mode?: string };
     readonly NoNewPrivileges?: boolean;
@@ -81,8 +82,7 @@ const extraHosts = (hosts: readonly string[]): readonly string[] =>
 const securityOf = ({ Privileges }: Made): readonly string[] => {
   if (!Privileges) return [];
   const { CredentialSpec, SELinuxContext, Seccomp, AppArmor, NoNewPrivileges } = Privileges;
-  const { SELinuxContext: context } = { SELinuxContext: SELinuxContext as { Disable?: boolean } | undefined };
-  if (CredentialSpec || (SELinuxContext && !context?.Disable))
+  if (CredentialSpec || (SELinuxContext && !SELinuxContext.Disable))
     throw invalid('credential specs and SELinux contexts of services are not supported');
   if (Seccomp?.Mode === 'custom' || AppArmor?.Mode === 'custom')
     throw invalid('custom seccomp and AppArmor profiles of services are not supported');
@@ -220,6 +220,6 @@ const GRACE_SECONDS = 10;
 
 /** Seconds from the signal that asks it to end to the one that ends it. */
 export const graceOf = ({ made }: TaskItem): number => {
-  const span = (made.container as { readonly StopGracePeriod?: unknown }).StopGracePeriod;
+  const { StopGracePeriod: span } = made.container as Made;
   return typeof span === 'number' ? Math.max(0, span / NS_PER_SECOND) : GRACE_SECONDS;
 };

@@ -15,7 +15,6 @@ export const LABELS = {
 /** A container that was made for a task, as it is now. */
 export interface TaskContainer {
   readonly id: string;
-  readonly taskId: string;
   readonly status: ContainerStatus;
   /** 0: it does not run */
   readonly pid: number;
@@ -30,8 +29,10 @@ export interface TaskContainer {
 
 /** Everything throws ViaductError, in words for the task's `Err`. */
 export interface TaskEngine {
-  containers(): readonly TaskContainer[];
-  /** Told of a container of a task whose state has changed. Answers how to stop listening. */
+  container(taskId: string): TaskContainer | undefined;
+  /** Of all tasks that have a container. */
+  taskIds(): readonly string[];
+  /** Told of a task whose container's state has changed, or that has none any more. Answers how to stop listening. */
   onChange(listener: (taskId: string) => void): () => void;
   /** `registryAuth`: as the client sent it. Nothing is done where the image is there. */
   prepareImage(image: string, registryAuth: string | undefined, signal: AbortSignal): Promise<void>;

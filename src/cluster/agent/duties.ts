@@ -19,6 +19,8 @@ export interface DutySettings {
   /** directory for secrets and configs of its tasks */
   readonly taskFiles: string;
   readonly items: () => Items;
+  /** Somebody has said what this node is to have, now or to a former daemon. */
+  readonly knows: () => boolean;
   readonly said: Map<string, TaskSaid>;
   readonly connection: () => Connection | undefined;
   /** What was said is to be kept. */

@@ -91,8 +91,14 @@ export interface TaskFiles {
 
 /** `parent`: a directory, made where there is none. */
 export const createTaskFiles = (parent: string): TaskFiles => {
+  /** Ids come from managers: what is none leads to no path. */
+  const directoryOf = (taskId: string): string => {
+    if (!/^[0-9a-z]{1,64}$/.test(taskId)) throw invalid(`${taskId.slice(0, 100)} is no id of a task`);
+    return join(parent, taskId);
+  };
+
   const clear = async (taskId: string): Promise<void> => {
-    const directory = join(parent, taskId);
+    const directory = directoryOf(taskId);
     if (!existsSync(directory)) return;
     await ffi.umountLater(directory).catch((error: unknown) => {
       if (!failedWith(error, EINVAL)) throw error; // nothing is mounted there
@@ -102,12 +108,11 @@ export const createTaskFiles = (parent: string): TaskFiles => {
 
   return {
     clear,
-    has: (taskId) => existsSync(join(parent, taskId)),
+    has: (taskId) => existsSync(directoryOf(taskId)),
     async lay(taskId, files) {
       if (files.length === 0) return [];
-      if (!/^[0-9a-z]{1,64}$/.test(taskId)) throw invalid(`${taskId.slice(0, 100)} is no id of a task`);
       await clear(taskId);
-      const directory = join(parent, taskId);
+      const directory = directoryOf(taskId);
       try {
         mkdirSync(directory, { recursive: true, mode: 0o700 });
         const flags = ffi.MS.NOSUID | ffi.MS.NODEV | ffi.MS.NOEXEC;

@@ -142,6 +142,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
     ...settings,
     engine: settings.tasks,
     items: () => items,
+    knows: () => told || kept.items.size > 0,
     said,
     keep: keeper.later,
     // A network goes with the last task that needed it.
@@ -183,6 +184,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
     welcomed: duties.welcomed,
     async leave() {
       leaving = true;
+      told = true;
       items = new Map([...items].filter(([, { kind }]) => kind !== 'task'));
       duties.lookAtAll();
       await duties.settled(TASKS_MS);

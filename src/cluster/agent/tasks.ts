@@ -21,6 +21,8 @@ export interface TaskSettings {
   readonly here: Here;
   /** By its key. */
   readonly item: (key: string) => AssignedItem | undefined;
+  /** It is known what is wanted. Until then nothing ends because nobody wants it. */
+  readonly knows: () => boolean;
   /** undefined: not this node's, or not any more */
   readonly wanted: (taskId: string) => TaskItem | undefined;
   readonly said: Map<string, TaskSaid>;
@@ -59,9 +61,6 @@ export const createTasks = (settings: TaskSettings): Tasks => {
   const again = new Set<string>();
   /** of tasks whose image is being fetched */
   const fetching = new Map<string, AbortController>();
-
-  const containerOf = (taskId: string): TaskContainer | undefined =>
-    engine.containers().find((container) => container.taskId === taskId);
 
   const isGoing = (taskId: string): boolean => {
     const task = wanted(taskId);
@@ -132,7 +131,7 @@ export const createTasks = (settings: TaskSettings): Tasks => {
         await work.catch((error: unknown) => {
           const failed = sayFailed(step.do === 'make' ? 'preparing' : 'starting', words(error));
           if (!signal.aborted && isGoing(task.id) && failed.do === 'say')
-            tell(task, failed.said, containerOf(task.id));
+            tell(task, failed.said, engine.container(task.id));
         });
         return true;
       }
@@ -147,7 +146,7 @@ export const createTasks = (settings: TaskSettings): Tasks => {
 
   /** Nobody wants it any more. */
   const forget = async (taskId: string): Promise<void> => {
-    const container = containerOf(taskId);
+    const container = engine.container(taskId);
     if (container) {
       if (container.pid !== 0) await engine.stop(container.id, 0);
       await engine.remove(container.id);
@@ -166,7 +165,7 @@ export const createTasks = (settings: TaskSettings): Tasks => {
         if (!again.has(taskId)) return;
         continue;
       }
-      const container = containerOf(taskId);
+      const container = engine.container(taskId);
       const last = said.get(taskId)?.state ?? toldOf(task);
       if (hasEnded(last)) await files.clear(taskId);
       const goesOn = await take(task, container, stepOf(desiredOf(task), container, last));
@@ -187,6 +186,7 @@ export const createTasks = (settings: TaskSettings): Tasks => {
   };
 
   const look = (taskId: string): void => {
+    if (!settings.knows()) return;
     if (!isGoing(taskId)) fetching.get(taskId)?.abort();
     again.add(taskId);
     if (signal.aborted || running.has(taskId)) return;
@@ -202,7 +202,7 @@ export const createTasks = (settings: TaskSettings): Tasks => {
   return {
     look,
     lookAtAll(taskIds) {
-      const all = new Set([...taskIds, ...said.keys(), ...engine.containers().map(({ taskId }) => taskId)]);
+      const all = new Set([...taskIds, ...said.keys(), ...engine.taskIds()]);
       for (const id of all) look(id);
     },
     async settled() {

@@ -1,27 +1,17 @@
 /** What a node with a session here asks for its own containers on attachable networks; it changes nothing that is not its own. */
 import { bare } from '../../model/address.js';
 import { attach, detach } from '../control/commands/attach.js';
-import type { CommandView } from '../control/commands/view.js';
-import { transaction } from '../control/transactions.js';
 import type { Compare } from '../etcd/contract.js';
-import { newId } from '../ids.js';
-import type { Mirror } from '../mirror/index.js';
 import { keyOf } from '../mirror/keys.js';
-import { outOfSequence, rpcError } from '../rpc.js';
+import { rpcError } from '../rpc.js';
 import type { Asked } from '../session/protocol.js';
+import { type CommitSettings, createCommit } from './commit.js';
 import type { Epochs } from './epochs.js';
-import type { Store } from './store.js';
 
-/** how often somebody else may be quicker */
-const CONFLICTS = 8;
-
-export interface AttachmentsSettings {
-  readonly mirror: Pick<Mirror, 'state' | 'prefix'>;
-  readonly store: Store;
+export interface AttachmentsSettings extends CommitSettings {
   /** From now on the node is told of the network. */
   readonly interest: (nodeId: string, networkId: string) => void;
   readonly epochs: Pick<Epochs, 'text'>;
-  readonly now: () => number;
 }
 
 type Asking<Type> = Extract<Asked, { readonly type: Type }>;
@@ -29,9 +19,8 @@ type Asking<Type> = Extract<Asked, { readonly type: Type }>;
 export type Attachments = (nodeId: string, message: Asked) => Promise<object>;
 
 export const createAttachments = (settings: AttachmentsSettings): Attachments => {
-  const { mirror, store, now } = settings;
-  const { state, prefix } = mirror;
-  const view = (): CommandView => ({ state, now: now(), newId });
+  const { state, prefix } = settings.mirror;
+  const commit = createCommit(settings);
 
   const standing = (nodeId: string): Compare => {
     const value = settings.epochs.text(nodeId);
@@ -52,35 +41,29 @@ export const createAttachments = (settings: AttachmentsSettings): Attachments =>
   };
 
   const take = async (nodeId: string, { networkId, endpoint }: Asking<'attach'>): Promise<object> => {
-    for (let tries = 0; tries < CONFLICTS; tries += 1) {
-      const { taken, unit } = attach(view(), { nodeId, networkId, endpoint });
-      if (taken.length > 0) return { type: 'attached', taken };
-      const { compare, success } = transaction(unit, prefix);
+    const { taken } = await commit((view) => {
       const there: Compare = { key: prefix + keyOf('network', networkId), is: '!=', createRevision: 0 };
-      if (await store.commit({ compare: [...compare, there, standing(nodeId)], success }))
-        return { type: 'attached', taken };
-    }
-    throw outOfSequence();
+      return { ...attach(view, { nodeId, networkId, endpoint }), needs: [there, standing(nodeId)] };
+    });
+    return { type: 'attached', taken };
   };
 
   /** Of another node only where that has no session: it is gone for good, as whoever asks says. */
   const give = async (asking: string, { id, node }: Asking<'detach'>): Promise<object> => {
     const nodeId = node === '' ? asking : node;
     const own = nodeId === asking;
-    for (let tries = 0; tries < CONFLICTS; tries += 1) {
+    await commit((view) => {
       const known = state.get('attach', id);
-      if (known?.nodeId !== nodeId) return { type: 'done' };
+      if (known?.nodeId !== nodeId) return { unit: [] };
       if (!own && state.get('session', nodeId))
         throw rpcError(
           'AlreadyExists',
           `container ${known.containerName} is on another host, whose daemon is there: disconnect it on that host`,
         );
-      const { compare, success } = transaction(detach(view(), known), prefix);
       const gone: Compare = { key: prefix + keyOf('session', nodeId), createRevision: 0 };
-      if (await store.commit({ compare: [...compare, standing(asking), ...(own ? [] : [gone])], success }))
-        return { type: 'done' };
-    }
-    throw outOfSequence();
+      return { unit: detach(view, known), needs: [standing(asking), ...(own ? [] : [gone])] };
+    });
+    return { type: 'done' };
   };
 
   const known = (nodeId: string): object => ({

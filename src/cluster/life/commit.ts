@@ -23,7 +23,7 @@ interface Decided {
 /** how often somebody else may be quicker */
 const CONFLICTS = 8;
 
-/** Decides again where something of it has changed meanwhile. Throws what the decision throws, and what the store does. */
+/** Decides again where something of it has changed meanwhile; writes nothing where nothing changes. Throws what the decision throws, and what the store does. */
 export type Commit = <T extends Decided>(decide: (view: CommandView) => T) => Promise<T>;
 
 export const createCommit =
@@ -31,6 +31,7 @@ export const createCommit =
   async (decide) => {
     for (let tries = 0; tries < CONFLICTS; tries += 1) {
       const decided = decide({ state, now: now(), newId });
+      if (decided.unit.length === 0) return decided;
       const { compare, success } = transaction(decided.unit, prefix);
       if (await store.commit({ compare: [...compare, ...(decided.needs ?? [])], success })) return decided;
     }

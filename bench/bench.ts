@@ -1,10 +1,15 @@
 /** What every figure is given, and how it takes turns: A B A B, so that whatever else the machine does hits both. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine, EngineName } from './engine.js';
+import type { Engine, EngineName, EngineOptions } from './engine.js';
 import type { Row } from './row.js';
 
 export interface Bench {
+  /** none, where only figures of several hosts are measured */
   readonly engines: readonly Engine[];
+  /** what is measured */
+  readonly names: readonly EngineName[];
+  /** One more, with the test images. */
+  start(name: EngineName, on?: EngineOptions['on']): Promise<Engine>;
   readonly quick: boolean;
   /** on a processor that is software: everything takes some twenty times longer */
   readonly emulated: boolean;
@@ -23,6 +28,8 @@ export interface Figure {
   /** as `--only` takes it */
   readonly name: string;
   readonly about: string;
+  /** it starts hosts of its own, as it needs several on one wire */
+  readonly hosts?: 'own';
   readonly measure: (bench: Bench) => Promise<readonly Row[]>;
 }
 
@@ -71,8 +78,8 @@ export const portRange = (first: number, count: number): Ports =>
   );
 
 /**
- * The same ports led to others in an order without runs: no rule can stand for two of them. IPv4 only, for a limit of
- * 20,000 open files (each port is held by a socket a family).
+ * The same ports led to others in an order without runs: no rule can stand for two of them. IPv4 only, as from the
+ * beginning.
  */
 export const scatteredPorts = (first: number, count: number): Ports =>
   Object.fromEntries(
@@ -83,12 +90,15 @@ export const scatteredPorts = (first: number, count: number): Ports =>
   );
 
 /** The body of a create request, made before the clock runs. */
-export const containerBody = (network: string, ports: Ports = {}): string =>
+export const containerBody = (network: string, ports: Ports = {}, ipv4?: string): string =>
   JSON.stringify({
     Image: 'alpine',
     Cmd: ['sleep', '1000000'],
     ExposedPorts: Object.fromEntries(Object.keys(ports).map((port) => [port, {}])),
     HostConfig: { NetworkMode: network, PortBindings: ports },
+    ...(ipv4 === undefined
+      ? {}
+      : { NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: ipv4 } } } } }),
   });
 
 export interface Started {

@@ -11,7 +11,7 @@ import { removeCgroups } from '../test/support/cgroups.js';
 import { ROOT } from '../test/support/daemon.js';
 import { pluginSockets } from '../test/support/plugin-process.js';
 import { run } from '../test/support/run.js';
-import { createWorld, type World } from '../test/support/world.js';
+import { createWorld, type Wire, type World } from '../test/support/world.js';
 import { type Client, createClient, type Timed } from './http.js';
 import { onEnd } from './undo.js';
 
@@ -26,16 +26,25 @@ export interface Engine {
   api(method: string, path: string, body?: unknown): Promise<Timed>;
   /** processes of its machine but those inside containers: daemon, monitors, proxies */
   processes(): readonly number[];
-  /** ends it with `signal`, starts it again; milliseconds from the new process to the first answer that `ready` accepts */
-  restart(signal: 'SIGTERM' | 'SIGKILL', ready: (api: Engine['api']) => Promise<boolean>): Promise<number>;
+  /** ends it with `signal`, starts it again until `ready` accepts an answer */
+  restart(signal: 'SIGTERM' | 'SIGKILL', ready: (api: Engine['api']) => Promise<boolean>): Promise<Restart>;
   /** every container and every network that a user made */
   clear(): Promise<void>;
   stop(): Promise<void>;
 }
 
+interface Restart {
+  /** milliseconds from the signal until the old process was gone */
+  readonly goneMs: number;
+  /** milliseconds from the new process to the answer */
+  readonly readyMs: number;
+}
+
 export interface EngineOptions {
   /** directory for a CPU profile of Viaduct, written when it stops */
   readonly profile?: string;
+  /** one of several machines, by its number there; else it has an outside of its own */
+  readonly on?: { readonly wire: Wire; readonly number: number };
 }
 
 const DOCKERD = '/usr/sbin/dockerd';
@@ -44,11 +53,14 @@ interface Place {
   readonly base: string;
   readonly socket: string;
   readonly cgroup: string;
+  /** dockerd in a swarm refuses it */
+  readonly liveRestore: boolean;
 }
 
-const flagsOf = ({ base, socket }: Place): string[] => [
+const flagsOf = ({ base, socket, liveRestore }: Place): string[] => [
   ...['-H', `unix://${socket}`, '--data-root', join(base, 'data'), '--exec-root', join(base, 'run')],
-  ...['--pidfile', join(base, 'pid'), '--config-file', join(base, 'daemon.json'), '--live-restore'],
+  ...['--pidfile', join(base, 'pid'), '--config-file', join(base, 'daemon.json')],
+  ...(liveRestore ? ['--live-restore'] : []),
 ];
 
 /** An Open vSwitch and plugins of the world's own, where a figure starts them there; never the machine's. */
@@ -79,10 +91,10 @@ const hideHostsDocker = async (world: World): Promise<void> => {
     done`);
 };
 
-const objects = (answer: Timed): readonly Record<string, unknown>[] =>
+export const objects = (answer: Timed): readonly Record<string, unknown>[] =>
   Array.isArray(answer.json) ? answer.json : [];
 
-const UNDELETABLE: ReadonlySet<unknown> = new Set(['bridge', 'host', 'none']);
+const UNDELETABLE: ReadonlySet<unknown> = new Set(['bridge', 'host', 'none', 'ingress', 'docker_gwbridge']);
 
 const clearAll = async (api: Engine['api']): Promise<void> => {
   for (const { Id } of objects(await api('GET', '/containers/json?all=1')))
@@ -188,12 +200,17 @@ const withTimeLimit = async (what: string, ms: number, work: Promise<void>): Pro
 };
 
 export const startEngine = async (name: EngineName, options: EngineOptions = {}): Promise<Engine> => {
-  const making = createWorld();
+  const making = createWorld(options.on);
   const removeWorld = onEnd(async () => (await making).remove()); // also when interrupted in the middle of it
   const world = await making;
   await hideHostsDocker(world);
   const { base } = world;
-  const place: Place = { base, socket: join(base, 's'), cgroup: `/viaduct-bench-${process.pid}` };
+  const place: Place = {
+    base,
+    socket: join(base, 's'),
+    cgroup: `/viaduct-bench-${process.pid}${options.on ? `-${options.on.number}` : ''}`,
+    liveRestore: options.on === undefined,
+  };
   mkdirSync(join(base, 'client'));
   writeFileSync(join(base, 'daemon.json'), '{}');
   const command = [...world.enter, ...commandOf(name, place, options)];
@@ -217,15 +234,24 @@ export const startEngine = async (name: EngineName, options: EngineOptions = {})
     processes: world.processes,
     restart: async (signal, ready) => {
       client.close();
+      const begin = performance.now();
       await daemon.end(signal);
-      const ms = await daemon.start(ready);
+      const goneMs = performance.now() - begin;
+      const readyMs = await daemon.start(ready);
       client = createClient(place.socket);
-      return ms;
+      return { goneMs, readyMs };
     },
     clear: () => clearAll(api),
     stop,
   };
 };
+
+/** The client's output; `client`: its path. */
+export const docker = (engine: Engine, client: string, ...args: readonly string[]): Promise<string> =>
+  run(client, ['-H', `unix://${engine.socket}`, ...args], {
+    env: { DOCKER_CONFIG: join(engine.world.base, 'client') },
+    timeoutMs: 120_000,
+  });
 
 /** The same images into each, by the same client. */
 export const loadImages = async (
@@ -233,9 +259,5 @@ export const loadImages = async (
   client: string,
   archives: readonly string[],
 ): Promise<void> => {
-  for (const archive of archives)
-    await run(client, ['-H', `unix://${engine.socket}`, 'load', '-q', '-i', archive], {
-      env: { DOCKER_CONFIG: join(engine.world.base, 'client') },
-      timeoutMs: 120_000,
-    });
+  for (const archive of archives) await docker(engine, client, 'load', '-q', '-i', archive);
 };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ROOT } from '../test/support/daemon.js';
 import type { Bench, Figure } from './bench.js';
-import { type Engine, type EngineName, loadImages, startEngine } from './engine.js';
+import { type Engine, type EngineName, type EngineOptions, loadImages, startEngine } from './engine.js';
 import { DRIVER_NAMES } from './figures/drivers.js';
 import { FIGURES } from './figures/index.js';
 import { build, DNSPERF, DOCKERD, dockerClient, IPERF, missing, readMachine, testImages } from './machine.js';
@@ -55,7 +55,7 @@ const readOptions = (): Options =>
     .option('--profile <directory>', "write a CPU profile of Viaduct's daemon there (slows it)")
     .addHelpText(
       'after',
-      '\nVIADUCT_DIST=<directory below the project> measures that build instead of a fresh one.\n\nnpm run bench:vm -- [--drivers ipvlan,ovs] measures the drivers on Debian’s own kernel in QEMU, Viaduct alone,\nand writes bench/results/drivers-vm.md and drivers-vm.json.',
+      '\nVIADUCT_DIST=<directory below the project> measures that build instead of a fresh one.\n\nnpm run bench:vm -- [--drivers ipvlan,ovs] measures the drivers on Debian’s own kernel in QEMU, Viaduct alone,\nand writes bench/results/drivers-vm.md and drivers-vm.json; npm run bench:vm -- swarm the figures of several hosts,\nwith Docker’s own swarm beside (swarm-vm.md, swarm-vm.json).',
     )
     .parse()
     .opts<Options>();
@@ -71,7 +71,7 @@ const chosen = ({ only }: Options): readonly Figure[] =>
 const needed = (options: Options, figures: readonly Figure[]) => [
   ...(options.engine === 'viaduct' ? [] : [DOCKERD]),
   ...(figures.some(({ name }) => name === 'names') ? [DNSPERF] : []),
-  ...(figures.some(({ name }) => name === 'drivers') ? [IPERF] : []),
+  ...(figures.some(({ name }) => name === 'drivers' || name === 'mesh') ? [IPERF] : []),
 ];
 
 /** A figure that fails leaves the others their turn; its engines are cleared for them. */
@@ -108,16 +108,24 @@ const measure = async (options: Options, figures: readonly Figure[], client: str
   await build();
   const images = await testImages();
   const names: readonly EngineName[] = options.engine ? [options.engine] : ['viaduct', 'dockerd'];
-  const engines: Engine[] = [];
-  for (const name of names) {
-    say(`starting ${name}`);
-    const engine = await startEngine(name, options.profile ? { profile: options.profile } : {});
-    engines.push(engine);
+  const versions: Record<string, string> = {};
+  const start = async (name: EngineName, on?: EngineOptions['on']): Promise<Engine> => {
+    const { profile } = options;
+    const engine = await startEngine(name, { ...(profile ? { profile } : {}), ...(on ? { on } : {}) });
+    versions[name] = engine.version;
     await loadImages(engine, client, images);
+    return engine;
+  };
+  const engines: Engine[] = [];
+  for (const name of figures.every(({ hosts }) => hosts === 'own') ? [] : names) {
+    say(`starting ${name}`);
+    engines.push(await start(name));
   }
   const absent: string[] = [];
   const bench: Bench = {
     engines,
+    names,
+    start,
     quick: options.quick,
     emulated: machine.emulated,
     drivers: options.drivers,
@@ -130,7 +138,7 @@ const measure = async (options: Options, figures: readonly Figure[], client: str
   const rows = await measureAll(bench, figures, failures);
   return {
     machine,
-    versions: Object.fromEntries(engines.map(({ name, version }) => [name, version])),
+    versions,
     quick: options.quick,
     figures: figures.map(({ name }) => name),
     rows,

@@ -83,8 +83,8 @@ export const plainBridge: Build = async (site) => {
 };
 
 /** A router as it is usually set up: it knows which flows are under way, and translates what comes out of `bridge`. */
-const routerOf = (bridge: string): string => `
-table inet hand {
+export const routerOf = (bridge: string, table = 'hand'): string => `
+table inet ${table} {
   chain forward {
     type filter hook forward priority filter
     ct state established,related accept

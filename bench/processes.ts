@@ -23,6 +23,22 @@ const read = (path: string): string => {
   }
 };
 
+/** Of /proc/PID/stat; `CONFIG_HZ` of what it says to programs is 100 everywhere. */
+const TICKS_A_SECOND = 100;
+
+/** Milliseconds of processor that they have had so far, their own and the kernel's for them. */
+export const processorMs = (pids: readonly number[]): number =>
+  pids.reduce((total, pid) => {
+    // Behind the program's name, which may have blanks: state, and 10 fields on utime and stime.
+    const fields = read(`/proc/${pid}/stat`)
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return total + ((Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 1000) / TICKS_A_SECOND;
+  }, 0);
+
+/** The program's name, as the kernel has it. */
+export const programOf = (pid: number): string => read(`/proc/${pid}/comm`).trim();
+
 export const footprint = (pids: readonly number[]): Footprint => {
   const rolled = pids.map((pid) => read(`/proc/${pid}/smaps_rollup`));
   const sum = (field: string): number =>

@@ -17,7 +17,7 @@ export interface Report {
   readonly absent: readonly string[];
 }
 
-const number = (value: number): string => {
+export const number = (value: number): string => {
   const size = Math.abs(value);
   const digits = size >= 100 || Number.isInteger(value) ? 0 : size >= 10 ? 1 : 2;
   const text = value.toFixed(digits).replace(/^-(0(\.0+)?)$/, '$1');
@@ -45,7 +45,7 @@ const times = (row: Row): string => {
   return factor === undefined ? '–' : `${number(factor)} ×`;
 };
 
-const table = (header: readonly string[], lines: readonly (readonly string[])[]): string => {
+export const table = (header: readonly string[], lines: readonly (readonly string[])[]): string => {
   const width = header.map((h, i) => Math.max(h.length, ...lines.map((line) => (line[i] ?? '').length)));
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, i) => cell.padEnd(width[i] ?? 0)).join(' | ')} |`;
@@ -62,7 +62,7 @@ const titleOf = ({ title, note }: Row, notes: readonly string[]): string =>
 
 const PLAIN = `## Beside the plain kernel devices
 
-The same network made by hand with \`ip\` (\`ovs-vsctl\`) in namespaces without Viaduct, without rules and without address translation, in turn with Viaduct's. br_netfilter is off on all machines alike, where nothing else is said. “Of plain” is the median of the rounds' own ratios.`;
+The same network made by hand with \`ip\` (\`ovs-vsctl\`) in namespaces without Viaduct, where nothing else is said without rules and without address translation, in turn with Viaduct's. br_netfilter is off on all machines alike, where nothing else is said. “Of plain” is the median of the rounds' own ratios.`;
 
 const plainTable = (rows: readonly Row[], notes: readonly string[]): readonly string[] => {
   if (rows.length === 0) return [];
@@ -104,14 +104,18 @@ const IN_TURN =
   "Both ran in turn in one run, each in namespaces of its own. Medians, quartiles in brackets; “better” is how many times better Viaduct's median is. “At this pace” is the target made as much longer as dockerd takes longer here than on the machine for which it was set (times differ by twice and more between machines of one kind).";
 const ALONE = 'Viaduct alone. Medians, quartiles in brackets.';
 
+/** When and where something was measured. */
+export const place = (machine: Machine): string =>
+  `${machine.date}: ${machine.distribution}, Linux ${machine.kernel}, ${machine.cores} ${machine.cores === 1 ? 'core' : 'cores'} (${machine.processor}), ${machine.memoryGb} GB, load ${machine.load} at the start, fdatasync ${number(machine.syncMs)} ms; node ${machine.node}`;
+
 /** What was measured, where, and how to read it. */
 const head = ({ machine, versions, quick }: Report): readonly string[] => {
   const beside = versions.dockerd !== undefined;
-  const place = `${machine.date}: ${machine.distribution}, Linux ${machine.kernel}, ${machine.cores} ${machine.cores === 1 ? 'core' : 'cores'} (${machine.processor}), ${machine.memoryGb} GB, load ${machine.load} at the start, fdatasync ${number(machine.syncMs)} ms; node ${machine.node}; Viaduct ${versions.viaduct ?? '–'} (${machine.commit}), dockerd ${versions.dockerd ?? '–'}, ${machine.client}.`;
+  const versionsText = `Viaduct ${versions.viaduct ?? '–'} (${machine.commit}), dockerd ${versions.dockerd ?? '–'}, ${machine.client}.`;
   return [
     `# Viaduct${beside ? ' beside dockerd' : ''}`,
     '',
-    place,
+    `${place(machine)}; ${versionsText}`,
     ...(machine.emulated ? ['', EMULATED] : []),
     '',
     `${beside ? IN_TURN : ALONE}${quick ? ' **A quick run: few rounds.**' : ''}`,

@@ -2,7 +2,7 @@
 import type { EngineName } from './engine.js';
 import { median } from './statistics.js';
 
-type Unit = 'ms' | 'µs' | '1/s' | 'Gbit/s' | 'MB' | '%' | '×' | 'processes';
+type Unit = 'ms' | 'µs' | 'ms/s' | '1/s' | 'Gbit/s' | 'kB' | 'MB' | '%' | '×' | 'processes';
 
 /**
  * `most` and `least` bound Viaduct's median; `timesDockerd` is the least ratio of the medians, `ofPlain` the least share (%)

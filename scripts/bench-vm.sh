@@ -9,10 +9,16 @@
 # What the guest handed back, also where some of it could not be measured.
 keep_results() {
   for kind in md json; do
-    [ ! -e "$files/latest.$kind" ] || mv "$files/latest.$kind" "bench/results/drivers-vm.$kind"
+    [ ! -e "$files/latest.$kind" ] || mv "$files/latest.$kind" "bench/results/$name.$kind"
   done
 }
 
+name=drivers-vm
+more_parts=
+if [ "${1:-}" = swarm ]; then
+  name=swarm-vm
+  more_parts=docker
+fi
 ready_for 'run bench:vm'
 files=$vm/files
 after_guest=keep_results

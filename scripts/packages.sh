@@ -5,7 +5,7 @@
 # What the daemon calls (etcd and Serf only where there is a swarm), and the programs from which the test images are made.
 run_packages='nftables conmon crun skopeo buildah containers-storage iproute2 busybox-static nginx-light curl iputils-ping ca-certificates etcd-server serf'
 # What the tests and the benchmark use besides: Debian's own docker as client and as the benchmark's peer, Compose, probes.
-test_packages='docker.io docker-compose runc iptables conntrack socat netcat-openbsd tcpdump procps openvswitch-switch iperf3'
+test_packages='docker.io docker-compose runc iptables conntrack socat netcat-openbsd tcpdump procps openvswitch-switch iperf3 wireguard-tools'
 # A third-party plugin for Docker by others, run unmodified, and the network it drives. Not in the VM lane's guest.
 plugin_packages='ovn-docker ovn-central ovn-host python3-openvswitch python3-flask'
 # The VM lane: what boots the guest; and what is inside it besides the packages above.

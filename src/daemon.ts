@@ -7,6 +7,7 @@ import { createApi } from './api/index.js';
 import { MOBY } from './api/present/system.js';
 import type { Swarm } from './cluster/contract.js';
 import { createSwarm, type LocalSwarm, type SwarmSettings } from './cluster/index.js';
+import type { OwnHost } from './cluster/keyvalue/index.js';
 import { withSwarm } from './cluster/networks.js';
 import type { DaemonConfig } from './config/contract.js';
 import { tcpAddresses, tcpPorts } from './config/tcp.js';
@@ -20,6 +21,7 @@ import type { Engine, NetworkCommands } from './engine/contract.js';
 import { createEvents } from './engine/events.js';
 import { createHostFacts, hasIpv6, hasOvsModule, hostAddress } from './engine/host-facts.js';
 import { loadModel, Model, type RunningEngine, startEngine } from './engine/index.js';
+import { checkOfNodes } from './engine/networks/of-nodes.js';
 import { movedLinks } from './engine/plugins/owed-calls.js';
 import { createVolumes } from './engine/volumes/index.js';
 import { unavailable } from './errors.js';
@@ -28,13 +30,14 @@ import { createImages } from './images/index.js';
 import { addressOfHost } from './kernel/host-address.js';
 import { hostHolds, hostLink } from './kernel/host-link.js';
 import { createKernel } from './kernel/index.js';
-import { tellDeafness } from './kernel/listen.js';
 import { sweepNamespaceFiles } from './kernel/netns.js';
 import { createNftables, foreignDrops, Keeper, sandboxRedirect } from './kernel/nftables/index.js';
 import { createRemoteMounts } from './kernel/remote-mount.js';
 import { rootIsMountPoint } from './kernel/root-mount.js';
 import { createTrash } from './kernel/trash.js';
+import { tunnelKey } from './kernel/tunnel-key.js';
 import type { Logger } from './log.js';
+import type { Tunnel } from './model/tunnel.js';
 import { createOvs } from './ovs/index.js';
 import { createPlugins } from './plugins/index.js';
 import { createPorts } from './ports/index.js';
@@ -66,8 +69,8 @@ const incompatible = async (): Promise<never> => {
 const withoutSwarm = (swarm: LocalSwarm): Swarm => ({ ...swarm, init: incompatible, join: incompatible });
 
 /** Loaded only where there is one: nobody else pays for it. */
-const clusterOf = async ({ cluster }: DaemonConfig, id: string, log: Logger) =>
-  cluster && (await import('./cluster/keyvalue/index.js')).openKeyValue(cluster, id, log);
+const clusterOf = async ({ cluster }: DaemonConfig, host: () => OwnHost, log: Logger) =>
+  cluster && (await import('./cluster/keyvalue/index.js')).openKeyValue(cluster, host(), log);
 
 /** `release`: Viaduct's own version, shown by the API. */
 export const startDaemon = async (config: DaemonConfig, log: Logger, release: string): Promise<Daemon> => {
@@ -108,7 +111,8 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     redirect: sandboxRedirect,
     warn: (message, error) => log.warn({ error: error.message }, message),
   });
-  tellDeafness((message) => log.error({}, message));
+  const ownKey = tunnelKey(join(config.dataRoot, 'wireguard.key'));
+  const tunnel = (): Tunnel => ({ key: ownKey.publicKey(), port: config.wireguardPort });
   const kernel = createKernel({
     nftables: createNftables(
       'host',
@@ -126,9 +130,14 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     services: () => model.tables.balancer.records.size > 0 || model.overlays().length > 0,
     parents: () => parentNames(model, { host, drivers: DRIVERS }),
     settings: hostSettings(model, { host, drivers: DRIVERS }),
+    tunnelKey: ownKey.privateKey,
   });
   await ready;
-  const cluster = await clusterOf(config, store.setting('id', randomUUID), log);
+  const cluster = await clusterOf(
+    config,
+    () => ({ id: store.setting('id', randomUUID), tunnel: tunnel() }),
+    log,
+  );
   const events = createEvents({
     onListenerError: (error) => log.error({ error: String(error) }, 'event listener failed'),
   });
@@ -147,6 +156,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     opened,
     model,
     kernel,
+    hostPorts: ports,
     drivers: DRIVERS,
     plugins: createPlugins(config.pluginDirectories),
     cluster: () => cluster?.store ?? swarm?.store(),
@@ -186,9 +196,11 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
     defaultAdvertise: () => engine.config.swarmAdvertise,
     interfaces: () => interfacesNow(hostInterfaces(model, { host, drivers: DRIVERS })),
     describe: () => describeNode(engine),
+    tunnel,
     rules: {
       wish: (request, wire) => DRIVERS.get(request.driver)?.wish?.(request, wire),
       check: (network) => DRIVERS.get(network.driver)?.validate(network, [], host),
+      checkOfNodes: (request) => checkOfNodes({ drivers: DRIVERS }, request),
     },
     publish: events.publish,
     log,

@@ -29,6 +29,10 @@ export type Failpoint =
   | 'rootfs-released'
   | 'rootfs-discarded'
   | 'container-removed'
+  | 'certificate-written'
+  | 'key-written'
+  | 'program-noted'
+  | 'program-started'
   | 'plugin-owed'
   | 'plugin-told';
 

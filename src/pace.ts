@@ -19,8 +19,8 @@ export const createTurns = (): (() => Promise<void>) => {
   };
 };
 
-/** One slice begins a turn, however many walk at the same time. */
-const turn = createTurns();
+/** For work of some milliseconds that many may have at the same time: whoever only asks something waits for one of them. */
+export const ownTurn = createTurns();
 
 /** `if (pace.due()) await pace.rest();` once a thing. */
 export const createPace = (): Pace => {
@@ -28,7 +28,7 @@ export const createPace = (): Pace => {
   return {
     due: () => performance.now() - began > SLICE,
     rest: async () => {
-      await turn();
+      await ownTurn();
       began = performance.now();
     },
   };

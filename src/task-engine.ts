@@ -4,7 +4,7 @@
  */
 import { authSchema } from './api/read/auth.js';
 import { readCreate } from './api/read/create.js';
-import type { TaskContainer, TaskEngine } from './cluster/agent/contract.js';
+import type { TaskContainer, TaskEngine, TaskLogs } from './cluster/agent/contract.js';
 import type { Engine } from './engine/contract.js';
 import { unavailable } from './errors.js';
 import type { RegistryAuth } from './images/contract.js';
@@ -61,7 +61,7 @@ const listen = ({ containers, events }: Engine, listener: (taskId: string) => vo
   });
 };
 
-export const createTaskEngine = (engine: Engine, log: Logger): TaskEngine => {
+export const createTaskEngine = (engine: Engine, log: Logger): TaskEngine & TaskLogs => {
   const { containers, images } = engine;
   return {
     container(taskId) {
@@ -88,5 +88,6 @@ export const createTaskEngine = (engine: Engine, log: Logger): TaskEngine => {
     start: (id) => containers.start(id),
     stop: (id, seconds) => containers.stop(id, seconds),
     remove: (id) => containers.remove(id, { force: true, volumes: true, link: false }),
+    logs: containers.logs,
   };
 };

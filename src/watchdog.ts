@@ -1,5 +1,5 @@
 /**
- * Tells when the event loop stood, and in which functions. The API, the resolver of every container and the relay share
+ * Reports each time that one turn of the event loop took too long, and in which functions it stood. The API, the resolver of every container and the relay share
  * that loop: while one function runs, all others wait.
  *
  * A timer beats on the main thread. When a beat comes late, the kernel tells what the thread did since the last one:
@@ -11,7 +11,8 @@
  *
  * What it waited for may have been among those. So `waited` counts as far as it is longer than `starved`; of the rest a
  * twentieth counts. Meanwhile a worker looks at the beats. When they stop, it asks the main thread through the inspector to note its stack.
- * V8 does that between two functions of JavaScript, so of a long system call one sees who made it.
+ * V8 does that between two functions of JavaScript, so of a long system call one sees who made it, or who came next. What the call
+ * waited for is told by the kernel's own stack of the thread, which the worker reads at once.
  *
  * It costs a thread, some 10 MB and a hundred wake-ups a second. So it is there only where it is asked for: in every
  * end-to-end test, and by VIADUCT_LOOP_LIMIT=50 (milliseconds) in the environment of any daemon.
@@ -28,20 +29,39 @@ const BEAT = 10;
 const BUSY = 20;
 /** frames of a stack */
 const FRAMES = 40;
+/** bytes for the kernel's stacks of one stand: some ten of them */
+const KERNEL_BYTES = 8192;
 /** The worker knows the function that notes the stack by this name. */
 const NOTE = '__viaductNotesItsStack';
 
 /** Looks 20, 40, 80… ms after the last beat: a stand has one culprit or many. */
 const WATCHER = `
-const { workerData: { beats, period, note } } = require('node:worker_threads');
+const { workerData: { beats, kernel, period, note } } = require('node:worker_threads');
+const { readFileSync } = require('node:fs');
 const { Session } = require('node:inspector');
+const BEATS = 0, LENGTH = 1;
+const noteKernel = () => {
+  let text;
+  try {
+    text = readFileSync('/proc/self/task/' + process.pid + '/stack', 'latin1');
+  } catch {
+    return;
+  }
+  const frames = [...text.matchAll(/^\\S+ (\\w+)/gm)].map(([, name]) => name).join(' ');
+  const at = Atomics.load(beats, LENGTH);
+  const bytes = Buffer.from(frames + '\\n');
+  if (at + bytes.length > kernel.length) return;
+  kernel.set(bytes, at);
+  Atomics.compareExchange(beats, LENGTH, at, at + bytes.length);
+};
 let seen = 0;
 let looks = 0;
 setInterval(() => {
-  const beat = Atomics.load(beats, 0);
+  const beat = Atomics.load(beats, BEATS);
   looks = beat === seen ? looks + 1 : 0;
   seen = beat;
   if (looks < 2 || (looks & (looks - 1)) !== 0) return;
+  noteKernel();
   const session = new Session();
   session.connectToMainThread();
   session.post('Runtime.evaluate', { expression: note + '()' }, () => session.disconnect());
@@ -111,7 +131,9 @@ const stackNow = (): string => {
 
 /** Tells from now on of each time that the loop stood for more than `limit` milliseconds. */
 export const watchLoop = (limit: number, log: Logger): void => {
-  const beats = new Int32Array(new SharedArrayBuffer(4));
+  /** how many beats there were, and how many bytes of `kernel` are told */
+  const beats = new Int32Array(new SharedArrayBuffer(8));
+  const kernel = new Uint8Array(new SharedArrayBuffer(KERNEL_BYTES));
   const stacks = new Set<string>();
   const spent = createSpent();
   let last = spent();
@@ -125,11 +147,16 @@ export const watchLoop = (limit: number, log: Logger): void => {
     const now = spent();
     const stood = since(last, now);
     last = now;
-    if (ours(stood) > limit) log.error({ ...stood, stacks: [...stacks] }, STOOD);
+    const length = Atomics.exchange(beats, 1, 0);
+    if (ours(stood) > limit) {
+      const waits = Buffer.from(kernel.subarray(0, length)).toString('latin1').split('\n');
+      const calls = [...new Set(waits.filter((wait) => wait !== ''))];
+      log.error({ ...stood, stacks: [...stacks], calls }, STOOD);
+    }
     if (stacks.size > 0) stacks.clear();
   };
   setInterval(beat, BEAT).unref();
-  new Worker(WATCHER, { eval: true, workerData: { beats, period: BEAT, note: NOTE } })
+  new Worker(WATCHER, { eval: true, workerData: { beats, kernel, period: BEAT, note: NOTE } })
     .on('error', (error) => log.error({ error: String(error) }, 'nobody notes which functions hold the loop'))
     .unref();
 };

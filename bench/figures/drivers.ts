@@ -10,15 +10,14 @@ import { HOST, OUTSIDE, type World } from '../../test/support/world.js';
 import { type Bench, containerBody, containerPid, type Figure, idOf, startContainer } from '../bench.js';
 import type { Engine, EngineName } from '../engine.js';
 import {
+  addressIn,
   type Duration,
-  KINDS,
   type Kind,
   makeReady,
   measureTraffic,
+  type Routes,
   type Subject,
   type Values,
-  WAYS,
-  type Way,
 } from '../load/traffic.js';
 import {
   type Build,
@@ -36,6 +35,15 @@ import {
 } from '../plain.js';
 import { ofPlain, type Row } from '../row.js';
 import { onEnd } from '../undo.js';
+
+const WAYS = ['to a container', 'to the outside'] as const;
+type Way = (typeof WAYS)[number];
+const KINDS: readonly Kind[] = ['throughput', 'round trip'];
+
+const routesOf = async ({ a, b, outside }: Ends): Promise<Routes<Way>> => ({
+  'to a container': { from: a, to: b, address: await addressIn(b) },
+  'to the outside': { from: a, to: outside, address: OUTSIDE.ipv4 },
+});
 
 interface Driver {
   readonly name: string;
@@ -178,7 +186,7 @@ const BESIDE_GUARDED = [
 
 const withoutTarget = ({ target: _, ...rest }: Row): Row => rest;
 
-const rowsOf = (driver: string, values: Values<Maker>, does: Guarded['does'] = {}): readonly Row[] => {
+const rowsOf = (driver: string, values: Values<Maker, Way>, does: Guarded['does'] = {}): readonly Row[] => {
   const row = (way: Way, kind: Kind): Row => ({
     title: `${driver}: ${way}, ${kind}`,
     unit: kind === 'throughput' ? 'Gbit/s' : 'µs',
@@ -208,7 +216,7 @@ const rowsOf = (driver: string, values: Values<Maker>, does: Guarded['does'] = {
 };
 
 /** The same, with br_netfilter on or off on its machine while it is measured. */
-const whereFiltered = (subject: Subject<Maker>, world: World, on: boolean): Subject<Maker> => ({
+const whereFiltered = (subject: Subject<Maker, Way>, world: World, on: boolean): Subject<Maker, Way> => ({
   ...subject,
   throughput: async (...args) => {
     await setBridgeNetfilter(world, on);
@@ -227,9 +235,9 @@ const measureDriver = async (
   duration: Duration,
 ): Promise<readonly Row[]> => {
   const made: HandMade[] = [];
-  const subjects: Subject<Maker>[] = [];
+  const subjects: Subject<Maker, Way>[] = [];
   const add = async (maker: Maker, ends: Ends, world: World): Promise<void> => {
-    const subject = await makeReady(maker, ends);
+    const subject = await makeReady(maker, await routesOf(ends));
     subjects.push(bridged ? whereFiltered(subject, world, false) : subject);
     if (bridged && guarded && (maker === 'viaduct' || maker === 'guarded'))
       subjects.push({
@@ -247,7 +255,7 @@ const measureDriver = async (
     await addByHand('plain', plain);
     for (const engine of engines) await add(engine.name, await containersOf(engine, network), engine.world);
     if (guarded) await addByHand('guarded', guarded.build);
-    return rowsOf(name, await measureTraffic(subjects, duration), guarded?.does);
+    return rowsOf(name, await measureTraffic(subjects, WAYS, duration), guarded?.does);
   } finally {
     for (const { stop } of subjects) stop();
     for (const engine of engines) await engine.clear();

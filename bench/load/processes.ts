@@ -4,13 +4,24 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { build } from 'esbuild';
+import { z } from 'zod';
 import { ROOT } from '../../test/support/daemon.js';
 import { attempt } from '../../test/support/run.js';
 import { onEnd } from '../undo.js';
 
 /** Below the project, where its packages are found. */
 const PROGRAMS = join(ROOT, '.cache/bench');
-const NAMES = ['accept', 'ask', 'connect', 'echo', 'pour', 'roundtrips'] as const;
+const NAMES = [
+  'accept',
+  'ask',
+  'backends',
+  'connect',
+  'echo',
+  'ping',
+  'pour',
+  'reach',
+  'roundtrips',
+] as const;
 type Program = (typeof NAMES)[number];
 
 let bundled: Promise<unknown> | undefined;
@@ -131,6 +142,78 @@ export const startAsker = async (netns: string): Promise<Asker> => {
     slowest: async (name, seconds) => {
       child.stdin.write(`${name} ${seconds}\n`);
       return Number(await nextLine(child, lines));
+    },
+    stop,
+  };
+};
+
+export interface Reacher {
+  /** when the address answered first, in milliseconds of the monotonic clock */
+  firstAnswer(address: string): Promise<number>;
+  stop(): void;
+}
+
+export const startReacher = async (netns: string): Promise<Reacher> => {
+  const { child, lines } = await launch(netns, 'reach', []);
+  const stop = stopper(child);
+  await nextLine(child, lines);
+  return {
+    firstAnswer: async (address) => {
+      child.stdin.write(`${address}\n`);
+      return Number(await nextLine(child, lines));
+    },
+    stop,
+  };
+};
+
+export interface Backends {
+  /** milliseconds by what is changed; `sandbox`: path of a network namespace */
+  change(
+    place: 'address' | 'port',
+    sandbox: string,
+  ): Promise<Readonly<Record<'replaced' | 'gone' | 'come', readonly number[]>>>;
+  stop(): void;
+}
+
+const changesShape = z.record(z.enum(['replaced', 'gone', 'come']), z.array(z.number()));
+
+/** `netns`: path of that of a machine whose firewall it may have */
+export const startBackends = async (netns: string): Promise<Backends> => {
+  const { child, lines } = await launch(netns, 'backends', []);
+  const stop = stopper(child);
+  await nextLine(child, lines);
+  return {
+    change: async (place, sandbox) => {
+      child.stdin.write(`${place} ${sandbox}\n`);
+      return changesShape.parse(JSON.parse(await nextLine(child, lines)));
+    },
+    stop,
+  };
+};
+
+export interface Pings {
+  readonly count: number;
+  /** milliseconds */
+  readonly p50: number;
+  readonly p99: number;
+  readonly worst: number;
+}
+
+export interface Pinger {
+  /** since the last time it was asked */
+  seen(): Promise<Pings>;
+  stop(): void;
+}
+
+/** `socket`: a daemon's, which answers as long as it runs. */
+export const startPinger = async (netns: string, socket: string): Promise<Pinger> => {
+  const { child, lines } = await launch(netns, 'ping', [socket]);
+  const stop = stopper(child);
+  await nextLine(child, lines);
+  return {
+    seen: async () => {
+      child.stdin.write('seen\n');
+      return JSON.parse(await nextLine(child, lines)); // bench/load/ping.ts writes it
     },
     stop,
   };

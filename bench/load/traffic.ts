@@ -1,55 +1,90 @@
 /**
- * TCP throughput and round trips over several networks in turn: from a container to another and to the outside. A round
- * measures each network once, the next round in reverse order, so that what drifts meanwhile cancels out.
+ * TCP over several networks in turn: throughput, round trips and new connections, by each of some ways. A round measures each
+ * network once, the next round in reverse order, so that what drifts meanwhile cancels out.
  */
 import { run } from '../../test/support/run.js';
-import { OUTSIDE } from '../../test/support/world.js';
-import type { Ends } from '../plain.js';
-import { startEcho, startRoundTrips, startStreamServer, streamTo } from './processes.js';
+import {
+  type Connector,
+  startAcceptor,
+  startConnector,
+  startEcho,
+  startRoundTrips,
+  startStreamServer,
+  streamTo,
+} from './processes.js';
 
-export const WAYS = ['to a container', 'to the outside'] as const;
-export type Way = (typeof WAYS)[number];
-export const KINDS = ['throughput', 'round trip'] as const;
-export type Kind = (typeof KINDS)[number];
+export const PORTS = { echo: 7, accept: 9, stream: 5201 } as const;
 
-/** One network with its loads ready. Gbit/s, microseconds. */
-export interface Subject<Name extends string> {
+export type Kind = 'throughput' | 'round trip' | 'connections';
+
+/** From whose network namespace (a path) into whose, to which address. */
+export interface Route {
+  readonly from: string;
+  readonly to: string;
+  readonly address: string;
+}
+export type Routes<Way extends string> = Readonly<Record<Way, Route>>;
+
+/** One network with its loads ready. Gbit/s, microseconds, connections a second. */
+export interface Subject<Name extends string, Way extends string> {
   readonly name: Name;
   readonly throughput: (way: Way, amount: Parameters<typeof streamTo>[2]) => Promise<number>;
   readonly roundTrip: (way: Way, seconds: number) => Promise<number>;
+  readonly connections: (way: Way, seconds: number) => Promise<number>;
   readonly stop: () => void;
 }
 
-const addressIn = async (netns: string): Promise<string> => {
+export const addressIn = async (netns: string): Promise<string> => {
   const text = await run('nsenter', [`--net=${netns}`, 'ip', '-4', '-o', 'address', 'show', 'dev', 'eth0']);
   const address = /inet ([\d.]+)\//.exec(text)?.[1];
   if (address === undefined) throw new Error(`no address in ${netns}: ${text}`);
   return address;
 };
 
-const ECHO_PORT = 7;
+/** One of each namespace that the routes name. */
+const eachOnce = async <Made>(
+  paths: readonly string[],
+  make: (path: string) => Promise<Made>,
+): Promise<ReadonlyMap<string, Made>> =>
+  new Map(await Promise.all([...new Set(paths)].map(async (path) => [path, await make(path)] as const)));
 
-export const makeReady = async <Name extends string>(name: Name, ends: Ends): Promise<Subject<Name>> => {
-  const peers: Readonly<Record<Way, string>> = {
-    'to a container': await addressIn(ends.b),
-    'to the outside': OUTSIDE.ipv4,
+export const makeReady = async <Name extends string, Way extends string>(
+  name: Name,
+  routes: Routes<Way>,
+): Promise<Subject<Name, Way>> => {
+  const all: readonly Route[] = Object.values(routes);
+  const servers = await eachOnce(
+    all.map(({ to }) => to),
+    (to) => Promise.all([startEcho(to, PORTS.echo), startAcceptor(to, PORTS.accept), startStreamServer(to)]),
+  );
+  const clients = await eachOnce(
+    all.map(({ from }) => from),
+    startRoundTrips,
+  );
+  const connectors = new Map<Way, Connector>();
+  const connectorFor = async (way: Way): Promise<Connector> => {
+    const { from, address } = routes[way];
+    const connector = connectors.get(way) ?? (await startConnector(from, address, PORTS.accept));
+    connectors.set(way, connector);
+    return connector;
   };
-  const [client, ...servers] = await Promise.all([
-    startRoundTrips(ends.a),
-    ...[ends.b, ends.outside].flatMap((netns) => [startEcho(netns, ECHO_PORT), startStreamServer(netns)]),
-  ]);
   return {
     name,
-    throughput: (way, amount) => streamTo(ends.a, peers[way], amount),
-    roundTrip: (way, seconds) => client.measure(peers[way], ECHO_PORT, seconds),
+    throughput: (way, amount) => streamTo(routes[way].from, routes[way].address, amount),
+    roundTrip: async (way, seconds) => {
+      const { from, address } = routes[way];
+      return clients.get(from)?.measure(address, PORTS.echo, seconds) ?? Number.NaN; // there is one of each
+    },
+    connections: async (way, seconds) => (await connectorFor(way)).perSecond(seconds),
     stop: () => {
-      for (const { stop } of [client, ...servers]) stop();
+      for (const { stop } of [...clients.values(), ...connectors.values(), ...[...servers.values()].flat()])
+        stop();
     },
   };
 };
 
 /** One value a round. */
-export class Values<Name extends string> {
+export class Values<Name extends string, Way extends string> {
   readonly #values = new Map<string, number[]>();
 
   add(name: Name, way: Way, kind: Kind, value: number): void {
@@ -64,21 +99,22 @@ export class Values<Name extends string> {
 export interface Duration {
   /** seconds for all rounds; there are MIN_ROUNDS whatever they take */
   readonly total: number;
-  /** seconds of one stream, and of one series of round trips, of which a round has two */
+  /** seconds of one stream, of one series of round trips, of which a round has two, and of one of connections */
   readonly stream: number;
   readonly roundTrip: number;
+  readonly connections?: number;
 }
 
 const MIN_ROUNDS = 4;
-/** Series of round trips that are thrown away: V8 goes on compiling the programs at both ends for as long as that. */
+/** Series that are thrown away: V8 goes on compiling the programs at both ends for as long as that. */
 const WARM_UP = 8;
 
 /**
  * Microseconds, the better of two series, there and back through the subjects. In the emulated machine one series in
  * fifty took 1.5 to 3 times as long, whoever's network it was and whatever V8 was told; the cause was not found.
  */
-const roundTrips = async <Name extends string>(
-  subjects: readonly Subject<Name>[],
+const roundTrips = async <Name extends string, Way extends string>(
+  subjects: readonly Subject<Name, Way>[],
   way: Way,
   seconds: number,
 ): Promise<ReadonlyMap<Name, number>> => {
@@ -89,28 +125,40 @@ const roundTrips = async <Name extends string>(
 };
 
 /** The same bytes for all: about as many as the first carries in the time. iperf3 itself knows whole seconds only. */
-const bytesFor = async (subjects: readonly Subject<string>[], way: Way, seconds: number): Promise<number> => {
+const bytesFor = async <Way extends string>(
+  subjects: readonly Subject<string, Way>[],
+  way: Way,
+  seconds: number,
+): Promise<number> => {
   const gigabits = (await subjects[0]?.throughput(way, ['-t', 1])) ?? 1;
   return Math.round((gigabits * 1e9 * seconds) / 8);
 };
 
-export const measureTraffic = async <Name extends string>(
-  subjects: readonly Subject<Name>[],
-  { total, stream, roundTrip }: Duration,
-): Promise<Values<Name>> => {
-  const values = new Values<Name>();
+export const measureTraffic = async <Name extends string, Way extends string>(
+  subjects: readonly Subject<Name, Way>[],
+  ways: readonly Way[],
+  { total, stream, roundTrip, connections }: Duration,
+): Promise<Values<Name, Way>> => {
+  const values = new Values<Name, Way>();
   const bytes = new Map<Way, number>();
-  for (const way of WAYS) bytes.set(way, await bytesFor(subjects, way, stream));
-  for (const subject of subjects) for (const way of WAYS) await subject.roundTrip(way, roundTrip * WARM_UP);
+  for (const way of ways) bytes.set(way, await bytesFor(subjects, way, stream));
+  for (const subject of subjects)
+    for (const way of ways) {
+      await subject.roundTrip(way, roundTrip * WARM_UP);
+      if (connections !== undefined) await subject.connections(way, connections * WARM_UP);
+    }
   const end = performance.now() + total * 1000;
   for (let round = 0; round < MIN_ROUNDS || performance.now() < end; round += 1) {
     const order = round % 2 === 0 ? subjects : [...subjects].reverse();
-    for (const way of WAYS) {
+    for (const way of ways) {
       const amount = ['-n', bytes.get(way) ?? 0] as const;
       for (const { name, throughput } of order)
         values.add(name, way, 'throughput', await throughput(way, amount));
       for (const [name, value] of await roundTrips(order, way, roundTrip))
         values.add(name, way, 'round trip', value);
+      if (connections !== undefined)
+        for (const subject of order)
+          values.add(subject.name, way, 'connections', await subject.connections(way, connections));
     }
   }
   return values;

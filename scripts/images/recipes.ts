@@ -111,7 +111,9 @@ const nettools: Recipe = {
     'iproute2',
     'iputils-ping',
     'knot-dnsutils',
+    'libcrypt1', // perl's, which it names in Pre-Depends
     'netcat-openbsd',
+    'perl-base',
     'socat',
     'tcpdump',
   ],
@@ -124,6 +126,7 @@ const nettools: Recipe = {
     'bin/ping',
     'usr/bin/kdig',
     'bin/nc.openbsd',
+    'usr/bin/perl',
     'usr/bin/socat',
     'usr/bin/tcpdump',
   ],

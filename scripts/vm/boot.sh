@@ -2,7 +2,7 @@
 # VM_ACCEL, VM_MEMORY (MiB) and VM_TESTS_LIMIT overrule what is chosen here.
 # Limits, in seconds: a boot takes 3 with KVM and some 15 in emulation, on a busy machine several times that.
 boot_limit=180
-tests_limit=${VM_TESTS_LIMIT:-1800}
+tests_limit=${VM_TESTS_LIMIT:-2700}
 
 # A /dev/kvm without the processor's help behind it (in some clouds' machines) opens and then never gets anywhere.
 accelerator() {
@@ -33,7 +33,7 @@ qemu_guest() {
   arguments=$1
   shift
   drives=
-  for part in root modules npm images project; do
+  for part in root modules npm images project ${more_parts:-}; do
     drives="$drives -drive file=$vm/$part.sqfs,format=raw,if=virtio,readonly=on"
   done
   # shellcheck disable=SC2086

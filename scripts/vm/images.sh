@@ -3,6 +3,7 @@
 #   initrd                  BusyBox and the few modules with which the root is mounted (init.sh)
 #   root.sqfs               the files of the Debian packages that the tests need, taken from this machine's own, and node
 #   npm.sqfs, images.sqfs   node_modules without the tools of `npm run check`; the test images
+#   docker.sqfs             where `more_parts` has it: Debian's dockerd and containerd, to be measured beside
 #   project.sqfs            this working tree: made at every run
 # All file systems are uncompressed: emulated unpacking costs more than reading.
 vm=.cache/vm
@@ -116,6 +117,11 @@ pack_images() {
   tar --transform 's,^,viaduct/,S' -cf - .cache/images/*.tar .cache/images/*.stamp | squash "$vm/images.sqfs"
 }
 
+pack_docker() {
+  dpkg-query -L docker.io containerd | grep -E '^/usr/s?bin/(dockerd|containerd.*)$' | sed 's,^/,,' |
+    tar -C / -cf - -T - | squash "$vm/docker.sqfs"
+}
+
 # The working tree, and what to do with it: /viaduct/.vm-run is sourced by scripts/vm/guest.sh.
 pack_project() {
   mkdir -p "$vm/run/.cache"
@@ -144,6 +150,9 @@ make_guest() {
   made root.sqfs "$(dpkg-query -W $(guest_packages) 2>/dev/null | sha256sum) $(sha256sum <"$(command -v node)")" pack_root
   made npm.sqfs "$(sha256sum <package-lock.json)" pack_npm
   made images.sqfs "$(cat .cache/images/*.stamp | sha256sum)" pack_images
+  case " ${more_parts:-} " in
+    *" docker "*) made docker.sqfs "$(dpkg-query -W docker.io containerd)" pack_docker ;;
+  esac
   if [ -t 1 ]; then colour="export FORCE_COLOR=1"; else colour="export NO_COLOR=1"; fi
   pack_project "$colour
 set --$(quote "$@")" || refuse "The working tree could not be packed; see above."

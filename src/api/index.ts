@@ -1,5 +1,4 @@
 /** The Docker Engine API over the engine's contract: listens, answers, and closes without leaving a client hanging. */
-import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Swarm } from '../cluster/contract.js';
@@ -31,8 +30,6 @@ export const createApi = (
   },
 ): Api => {
   const closing = new AbortController();
-  // Each request under way listens, and there is no limit to those: Node's warning of a leak is for fewer than eleven.
-  setMaxListeners(0, closing.signal);
   const router = createRouter(ROUTES);
   const servers: Server[] = [];
   const tls = readTls(engine);

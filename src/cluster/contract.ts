@@ -5,7 +5,7 @@
 import type { NetworkCreateRequest } from '../engine/contract.js';
 import type { NetworkId } from '../model/ids.js';
 import type { Network } from '../model/network.js';
-import type { Blob, SwarmNetwork } from '../model/swarm/cluster.js';
+import type { Blob, ClusterSpec, SwarmNetwork } from '../model/swarm/cluster.js';
 import type { Service, ServiceSpec, SpecVersion } from '../model/swarm/service.js';
 import type { Task, TaskReport, TaskStatus } from '../model/swarm/task.js';
 import type { BlobKind, BlobWish } from './control/commands/blobs.js';
@@ -31,26 +31,6 @@ export interface SwarmStatus {
     /** sentences for people */
     readonly warnings: readonly string[];
   };
-}
-
-export interface ClusterSpec {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly taskHistoryLimit: number;
-  /** kept and shown, of no effect: the consensus is etcd's */
-  readonly raft: {
-    readonly snapshotInterval: number;
-    readonly keepOldSnapshots: number;
-    readonly logEntriesForSlowFollowers: number;
-    readonly electionTick: number;
-    readonly heartbeatTick: number;
-  };
-  /** nanoseconds */
-  readonly heartbeatPeriod: number;
-  /** nanoseconds */
-  readonly certificateLife: number;
-  readonly forceRotate: number;
-  readonly autoLock: boolean;
 }
 
 /** What of a spec was given; the rest stays (init) or becomes the default (update). */
@@ -157,8 +137,38 @@ export type ServiceChange =
   | { readonly spec: ServiceSpec; readonly credentialsFrom: 'spec' | 'previous-spec' }
   | 'rollback';
 
+/** Whose logs: those of all tasks of a service, or of one of them. */
+export interface LogSelection {
+  readonly serviceId: string;
+  readonly taskId?: string;
+}
+
+export interface LogWish {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** milliseconds since the epoch, by each node's clock; 0: from the beginning */
+  readonly since: number;
+  /** also what is written later, by tasks that come later too */
+  readonly follow: boolean;
+  /** lines of each task; -1: all */
+  readonly tail: number;
+}
+
+export interface ServiceLine {
+  readonly stream: 'stdout' | 'stderr';
+  /** RFC 3339 with nanoseconds, by the node's clock */
+  readonly time: string;
+  /** with its line end where it had one */
+  readonly text: Buffer;
+  readonly nodeId: string;
+  readonly serviceId: string;
+  readonly taskId: string;
+}
+
 /** Reads come from this manager's memory; writes are in the store when they resolve. Everything throws ViaductError. */
 export interface Manager {
+  /** Resolves when all is shown that any manager had written before the call; within seconds, where the store does not tell. */
+  current(): Promise<void>;
   cluster(): ClusterView;
   tokens(): { readonly worker: string; readonly manager: string };
   /** `version`: that of the view that the spec was made from */
@@ -189,6 +199,11 @@ export interface Manager {
   task(reference: string): TaskView;
   /** It is as its service wants it now. */
   isUpToDate(task: Task): boolean;
+  /**
+   * Read at the caller's pace, and over when he is `gone`. Throws not-implemented where no log can be read; the iteration throws at its end
+   * where something could not be had.
+   */
+  logs(selection: LogSelection, wish: LogWish, gone: AbortSignal): AsyncIterable<ServiceLine>;
   /** The data of secrets is sealed. */
   blobs(kind: BlobKind): readonly Blob[];
   blob(kind: BlobKind, reference: string): Blob;

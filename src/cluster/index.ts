@@ -7,10 +7,12 @@ import type { ClusterStore } from '../engine/cluster.js';
 import { conflict, unavailable } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { EngineEvent } from '../model/events.js';
+import type { Tunnel } from '../model/tunnel.js';
 import type { AgentSettings } from './agent/index.js';
 import type { Manager, Swarm, SwarmStatus } from './contract.js';
 import { INACTIVE } from './inactive.js';
 import type { HostInterface } from './life/addresses.js';
+import type { NodeFiles } from './life/files.js';
 import { layout } from './life/layout.js';
 import type { NetworkRules } from './life/networks.js';
 import type { RunningNode } from './life/node.js';
@@ -24,6 +26,7 @@ export interface SwarmSettings {
   readonly defaultAdvertise: () => string;
   readonly interfaces: () => readonly HostInterface[];
   readonly describe: () => Omit<NodeDescription, 'tls'>;
+  readonly tunnel: () => Tunnel;
   readonly rules: NetworkRules;
   readonly side: AgentSettings['side'];
   readonly disconnect: AgentSettings['disconnect'];
@@ -68,18 +71,14 @@ export const createSwarm = (settings: SwarmSettings): LocalSwarm => {
     return done;
   };
 
-  const load = async () => {
-    const [files, life] = await Promise.all([import('./life/files.js'), import('./life/node.js')]);
-    return { files: files.nodeFiles(at), startNode: life.startNode };
-  };
-
-  const nodeSettings = (files: Awaited<ReturnType<typeof load>>['files']) => ({
+  const nodeSettings = (files: NodeFiles) => ({
     files,
     rules: settings.rules,
     side: settings.side,
     disconnect: settings.disconnect,
     tasks: settings.tasks,
     describe: settings.describe,
+    tunnel: settings.tunnel,
     publish: settings.publish,
     log,
     now,
@@ -96,18 +95,16 @@ export const createSwarm = (settings: SwarmSettings): LocalSwarm => {
   /** What it needs is there, and it is in no cluster yet. */
   const mayBegin = async (): Promise<void> => {
     if (node || sealed || broken !== '') throw unavailable(WORDS.already);
-    (await import('./programs.js')).findPrograms();
+    const { findPrograms } = await import('./life/index.js');
+    findPrograms();
   };
 
   /** What a former daemon's etcd knows is not to be asked before: it ends. */
   const unlocking = async (
-    files: Awaited<ReturnType<typeof load>>['files'],
+    files: NodeFiles,
     start: () => Promise<void>,
   ): Promise<(key: string) => Promise<void>> => {
-    const [{ parseUnlockKey }, { endEtcd }] = await Promise.all([
-      import('./ca/tokens.js'),
-      import('./life/programs-of.js'),
-    ]);
+    const { parseUnlockKey, endEtcd } = await import('./life/index.js');
     await endEtcd(at);
     log.warn({}, 'this manager is locked: docker swarm unlock');
     return async (key) => {
@@ -132,9 +129,16 @@ export const createSwarm = (settings: SwarmSettings): LocalSwarm => {
     resume: async () => {
       if (!existsSync(at.state)) return;
       try {
-        const { files, startNode } = await load();
+        const { nodeFiles, startNode, endPrograms } = await import('./life/index.js');
+        const files = nodeFiles(at);
         const saved = files.state();
         if (!saved) return;
+        if (saved.founding) {
+          log.warn({}, 'the swarm that was being made when the daemon ended is none: docker swarm init');
+          await endPrograms(at);
+          files.clear();
+          return;
+        }
         const start = (): Promise<void> => {
           node = startNode(nodeSettings(files), saved, { beginning: { kind: 'again' } });
           return node.ready;
@@ -151,17 +155,18 @@ export const createSwarm = (settings: SwarmSettings): LocalSwarm => {
     init: (request) =>
       inTurn(async () => {
         if (request.forceNewCluster && node) {
-          if (!node.status().control) node.manager(); // says why it cannot
           await node.beginAnew();
           return node.status().nodeId;
         }
         await mayBegin();
-        const [{ files, startNode }, { init }] = await Promise.all([load(), import('./life/init.js')]);
+        const { nodeFiles, init, startNode, endPrograms } = await import('./life/index.js');
+        const files = nodeFiles(at);
         const { state, found } = init(
           {
             files,
             interfaces: settings.interfaces(),
             rules: settings.rules,
+            routes: settings.side.routes(),
             defaultAdvertise: settings.defaultAdvertise(),
             now,
           },
@@ -174,16 +179,19 @@ export const createSwarm = (settings: SwarmSettings): LocalSwarm => {
         } catch (error) {
           node = undefined;
           await started.close();
-          await (await import('./life/programs-of.js')).endPrograms(at);
+          await endPrograms(at);
           files.clear();
           throw error;
         }
+        // Its leader has it ready a moment after its session stands; what is asked of it next may hang on that.
+        await within(JOIN_MS, started.available);
         return state.nodeId;
       }),
     join: (request) =>
       inTurn(async () => {
         await mayBegin();
-        const [{ files, startNode }, { join }] = await Promise.all([load(), import('./life/join.js')]);
+        const { nodeFiles, join, startNode } = await import('./life/index.js');
+        const files = nodeFiles(at);
         const state = await join(
           { files, interfaces: settings.interfaces(), defaultAdvertise: settings.defaultAdvertise() },
           request,
@@ -199,8 +207,9 @@ export const createSwarm = (settings: SwarmSettings): LocalSwarm => {
       inTurn(async () => {
         if (!node && (sealed || broken !== '')) {
           if (!force) throw unavailable(sealed ? WORDS.lockedLeave : broken);
-          await (await import('./life/programs-of.js')).endPrograms(at);
-          (await load()).files.clear();
+          const { nodeFiles, endPrograms } = await import('./life/index.js');
+          await endPrograms(at);
+          nodeFiles(at).clear();
           broken = '';
           sealed = undefined;
           return;

@@ -20,6 +20,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { attempt, internal } from '../errors.js';
+import { failpoint } from '../failpoints.js';
 import { startChild } from '../kernel/child.js';
 import {
   everybody,
@@ -159,7 +160,9 @@ export const startLasting = async (request: LastingRequest): Promise<LastingProg
   boundLog(logFile);
   const known = { path, args: [...args], logFile, notes: { ...notes } };
   write(record, { ...known, pid: 0, startTime: '' });
+  failpoint('program-noted');
   const child = await startChild({ path, args, cwd, env, fds: [null, openLog(logFile), openLog(logFile)] });
+  failpoint('program-started');
   write(record, { ...known, ...child.self });
   return lasting(child.self, known, record, over(child.exited));
 };

@@ -1,5 +1,5 @@
 /**
- * Who leads. Each manager holds one lease; what is only true while it lives (its sessions, that it is there, that it leads) hangs
+ * Elects the one manager that runs the controllers. Each manager holds one lease; what is only true while it lives (its sessions, that it is there, that it leads) hangs
  * on that. The leader is whoever holds the key `leader`; every transaction of its controllers compares the revision at which it
  * took it (`fence`), so that a deposed leader's writes fail, whatever it believes.
  */

@@ -20,6 +20,10 @@ export const WORDS = {
   wrongKey: 'swarm could not be unlocked: invalid key provided',
 } as const;
 
+/** `why`: empty where nothing is known. */
+export const preparing = (why: string): string =>
+  why === '' ? WORDS.preparing : `${WORDS.preparing} (${why})`;
+
 const RESTORE =
   'The only way to restore a swarm that has lost consensus is to reinitialize it with `--force-new-cluster`. Use `--force` to suppress this message.';
 

@@ -69,6 +69,12 @@ export interface DaemonConfig {
   readonly registryMirrors: readonly string[];
   /** an address or an interface; empty: found out when a swarm begins */
   readonly swarmAdvertise: string;
+  /** containers that do not say have an init program */
+  readonly init: boolean;
+  /** whether a link on the default bridge gives its container variables that describe the source */
+  readonly linkVariables: boolean;
+  /** UDP, of encrypted overlay networks; 1–65535 */
+  readonly wireguardPort: number;
   /** where third-party plugins are looked for; absolute paths */
   readonly pluginDirectories: { readonly sockets: string; readonly specs: readonly string[] };
 }

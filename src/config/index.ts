@@ -1,5 +1,5 @@
 /**
- * From the command line to the daemon's configuration. The only effect is reading the configuration file.
+ * From the command line and the environment to the daemon's configuration. The only effect is reading the configuration file.
  *
  * Which file: `--config-file`; else /etc/viaduct/daemon.json; else /etc/docker/daemon.json, because that is where people
  * (and the tutorials they follow) have written `dns`, `bip` and the like. What in dockerd's own file says where dockerd
@@ -11,7 +11,7 @@ import { textIfThere } from '../small-files.js';
 import type { DaemonConfig } from './contract.js';
 import { checkConflicts, parseFile } from './file.js';
 import { type Flags, parseFlags } from './flags.js';
-import { checkStances, configOf } from './merge.js';
+import { checkStances, configOf, type Environment } from './merge.js';
 import { OPTIONS, type OptionName, type Settings } from './options.js';
 import { checkTcp } from './tcp.js';
 import { usage } from './usage.js';
@@ -84,6 +84,7 @@ export const readInvocation = (
   argv: readonly string[],
   version: string,
   read: ReadFile = textIfThere,
+  environment: Environment = process.env,
 ): Invocation => {
   const flags = parseFlags(argv);
   if (flags.help) return { kind: 'print', text: usage() };
@@ -91,7 +92,7 @@ export const readInvocation = (
   const file = fileSettings(flags, read);
   const settings = { ...file.settings, ...flags.settings };
   const stances = checkStances(settings);
-  const config = configOf(settings, file.path);
+  const config = configOf(settings, file.path, environment);
   const warnings = [...file.warnings, ...stances, ...checkTcp(settings, config)];
   if (flags.validate) return { kind: 'print', text: 'configuration OK\n' };
   return { kind: 'run', config, warnings };

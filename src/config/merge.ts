@@ -18,6 +18,7 @@ const DEFAULTS = {
   pluginSockets: '/run/docker/plugins',
   pluginSpecs: ['/etc/docker/plugins', '/usr/lib/docker/plugins'],
   shutdownTimeoutSeconds: 15,
+  wireguardPort: 51_820,
 } as const;
 
 /** What to say about settings that are accepted and not obeyed. Throws for those that are refused. */
@@ -104,7 +105,14 @@ const mtuOf = (mtu: number): number => {
   return mtu === 0 ? 0 : values.within('default MTU', mtu, 68, 65535);
 };
 
-export const configOf = (s: Settings, configFile: string): DaemonConfig => {
+/** The daemon's environment, of which settings are what dockerd has no flag for. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where it is set, it says what it says to Docker 29: `1` and nothing else asks for them. Who does not set it has them, as with Docker before. */
+const linkVariables = ({ DOCKER_KEEP_DEPRECATED_LEGACY_LINKS_ENV_VARS: keep = '1' }: Environment): boolean =>
+  keep === '1';
+
+export const configOf = (s: Settings, configFile: string, environment: Environment): DaemonConfig => {
   const tls = tlsOf(s);
   const hosts = s.host ?? [];
   const debug = s.debug ?? false;
@@ -149,6 +157,9 @@ export const configOf = (s: Settings, configFile: string): DaemonConfig => {
     insecureRegistries: (s.insecureRegistries ?? []).map((each) => registry('insecure registry', each)),
     registryMirrors: (s.registryMirrors ?? []).map(mirror),
     swarmAdvertise: s.swarmAdvertise ?? '',
+    init: s.init ?? false,
+    linkVariables: linkVariables(environment),
+    wireguardPort: values.within('wireguard-port', s.wireguardPort ?? DEFAULTS.wireguardPort, 1, 65_535),
     pluginDirectories: {
       sockets: values.absolutePath('plugin-socket-dir', s.pluginSockets ?? DEFAULTS.pluginSockets),
       specs: (s.pluginSpecs ?? DEFAULTS.pluginSpecs).map((each) =>

@@ -143,6 +143,11 @@ export const OPTIONS = {
   hostGatewayIps: obeyed(oneAsListKind, 'host-gateway-ip', 'What "host-gateway" in --add-host means', {
     key: 'host-gateway-ips',
   }),
+  init: obeyed(
+    switchKind,
+    'init',
+    'An init program in containers that do not say (`docker run --init=false`)',
+  ),
   // Registries
   insecureRegistries: obeyed(listKind, 'insecure-registry', 'Registry that may be spoken to without TLS', {
     key: 'insecure-registries',
@@ -219,6 +224,11 @@ export const OPTIONS = {
     'kv.cacertfile, kv.certfile, kv.keyfile, kv.path, discovery.heartbeat, discovery.ttl',
     { key: 'cluster-store-opts' },
   ),
+  wireguardPort: obeyed(
+    numberKind,
+    'wireguard-port',
+    'UDP port by which hosts of encrypted overlay networks reach this one (default 51820)',
+  ),
   swarmAdvertise: obeyed(
     textKind,
     'swarm-default-advertise-addr',
@@ -289,7 +299,6 @@ export const OPTIONS = {
       key: 'authorization-plugins',
     },
   ),
-  init: refused(switchKind, 'init', PER_CONTAINER, off),
   cgroupParent: refused(textKind, 'cgroup-parent', 'containers are in the cgroup /viaduct', oneOf('')),
   cpuRtPeriod: refused(numberKind, 'cpu-rt-period', 'real-time scheduling is not set up', (v) => v === 0),
   cpuRtRuntime: refused(numberKind, 'cpu-rt-runtime', 'real-time scheduling is not set up', (v) => v === 0),

@@ -6,7 +6,7 @@ import * as z from 'zod';
 
 /** Who an object of the kernel's is there for. */
 const owner = z.object({
-  kind: z.enum(['host', 'network', 'sandbox', 'endpoint', 'peer']),
+  kind: z.enum(['host', 'network', 'sandbox', 'endpoint', 'peer', 'vtep', 'balancer']),
   /** of the record; empty: the host */
   id: z.string(),
   /** in people's words: `network web`, `container shop on network web` */

@@ -1,4 +1,5 @@
 /** A driver is a total, pure function from a view of the model to the kernel objects that must exist. */
+import type { Balancer } from '../model/balancer.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { Family, Network, Overlay } from '../model/network.js';
 import type { Peer, Vtep } from '../model/peer.js';
@@ -40,7 +41,11 @@ export interface OverlayWish extends Omit<Overlay, 'vni'> {
 export interface OverlayPlace {
   /** bare address by which other hosts reach this one; absent: it is in no cluster (any more) */
   readonly address?: string;
-  /** a container of this host is on the network */
+  /** this host's public key (`Tunnel`); absent: it takes no part in encrypted networks */
+  readonly key?: string;
+  /** as `Vtep` has it; absent: it has none (yet) */
+  readonly number?: number;
+  /** a container of this host is on the network, or all hosts publish ports by it */
   readonly attached: boolean;
 }
 
@@ -53,6 +58,15 @@ export interface NetworkView {
 
 export interface PeerView extends NetworkView {
   readonly peer: Peer;
+}
+
+/** Another host of the cluster, which may have nothing on the network. */
+export interface VtepView extends NetworkView {
+  readonly vtep: Vtep;
+}
+
+export interface BalancerView extends NetworkView {
+  readonly balancer: Balancer;
 }
 
 export interface EndpointView extends NetworkView {
@@ -76,7 +90,7 @@ interface DriverCapabilities {
 }
 
 /** What of a network is known before its addresses are. */
-export type NetworkOptions = Pick<Network, 'options' | 'internal'>;
+export type NetworkOptions = Pick<Network, 'options' | 'internal'> & { readonly ingress?: boolean };
 
 export interface Driver {
   readonly name: string;
@@ -88,8 +102,13 @@ export interface Driver {
    */
   gateways(request: NetworkOptions): { readonly ipv4: boolean; readonly ipv6: boolean };
   /**
+   * Name of the host's interface that the network is to lie on, made for it or not, by its record alone. Never throws. Networks of
+   * the driver on different ones are in each other's way by their pools at most. Absent: whether two are is seen from both.
+   */
+  onInterface?(network: Pick<Network, 'id' | 'options'>): string;
+  /**
    * Checks options and combination with what exists; throws ViaductError with moby's status and message.
-   * Pure: same input, same answer.
+   * `others`: at least those that may be in its way (`Model.mayClash`). Pure: same input, same answer.
    */
   validate(network: Network, others: readonly Network[], host: HostView): void;
   /** Checks what a user asks of an endpoint of this driver by driver options; throws ViaductError. Absent: takes all. */
@@ -133,8 +152,12 @@ export interface Driver {
   wish?(request: NetworkOptions, wire: Wire): OverlayWish;
   /** slice `peer/<network>/<host>`: how its containers are reached. Absent: networks are on this host alone. */
   peer?(view: PeerView): readonly KernelObject[];
-  /** Of all hosts of the cluster, this one too, and all networks: what guards the way between them. Part of slice `host`. */
-  between?(networks: readonly Network[], hosts: readonly Vtep[]): readonly KernelObject[];
+  /** Part of slice `vtep/<host>`: how the host itself is reached on the network. Absent: hosts are on no network. */
+  vtep?(view: VtepView): readonly KernelObject[];
+  /** slice `balancer/<network>/<service>`: what all hosts publish of a service. Absent: nothing. */
+  balancer?(view: BalancerView): readonly KernelObject[];
+  /** Of all hosts of the cluster, this one too, and all networks: what leads between them and guards the way. Part of slice `host`. */
+  between?(networks: readonly NetworkView[], hosts: readonly Vtep[]): readonly KernelObject[];
   /** slice `endpoint/<id>`: link, addresses, sysctls, elements, published ports; routes of the sandbox that lead through it */
   endpoint(view: EndpointView): readonly KernelObject[];
 }

@@ -4,17 +4,22 @@
  */
 import { defined } from '../defined.js';
 import type { FirewallFamily, FirewallNetwork, GatewayMode } from '../firewall/contract.js';
-import { asGuard, endpointElements, fixedSources, networkElements } from '../firewall/index.js';
+import {
+  asGuard,
+  endpointElements,
+  fixedSources,
+  type Led,
+  MANY,
+  networkElements,
+  pairsOf,
+} from '../firewall/index.js';
 import { bare, familyOf } from '../model/address.js';
 import { addressesOf, type Endpoint } from '../model/endpoint.js';
 import type { Family, Network, Pool } from '../model/network.js';
-import type {
-  AddressObject,
-  ElementObject,
-  HostPortObject,
-  KernelObject,
-  SysctlObject,
-} from '../plan/objects.js';
+import type { PortBinding } from '../model/port.js';
+import { groupBy } from '../plan/group.js';
+import { containerOf, hostOf, samePairs } from '../plan/kinds/published.js';
+import type { AddressObject, HostPortObject, KernelObject, SysctlObject, VethLink } from '../plan/objects.js';
 import type { EndpointView, NetworkView } from './contract.js';
 import { MIN_MTU_IPV6 } from './sandbox-end.js';
 import { carriedAddresses, forwards } from './sender.js';
@@ -27,6 +32,8 @@ export interface HostEnd {
   readonly mtu: number;
   readonly masquerade: boolean;
   readonly icc: boolean;
+  /** as `FirewallNetwork` has it */
+  readonly mesh?: string;
   readonly inhibitIpv4: boolean;
   readonly modes: Readonly<Record<Family, GatewayMode>>;
   readonly snat: Readonly<Partial<Record<Family, string>>>;
@@ -62,6 +69,7 @@ const firewallNetwork = (network: Network, settings: HostEnd): FirewallNetwork =
   bridge: settings.bridge,
   internal: network.internal,
   icc: settings.icc,
+  ...defined({ mesh: settings.mesh }),
   ...(settings.trusted.length > 0 ? { trusted: settings.trusted } : {}),
   families: pools(network).map((pool) => firewallFamily(pool, settings)),
 });
@@ -122,6 +130,23 @@ export const routerOf = (network: Network, { modes }: HostEnd, family: Family): 
     : (pool?.auxiliary[`DefaultGatewayIPv${family}`] ?? pool?.gateway);
 };
 
+/** The pair between the host and a sandbox. `master`: the bridge that the host's end is a port of; empty: the driver plugs it in. */
+export const vethPair = (
+  { endpoint, sandbox }: EndpointView,
+  near: Pick<VethLink, 'mtu' | 'master' | 'hairpin'>,
+): VethLink => ({
+  kind: 'link',
+  type: 'veth',
+  ns: 'host',
+  name: endpoint.hostIfname,
+  up: true,
+  ...near,
+  isolated: false,
+  peerNs: sandbox.netns,
+  peerName: endpoint.ifname,
+  peerMac: endpoint.mac,
+});
+
 /** The host's end is a bridge port and never speaks for itself. */
 export const portSysctls = (
   { endpoint, host }: EndpointView,
@@ -142,30 +167,56 @@ export const portSysctls = (
 const relayTarget = ({ ipv4, ipv6 }: Endpoint, family: Family): string | undefined =>
   family === 4 ? (ipv4 ?? ipv6) : (ipv6 ?? ipv4);
 
-/** Routed networks publish the container's own port: no port of the host is taken. */
-export const hostPorts = ({ endpoint, network }: EndpointView, { modes }: HostEnd): HostPortObject[] =>
-  network.internal
-    ? []
-    : endpoint.bindings.flatMap(({ protocol, hostIp, hostPort, containerPort, count }) => {
-        const family = familyOf(hostIp);
-        const target = relayTarget(endpoint, family);
-        if (target === undefined || (poolOf(network, family) && modes[family] === 'routed')) return [];
-        return [
-          {
-            kind: 'hostport',
-            protocol,
-            address: hostIp,
-            port: hostPort,
-            count,
-            target: { address: bare(target), port: containerPort },
-          },
-        ];
-      });
+/** TCP ports of one address in no order, where they are many: held together, so that both families may share the sockets. */
+const isScattered = (bindings: readonly PortBinding[]): boolean =>
+  bindings.length >= MANY && bindings[0]?.protocol === 'tcp';
 
-export const portElements = (
-  { endpoint, network, sandbox }: EndpointView,
-  settings: HostEnd,
-): ElementObject[] =>
+const heldTogether = (bindings: readonly PortBinding[], target: string): HostPortObject[] => {
+  const scattered = pairsOf(bindings);
+  const [first = 0] = scattered;
+  const { hostIp = '' } = bindings[0] ?? {};
+  const object = { kind: 'hostport', protocol: 'tcp', address: hostIp, port: hostOf(first) } as const;
+  const to = { address: target, port: containerOf(first) };
+  return [{ ...object, count: scattered.length, target: to, scattered }];
+};
+
+const heldApart = (bindings: readonly PortBinding[], address: string): HostPortObject[] =>
+  bindings.map(({ protocol, hostIp, hostPort: port, containerPort, count }) => {
+    const target = { address, port: containerPort };
+    return { kind: 'hostport', protocol, address: hostIp, port, count, target };
+  });
+
+const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+
+/** Those that are the same on every address of both families know it. */
+const paired = (objects: readonly HostPortObject[]): HostPortObject[] => {
+  const onAll = objects.filter(({ address, count }) => count > 1 && WILDCARDS.has(address));
+  const twins = groupBy(onAll, ({ protocol, port, count }) => `${protocol} ${port}+${count}`);
+  const both = new Set(
+    [...twins.values()].flatMap((group) => {
+      const [a, b] = group;
+      return a && b && a.address !== b.address && samePairs(a.scattered, b.scattered) ? group : [];
+    }),
+  );
+  return objects.map((o) => (both.has(o) ? { ...o, paired: true } : o));
+};
+
+/** Routed networks publish the container's own port: no port of the host is taken. */
+export const hostPorts = ({ endpoint, network }: EndpointView, { modes }: HostEnd): HostPortObject[] => {
+  if (network.internal) return [];
+  const places = groupBy(endpoint.bindings, ({ protocol, hostIp }) => `${protocol} ${hostIp}`);
+  return paired(
+    [...places.values()].flatMap((bindings) => {
+      const family = familyOf(bindings[0]?.hostIp ?? '');
+      const target = relayTarget(endpoint, family);
+      if (target === undefined || (poolOf(network, family) && modes[family] === 'routed')) return [];
+      const hold = isScattered(bindings) ? heldTogether : heldApart;
+      return hold(bindings, bare(target));
+    }),
+  );
+};
+
+export const portElements = ({ endpoint, network, sandbox }: EndpointView, settings: HostEnd): Led[] =>
   endpointElements({
     network: firewallNetwork(network, settings),
     hostIfname: endpoint.hostIfname,

@@ -13,9 +13,11 @@ const FALSE: readonly string[] = ['0', 'f', 'F', 'FALSE', 'false', 'False'];
 export const unreadable = (label: string, value: string, reason: string): ViaductError =>
   invalid(`failed to parse ${label} value: ${shown(value)} (${reason})`);
 
+export const isTrue = (value: string | undefined): boolean => value !== undefined && TRUE.includes(value);
+
 /** Go's strconv.ParseBool. Throws invalid. */
 export const booleanOption = (label: string, value: string): boolean => {
-  if (TRUE.includes(value)) return true;
+  if (isTrue(value)) return true;
   if (FALSE.includes(value)) return false;
   throw unreadable(
     label,

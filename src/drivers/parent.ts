@@ -26,7 +26,7 @@ const parentOption = (driver: string, { options }: NetworkOptions): string | und
 };
 
 /** `dm-` or `di-` and twelve digits, as Docker's. */
-export const dummyName = (prefix: string, { id }: Network): string => `${prefix}${shortId(id)}`;
+export const dummyName = (prefix: string, { id }: Pick<Network, 'id'>): string => `${prefix}${shortId(id)}`;
 
 const dummy = (name: string): DummyLink => ({
   kind: 'link',
@@ -97,7 +97,8 @@ export const onParent = <Words>(stacking: Stacking<Words>): Driver => {
     parent: parentOption(name, request),
     mtu: mtuOption(request.options),
   });
-  const parentOf = (network: Network): string => read(network).parent ?? dummyName(prefix, network);
+  const parentOf = ({ id, options }: Pick<Network, 'id' | 'options'>): string =>
+    options[PARENT] || dummyName(prefix, { id });
   /** An address of it is known where the user gave one. */
   const routerOf = ({ network, endpoint }: EndpointView, family: Family): string | undefined => {
     const options = read(network);
@@ -117,6 +118,7 @@ export const onParent = <Words>(stacking: Stacking<Words>): Driver => {
       const out = read(request).parent !== undefined;
       return { ipv4: out, ipv6: out };
     },
+    onInterface: parentOf,
     validate(network, others) {
       const [own, parent] = [read(network), parentOf(network)];
       checkMtu(network, own.mtu);

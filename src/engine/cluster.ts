@@ -68,26 +68,59 @@ export interface LocalEndpoint {
   readonly endpoint: RemoteEndpoint;
 }
 
+/** From a container of this host, or on the ingress network the host itself, to a container of another's. */
+export interface Way {
+  /** names for people */
+  readonly hostName: string;
+  readonly network: string;
+  /** bare address of the other host */
+  readonly address: string;
+  /** bytes of what containers send */
+  readonly mtu: number;
+  /** UDP port of VXLAN */
+  readonly port: number;
+  /** UDP port of the other host's WireGuard, and its public key; absent: it is not the way */
+  readonly tunnelPort?: number;
+  readonly key?: string;
+  /** path of the network namespace that it begins in */
+  readonly netns: string;
+  /** bare address of the other's */
+  readonly to: string;
+}
+
 /** What the store may know of this host, and do to its records. */
 export interface ClusterSide {
   /** this host's id */
   readonly id: string;
+  /** that the cluster has, too */
   networks(): readonly Network[];
   peers(): readonly Peer[];
   balancers(): readonly Balancer[];
   vteps(): readonly Vtep[];
-  /** without those whose addresses a manager gave */
+  /** CIDRs that this host routes or uses besides the cluster's networks: its routes, nameservers, and networks of its own */
+  routes(): readonly string[];
+  /** without those whose addresses a manager gave; without addresses on networks that each node makes for itself */
   endpoints(): readonly LocalEndpoint[];
+  /**
+   * This node's own of a network that each node makes for itself. Nothing is done where it is there. Throws, in words for whoever
+   * needs it, what stands in its way: its configuration network is not on this node, its name or subnet is another's.
+   */
+  makeOwn(wish: Network): void;
+  /** to the host of this id; undefined: no network has containers of both */
+  wayTo(host: string): Way | undefined;
   /** Is something of this id being asked for, or to be taken back? */
   isUnderWay(id: string): boolean;
   /** What is owed to the store is paid now: it is there again. */
   settle(): void;
   /** docker_gwbridge is there, as Docker has it on every node of a swarm. Throws what stands in its way. */
   makeGateway(): void;
-  /** All of it is there, in the kernel too, when this returns. Throws what the kernel refused, with nothing done. */
+  /**
+   * All of it is there when this returns, but what the kernel refused: that is tried again until it does not, and told of meanwhile.
+   * Throws what the store refused, with nothing done.
+   */
   follow(change: ClusterChange): void;
-  /** Calls back when what is known of a container of this host has changed. */
-  onRename(listener: () => void): () => void;
+  /** Calls back when what the cluster is to know of containers of this host has changed, without having been asked for. */
+  onChange(listener: () => void): () => void;
 }
 
 /** No plugin has an empty name. */

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import type { DaemonConfig } from '../config/contract.js';
 import type { Dirty, Objects, PendingSteps, Topology } from '../door/schema.js';
 import type { Images } from '../images/contract.js';
+import type { Balancer } from '../model/balancer.js';
 import type { Container, ContainerConfig, EndpointSettings, HostConfig } from '../model/container.js';
 import type { Endpoint, Sandbox } from '../model/endpoint.js';
 import type { EngineEvent } from '../model/events.js';
@@ -53,6 +54,8 @@ export interface NetworkCommands {
   endpoints(network: Network): readonly Endpoint[];
   /** what other hosts have on it */
   peers(network: Network): readonly Peer[];
+  /** the cluster's services on it, as this host's containers meet them */
+  balancers(network: Network): readonly Balancer[];
   /** By subnet; empty where the addresses are not ours to give. */
   addresses(network: Network): ReadonlyMap<string, AddressCount>;
   connect(reference: string, container: string, settings: EndpointSettings): Promise<void>;

@@ -1,4 +1,4 @@
-/** Facts of the host, looked up in /proc and /etc when they are needed and kept for a tenth of a second. */
+/** Facts of the host, looked up in /proc and /etc when they are needed. */
 
 import { existsSync } from 'node:fs';
 import { networkInterfaces, release } from 'node:os';
@@ -7,7 +7,8 @@ import { hostSubnets, type Subnets } from '../ipam/subnets.js';
 import { textOrNone } from '../small-files.js';
 import type { HostFacts } from './view.js';
 
-const FRESH_MS = 100;
+/** Milliseconds for which routes are kept that nobody was heard to change: not of every change the kernel tells. */
+const KEPT_MS = 10_000;
 
 /** Lines of `/proc/net/route`, which begin with the interface, without those of ours. */
 const othersRoutes = (ours: ReadonlySet<string>): string[] =>
@@ -68,21 +69,25 @@ export const createHostFacts = (options: {
   readonly holds: HostFacts['holds'];
   readonly freePort: HostFacts['freePort'];
 }): HostFacts => {
-  let known: { at: number; seen: string; subnets: Subnets } | undefined;
-  const look = (at: number) => {
+  let known: { at: number; resolvConf: string; seen: string; subnets: Subnets } | undefined;
+  const look = (at: number, resolvConf: string) => {
     const ours = options.ours();
-    const [v4, v6, resolvConf] = [othersRoutes(ours), othersRoutes6(ours), textOrNone(resolvConfPath())];
+    const [v4, v6] = [othersRoutes(ours), othersRoutes6(ours)];
     // Others' routes seldom change, and to compare them is cheaper than to read them as numbers.
     const seen = [...v4, ...v6, resolvConf].join('\n');
     if (known?.seen === seen) return { ...known, at };
     const routes = [...v4.flatMap(ipv4Prefix), ...v6.flatMap(ipv6Prefix)];
-    return { at, seen, subnets: hostSubnets(routes, nameservers(resolvConf)) };
+    return { at, resolvConf, seen, subnets: hostSubnets(routes, nameservers(resolvConf)) };
   };
   return {
     subnets(changed = false) {
-      const now = performance.now();
-      if (!known || changed || now - known.at > FRESH_MS) known = look(now);
+      const [now, resolvConf] = [performance.now(), textOrNone(resolvConfPath())];
+      if (!known || changed || now - known.at > KEPT_MS || known.resolvConf !== resolvConf)
+        known = look(now, resolvConf);
       return known.subnets;
+    },
+    routesChanged() {
+      known = undefined;
     },
     forwardsIpv4: () => textOrNone('/proc/sys/net/ipv4/ip_forward').trim() !== '0',
     resolvConf: hostResolvConf,

@@ -44,7 +44,7 @@ import { createNetworkCommands } from './networks/index.js';
 import { overlapsNow } from './networks/overlaps.js';
 import { decidePredefined } from './networks/predefined.js';
 import { sourcesNow } from './networks/sources.js';
-import type { EngineVolumes, Parts } from './parts.js';
+import type { EngineVolumes, Parts, PortsBeside } from './parts.js';
 import { Debts } from './plugins/debts.js';
 import { replayAddresses } from './plugins/replay.js';
 import { createSeeing } from './seeing.js';
@@ -61,6 +61,7 @@ export interface EngineRooms {
   /** loaded already: the resolver looks names up in it */
   readonly model: Model;
   readonly kernel: Kernel;
+  readonly hostPorts?: PortsBeside;
   readonly drivers: ReadonlyMap<string, Driver>;
   readonly plugins: Plugins;
   /** the store of the cluster that this host is in now, if it is in any */
@@ -135,6 +136,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   const tellOverlaps = teller(log, () => overlapsNow(parts));
   const tellSources = teller(log, () => sourcesNow(parts));
   const drift = watchDrift({ kernel, model, derive, dirty, log }, () => {
+    parts.facts.routesChanged();
     tellOverlaps();
     tellSources();
   });

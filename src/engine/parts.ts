@@ -5,6 +5,7 @@
 import type { Images } from '../images/contract.js';
 import type { Kernel } from '../kernel/contract.js';
 import type { Logger } from '../log.js';
+import type { HostPortObject } from '../plan/objects.js';
 import type { Plugins } from '../plugins/contract.js';
 import type { Runtime } from '../runtime/contract.js';
 import type { ClusterStore } from './cluster.js';
@@ -37,7 +38,15 @@ export interface Writing {
 }
 
 /** Whom the engine asks to do something, beside the kernel, which follows the ledger. */
+/** Many ports of the host at once are held and let go of beside the commands that want it. */
+export interface PortsBeside {
+  prepare(objects: readonly HostPortObject[]): Promise<() => void>;
+  released(): Promise<void>;
+}
+
 export interface Outside {
+  /** absent: nothing is done ahead, and nobody waits */
+  readonly hostPorts?: PortsBeside;
   readonly kernel: Kernel;
   readonly plugins: Plugins;
   /** absent: this host is in no cluster */

@@ -5,6 +5,7 @@
 import type { Objects, PendingSteps, Topology } from '../door/schema.js';
 import type { Driver, HostView } from '../drivers/contract.js';
 import type { Kernel } from '../kernel/contract.js';
+import { publishes } from '../model/balancer.js';
 import type { Container } from '../model/container.js';
 import type { Endpoint } from '../model/endpoint.js';
 import type { Network } from '../model/network.js';
@@ -15,6 +16,7 @@ import type { Derive } from './commit/derive.js';
 import type { Dirty } from './commit/dirty.js';
 import type { ReadModel } from './commit/model.js';
 import { ownerOf } from './commit/owner.js';
+import { acrossHosts } from './commit/tables.js';
 import type { Seeing } from './contract.js';
 
 export interface SeeingParts {
@@ -37,11 +39,18 @@ const slicesOfContainer = ({ model }: SeeingParts, { id, sandboxId }: Container)
     : [];
 };
 
-const slicesOfNetwork = ({ model }: SeeingParts, { id }: Network): readonly Slice[] => [
-  { kind: 'network', id },
-  ...model.peersOf(id).map((peer): Slice => ({ kind: 'peer', id: peer.id })),
-  ...endpointSlices(model.endpointsOfNetwork(id)),
-];
+const slicesOfNetwork = ({ model }: SeeingParts, network: Network): readonly Slice[] => {
+  const { id } = network;
+  return [
+    { kind: 'network', id },
+    ...acrossHosts(network, model),
+    ...model
+      .balancersOf(id)
+      .filter(publishes)
+      .map((balancer): Slice => ({ kind: 'balancer', id: balancer.id })),
+    ...endpointSlices(model.endpointsOfNetwork(id)),
+  ];
+};
 
 const stateOf = ({ kernel }: SeeingParts, o: KernelObject): Objects[number]['state'] => {
   if (!kernel.reachable(o)) return 'unknown';

@@ -14,10 +14,15 @@ export interface HostLink extends AdoptedBridge {
   readonly ours: boolean;
 }
 
-/** Facts of the host that change under us, read when asked; nothing is kept of what they answer. */
+/** Facts of the host that change under us, read when asked. */
 export interface HostFacts {
-  /** what the host itself uses: its routes that are not ours, and its nameservers; `changed`: not as of a moment ago */
+  /**
+   * what the host itself uses: its routes that are not ours, as they were when they were last heard to change, and its nameservers;
+   * `changed`: as they are now
+   */
   subnets(changed?: boolean): Subnets;
+  /** others have changed the host's routes */
+  routesChanged(): void;
   /** whether the host forwards IPv4 now */
   forwardsIpv4(): boolean;
   /** the host's own resolver configuration, as a container's of the mode is made from it */

@@ -14,8 +14,8 @@ export interface Balancing {
   readonly slots: string;
   /** of the chains for so many slots */
   readonly prefix: string;
-  /** the chain for none */
-  readonly refusal: string;
+  /** the chain for none; absent: a key that leads nowhere is not there */
+  readonly refusal?: string;
 }
 
 /** Of slot 0, 1, …: the texts of its data's fields, with a blank between them. */
@@ -28,15 +28,18 @@ const slotElement = (
   target: string,
 ): SetElement => ({ family, set, key: [...key, String(slot)], data: target.split(' ') });
 
-const verdictElement = (
+const verdictElements = (
   { family, verdicts: set, prefix, refusal }: Balancing,
   key: readonly string[],
   { length }: Targets,
-): SetElement => ({ family, set, key, data: [`goto ${length > 0 ? prefix + length : refusal}`] });
+): SetElement[] => {
+  const chain = length > 0 ? prefix + length : refusal;
+  return chain === undefined ? [] : [{ family, set, key, data: [`goto ${chain}`] }];
+};
 
 export const balanced = (by: Balancing, key: readonly string[], targets: Targets): SetElement[] => [
   ...targets.map((target, slot) => slotElement(by, key, slot, target)),
-  verdictElement(by, key, targets),
+  ...verdictElements(by, key, targets),
 ];
 
 /** The elements that go where targets change, and those that come behind them; undefined: the key is not there. */
@@ -51,7 +54,7 @@ export const rebalanced = (
     ...(of ?? []).flatMap((target, slot) =>
       target === from[slot] ? [] : [slotElement(by, key, slot, target)],
     ),
-    ...(of && moves ? [verdictElement(by, key, of)] : []),
+    ...(of && moves ? verdictElements(by, key, of) : []),
   ];
   return { gone: differing(before, after), come: differing(after, before) };
 };
@@ -86,4 +89,12 @@ export const countedFor = ({ family, counted }: Table, elements: readonly SetEle
     of === family && verdict.startsWith(goto) ? [verdict.slice('goto '.length)] : [],
   );
   return [...new Set(names)].flatMap((name) => countedChain(counted, name) ?? []);
+};
+
+/** The other way round: what slots lead to, each at its number; as many as there are slots, whatever numbers somebody else has written. */
+export const backendsIn = (slots: readonly SetElement[]): readonly string[] => {
+  const found = slots.map(() => '');
+  for (const { key, data = [] } of slots)
+    if (Number(key.at(-1)) < found.length) found[Number(key.at(-1))] = data.join(' ');
+  return found;
 };

@@ -12,6 +12,11 @@ export interface FirewallNetwork {
   readonly internal: boolean;
   /** inter-container connectivity within the network */
   readonly icc: boolean;
+  /**
+   * this node's MAC, where its containers speak with nodes of the cluster alone, by which clients reach them, and never with each
+   * other
+   */
+  readonly mesh?: string;
   /** interfaces of the host whose neighbours may address containers directly (`trusted_host_interfaces`) */
   readonly trusted?: readonly string[];
   readonly families: readonly FirewallFamily[];

@@ -1,5 +1,5 @@
 /** Constructors of elements, one for each table and kind of set. */
-import type { ElementObject } from '../plan/objects.js';
+import type { ElementObject, PublishedObject } from '../plan/objects.js';
 
 type HostFamily = ElementObject['family'];
 const ofSet =
@@ -18,6 +18,7 @@ const ofMap =
 export const inet = ofSet('inet');
 export const inetMap = ofMap('inet');
 export const bridge = ofSet('bridge');
+export const bridgeMap = ofMap('bridge');
 export const netdev = ofSet('netdev');
 /** The chain of one port. */
 export const netdevPort = (set: string, port: string, data: readonly string[]): ElementObject =>
@@ -27,5 +28,7 @@ export const netdevPort = (set: string, port: string, data: readonly string[]): 
  * What confines a port, marked as such: all of layer 2 but the flows that links open. What is found in the kernel and
  * wanted no more goes as late as what a plan made.
  */
-export const asGuard = (element: ElementObject): ElementObject =>
-  element.family !== 'inet' && !element.set.startsWith('links') ? { ...element, guard: true } : element;
+export const asGuard = <T extends ElementObject | PublishedObject>(element: T): T =>
+  element.kind === 'element' && element.family !== 'inet' && !element.set.startsWith('links')
+    ? { ...element, guard: true }
+    : element;

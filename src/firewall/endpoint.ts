@@ -3,9 +3,10 @@ import { isIPv4, isIPv6 } from 'node:net';
 import type { LinkedPort } from '../model/endpoint.js';
 import type { ElementObject } from '../plan/objects.js';
 import type { FirewallEndpoint } from './contract.js';
-import { bridge, inet, netdev, netdevPort } from './elements.js';
+import { bridge, bridgeMap, inet, netdev, netdevPort } from './elements.js';
 import { NO_VALUE } from './language.js';
 import { publishElements } from './publish.js';
+import type { Led } from './published.js';
 
 /**
  * The link-local address that Linux gives an interface with this MAC (modified EUI-64, RFC 4291 appendix A), in
@@ -27,6 +28,9 @@ const guardElements = (endpoint: FirewallEndpoint): ElementObject[] => {
   return [
     netdev('macs', port, mac),
     ...(network.icc ? [] : [bridge('icc_off', port)]),
+    ...(network.mesh === undefined
+      ? []
+      : [bridge('mesh_ports', port), bridgeMap('mesh_nodes', [port], [network.mesh])]),
     ...[...new Set(own)].map((a) => netdev(isIPv4(a) ? 'senders4' : 'senders6', port, mac, a)),
     ...carried.map((a) => netdev(a.includes(':') ? 'carried6' : 'carried4', port, mac, a)),
     netdevPort('guards', port, [forwards ? 'guard_router' : 'guard', mac, ...first]),
@@ -42,7 +46,7 @@ const linkElements = ({ addresses, linkedTo }: FirewallEndpoint): ElementObject[
   });
 
 /** Slice `endpoint/<id>`. */
-export const endpointElements = (endpoint: FirewallEndpoint): ElementObject[] => {
+export const endpointElements = (endpoint: FirewallEndpoint): Led[] => {
   const links = endpoint.network.icc ? [] : linkElements(endpoint);
   return [...guardElements(endpoint), ...publishElements(endpoint), ...links];
 };

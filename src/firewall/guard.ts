@@ -41,7 +41,7 @@ const tagsWithinTags = ['8021q', '8021ad'].map((tag) =>
   s.rule('tags within tags', s.match('meta protocol', tag), drop('dropped_format')),
 );
 
-export const guardSets: readonly SetDeclaration[] = [
+const guardSets: readonly SetDeclaration[] = [
   { name: 'macs', key: ['ifname', 'ether_addr'], comment: 'port . MAC that may be sent' },
   ...([4, 6] as const).map(
     (family): SetDeclaration => ({
@@ -69,7 +69,7 @@ export const guardSets: readonly SetDeclaration[] = [
 ];
 
 /** Those that others jump to come first. */
-export const guardChains: readonly Chain[] = [
+const guardChains: readonly Chain[] = [
   ...dropChains,
   s.chain(
     'guard_arp',

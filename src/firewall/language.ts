@@ -38,11 +38,18 @@ export const FIELDS = {
   oifname: 'ifname',
   'ct state': 'ct_state',
   'ct status': 'ct_status',
+  'ct mark': 'mark',
   'fib saddr type': 'fib_addrtype',
   'fib daddr type': 'fib_addrtype',
   /** the type the address has on the interface the packet came by: `local` only where that interface owns it */
   'fib daddr . iif type': 'fib_addrtype',
   'ether saddr': 'ether_addr',
+  /** single bytes of MACs, which say by which node of a cluster a frame came (`model/mac.ts`) */
+  'ether daddr 0-1': 'bytes',
+  'ether daddr 2-5': 'bytes',
+  'ether saddr 0-1': 'bytes',
+  'ether saddr 2-5': 'bytes',
+  'ether saddr 4-5': 'bytes',
   'ip saddr': 'ipv4_addr',
   'ip daddr': 'ipv4_addr',
   'ip frag-off': 'bytes',
@@ -66,6 +73,9 @@ export const FIELDS = {
   'tcp flags': 'tcp_flag',
 } as const satisfies Record<string, DataType>;
 export type Field = keyof typeof FIELDS;
+
+/** What a packet, or its flow, can be given. The zone is that of the direction in which the flow begins. */
+export type Target = 'ct original zone' | 'ct mark' | 'meta mark' | 'ether daddr 2-5';
 
 export type Comparison = '==' | '!=';
 
@@ -110,6 +120,8 @@ export type Statement =
       readonly fields: readonly Field[];
       readonly map: string;
     }
+  /** what one field has goes, byte by byte, into another that is as long */
+  | { readonly is: 'copy'; readonly to: Target; readonly from: Field }
   /** adds the packet's fields to a learned set, or refreshes them */
   | { readonly is: 'learn'; readonly fields: readonly Field[]; readonly set: string };
 
@@ -124,8 +136,8 @@ export interface Chain {
   /** absent: a chain that others jump to */
   readonly base?: {
     readonly type: 'filter' | 'nat';
-    /** `ingress`: of one interface, before everything else that it receives; in tables of family netdev */
-    readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting' | 'ingress';
+    /** `ingress`: of one interface, before everything else that it receives; `egress`: the last of what it sends; in tables of family netdev */
+    readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting' | 'ingress' | 'egress';
     readonly priority: number;
     readonly device?: string;
     /** a set: the chain is there only while that has elements */

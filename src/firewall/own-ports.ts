@@ -21,3 +21,7 @@ export const vxlanElements = (ports: readonly number[], hosts: readonly string[]
     ...[...new Set(ports)].map((port) => inet('vxlan', String(port))),
     ...[...new Set(ports.length > 0 ? hosts : [])].map((a) => inet(a.includes(':') ? 'vteps6' : 'vteps4', a)),
   ].map((element) => ({ ...element, guard: true }));
+
+/** Packets to these UDP ports come and go by WireGuard alone. */
+export const sealedElements = (ports: readonly number[]): ElementObject[] =>
+  [...new Set(ports)].map((port) => ({ ...inet('sealed', String(port)), guard: true }));

@@ -39,6 +39,8 @@ const printStatement = (statement: Statement): string => {
       return `${printField(statement.field)} set ${statement.value}`;
     case 'write-from':
       return `${printField(statement.field)} set ${concatenated(statement.fields.map(printField))} map @${statement.map}`;
+    case 'copy':
+      return `${printField(statement.to)} set ${printField(statement.from)}`;
     case 'learn':
       return `update @${statement.set} { ${concatenated(statement.fields.map(printField))} }`;
     case 'reject':
@@ -56,6 +58,11 @@ const printStatement = (statement: Statement): string => {
 /** Fields that nft has no name for are written as raw payload: base, offset and length in bits. */
 const RAW: Readonly<Record<string, string>> = {
   'arp format': '@nh,0,48',
+  'ether daddr 0-1': '@ll,0,16',
+  'ether daddr 2-5': '@ll,16,32',
+  'ether saddr 0-1': '@ll,48,16',
+  'ether saddr 2-5': '@ll,64,32',
+  'ether saddr 4-5': '@ll,80,16',
 };
 const printField = (field: string): string => RAW[field] ?? field;
 

@@ -2,8 +2,8 @@
  * Published ports as elements of nftables sets and maps. A map of numbers that shift has one hash element a port (10
  * µs each, constant lookup); a long run with equal numbers on both sides is one interval element whose data is an
  * address alone, so the kernel keeps the port. Sets that only name ports join whatever lies side by side, so a run
- * costs them nothing, in what order or with what shift it was asked for. Invariant: a port is never in a hash set and
- * in its interval set.
+ * costs them nothing, in what order or with what shift it was asked for. Many hash elements of one place are one object.
+ * Invariant: a port is never in a hash set and in its interval set.
  */
 import { isIPv4 } from 'node:net';
 import type { PortBinding, Protocol } from '../model/port.js';
@@ -11,6 +11,7 @@ import { groupBy } from '../plan/group.js';
 import type { ElementObject, HostPortObject } from '../plan/objects.js';
 import type { FirewallEndpoint, FirewallFamily, FirewallNetwork } from './contract.js';
 import { inet, inetMap } from './elements.js';
+import { gathered, type Led, ledElements, pairsOf } from './published.js';
 
 /** From this many ports on a run is one interval element: it costs as much as about 100 hash elements, whatever its length. */
 const RANGE_FROM = 16;
@@ -69,23 +70,32 @@ const dnatElements = (
   { family, any, address }: Place,
   bindings: readonly PortBinding[],
   to: string,
-): ElementObject[] => {
+): Led[] => {
   const single = `publish${any}${family}`;
   const range = `publish${any}_range${family}`;
-  return bindings.flatMap(({ protocol, hostPort, containerPort, count }) =>
-    count >= RANGE_FROM && hostPort === containerPort
-      ? [inetMap(range, [...address, protocol, `${hostPort}-${hostPort + count - 1}`], [to])]
-      : Array.from({ length: count }, (_, i) =>
-          inetMap(single, [...address, protocol, String(hostPort + i)], [to, String(containerPort + i)]),
-        ),
+  const isRun = ({ count, hostPort, containerPort }: PortBinding): boolean =>
+    count >= RANGE_FROM && hostPort === containerPort;
+  const singles = groupBy(
+    bindings.filter((each) => !isRun(each)),
+    ({ protocol }) => protocol,
   );
+  return [
+    ...bindings
+      .filter(isRun)
+      .map(({ protocol, hostPort, count }) =>
+        inetMap(range, [...address, protocol, `${hostPort}-${hostPort + count - 1}`], [to]),
+      ),
+    ...[...singles].flatMap(([protocol, group]) =>
+      gathered({ set: single, protocol, ...(any ? {} : { address: address[0] ?? '' }), to }, pairsOf(group)),
+    ),
+  ];
 };
 
 const PUBLISHED = /^publish(_any)?(?:_range)?([46])$/;
 
 /** The other way round: the host's ports that places are published at. */
-export const portsTaken = (elements: readonly ElementObject[]): HostPortObject[] =>
-  elements.flatMap(({ set, key, data }) => {
+export const portsTaken = (led: readonly Led[]): HostPortObject[] =>
+  led.flatMap(ledElements).flatMap(({ set, key, data }) => {
     const [, any, family] = PUBLISHED.exec(set) ?? [];
     if (!data || family === undefined) return [];
     const [address = '', protocol = '', ports = ''] = any ? [ANY[family === '4' ? 4 : 6], ...key] : key;
@@ -105,6 +115,10 @@ const tcpElements = (
   const runs = tcp.map(({ hostPort, count }) => ({ first: hostPort, count }));
   return named(kind, place, 'tcp', runs);
 };
+
+/** Of ports that are led elsewhere than by a container's own elements. */
+export const heldElements = (kind: 'held' | 'relay', binding: PortBinding): ElementObject[] =>
+  tcpElements(kind, placeOf(binding.hostIp), [binding]);
 
 /** Container ports that others may reach by the container's own address, in a network with gateway mode routed. */
 const routedElements = (place: Place, bindings: readonly PortBinding[]): ElementObject[] =>
@@ -135,7 +149,7 @@ const hostElements = (
   endpoint: FirewallEndpoint,
   hostIp: string,
   bindings: readonly PortBinding[],
-): ElementObject[] => {
+): Led[] => {
   const place = placeOf(hostIp);
   const address = addressOf(endpoint, place.family);
   if (!address || hostIp === '::1' || isLinkLocal(hostIp)) return tcpElements('relay', place, bindings);
@@ -146,7 +160,7 @@ const familyElements = (
   endpoint: FirewallEndpoint,
   family: 4 | 6,
   bindings: readonly PortBinding[],
-): ElementObject[] => {
+): Led[] => {
   if (familyOf(endpoint.network, family)?.mode !== 'routed')
     return [...groupBy(bindings, ({ hostIp }) => hostIp)].flatMap(([hostIp, group]) =>
       hostElements(endpoint, hostIp, group),
@@ -155,7 +169,7 @@ const familyElements = (
   return address ? routedElements({ family, any: '', address: [address] }, bindings) : [];
 };
 
-export const publishElements = (endpoint: FirewallEndpoint): ElementObject[] =>
+export const publishElements = (endpoint: FirewallEndpoint): Led[] =>
   endpoint.network.internal
     ? []
     : ([4, 6] as const).flatMap((family) =>

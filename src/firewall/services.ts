@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { groupBy } from '../plan/group.js';
 import type { ServiceChange } from '../plan/kinds/services.js';
 import type { ServiceAddress } from '../plan/objects.js';
-import { type Balancing, balanced, rebalanced } from './balance.js';
+import { type Balancing, backendsIn, balanced, rebalanced } from './balance.js';
 import { tcp, v4, v6 } from './inet/matches.js';
 import type { SetDeclaration, SetElement, Table } from './language.js';
 import * as s from './statements.js';
@@ -86,13 +86,7 @@ export const servicesOf = (elements: readonly SetElement[]): readonly ServiceAdd
   );
   const services = elements
     .filter(({ key }) => key.length === 1)
-    .map(({ key: [address = ''] }) => {
-      const found = slots.get(address) ?? [];
-      const backends = found.map(() => '');
-      for (const { key, data = [] } of found)
-        if (Number(key[1]) < found.length) backends[Number(key[1])] = data[0] ?? '';
-      return { address, backends };
-    })
+    .map(({ key: [address = ''] }) => ({ address, backends: backendsIn(slots.get(address) ?? []) }))
     .sort((a, b) => (a.address < b.address ? -1 : 1));
   const whole = services
     .flatMap(serviceElements)

@@ -1,5 +1,13 @@
 /** Short constructors for rules, so that a ruleset reads like nft. */
-import { type Chain, COUNTED, type Comparison, type Field, type Rule, type Statement } from './language.js';
+import {
+  type Chain,
+  COUNTED,
+  type Comparison,
+  type Field,
+  type Rule,
+  type Statement,
+  type Target,
+} from './language.js';
 
 export const match = (field: Field, value: string, op: Comparison = '=='): Statement => ({
   is: 'match',
@@ -30,6 +38,7 @@ export const writeFrom = (field: Field, map: string, ...fields: readonly Field[]
   fields,
   map,
 });
+export const copy = (to: Target, from: Field): Statement => ({ is: 'copy', to, from });
 /** To the port that the map answers; the address stays. */
 export const toPort = (map: string, ...fields: readonly Field[]): Statement => ({
   is: 'dnat-port',
@@ -52,6 +61,8 @@ export const dnat = nat('dnat', true);
 export const dnatAddress = nat('dnat', false);
 /** To the address that the map has for one slot, drawn by lot among as many as the chain is for. */
 export const dnatAddressByLot = nat('dnat', false, { among: COUNTED });
+/** The same, with the port that the map has for the slot. */
+export const dnatByLot = nat('dnat', true, { among: COUNTED });
 export const snatAddress = nat('snat', false);
 
 /** What is dropped is counted: `nft list` then shows a person which rule it was. */

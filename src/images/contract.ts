@@ -14,6 +14,23 @@ export interface RegistryAuth {
   readonly serveraddress?: string;
 }
 
+/** What a registry has under a name: one image, or a list of images for several platforms. */
+export interface RemoteImage {
+  /** of the manifest */
+  readonly mediaType: string;
+  readonly digest: string;
+  /** bytes */
+  readonly size: number;
+  /** In OCI's words. */
+  readonly platforms: readonly {
+    readonly architecture: string;
+    readonly os: string;
+    readonly 'os.version'?: string;
+    readonly 'os.features'?: readonly string[];
+    readonly variant?: string;
+  }[];
+}
+
 /** One step of a build, as far as an image knows of it. */
 export interface BuildStep {
   /** the step's name in the cache; joined, what the history says: `/bin/sh -c #(nop)  ENV a=b` */
@@ -64,6 +81,8 @@ export interface Images {
     progress: Progress,
     signal: AbortSignal,
   ): Promise<void>;
+  /** Asks the registry, and takes nothing. Throws not-found, unauthorized, unavailable. */
+  remote(reference: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<RemoteImage>;
   push(
     reference: string,
     auth: RegistryAuth | undefined,

@@ -19,6 +19,7 @@ import { findImage, resolveImage } from './lookup.js';
 import { createQueue } from './queue.js';
 import { familiarText, fullText, parseReference, withDefaultTag } from './reference.js';
 import { pullImage, pushImage } from './registry.js';
+import { inspectRemote } from './remote.js';
 import { pruneImages, removeImage } from './remove.js';
 import { openRoots, type Roots } from './roots.js';
 import { saveImages } from './save.js';
@@ -103,6 +104,7 @@ export const createImages = (options: ImagesOptions): Images => {
       const now = catalogue();
       return (reference) => findImage(now, reference)?.image;
     },
+    remote: (reference, auth, signal) => inspectRemote(storage, reference, auth, signal),
     pull: (reference, auth, progress, signal) =>
       pullImage(storage, catalogue, reference, auth, progress, signal),
     push: (reference, auth, progress, signal) =>

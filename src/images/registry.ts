@@ -3,11 +3,10 @@
  * and copying by that digest makes sure that what was shown is what was taken.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { internal, invalid, notFound, unauthorized, unavailable } from '../errors.js';
+import { internal, invalid, notFound } from '../errors.js';
 import type { Catalogue } from './catalogue.js';
-import { ChildError } from './child.js';
 import type { Progress, RegistryAuth } from './contract.js';
 import { learnDigest } from './digests.js';
 import { resolveImage } from './lookup.js';
@@ -21,70 +20,15 @@ import {
   repositoryOf,
   withDefaultTag,
 } from './reference.js';
+import { authFile, bare, registryFailure, remoteManifest, type Session, tlsOptions } from './remote.js';
 import { inScratch } from './spool.js';
 import type { Storage } from './storage.js';
-import { complaint, skopeoCopy, skopeoManifest } from './tools.js';
-
-/** containers-auth.json(5), in a file that only root reads: credentials never stand on a command line. */
-const authFile = (directory: string, registry: string, auth: RegistryAuth | undefined): string => {
-  const file = join(directory, 'auth.json');
-  const { username = '', password = '', identitytoken } = auth ?? {};
-  const basic = Buffer.from(`${username}:${password}`).toString('base64');
-  const entry = identitytoken
-    ? { auth: Buffer.from('<token>:').toString('base64'), identitytoken }
-    : { auth: basic };
-  const auths = identitytoken || username ? { [registry]: entry } : {};
-  writeFileSync(file, JSON.stringify({ auths }), { mode: 0o600 });
-  return file;
-};
-
-/** Docker speaks plain HTTP with registries on the loopback without being told. */
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/;
-const tlsOptions = (reference: Reference, prefix: string): readonly string[] =>
-  LOOPBACK.test(registryOf(reference)) ? [`--${prefix}tls-verify=false`] : [];
-
-/** The registry's answer, read from the tool's words for want of anything better, as one of Docker's. */
-const registryFailure = (reference: Reference, error: unknown): unknown => {
-  if (!(error instanceof ChildError)) return error;
-  const text = complaint(error.stderr);
-  const repository = familiarName(reference.name);
-  if (/manifest unknown/i.test(text))
-    return notFound(
-      `manifest for ${familiarText(reference)} not found: manifest unknown: manifest unknown`,
-      error,
-    );
-  if (/name unknown|denied|authentication required|unauthorized/i.test(text))
-    return /incorrect username or password|invalid username/i.test(text)
-      ? unauthorized('unauthorized: incorrect username or password', error)
-      : notFound(
-          `pull access denied for ${repository}, repository does not exist or may require 'docker login': denied: requested access to the resource is denied`,
-          error,
-        );
-  if (/no such host|connection refused|i\/o timeout|network is unreachable|server gave HTTP/i.test(text))
-    return unavailable(text.replace(/^.*?(?=Get "|Head ")/, ''), error);
-  return internal(text || error.message, error);
-};
-
-interface Session {
-  readonly storage: Storage;
-  readonly reference: Reference;
-  readonly auth: string;
-  readonly signal: AbortSignal;
-}
-
-/** The manifest's (or list's) exact bytes, from the registry or its mirror. */
-const remoteManifest = ({ storage, reference, auth, signal }: Session): Promise<Buffer> => {
-  const options = ['--authfile', auth, ...tlsOptions(reference, '')];
-  return skopeoManifest(storage, `docker://${fullText(bare(reference))}`, options, { signal });
-};
+import { skopeoCopy } from './tools.js';
 
 const remoteDigest = async (session: Session): Promise<string> =>
   `sha256:${createHash('sha256')
     .update(await remoteManifest(session))
     .digest('hex')}`;
-
-/** skopeo refuses tag and digest together; the digest decides. */
-const bare = (reference: Reference): Reference => (reference.digest ? { ...reference, tag: '' } : reference);
 
 const BLOB = /^Copying blob (?:sha256:)?([0-9a-f]{12})[0-9a-f]*( skipped: already exists)?/;
 

@@ -44,6 +44,14 @@ export const skopeoManifest = (
   watch: Watch,
 ): Promise<Buffer> => skopeo(storage, ['inspect', '--raw', ...options, '--', source], watch);
 
+/** The configuration of the image at the source, which must be one image and no list. */
+export const skopeoConfig = (
+  storage: Storage,
+  source: string,
+  options: readonly string[],
+  watch: Watch,
+): Promise<Buffer> => skopeo(storage, ['inspect', '--config', '--raw', ...options, '--', source], watch);
+
 export const buildah = (storage: Storage, args: readonly string[], watch: Watch = {}): Promise<Buffer> =>
   runChild({ command: 'buildah', args, env: storage.env, ...clientOf(storage), ...watch });
 

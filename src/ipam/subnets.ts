@@ -51,6 +51,10 @@ class Axis {
     this.#stretch(this.starts.length - 1, 0);
   }
 
+  *ranges(): Generator<readonly [start: bigint, end: bigint]> {
+    for (const [i, start] of this.starts.entries()) yield [start, this.#ends[i] ?? start];
+  }
+
   insert(start: bigint, end: bigint): void {
     const at = this.#position(start);
     this.starts.splice(at, 0, start);
@@ -126,6 +130,13 @@ export class Subnets {
   remove(cidr: string): boolean {
     const prefix = masked(prefixOf(cidr));
     return this.#axes[prefix.family].delete(prefix.value, last(prefix) + 1n);
+  }
+
+  /** All of them, as canonical texts. */
+  *cidrs(): Generator<string> {
+    for (const family of [4, 6] as const)
+      for (const [value, end] of this.#axes[family].ranges())
+        yield formatPrefix({ family, value, bits: width(family) - (end - value).toString(2).length + 1 });
   }
 
   /** False also for a text that is no CIDR. */

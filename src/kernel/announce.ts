@@ -80,9 +80,16 @@ export interface Announcement {
   readonly addresses: readonly string[];
 }
 
-export const announce = (session: Session, { ns, bridge, mac, addresses }: Announcement): void => {
+export const announce = (session: Session, announcement: Announcement): void => {
+  const { ns, bridge, addresses } = announcement;
   const index = session.index(ns, bridge);
   if (index === 0 || addresses.length === 0) return;
+  tell(index, announcement);
+  refresh(session, announcement, index);
+};
+
+/** To whoever is behind the bridge with this index: the host's own table is left as it is. */
+export const tell = (index: number, { ns, mac, addresses }: Omit<Announcement, 'bridge'>): void => {
   const to = linkAddress(index);
   const from = macOf(mac);
   withPacketSocket(ns, (fd) => {
@@ -93,7 +100,6 @@ export const announce = (session: Session, { ns, bridge, mac, addresses }: Annou
       sendQuietly(fd, address.length === 4 ? gratuitousArp(address, from) : advertisement(address, from), to);
     }
   });
-  refresh(session, { ns, bridge, mac, addresses }, index);
 };
 
 let hostPacketSocket = -1;

@@ -136,12 +136,21 @@ const forget = (
   return deletions.length;
 };
 
-/** Deletes the host's flows to these ports; answers how many. Call it after the rules were changed. */
-export const forgetFlows = (flows: Flows): number =>
+/**
+ * Deletes the host's flows to these ports; answers how many. Call it after the rules were changed. `isLost`: of the bare address
+ * that a flow is led to; absent: of any.
+ */
+export const forgetFlows = (flows: Flows, isLost: (address: string) => boolean = () => true): number =>
   withSocket(NETLINK.NETFILTER, 'host', (socket) =>
     familiesOf(flows.address).reduce(
       (sum, family) =>
-        sum + forget(socket, family, portsMessage(family, flows), (original) => matches(flows, original)),
+        sum +
+        forget(
+          socket,
+          family,
+          portsMessage(family, flows),
+          (original, reply) => matches(flows, original) && isLost(reply.source),
+        ),
       0,
     ),
   );

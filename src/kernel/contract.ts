@@ -30,7 +30,7 @@ export interface Kernel {
    */
   reachable(object: KernelObject): boolean;
   /**
-   * Calls back (coalesced, within 50 ms) with what is not as the plans made it, or not as it was when watching began:
+   * Calls back (coalesced, within 70 ms) with what is not as the plans made it, or not as it was when watching began:
    * link names, `nftables`. Our own plans are not told of. Answers what there was then: as `observe`, and of our
    * interfaces the sysctls that the kernel tells along with them.
    */

@@ -5,11 +5,13 @@
  * so our own changes are not told of. Where events were lost, everything is compared, and routes
  * are reported.
  */
+import { createPace, type Pace } from '../pace.js';
 import type { ByteTest } from './byte-tests.js';
 import type { Drift } from './contract.js';
 import type { Expected } from './expected.js';
 import { AF } from './ffi.js';
 import { Heard, isPortMessage, linkName } from './heard.js';
+import { linkThere } from './links/index.js';
 import { type EventSocket, listen } from './listen.js';
 import { HEADER, hostSocket, messagePort, messageType, NETLINK, splitMessages } from './netlink.js';
 import { parseAddress } from './rtnetlink/address.js';
@@ -34,6 +36,48 @@ const neighbourGone = (family: number): readonly ByteTest[] => [
   { offset: HEADER, is: family },
 ];
 const COALESCE_MS = 50;
+/** Of things that are asked about in one datagram. */
+const AT_ONCE = 50;
+
+/** What was told of since the last comparison. */
+class Touched {
+  readonly links = new Set<string>();
+  readonly addresses = new Set<string>();
+  /** bridges and VXLAN devices that lost entries which do not age */
+  readonly entries = new Set<string>();
+  /** links that came: a bridge that is made with its MAC loses the entry for it once, and has it again before it is told of */
+  readonly fresh = new Set<string>();
+  /** links that are not ours: parents may be among them */
+  readonly others = new Set<string>();
+  /** links and their neighbours */
+  readonly neighbours = new Map<string, { readonly link: string; readonly address: string }>();
+  readonly heard: Heard;
+  routes = false;
+  inside = false;
+
+  constructor(indexes: (name: string) => number) {
+    this.heard = new Heard(indexes);
+  }
+}
+
+/**
+ * What `wrong` finds among the items, `size` of them at once and some in each turn of the loop. What is asked and judged in one turn is of
+ * one moment; what changes between two is told of, and has a comparison of its own.
+ */
+const inTurns = async <T, Found>(
+  pace: Pace,
+  items: Iterable<T>,
+  size: number,
+  wrong: (session: Session, some: readonly T[]) => readonly Found[],
+): Promise<readonly Found[]> => {
+  const all = [...items];
+  const found: Found[] = [];
+  for (let at = 0; at < all.length; at += size) {
+    if (pace.due()) await pace.rest();
+    found.push(...withSession((session) => wrong(session, all.slice(at, at + size))));
+  }
+  return found;
+};
 
 export interface WatchParts {
   readonly expected: Expected;
@@ -47,25 +91,17 @@ export interface WatchParts {
 export class Watch {
   /** names of the host's links by index: addresses and routes name them by index */
   readonly #names = new Map<number, string>();
-  readonly #heard = new Heard((name) => this.#indexOf(name));
-  readonly #touchedLinks = new Set<string>();
-  readonly #touchedAddresses = new Set<string>();
-  /** bridges and VXLAN devices that lost entries which do not age */
-  readonly #touchedEntries = new Set<string>();
-  /** links that are not ours: parents may be among them */
-  readonly #touchedOthers = new Set<string>();
   /** parents as we last saw them: `index up`; empty: not there */
   readonly #parents = new Map<string, string>();
-  /** links and their neighbours */
-  readonly #touchedNeighbours = new Map<string, { readonly link: string; readonly address: string }>();
   readonly #sockets: EventSocket[];
+  #touched = this.#nothing();
   #hearsNeighbours = false;
-  #routes = false;
   /** messages lost when we last looked, and whether one was not understood */
   #dropped = 0;
   #lost = false;
-  #inside = false;
   #timer: NodeJS.Timeout | undefined;
+  #compared: Promise<void> = Promise.resolve();
+  #closed = false;
 
   constructor(private readonly parts: WatchParts) {
     this.#sockets = [
@@ -76,6 +112,7 @@ export class Watch {
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
     for (const socket of this.#sockets) socket.close();
   }
@@ -104,10 +141,12 @@ export class Watch {
     return more || this.#lost;
   }
 
-  #learnNames(): void {
+  /** Of each link by a message that tells it whole. */
+  #learnNames(): readonly Buffer[] {
     this.#names.clear();
-    for (const m of hostSocket(NETLINK.ROUTE).dump(dumpLinks(), 'link dump'))
-      this.#names.set(linkIndex(m), linkName(m));
+    const told = hostSocket(NETLINK.ROUTE).dump(dumpLinks(), 'link dump');
+    for (const m of told) this.#names.set(linkIndex(m), linkName(m));
+    return told;
   }
 
   #route(m: Buffer): void {
@@ -122,14 +161,15 @@ export class Watch {
     const [index, name] = [linkIndex(m), linkName(m)];
     const known = this.#names.get(index);
     if (!isPortMessage(m)) {
+      if (known === undefined) this.#touched.fresh.add(name);
       if (gone) this.#names.delete(index);
       else this.#names.set(index, name);
     }
     for (const suspect of new Set([name, known])) {
       if (suspect === undefined) continue;
       const ours = this.parts.isOurs(suspect);
-      (ours ? this.#touchedLinks : this.#touchedOthers).add(suspect);
-      if (ours) this.#heard.add(suspect, m, gone || suspect !== name);
+      (ours ? this.#touched.links : this.#touched.others).add(suspect);
+      if (ours) this.#touched.heard.add(suspect, m, gone || suspect !== name);
       this.#compareSoon();
     }
   }
@@ -142,7 +182,7 @@ export class Watch {
   #address(m: Buffer): void {
     const name = this.#names.get(parseAddress(m).index);
     if (name === undefined || !this.parts.isOurs(name)) return;
-    this.#touchedAddresses.add(name);
+    this.#touched.addresses.add(name);
     this.#compareSoon();
   }
 
@@ -150,20 +190,21 @@ export class Watch {
   #entryGone(m: Buffer): void {
     const name = this.#names.get(m.readInt32LE(HEADER + 4));
     if (name === undefined || !this.parts.expected.hasEntries(name)) return;
-    this.#touchedEntries.add(name);
+    if (this.#touched.fresh.delete(name)) return;
+    this.#touched.entries.add(name);
     this.#compareSoon();
   }
 
   /** Routes of the main table, without ours and those that the kernel keeps with our own links. */
   #routeChanged(m: Buffer): void {
-    const { plain, index } = parseRoute(m);
+    const { leads, index } = parseRoute(m);
     const name = this.#names.get(index);
     const onOurs = name !== undefined && this.parts.isOurs(name);
     const port = messagePort(m);
-    if (!plain || (port === 0 ? onOurs : port === hostSocket(NETLINK.ROUTE).port)) return;
+    if (!leads || (port === 0 ? onOurs : port === hostSocket(NETLINK.ROUTE).port)) return;
     // it may have been the one to the subnet of our address
-    if (onOurs) this.#touchedAddresses.add(name);
-    this.#routes = true;
+    if (onOurs) this.#touched.addresses.add(name);
+    this.#touched.routes = true;
     this.#compareSoon();
   }
 
@@ -179,13 +220,13 @@ export class Watch {
     const { index, address } = parseNeighbour(m);
     const link = this.#names.get(index);
     if (link === undefined || !this.parts.isOurs(link)) return;
-    this.#touchedNeighbours.set(`${link} ${address}`, { link, address });
+    this.#touched.neighbours.set(`${link} ${address}`, { link, address });
     this.#compareSoon();
   }
 
   /** A link of ours that has no end on the host may be gone. */
   suspectInside(): void {
-    this.#inside = true;
+    this.#touched.inside = true;
     this.#compareSoon();
   }
 
@@ -198,77 +239,93 @@ export class Watch {
     return now !== before;
   }
 
-  #changedParents(session: Session): readonly string[] {
-    if (this.#touchedOthers.size === 0) return [];
+  #changedParents({ others }: Touched): readonly string[] {
+    if (others.size === 0) return [];
     const parents = this.parts.parents();
-    return [...this.#touchedOthers].filter((name) => parents.has(name) && this.#parentChanged(session, name));
+    const known = [...others].filter((name) => parents.has(name));
+    return withSession((session) => known.filter((name) => this.#parentChanged(session, name)));
+  }
+
+  #nothing(): Touched {
+    return new Touched((name) => this.#indexOf(name));
   }
 
   #compareSoon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      const found = this.#compare();
-      if (found.length > 0) this.parts.onDrift(found);
+      this.#compared = this.#compared.then(() => this.#compare());
     }, COALESCE_MS);
   }
 
-  #compare(): readonly Drift[] {
+  async #compare(): Promise<void> {
+    // What our plans have done since, too: else it would seem wrong, and the kernel would be asked.
+    for (const socket of this.#sockets) await socket.hearAll();
+    if (this.#closed) return;
     if (this.#haveLost()) this.#suspectEverything();
-    const found = withSession((session) => this.#drifted(session));
-    if (this.#routes) found.push({ kind: 'route' });
-    this.#touchedLinks.clear();
-    this.#heard.clear();
-    this.#touchedAddresses.clear();
-    this.#touchedEntries.clear();
-    this.#touchedNeighbours.clear();
-    this.#touchedOthers.clear();
-    this.#routes = this.#lost = this.#inside = false;
-    return found;
+    const touched = this.#touched;
+    this.#touched = this.#nothing();
+    this.#lost = false;
+    const found = await this.#drifted(touched);
+    if (found.length > 0 && !this.#closed) this.parts.onDrift(found);
   }
 
-  #drifted(session: Session): Drift[] {
+  async #drifted(touched: Touched): Promise<readonly Drift[]> {
     const { expected } = this.parts;
+    const { heard, entries } = touched;
+    const pace = createPace();
     const links = new Set([
-      ...[...this.#touchedLinks].filter(
-        (name) => this.#soundsWrong(name) && expected.linkDrifted(session, name),
-      ),
-      ...expected.deafBridges(session, this.#touchedEntries),
-      ...expected.forgetful(session, this.#touchedEntries),
-      ...[...this.#touchedNeighbours.values()].flatMap(({ link, address }) =>
-        expected.neighbourLost(session, link, address) ? [link] : [],
-      ),
+      ...(await inTurns(pace, touched.links, AT_ONCE, (session, names) =>
+        names.filter((name) => this.#soundsWrong(heard, name) && expected.linkDrifted(session, name)),
+      )),
+      ...(await inTurns(pace, entries, AT_ONCE, (session, names) =>
+        expected.deafBridges(session, heard.or(session), names),
+      )),
+      ...(await inTurns(pace, entries, 1, (session, names) =>
+        names.filter((name) => expected.isForgetful(session, name)),
+      )),
+      ...(await inTurns(pace, touched.neighbours.values(), AT_ONCE, (session, neighbours) =>
+        neighbours
+          .filter(({ link, address }) => expected.neighbourLost(session, link, address))
+          .map(({ link }) => link),
+      )),
+      ...this.#changedParents(touched),
     ]);
-    const addresses = [...this.#touchedAddresses].filter(
-      (name) => !links.has(name) && expected.addressesDrifted(session, name),
+    // One look at all of them: each would read all routes.
+    const addresses = await inTurns(pace, [[...touched.addresses]], 1, (session, [names = []]) => [
+      ...expected.addressesDrifted(session, heard.or(session), names),
+    ]);
+    const inside = await inTurns(pace, touched.inside ? expected.inside : [], 1, (session, some) =>
+      some.filter((o) => !linkThere(session, o)),
     );
-    const inside = this.#inside ? expected.insideDrifted(session) : [];
     return [
-      ...[...links, ...this.#changedParents(session)].map(
-        (name): Drift => ({ kind: 'link', ns: 'host', name }),
-      ),
-      ...addresses.map((name): Drift => ({ kind: 'address', ns: 'host', name })),
+      ...[...links].map((name): Drift => ({ kind: 'link', ns: 'host', name })),
+      ...addresses
+        .filter((name) => !links.has(name))
+        .map((name): Drift => ({ kind: 'address', ns: 'host', name })),
+      // What a container changes of its own interface is its own affair.
       ...inside.map(({ ns, name }): Drift => ({ kind: 'link', ns, name })),
+      ...(touched.routes ? [{ kind: 'route' } as const] : []),
     ];
   }
 
   /** The kernel is asked where it did not tell, and before anything is called drift. */
-  #soundsWrong(name: string): boolean {
-    return !this.#heard.knows(name) || this.parts.expected.linkDrifted(this.#heard, name);
+  #soundsWrong(heard: Heard, name: string): boolean {
+    return !heard.knows(name) || this.parts.expected.linkDrifted(heard, name);
   }
 
   #suspectEverything(): void {
-    this.#heard.clear();
-    this.#learnNames();
-    this.#inside = true;
+    this.#touched.heard.clear();
+    for (const m of this.#learnNames()) this.#touched.heard.add(linkName(m), m, false);
+    this.#touched.inside = true;
     for (const name of [...this.#names.values(), ...this.parts.expected.linkNames, ...this.#parents.keys()]) {
       if (!this.parts.isOurs(name)) {
-        this.#touchedOthers.add(name);
+        this.#touched.others.add(name);
         continue;
       }
-      this.#touchedLinks.add(name);
-      this.#touchedAddresses.add(name);
-      this.#touchedEntries.add(name);
+      this.#touched.links.add(name);
+      this.#touched.addresses.add(name);
+      this.#touched.entries.add(name);
     }
-    this.#routes = true;
+    this.#touched.routes = true;
   }
 }

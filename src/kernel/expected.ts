@@ -10,10 +10,11 @@ import {
   type LinkObject,
   type NeighbourObject,
   objectKey,
+  type WireguardPeerObject,
 } from '../plan/objects.js';
 import type { Plan } from '../plan/plan.js';
-import { linkThere, nearPresent } from './links/index.js';
-import { addressConnected, addressPresent, entriesPresent, neighbourPresent, withoutLocal } from './look.js';
+import { nearPresent } from './links/index.js';
+import { entriesPresent, lackingAddresses, neighbourPresent, withoutLocal } from './look.js';
 import { GROUP } from './reaper.js';
 import type { Look, Session } from './session.js';
 
@@ -23,12 +24,14 @@ const keep = <T>(all: Map<string, Map<string, T>>, link: string, key: string, o:
 export class Expected {
   readonly #links = new Map<string, LinkObject>();
   readonly #addresses = new Map<string, Map<string, AddressObject>>();
-  /** links of our making that lie in a sandbox, with no end on the host; by key */
+  /** by key */
   readonly #inside = new Map<string, LinkObject>();
   /** what VXLAN devices know, by their names and then by MAC */
   readonly #entries = new Map<string, Map<string, FdbObject>>();
   /** neighbours that bridges answer for, by link and address */
   readonly #neighbours = new Map<string, Map<string, NeighbourObject>>();
+  /** of WireGuard interfaces, by link and key */
+  readonly peers = new Map<string, Map<string, WireguardPeerObject>>();
 
   /** A plan that the kernel took, or as if: what was there when we began to watch. */
   follow(plan: Plan): void {
@@ -50,11 +53,10 @@ export class Expected {
     return found !== undefined && found.group !== GROUP;
   }
 
-  /** True where a planned address of the link is missing, or the route to its subnet. */
-  addressesDrifted(session: Session, link: string): boolean {
-    return [...(this.#addresses.get(link)?.values() ?? [])].some(
-      (o) => !addressPresent(session, o) || !addressConnected(session, o),
-    );
+  /** Which of these links lack a planned address, or the route to its subnet. */
+  addressesDrifted(session: Session, look: Look, names: Iterable<string>): ReadonlySet<string> {
+    const planned = [...names].flatMap((name) => [...(this.#addresses.get(name)?.values() ?? [])]);
+    return new Set(lackingAddresses(session, look, planned).map(({ link }) => link));
   }
 
   /** A bridge of ours. */
@@ -64,19 +66,18 @@ export class Expected {
   }
 
   /** Which of these links are bridges of ours that lost the entry for their own MAC. */
-  deafBridges(session: Session, names: Iterable<string>): readonly string[] {
+  deafBridges(session: Session, look: Look, names: readonly string[]): readonly string[] {
     return withoutLocal(
       session,
-      [...names].filter((name) => this.isBridge(name)),
+      look,
+      names.filter((name) => this.isBridge(name)),
     );
   }
 
-  /** Which of these VXLAN devices, or their bridges, have lost entries that they were given. */
-  forgetful(session: Session, names: Iterable<string>): readonly string[] {
-    return [...names].filter((link) => {
-      const planned = [...(this.#entries.get(link)?.values() ?? [])];
-      return planned.length > 0 && !entriesPresent(session, { ns: 'host', link }, planned);
-    });
+  /** True where a VXLAN device, or its bridge, has lost entries that it was given. */
+  isForgetful(session: Session, link: string): boolean {
+    const planned = [...(this.#entries.get(link)?.values() ?? [])];
+    return planned.length > 0 && !entriesPresent(session, { ns: 'host', link }, planned);
   }
 
   /** A link of ours of whose entries the loss matters. */
@@ -98,9 +99,9 @@ export class Expected {
     return this.#inside.size > 0;
   }
 
-  /** Links of sandboxes that are gone. What a container changes of its own interface is its own affair. */
-  insideDrifted(session: Session): readonly LinkObject[] {
-    return [...this.#inside.values()].filter((o) => !linkThere(session, o));
+  /** Links of our making that lie in a sandbox, with no end on the host. */
+  get inside(): readonly LinkObject[] {
+    return [...this.#inside.values()];
   }
 
   #make(o: KernelObject): void {
@@ -108,6 +109,7 @@ export class Expected {
     else if (o.kind === 'link' && 'parent' in o) this.#inside.set(objectKey(o), o);
     if (o.kind === 'fdb' && o.destination !== undefined) keep(this.#entries, o.link, o.mac, o);
     if (o.kind === 'neighbour' && o.ns === 'host') keep(this.#neighbours, o.link, o.address, o);
+    if (o.kind === 'wireguardPeer') keep(this.peers, o.link, o.key, o);
     if (o.kind !== 'address' || o.ns !== 'host') return;
     keep(this.#addresses, o.link, o.address, o);
   }
@@ -117,10 +119,12 @@ export class Expected {
     if (o.kind === 'link') this.#inside.delete(objectKey(o));
     if (o.kind === 'fdb') this.#entries.get(o.link)?.delete(o.mac);
     if (o.kind === 'neighbour' && o.ns === 'host') this.#neighbours.get(o.link)?.delete(o.address);
+    if (o.kind === 'wireguardPeer') this.peers.get(o.link)?.delete(o.key);
     if (o.kind !== 'link' || o.ns !== 'host') return;
     this.#links.delete(o.name);
     this.#addresses.delete(o.name);
     this.#entries.delete(o.name);
     this.#neighbours.delete(o.name);
+    this.peers.delete(o.name);
   }
 }

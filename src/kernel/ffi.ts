@@ -9,8 +9,6 @@ import { EAGAIN, EWOULDBLOCK } from '../errno.js';
 
 // koffi is CommonJS with a native addon; a static import would be hoisted before the ABI check below.
 const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-/** Where the package lies, for a thread that has to load it for itself. */
-export const KOFFI = createRequire(import.meta.url).resolve('koffi');
 const libc = koffi.load('libc.so.6');
 
 const c = {
@@ -23,6 +21,10 @@ const c = {
     'intptr_t sendto(int fd, const void *buf, size_t len, int flags, const void *addr, uint32_t addrlen)',
   ),
   recv: libc.func('intptr_t recv(int fd, void *buf, size_t len, int flags)'),
+  recvfrom: libc.func(
+    'intptr_t recvfrom(int fd, void *buf, size_t len, int flags, void *from, void *fromLen)',
+  ),
+  poll: libc.func('int poll(void *fds, unsigned long count, int timeout)'),
   recvmsg: libc.func('intptr_t recvmsg(int fd, void *msg, int flags)'),
   recvmmsg: libc.func('int recvmmsg(int fd, void *vec, uint32_t count, int flags, void *timeout)'),
   sendmmsg: libc.func('int sendmmsg(int fd, void *vec, uint32_t count, int flags)'),
@@ -155,7 +157,7 @@ export const accept = (fd: number): number => checked('accept4', c.accept4(fd, n
 export const send = (fd: number, data: Buffer, flags = 0, to: Buffer | null = null): number =>
   checked('send', Number(c.sendto(fd, data, data.length, flags, to, to?.length ?? 0)));
 /**
- * The call in one of libuv's four threads, which the file system has too: one at a time of a kind. Answers what it returned, or
+ * The call in one of libuv's threads, which the file system has too: one at a time of a kind. Answers what it returned, or
  * -1 (the thread's errno is lost).
  */
 const inThread = (call: ReturnType<typeof libc.func>, ...args: readonly unknown[]): Promise<number> =>
@@ -175,6 +177,24 @@ export const recv = (fd: number, into: Buffer, flags = 0): number => {
   if (errno === EAGAIN) return -1;
   throw new SystemError('recv', errno);
 };
+/** Without waiting: the datagram's length, which may be more than `into` holds, and who sent it; -1 where there is none. */
+export const recvFrom = (fd: number, into: Buffer, from: Buffer): number => {
+  const room = Buffer.alloc(4);
+  room.writeUInt32LE(from.length);
+  return Number(c.recvfrom(fd, into, into.length, MSG.DONTWAIT | MSG.TRUNC, from, room));
+};
+/** Resolves when one of them can be read, or the call failed. */
+export const pollLater = async (fds: readonly number[]): Promise<void> => {
+  const POLLIN = 1;
+  const polled = Buffer.alloc(Math.max(8 * fds.length, OUTSIDE_V8));
+  for (const [i, fd] of fds.entries()) {
+    polled.writeInt32LE(fd, 8 * i);
+    polled.writeInt16LE(POLLIN, 8 * i + 4);
+  }
+  await inThread(c.poll, polled, fds.length, -1);
+};
+/** Bytes: V8 moves smaller buffers. */
+const OUTSIDE_V8 = 128;
 /** Where the bytes live, for structures that point at others. Only for buffers of more than 64 bytes: V8 moves small ones. */
 export const addressOf = (bytes: Buffer): bigint => BigInt(koffi.address(bytes));
 /** Receives up to `count` datagrams into an array of `mmsghdr` (64 bytes each) without waiting; 0 where there are none. */
@@ -251,7 +271,7 @@ export const tryLock = (fd: number): boolean => {
   if (errno === EWOULDBLOCK) return false;
   throw new SystemError('flock', errno);
 };
-export const eventfd = (flags = SOCK.CLOEXEC as number): number => checked('eventfd', c.eventfd(0, flags));
+export const eventfd = (): number => checked('eventfd', c.eventfd(0, SOCK.CLOEXEC));
 /** 0 where no interface of that name is in the current namespace. */
 export const ifNameToIndex = (name: string): number => c.if_nametoindex(name);
 

@@ -52,6 +52,15 @@ export class Heard implements Look {
     return this.#messages.has(name);
   }
 
+  /** What was told, and where nothing was what `other` says. */
+  or(other: Look): Look {
+    const by = (name: string): Look => (this.knows(name) ? this : other);
+    return {
+      link: (ns, name) => by(name).link(ns, name),
+      index: (ns, name) => by(name).index(ns, name),
+    };
+  }
+
   link(_: 'host', name: string): DumpedLink | undefined {
     const [whole, ...ports] = this.#messages.get(name) ?? [];
     return whole && ports.reduce(withPort, parseLink(whole));

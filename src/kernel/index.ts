@@ -11,10 +11,12 @@ import {
 import type { Plan } from '../plan/plan.js';
 import { Applier } from './apply.js';
 import type { BackEnd, BackEnds } from './back-ends/contract.js';
+import { flowsBackEnd } from './back-ends/flows.js';
 import { type LocalRows, localBackEnd } from './back-ends/local.js';
 import { type NetlinkParts, netlinkBackEnd } from './back-ends/netlink.js';
 import { nftablesBackEnd } from './back-ends/nftables.js';
 import { servicesBackEnd } from './back-ends/services.js';
+import { wayBackBackEnd } from './back-ends/way-back.js';
 import type { Drift, Kernel } from './contract.js';
 import type { LinkMaker } from './links/contract.js';
 import { processAddresses } from './look.js';
@@ -30,7 +32,7 @@ export interface KernelParts extends NetlinkParts {
   readonly hostPorts: LocalRows['hostport'];
   readonly resolvers: LocalRows['resolver'];
   readonly ovs: OvsBackEnd;
-  /** may sandboxes have addresses of services? Asked anew each time; absent: none has */
+  /** may sandboxes have tables of a cluster's services? Asked anew each time; absent: none has */
   readonly services?: () => boolean;
 }
 
@@ -49,6 +51,8 @@ class LinuxKernel implements Kernel {
       netlink: netlinkBackEnd(netlink, this.#reaper, ovs),
       nftables: nftablesBackEnd(nftables),
       services: servicesBackEnd(services),
+      wayBack: wayBackBackEnd(services),
+      flows: flowsBackEnd(),
       local: localBackEnd({ hostport: hostPorts, resolver: resolvers }),
     };
     /** Each gets the objects of its own kinds alone. */

@@ -4,22 +4,29 @@ import { ifThere } from '../errno.js';
 import { bare } from '../model/address.js';
 import { addressText } from '../model/address-bytes.js';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../plan/objects.js';
+import { AF } from './ffi.js';
 import type { NetlinkSocket } from './netlink.js';
 import { namespaceIdentity } from './netns.js';
 import { dumpAddresses, parseAddress } from './rtnetlink/address.js';
 import { addressOf, prefixOf, prefixText } from './rtnetlink/inet.js';
 import type { DumpedLink } from './rtnetlink/link.js';
 import {
-  type DumpedNeighbour,
   dumpNeighbours,
+  getLocalFdb,
   getNeighbour,
+  isFixed,
   isPermanent,
-  isSet,
   parseNeighbour,
 } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE } from './rtnetlink/numbers.js';
-import { type DumpedRoute, dumpRoutes, isConnected, parseRoute } from './rtnetlink/route.js';
-import { type Session, withSession } from './session.js';
+import {
+  connectedSubnets,
+  type DumpedRoute,
+  dumpRoutes,
+  isConnected,
+  parseRoute,
+} from './rtnetlink/route.js';
+import { type Look, type Session, withSession } from './session.js';
 
 /** The canonical text of an address with or without prefix length. */
 const canonical = (address: string): string => {
@@ -42,15 +49,6 @@ const onLink = (
     return index > 0 && look(index);
   });
 
-/** False where somebody took away the route to the address's subnet, though the link is up. */
-export const addressConnected = (session: Session, o: AddressObject): boolean =>
-  inLivingNamespace(() => {
-    const link = session.link(o.ns, o.link);
-    if (!link?.up) return true;
-    const routes = routesIn(session.socket(o.ns), prefixOf(o.address).family);
-    return isConnected(routes, link.index, o.address);
-  });
-
 export const addressPresent = (session: Session, o: AddressObject): boolean =>
   onLink(session, o, (index) => {
     const wanted = canonical(o.address);
@@ -60,6 +58,31 @@ export const addressPresent = (session: Session, o: AddressObject): boolean =>
       .map(parseAddress)
       .some((a) => a.index === index && a.address === wanted);
   });
+
+/**
+ * Which of these addresses of the host's links are not there, or lack the route to their subnet though the link is up. One look at
+ * all: a look for each would read all routes as often.
+ */
+export const lackingAddresses = (
+  session: Session,
+  look: Look,
+  wanted: readonly AddressObject[],
+): readonly AddressObject[] => {
+  if (wanted.length === 0) return [];
+  const socket = session.socket('host');
+  const there = new Set(
+    socket
+      .dump(dumpAddresses(), 'address dump')
+      .map(parseAddress)
+      .map(({ index, address }) => `${index} ${address}`),
+  );
+  const subnets = connectedSubnets([AF.INET, AF.INET6].flatMap((family) => routesIn(socket, family)));
+  return wanted.filter(({ link: name, address }) => {
+    const link = look.link('host', name);
+    if (!link || !there.has(`${link.index} ${canonical(address)}`)) return true;
+    return link.up && !isConnected(subnets, link.index, address);
+  });
+};
 
 /** Routes of the main table. A namespace that never had one has no table either (ENOENT). */
 export const routesIn = (socket: NetlinkSocket, family: number): readonly DumpedRoute[] =>
@@ -103,9 +126,9 @@ export const entriesPresent = (
     const found = session
       .socket(o.ns)
       .dump(dumpNeighbours(AF_BRIDGE), `fdb dump ${o.link}`)
-      .filter(isSet)
+      .filter(isFixed)
       .map(parseNeighbour)
-      .filter((n) => n.index === index && n.fixed);
+      .filter((n) => n.index === index);
     const known = new Set(found.map(({ mac, address }) => `${mac} ${address}`));
     return wanted.every(
       ({ mac, destination }) =>
@@ -115,22 +138,28 @@ export const entriesPresent = (
 
 export const fdbPresent = (session: Session, o: FdbObject): boolean => entriesPresent(session, o, [o]);
 
-/** The bridge's entry for its own MAC: what is sent there goes up to the host. */
-export const isLocal = ({ index, permanent, mac }: DumpedNeighbour, bridge: DumpedLink): boolean =>
-  permanent && index === bridge.index && mac === bridge.mac;
+const placeOf = ({ index, mac }: Pick<DumpedLink, 'index' | 'mac'>): string => `${index} ${mac}`;
+
+/**
+ * Has each of these bridges the entry for its own MAC, by which what is sent there goes up to the host? Each is asked about for itself:
+ * of the entries of all bridges there are many more.
+ */
+export const localEntries = (
+  socket: NetlinkSocket,
+  bridges: readonly DumpedLink[],
+): ((bridge: DumpedLink) => boolean) => {
+  const replies: Buffer[] = [];
+  const requests = bridges.map(({ mac, index }) => getLocalFdb(mac, index));
+  if (requests.length > 0) socket.attempt(requests, 'fdb get', replies);
+  const there = new Set(replies.filter(isPermanent).map(parseNeighbour).map(placeOf));
+  return (bridge) => there.has(placeOf(bridge));
+};
 
 /** Which of these bridges of the host's have lost that entry; those that are not there have lost more. */
-export const withoutLocal = (session: Session, names: readonly string[]): readonly string[] => {
-  if (names.length === 0) return [];
-  const entries = session
-    .socket('host')
-    .dump(dumpNeighbours(AF_BRIDGE), 'fdb dump')
-    .filter(isPermanent)
-    .map(parseNeighbour);
-  return names.filter((name) => {
-    const found = session.link('host', name);
-    return found !== undefined && !entries.some((n) => isLocal(n, found));
-  });
+export const withoutLocal = (session: Session, look: Look, names: readonly string[]): readonly string[] => {
+  const bridges = names.flatMap((name) => look.link('host', name) ?? []);
+  const hears = localEntries(session.socket('host'), bridges);
+  return bridges.filter((bridge) => !hears(bridge)).map(({ name }) => name);
 };
 
 /** Bare addresses in the network namespace in which a process stands; none of our own. */

@@ -1,5 +1,5 @@
 /**
- * A blocking netlink request socket, for every protocol (rtnetlink, nfnetlink, ctnetlink). The kernel works on a request
+ * A blocking netlink request socket, for every protocol (rtnetlink, nfnetlink, ctnetlink, generic netlink). The kernel works on a request
  * inside `send`, so all its answers wait in the receive queue when `send` returns: a socket never sleeps, and an answer
  * that is missing then will not come. A socket stays in the namespace it was opened in.
  */
@@ -21,7 +21,7 @@ import { inNamespace } from './netns.js';
 export * from './netlink-messages.js';
 
 /** Protocols of `include/uapi/linux/netlink.h`. */
-export const NETLINK = { ROUTE: 0, NETFILTER: 12 } as const;
+export const NETLINK = { ROUTE: 0, NETFILTER: 12, GENERIC: 16 } as const;
 const NLMSG = { ERROR: 2, DONE: 3, OVERRUN: 4 } as const;
 const ACK_FLAG = { CAPPED: 0x100, TLVS: 0x200 } as const;
 const NLMSGERR_ATTR_MSG = 1;

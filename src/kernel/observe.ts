@@ -21,7 +21,7 @@ import type {
 import { AF } from './ffi.js';
 import type { NamedBridge, Sight } from './links/contract.js';
 import { recogniseLinks } from './links/index.js';
-import { isLocal, routesIn } from './look.js';
+import { localEntries, routesIn } from './look.js';
 import type { NetlinkSocket } from './netlink.js';
 import { isNamespace } from './netns.js';
 import { GROUP } from './reaper.js';
@@ -31,13 +31,14 @@ import { type DumpedLink, dumpLinks, parseLink } from './rtnetlink/link.js';
 import {
   type DumpedNeighbour,
   dumpNeighbours,
+  isFixed,
   isPermanent,
-  isSet,
   parseNeighbour,
 } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE, RTPROT } from './rtnetlink/numbers.js';
-import { type DumpedRoute, isConnected } from './rtnetlink/route.js';
+import { connectedSubnets, type DumpedRoute, isConnected } from './rtnetlink/route.js';
 import { withSession } from './session.js';
+import { readDevice } from './wireguard.js';
 
 export interface ObserveParts {
   /** absolute path of the directory with the sandboxes' namespaces */
@@ -67,7 +68,7 @@ interface OwnPlace {
   readonly links: ReadonlyMap<number, DumpedLink>;
   /** bridges among the links that are not ours, by name, with the addresses on them that are */
   readonly theirs: ReadonlyMap<string, readonly string[]>;
-  /** the host's FDB entries that do not age: bridge ports, and so FDB entries, are the host's alone */
+  /** the host's static FDB entries: bridge ports, and so FDB entries, are the host's alone */
   readonly entries: Entries;
 }
 
@@ -96,7 +97,7 @@ const farEnds = (places: readonly Place[]): Sight['farEnd'] => {
 /** On the host with what is to be said of the routes to their subnets; a container's are its own affair. */
 const addressesOf = (
   { ns, socket, links, theirs }: OwnPlace,
-  routes: readonly DumpedRoute[],
+  subnets: ReadonlySet<string>,
 ): readonly AddressObject[] =>
   socket
     .dump(dumpAddresses(), 'address dump')
@@ -105,7 +106,7 @@ const addressesOf = (
       const link = links.get(a.index);
       if (!link || isAutomatic(a, link.mac)) return [];
       if (theirs.get(link.name)?.includes(a.address) === false) return [];
-      const lacksRoute = ns === 'host' && link.up && !isConnected(routes, a.index, a.address);
+      const lacksRoute = ns === 'host' && link.up && !isConnected(subnets, a.index, a.address);
       const state = lacksRoute ? { connected: false as const } : {};
       return [{ kind: 'address' as const, ns, link: link.name, address: a.address, ...state }];
     });
@@ -129,20 +130,20 @@ const neighboursOf = ({ ns, socket, links }: OwnPlace): readonly NeighbourObject
     });
 
 /** Read at first use: who has nothing of ours on the host is not asked. */
-const entriesIn = (socket: NetlinkSocket): Entries => {
-  let known: readonly DumpedNeighbour[] | undefined;
+const once = <T>(read: () => T): (() => T) => {
+  let known: { readonly value: T } | undefined;
   return () => {
-    known ??= readEntries(socket);
-    return known;
+    known ??= { value: read() };
+    return known.value;
   };
 };
 
 const readEntries = (socket: NetlinkSocket): readonly DumpedNeighbour[] =>
-  socket.dump(dumpNeighbours(AF_BRIDGE), 'fdb dump').filter(isSet).map(parseNeighbour);
+  socket.dump(dumpNeighbours(AF_BRIDGE), 'fdb dump').filter(isFixed).map(parseNeighbour);
 
 /** What a VXLAN device knows has a destination; what its bridge knows of it has none. Both are one entry. */
 const fdbOf = ({ ns, links, entries }: OwnPlace): readonly FdbObject[] => {
-  const found = entries().filter(({ index, fixed }) => fixed && links.has(index));
+  const found = entries().filter(({ index }) => links.has(index));
   const at = ({ index, mac }: DumpedNeighbour): string => `${index} ${mac}`;
   const of = (remote: boolean) => new Set(found.filter((n) => (n.address !== '') === remote).map(at));
   const [remote, bridged] = [of(true), of(false)];
@@ -153,6 +154,11 @@ const fdbOf = ({ ns, links, entries }: OwnPlace): readonly FdbObject[] => {
     return [{ ...entry, destination: n.address, ...(bridged.has(at(n)) ? {} : { bridged: false }) }];
   });
 };
+
+const wireguardPeersOf = ({ links }: OwnPlace): readonly KernelObject[] =>
+  [...links.values()].flatMap(({ type, name }) =>
+    type === 'wireguard' ? (readDevice(name)?.peers ?? []) : [],
+  );
 
 /** As the kernel tells them along with the links: to open a namespace's file for the first time takes 0.1 ms. */
 const settingsOf = ({ ns, links }: OwnPlace): readonly SysctlObject[] =>
@@ -173,29 +179,34 @@ const contents = (whole: OwnPlace, settings: boolean): readonly KernelObject[] =
   const routes = [AF.INET, AF.INET6].flatMap((family) => routesIn(place.socket, family));
   return [
     ...(settings ? settingsOf(whole) : []),
-    ...addressesOf(whole, routes),
+    ...addressesOf(whole, connectedSubnets(routes)),
     ...routesOf(place, routes),
     ...neighboursOf(place),
     ...fdbOf(place),
+    ...wireguardPeersOf(place),
   ];
 };
 
 type Sights = (ns: Netns) => Sight;
 
-const sightsOf = (
-  [host, ...sandboxes]: readonly Place[],
-  { bridges, claims }: ObserveParts,
-  entries: Entries,
-): Sights => {
+const sightsOf = ([host, ...sandboxes]: readonly Place[], { bridges, claims }: ObserveParts): Sights => {
   const names = new Map(host?.all.map((l) => [l.index, l.name]));
   const named = new Map(bridges.map((b) => [b.name, b]));
   const claimed = new Map(claims.map((o) => [interfaceKey(o.ns, o.name), o]));
   const farEnd = farEnds(sandboxes);
+  const local = once(() =>
+    host
+      ? localEntries(
+          host.socket,
+          host.all.filter(({ type }) => type === 'bridge'),
+        )
+      : () => false,
+  );
   return (ns) => ({
     ns,
     hostName: (index) => names.get(index) ?? '',
     farEnd,
-    hears: (bridge) => entries().some((n) => isLocal(n, bridge)),
+    hears: (bridge) => local()(bridge),
     named: (name) => named.get(name),
     claimed: (name) => claimed.get(interfaceKey(ns, name)),
   });
@@ -217,8 +228,8 @@ export const observeLinks = (parts: ObserveParts): readonly KernelObject[] =>
       const socket = session.socket(ns);
       return { ns, socket, all: linksOf(socket) };
     });
-    const entries = entriesIn(session.socket('host'));
-    const found = oursIn(places, sightsOf(places, parts, entries));
+    const entries = once(() => readEntries(session.socket('host')));
+    const found = oursIn(places, sightsOf(places, parts));
     const names = new Set(found.flatMap(interfacesOf));
     const theirs = new Map(parts.bridges.filter((b) => !b.owned).map((b) => [b.name, b.addresses ?? []]));
     const own = places.map(({ ns, socket, all }): OwnPlace => {

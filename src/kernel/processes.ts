@@ -44,13 +44,12 @@ const statOf = (pid: number): ProcessStat | undefined =>
   attempt(() => {
     const stat = read(pid);
     // The command (field 2) may hold spaces and parentheses: count from its end.
-    const [state = '', parent, group, session, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const startTime = rest[15] ?? '';
-    const ended = state === 'Z' || state === 'X';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20);
+    const [state, parent, group, session] = fields;
     return {
       pid,
-      startTime,
-      ended,
+      startTime: fields[19] ?? '',
+      ended: state === 'Z' || state === 'X',
       parent: Number(parent),
       group: Number(group),
       session: Number(session),

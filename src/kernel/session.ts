@@ -54,11 +54,16 @@ export class Session implements Look {
     const key = `${ns} ${name}`;
     const known = this.#indexes.get(key);
     if (known !== undefined) return known;
-    const reply = linkReply(this.socket(ns), name);
-    if (!reply) return 0;
-    const index = linkIndex(reply);
-    this.#indexes.set(key, index);
+    const index = this.#indexNow(ns, name);
+    if (index !== 0) this.#indexes.set(key, index);
     return index;
+  }
+
+  /** Of the host's links by the call that does not wait for the rtnl lock. */
+  #indexNow(ns: Netns, name: string): number {
+    if (ns === 'host') return ffi.ifNameToIndex(name);
+    const reply = linkReply(this.socket(ns), name);
+    return reply ? linkIndex(reply) : 0;
   }
 
   forget(ns: Netns, name: string): void {

@@ -1,23 +1,23 @@
 /**
  * Watches the host's sysctls without which packets do not pass. Of forwarding the kernel tells (RTM_NEWNETCONF), so it is
- * looked at within 50 ms. Of `route_localnet` it does not, and a file watch misses whoever has mounted a /proc of his own
+ * looked at within 70 ms. Of `route_localnet` it does not, and a file watch misses whoever has mounted a /proc of his own
  * (containers on the host's network): those are read again and again through descriptors that stay open, 3 µs each,
  * where to open one takes twenty times as long.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { createPace } from '../pace.js';
 import type { SysctlObject } from '../plan/objects.js';
+import type { ByteTest } from './byte-tests.js';
 import type { Drift } from './contract.js';
-import { AF } from './ffi.js';
 import { type EventSocket, listen } from './listen.js';
-import { HEADER, messageType, NETLINK, parseAttributes, splitMessages } from './netlink.js';
+import { HEADER, NETLINK } from './netlink.js';
 import { RTM } from './rtnetlink/numbers.js';
 
 /** `include/uapi/linux/rtnetlink.h` */
 const RTNLGRP = { IPV4_NETCONF: 24, IPV6_NETCONF: 25 } as const;
 /** `include/uapi/linux/netconf.h`: behind `struct netconfmsg`, one byte and its padding. */
 const NETCONF_HEADER = 4;
-const NETCONFA = { IFINDEX: 1, FORWARDING: 2 } as const;
-const EVERY_INTERFACE = -1;
+const NETCONFA_FORWARDING = 2;
 
 const COALESCE_MS = 50;
 /** Less than the second within which what others change is repaired. */
@@ -26,16 +26,18 @@ const LONGEST_VALUE = 64;
 
 const isUntold = ({ path }: SysctlObject): boolean => path.endsWith('/route_localnet');
 
-/**
- * Does the message say that forwarding is off where it matters? Every interface that comes is told of too. Of IPv6 only
- * the switch for all interfaces lets packets pass.
- */
-const tellsOfNoForwarding = (m: Buffer): boolean => {
-  if (messageType(m) !== RTM.NEWNETCONF) return false;
-  const values = parseAttributes(m.subarray(HEADER + NETCONF_HEADER));
-  if (values.get(NETCONFA.FORWARDING)?.readInt32LE() !== 0) return false;
-  return m.readUInt8(HEADER) === AF.INET || values.get(NETCONFA.IFINDEX)?.readInt32LE() === EVERY_INTERFACE;
-};
+/** Where the kernel writes the first two attributes: of which interface it speaks, and whether that forwards. */
+const IFINDEX = HEADER + NETCONF_HEADER;
+const FORWARDING = IFINDEX + 8;
+
+/** What says that forwarding is off; of every interface that comes the kernel tells too. */
+const NOT_FORWARDING: readonly ByteTest[] = [
+  { offset: 4, is: RTM.NEWNETCONF },
+  { offset: FORWARDING + 2, is: NETCONFA_FORWARDING },
+  { offset: FORWARDING + 4, is: 0 },
+];
+/** Of IPv6 only the switch for all interfaces (-1) lets packets pass. */
+const NOWHERE: readonly ByteTest[] = [...NOT_FORWARDING, { offset: IFINDEX + 7, is: 0xff }];
 
 /** Values of sysctls of the host, read through descriptors that are kept. */
 class Values {
@@ -88,35 +90,38 @@ export interface SettingsWatchParts {
 }
 
 export class SettingsWatch {
-  readonly #socket: EventSocket;
+  readonly #sockets: readonly EventSocket[];
   readonly #values = new Values();
   readonly #looking: NodeJS.Timeout;
   #soon: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(private readonly parts: SettingsWatchParts) {
-    this.#socket = listen({
-      protocol: NETLINK.ROUTE,
-      groups: Object.values(RTNLGRP),
-      hear: (datagram) => {
-        if (splitMessages(datagram).some(tellsOfNoForwarding)) this.#lookSoon();
-      },
-      lost: () => this.#lookSoon(),
-    });
-    this.#looking = setInterval(() => this.#look(this.#wanted().filter(isUntold)), LOOK_MS).unref();
+    this.#sockets = [
+      this.#listen(RTNLGRP.IPV4_NETCONF, NOT_FORWARDING),
+      this.#listen(RTNLGRP.IPV6_NETCONF, NOWHERE),
+    ];
+    this.#looking = setInterval(() => void this.#look(isUntold), LOOK_MS).unref();
     this.#lookSoon();
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#soon);
     clearInterval(this.#looking);
-    this.#socket.close();
+    for (const socket of this.#sockets) socket.close();
     this.#values.keepOnly(new Set());
+  }
+
+  #listen(group: number, only: readonly ByteTest[]): EventSocket {
+    const look = () => this.#lookSoon();
+    return listen({ protocol: NETLINK.ROUTE, groups: [group], only, hear: look, lost: look });
   }
 
   #lookSoon(): void {
     this.#soon ??= setTimeout(() => {
       this.#soon = undefined;
-      this.#look(this.#wanted());
+      void this.#look(() => true);
     }, COALESCE_MS).unref();
   }
 
@@ -127,12 +132,25 @@ export class SettingsWatch {
     return wanted;
   }
 
-  /** What is not there goes with its interface, whose end is told elsewhere. */
-  #look(wanted: readonly SysctlObject[]): void {
-    const drift = wanted.flatMap((object): Drift[] => {
-      const found = this.#values.read(object.path);
-      return found === undefined || found === object.value ? [] : [{ kind: 'sysctl', object, found }];
-    });
-    if (drift.length > 0) this.parts.onDrift(drift);
+  /**
+   * Some in each turn of the loop, as to open one takes long; what is amiss is told in the same turn. What is not there goes with its
+   * interface, whose end is told elsewhere.
+   */
+  async #look(asked: (object: SysctlObject) => boolean): Promise<void> {
+    const looked = new Set<string>();
+    const pace = createPace();
+    while (!this.#closed) {
+      const wanted = this.#wanted().filter((o) => asked(o) && !looked.has(o.path));
+      const drift: Drift[] = [];
+      for (const object of wanted) {
+        const found = this.#values.read(object.path);
+        if (found !== undefined && found !== object.value) drift.push({ kind: 'sysctl', object, found });
+        looked.add(object.path);
+        if (pace.due()) break;
+      }
+      if (drift.length > 0) this.parts.onDrift(drift);
+      if (!pace.due()) return;
+      await pace.rest();
+    }
   }
 }

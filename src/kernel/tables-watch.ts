@@ -1,18 +1,23 @@
 /** Listens to nftables transactions that are not ours. Where some may not have been heard, the tables are suspect. */
+import type { ByteTest } from './byte-tests.js';
 import { type EventSocket, listen } from './listen.js';
-import { HEADER, messageType, NETLINK, parseAttributes, splitMessages } from './netlink.js';
+import { HEADER, NETLINK, parseAttributes, splitMessages, withSocket } from './netlink.js';
+import { NFTA_GEN } from './nftables/constants.js';
+import { readGeneration } from './nftables/observed.js';
 
 /** `include/uapi/linux/netfilter/nfnetlink.h` */
 const NFNLGRP_NFTABLES = 7;
-/** Closes each transaction and names the process that made it. */
-const NFT_MSG_NEWGEN = (10 << 8) | 15;
-const NFTA_GEN_PROC_PID = 2;
+/** Closes each transaction and names the process that made it: `NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN`, in a datagram of its own. */
+const NEWGEN: readonly ByteTest[] = [
+  { offset: 4, is: 15 },
+  { offset: 5, is: 10 },
+];
 const COALESCE_MS = 50;
 
-const isForeign = (m: Buffer): boolean =>
+const processOf = (m: Buffer): number | undefined =>
   parseAttributes(m.subarray(HEADER + 4))
-    .get(NFTA_GEN_PROC_PID)
-    ?.readUInt32BE() !== process.pid;
+    .get(NFTA_GEN.PROC_PID)
+    ?.readUInt32BE();
 
 export class TablesWatch {
   readonly #socket: EventSocket;
@@ -22,13 +27,12 @@ export class TablesWatch {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly onDrift: () => void) {
+    const own = withSocket(NETLINK.NETFILTER, 'host', readGeneration).pid;
     this.#socket = listen({
       protocol: NETLINK.NETFILTER,
       groups: [NFNLGRP_NFTABLES],
-      hear: (datagram) => {
-        const ends = splitMessages(datagram).filter((m) => messageType(m) === NFT_MSG_NEWGEN);
-        if (ends.length > 0) this.#suspect(ends.some(isForeign));
-      },
+      only: NEWGEN,
+      hear: (datagram) => this.#suspect(splitMessages(datagram).some((m) => processOf(m) !== own)),
       lost: () => this.#suspect(true),
     });
   }

@@ -48,6 +48,9 @@ export interface Balancer {
 export const vipsOf = ({ vip4, vip6 }: Pick<Balancer, 'vip4' | 'vip6'>): readonly string[] =>
   [vip4, vip6].filter((address) => address !== undefined);
 
+/** Do all hosts answer for it, on ports of theirs? Then it is on the ingress network, whose containers do not call each other. */
+export const publishes = ({ ports }: Pick<Balancer, 'ports'>): boolean => ports.length > 0;
+
 export const balancerId = (networkId: string, serviceId: string): string => `${networkId}/${serviceId}`;
 
 /** The same as `after`, in an order in which whoever was there `before` stays at his place where he can. */

@@ -42,12 +42,20 @@ export interface Overlay {
   readonly vni: number;
   /** UDP port of all hosts */
   readonly port: number;
-  /** bytes of what containers send; what carries it is 50 (IPv6: 70) larger */
+  /** bytes of what containers send; what carries it is `carrierBytes` larger */
   readonly mtu: number;
+  /** nothing of it is ever on the wire but inside WireGuard */
+  readonly encrypted?: true;
 }
 
-/** Bytes that VXLAN adds between hosts of a family: outer Ethernet, IP, UDP and its own header. */
+/** Bytes that VXLAN adds between hosts of a family: inner Ethernet, its own header, UDP and IP. */
 export const VXLAN_BYTES: Readonly<Record<Family, number>> = { 4: 50, 6: 70 };
+/** Bytes that WireGuard adds: its own header and tag (32), UDP and IP. What it carries is IPv6. */
+const WIREGUARD_BYTES: Readonly<Record<Family, number>> = { 4: 60, 6: 80 };
+
+/** Bytes that are added to what containers send, between hosts whose addresses are of this family. */
+export const carrierBytes = (family: Family, { encrypted }: Pick<Overlay, 'encrypted'>): number =>
+  encrypted ? VXLAN_BYTES[6] + WIREGUARD_BYTES[family] : VXLAN_BYTES[family];
 
 export interface Network {
   readonly id: NetworkId;
@@ -86,6 +94,13 @@ export interface Network {
   /** bridge, host, none: cannot be removed */
   readonly predefined: boolean;
 }
+
+/**
+ * A swarm's, that each node makes for itself when a container of its needs it: the swarm knows its name and what was wished of it,
+ * and the node chooses subnets and addresses.
+ */
+export const isMadeByNodes = ({ scope, overlay }: Pick<Network, 'scope' | 'overlay'>): boolean =>
+  scope === 'swarm' && overlay === undefined;
 
 export const PREDEFINED_NETWORKS = ['bridge', 'host', 'none'] as const;
 

@@ -4,6 +4,7 @@
  */
 import type { Endpoint } from './endpoint.js';
 import type { NetworkId } from './ids.js';
+import type { Tunnel } from './tunnel.js';
 
 /** A host of the cluster, this one too: where VXLAN packets come from and go to. */
 export interface Vtep {
@@ -15,6 +16,10 @@ export interface Vtep {
   readonly address: string;
   /** this host */
   readonly own: boolean;
+  /** absent: it takes no part in encrypted networks */
+  readonly tunnel?: Tunnel;
+  /** 1–65535, by which a swarm's ingress network tells it from the others; absent: it is in none, or has none yet */
+  readonly number?: number;
 }
 
 /** An endpoint on another host: what neighbours and the resolver must know of it. */
@@ -32,6 +37,8 @@ export interface Peer {
   readonly node: string;
   /** bare address of the host */
   readonly address: string;
+  /** the host's public key (`Tunnel`), by which it is reached on an encrypted network; absent: it is not */
+  readonly key?: string;
   /** at least one */
   readonly endpoints: readonly RemoteEndpoint[];
 }

@@ -34,6 +34,8 @@ export class OvsWatch {
   #replica = new Replica();
   #soon: NodeJS.Timeout | undefined;
   #counting = false;
+  /** from what our plans made, when it was last compared */
+  #differed = false;
   /** `cur_cfg` by which ovs-vswitchd shows that it is there; then everything is looked at, for what was missed */
   #owed: number | undefined;
   #closed = false;
@@ -66,6 +68,7 @@ export class OvsWatch {
     this.#socket = socket.unref();
     this.#replica = new Replica();
     this.#owed = undefined;
+    this.#differed = false;
     socket.on('connect', () => {
       const columns = Object.fromEntries(
         Object.entries(COLUMNS).map(([table, names]) => [
@@ -106,16 +109,26 @@ export class OvsWatch {
       this.#owed = Array.isArray(result) ? nextOf(result[1]) : undefined;
   }
 
+  /** What has come by then is read before it is compared: what a plan of ours did in this very turn is among it. */
   #compareSoon(): void {
-    this.#soon ??= setTimeout(() => {
+    const compare = (): void => {
       this.#soon = undefined;
-      if (!this.#socket || this.#closed) return;
-      const { tables } = this.#replica;
-      const [root] = tables[ROOT] ?? [];
-      const back = this.#owed !== undefined && (numberOf(root?.cur_cfg) ?? 0) >= this.#owed;
-      if (back) this.#owed = undefined;
-      if (back || this.parts.drifted(stateOf(tables))) this.parts.onDrift();
-    }, COALESCE_MS).unref();
+      if (this.#socket && !this.#closed) this.#compare();
+    };
+    this.#soon ??= setTimeout(() => setImmediate(compare), COALESCE_MS).unref();
+  }
+
+  /** Our plans are made at once, and the database tells of them a while later: what differs is drift when it still does the next time. */
+  #compare(): void {
+    const { tables } = this.#replica;
+    const [root] = tables[ROOT] ?? [];
+    const back = this.#owed !== undefined && (numberOf(root?.cur_cfg) ?? 0) >= this.#owed;
+    if (back) this.#owed = undefined;
+    const differs = this.parts.drifted(stateOf(tables));
+    const drifted = back || (differs && this.#differed);
+    this.#differed = differs && !drifted;
+    if (drifted) this.parts.onDrift();
+    else if (differs) this.#compareSoon();
   }
 
   async #count(): Promise<void> {

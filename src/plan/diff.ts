@@ -93,7 +93,9 @@ const losing = (
   const interfaces = new Map<string, KernelObject[]>();
   const namespaces = new Map<string, KernelObject[]>();
   const remade = new Set<string>();
-  const heavy = [...before].filter(([, o]) => isHeavy(o)).sort(([, a], [, b]) => level(a) - level(b));
+  const heavy: [string, KernelObject][] = [];
+  for (const entry of before) if (isHeavy(entry[1])) heavy.push(entry);
+  heavy.sort(([, a], [, b]) => level(a) - level(b));
   for (const [key, o] of heavy) {
     const next = after.get(key);
     if (o.kind === 'netns' && !next) namespaces.set(o.path, []);
@@ -107,8 +109,16 @@ const losing = (
   return { interfaces, namespaces, remade };
 };
 
-const withTakes = (object: KernelObject, takes: readonly KernelObject[] | undefined): Step =>
+type Delete = Extract<Step, { readonly op: 'delete' }>;
+
+const withTakes = (object: KernelObject, takes: readonly KernelObject[] | undefined): Delete =>
   takes && takes.length > 0 ? { op: 'delete', object, takes } : { op: 'delete', object };
+
+const DEFAULT = /^(0\.0\.0\.0|::)\/0$/;
+
+/** A sandbox's way out goes before its other links: by it would pass, for a moment, what an internal network has kept in. */
+const leadsOut = ({ object, takes = [] }: Delete): boolean =>
+  object.kind === 'link' && takes.some((o) => o.kind === 'route' && DEFAULT.test(o.destination));
 
 /**
  * The ordered plan that leads from `before` to `after`. Each list may join several slices; where it is told which object is
@@ -138,10 +148,12 @@ export const diff = (
     else if (lost) lost.unshift(o);
     else if (!next.has(key) || remade.has(key)) gone.push(o);
   }
-  for (const o of gone) {
+  const deletes = gone.map((o) => {
     const takes = o.kind === 'link' ? interfaces.get(interfacesOf(o)[0] ?? '') : undefined;
-    steps.add(closing(o), withTakes(o, o.kind === 'netns' ? namespaces.get(o.path) : takes));
-  }
+    return withTakes(o, o.kind === 'netns' ? namespaces.get(o.path) : takes);
+  });
+  for (const isWayOut of [true, false])
+    for (const step of deletes) if (leadsOut(step) === isWayOut) steps.add(closing(step.object), step);
   for (const [key, o] of next) {
     const old = previous.get(key);
     if (!old || remade.has(key) || carrier(old)) create(steps, o);

@@ -155,6 +155,24 @@ export interface VxlanLink {
   readonly quiet?: false;
 }
 
+/**
+ * The host's WireGuard interface, which encrypted networks' VXLAN devices reach other hosts by. Its private key is not here: a plan
+ * is printed and kept, and the kernel layer has the key.
+ */
+export interface WireguardLink {
+  readonly kind: 'link';
+  readonly type: 'wireguard';
+  readonly ns: 'host';
+  readonly name: string;
+  /** bytes of what it carries */
+  readonly mtu: number;
+  readonly up: boolean;
+  /** the host's public key, base64 */
+  readonly key: string;
+  /** UDP port that it listens on */
+  readonly port: number;
+}
+
 export type LinkObject =
   | BridgeLink
   | VethLink
@@ -163,6 +181,7 @@ export type LinkObject =
   | VlanLink
   | DummyLink
   | VxlanLink
+  | WireguardLink
   | MovedLink
   | OvsLink;
 export type LinkType = LinkObject['type'];

@@ -106,6 +106,16 @@ const TRAITS: { readonly [T in LinkType]: LinkTraits<LinkOf<T>> } = {
     changes: (link, before) =>
       changed(link, before, 'quiet', () => 'type bridge_slave learning off neigh_suppress on'),
   },
+  wireguard: {
+    fixed: () => [],
+    before: () => '',
+    type: ({ name, port, key }) =>
+      `type wireguard; wg set ${name} listen-port ${port} private-key FILE  # public key ${key}`,
+    changes: (link, before) => [
+      ...changed(link, before, 'port', (port) => `; wg set ${link.name} listen-port ${port}`),
+      ...changed(link, before, 'key', (key) => `; wg set ${link.name} private-key FILE  # public key ${key}`),
+    ],
+  },
   dummy: { fixed: () => [], before: () => '', type: () => 'type dummy', changes: () => [] },
 };
 

@@ -3,14 +3,20 @@
  * identity of each; two objects with one key are the same object in two states. A kind is a type and a row beside it
  * (`kinds/`); the union, and all that a plan knows of the kinds, follow from the rows.
  */
+import { FLOWS } from './kinds/flows.js';
 import type { Kind } from './kinds/kind.js';
 import { LOCAL } from './kinds/local.js';
+import { MESH_PORT } from './kinds/mesh-port.js';
 import { NETLINK } from './kinds/netlink.js';
-import { NFTABLES } from './kinds/nftables.js';
+import { ELEMENT } from './kinds/nftables.js';
 import { OVS } from './kinds/ovs.js';
+import { PUBLISHED } from './kinds/published.js';
 import { SERVICES } from './kinds/services.js';
+import { WAY_BACK } from './kinds/way-back.js';
 
+export type { FlowsObject } from './kinds/flows.js';
 export type { HostPortObject, ResolverObject } from './kinds/local.js';
+export type { MeshPortObject } from './kinds/mesh-port.js';
 export type * from './kinds/netlink.js';
 export type { ElementObject } from './kinds/nftables.js';
 export {
@@ -20,12 +26,24 @@ export {
   type OvsPortObject,
   type OvsTunnel,
 } from './kinds/ovs.js';
+export type { PublishedObject } from './kinds/published.js';
 export type { ServiceAddress, ServicesObject } from './kinds/services.js';
+export type { WayBackObject } from './kinds/way-back.js';
 export type * from './link-objects.js';
 
+const NFTABLES = { ...ELEMENT, ...MESH_PORT, ...PUBLISHED };
+
 /** The kinds by who carries them out: a back end of the kernel layer each. */
-const BACK_ENDS = { netlink: NETLINK, nftables: NFTABLES, services: SERVICES, local: LOCAL, ovs: OVS };
-const KINDS = { ...NETLINK, ...NFTABLES, ...SERVICES, ...LOCAL, ...OVS };
+const BACK_ENDS = {
+  netlink: NETLINK,
+  nftables: NFTABLES,
+  services: SERVICES,
+  wayBack: WAY_BACK,
+  flows: FLOWS,
+  local: LOCAL,
+  ovs: OVS,
+};
+const KINDS = { ...NETLINK, ...NFTABLES, ...SERVICES, ...WAY_BACK, ...FLOWS, ...LOCAL, ...OVS };
 
 export type BackEndName = keyof typeof BACK_ENDS;
 export type KindOf<B extends BackEndName> = keyof (typeof BACK_ENDS)[B] & KernelKind;
@@ -47,7 +65,7 @@ export const kindsOf = <B extends BackEndName>(name: B): readonly KindOf<B>[] =>
 /** Who owns an object: the host, or a record. Slices are diffed one by one, never the world. */
 export type Slice =
   | { readonly kind: 'host' }
-  | { readonly kind: 'network' | 'sandbox' | 'endpoint' | 'peer'; readonly id: string };
+  | { readonly kind: 'network' | 'sandbox' | 'endpoint' | 'peer' | 'vtep' | 'balancer'; readonly id: string };
 
 export const HOST_SLICE: Slice = { kind: 'host' };
 

@@ -7,27 +7,25 @@
 import { attempt } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import type { Family } from '../model/network.js';
-import type { Protocol } from '../model/port.js';
+import { portAt } from '../plan/kinds/local.js';
+import { samePairs } from '../plan/kinds/published.js';
 import { dualPlace, hold, type Place, placeOf, refusal } from './hold.js';
+import type { Range, Spare } from './spare.js';
 
 /** Ports from which on a range is worth pairing (and too long to relay datagrams for). */
 export const PAIRED_FROM = 17;
 
+/** So many sockets are opened and closed in one turn of the loop; more are opened before, and closed by and by. */
+export const AT_ONCE = 1024;
+
 /** The sockets of one range, -1 where another has taken a descriptor over. */
 export interface Block {
-  readonly protocol: Protocol;
-  readonly port: number;
+  readonly range: Range;
+  /** `dual`: each socket holds both families */
+  place: Place;
   readonly descriptors: Int32Array;
-  /** each socket holds both families */
-  dual: boolean;
   /** the families that objects hold through it */
   readonly users: Set<Family>;
-}
-
-interface Range {
-  readonly protocol: Protocol;
-  readonly port: number;
-  readonly count: number;
 }
 
 const closeFirst = (descriptors: Int32Array, count: number): void => {
@@ -37,14 +35,26 @@ const closeFirst = (descriptors: Int32Array, count: number): void => {
   }
 };
 
-const holdRange = (range: Range, place: Place, heard: boolean): Int32Array => {
+/** What holds a port for nobody gives way. */
+const holdOne = (spare: Spare, place: Place, port: number, heard: boolean): number => {
+  const ready = heard ? -1 : spare.take(place, port);
+  if (ready >= 0) return ready;
+  try {
+    return hold(place, port, heard);
+  } catch (error) {
+    if (!spare.clear(place.protocol, port)) throw error;
+    return hold(place, port, heard);
+  }
+};
+
+const holdRange = (spare: Spare, range: Range, place: Place, heard: boolean): Int32Array => {
   const descriptors = new Int32Array(range.count);
   for (let i = 0; i < range.count; i += 1) {
     try {
-      descriptors[i] = hold(place, range.port + i, heard);
+      descriptors[i] = holdOne(spare, place, portAt(range, i), heard);
     } catch (error) {
       closeFirst(descriptors, i);
-      throw refusal(place, range.port + i, error);
+      throw refusal(place, portAt(range, i), error);
     }
   }
   return descriptors;
@@ -54,19 +64,22 @@ const WILDCARD: Readonly<Record<Family, string>> = { 4: '0.0.0.0', 6: '::' };
 const familyOf = (place: Place): Family => (place.v6 ? 6 : 4);
 
 const pairable = (range: Range, place: Place): boolean =>
-  range.count >= PAIRED_FROM && range.protocol !== 'sctp' && place.address === WILDCARD[familyOf(place)];
+  range.paired === true &&
+  range.count >= PAIRED_FROM &&
+  range.protocol !== 'sctp' &&
+  place.address === WILDCARD[familyOf(place)];
 
 /** Both families, or undefined where one of them is taken or absent: then each stands for itself. */
-const holdBoth = (range: Range): Int32Array | undefined =>
-  attempt(() => holdRange(range, dualPlace(range.protocol), false));
+const holdBoth = (spare: Spare, range: Range, place: Place): Int32Array | undefined =>
+  attempt(() => holdRange(spare, range, place, false));
 
 /** From both families to one. A port that somebody takes in the microseconds between stays theirs. */
 const narrow = (block: Block, family: Family): void => {
-  const place = placeOf(block.protocol, WILDCARD[family]);
-  block.dual = false;
+  const place = placeOf(block.range.protocol, WILDCARD[family]);
+  block.place = place;
   for (const [i, fd] of block.descriptors.entries()) {
     ffi.close(fd);
-    block.descriptors[i] = attempt(() => hold(place, block.port + i)) ?? -1;
+    block.descriptors[i] = attempt(() => hold(place, portAt(block.range, i))) ?? -1;
   }
 };
 
@@ -78,11 +91,13 @@ export interface Blocks {
 }
 
 /** One of both families at most: the second to come takes the first one's other half. */
-const rangeKey = (protocol: Protocol, port: number, count: number): string => `${protocol} ${port}+${count}`;
-const keyOf = ({ protocol, port, descriptors }: Block): string =>
-  rangeKey(protocol, port, descriptors.length);
+const rangeKey = ({ protocol, port, count }: Range): string => `${protocol} ${port}+${count}`;
 
-export const createBlocks = (): Blocks => {
+/** Where each socket of a range is, if it is to share them with the other family's. */
+export const sharedPlace = (range: Range, place: Place): Place =>
+  pairable(range, place) ? dualPlace(range.protocol) : place;
+
+export const createBlocks = (spare: Spare): Blocks => {
   const all = new Set<Block>();
   /** of both families, one of which no object has asked for: what the next settling narrows */
   const halves = new Map<string, Block>();
@@ -97,14 +112,16 @@ export const createBlocks = (): Blocks => {
     }
   };
   const settleLater = (block: Block): void => {
-    halves.set(keyOf(block), block);
+    halves.set(rangeKey(block.range), block);
     settling ??= setImmediate(settle);
   };
 
   const otherHalf = (range: Range, place: Place): Block | undefined => {
     if (!pairable(range, place)) return undefined;
-    const block = halves.get(rangeKey(range.protocol, range.port, range.count));
-    return block?.users.has(familyOf(place)) ? undefined : block;
+    const block = halves.get(rangeKey(range));
+    return block?.users.has(familyOf(place)) || !samePairs(block?.range.scattered, range.scattered)
+      ? undefined
+      : block;
   };
 
   return {
@@ -112,28 +129,29 @@ export const createBlocks = (): Blocks => {
       const half = otherHalf(range, place);
       if (half !== undefined) {
         half.users.add(familyOf(place));
-        halves.delete(keyOf(half));
+        halves.delete(rangeKey(half.range));
         return half;
       }
       settle();
-      const both = pairable(range, place) ? holdBoth(range) : undefined;
+      const shared = sharedPlace(range, place);
+      const both = shared.dual ? holdBoth(spare, range, shared) : undefined;
       const block: Block = {
-        protocol: range.protocol,
-        port: range.port,
-        descriptors: both ?? holdRange(range, place, heard),
-        dual: both !== undefined,
+        range,
+        descriptors: both ?? holdRange(spare, range, place, heard),
+        place: both ? shared : place,
         users: new Set([familyOf(place)]),
       };
       all.add(block);
-      if (block.dual) settleLater(block);
+      if (block.place.dual) settleLater(block);
       return block;
     },
     give(block, family) {
       block.users.delete(family);
       if (block.users.size > 0) return settleLater(block);
-      if (block.dual) halves.delete(keyOf(block));
+      if (block.place.dual) halves.delete(rangeKey(block.range));
       all.delete(block);
-      closeFirst(block.descriptors, block.descriptors.length);
+      if (block.range.count < AT_ONCE) closeFirst(block.descriptors, block.range.count);
+      else spare.leave(block.range, block.place, block.descriptors);
     },
     close() {
       if (settling) clearImmediate(settling);

@@ -3,8 +3,10 @@
  * overlaps nothing that is there; wherever a wildcard address holds a port, nobody else does.
  */
 import type { Protocol } from '../model/port.js';
+import { portAt } from '../plan/kinds/local.js';
+import type { PortPair } from '../plan/kinds/published.js';
 
-/** Ports `port … port+count-1` of one canonical address; `0.0.0.0` and `::` mean every address of their family. */
+/** Ports `port … port+count-1`, or those of `scattered`, of one canonical address; `0.0.0.0` and `::` mean every address of their family. */
 export interface Reach {
   readonly protocol: Protocol;
   readonly address: string;
@@ -12,6 +14,7 @@ export interface Reach {
   readonly port: number;
   /** ≥ 1 */
   readonly count: number;
+  readonly scattered?: readonly PortPair[];
 }
 
 export interface Holders<T extends Reach> {
@@ -65,14 +68,16 @@ export const createHolders = <T extends Reach>(): Holders<T> => {
 
   return {
     add(holder) {
-      const { port, count } = holder;
       const table = tableOf(holder);
-      for (let at = port; at < port + count; at += 1) table.set(at, joined(table.get(at), holder));
+      for (let i = 0; i < holder.count; i += 1) {
+        const at = portAt(holder, i);
+        table.set(at, joined(table.get(at), holder));
+      }
     },
     remove(holder) {
-      const { port, count } = holder;
       const table = tableOf(holder);
-      for (let at = port; at < port + count; at += 1) {
+      for (let i = 0; i < holder.count; i += 1) {
+        const at = portAt(holder, i);
         const slot = table.get(at);
         const left = slot === undefined ? undefined : parted(slot, holder);
         if (left === undefined) table.delete(at);
@@ -80,11 +85,10 @@ export const createHolders = <T extends Reach>(): Holders<T> => {
       }
     },
     overlapping(reach) {
-      const { address, port, count } = reach;
       const table = tableOf(reach);
-      for (let at = port; at < port + count; at += 1) {
-        const slot = table.get(at);
-        const found = slot === undefined ? undefined : within(slot, address);
+      for (let i = 0; i < reach.count; i += 1) {
+        const slot = table.get(portAt(reach, i));
+        const found = slot === undefined ? undefined : within(slot, reach.address);
         if (found !== undefined) return found;
       }
       return undefined;

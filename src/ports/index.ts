@@ -5,18 +5,22 @@
 
 import type { Socket } from 'node:net';
 import { isIPv6 } from 'node:net';
-import { PortError } from '../errors.js';
+import { defined } from '../defined.js';
+import { attempt, PortError } from '../errors.js';
 import type { LocalObjects } from '../kernel/contract.js';
 import type { SocketAddress } from '../kernel/sockaddr.js';
 import { canonicalAddress } from '../model/address-bytes.js';
 import type { Protocol } from '../model/port.js';
+import { portAt } from '../plan/kinds/local.js';
+import { containerOf, hostOf, samePairs } from '../plan/kinds/published.js';
 import { type HostPortObject, objectKey } from '../plan/objects.js';
-import { type Block, createBlocks, PAIRED_FROM } from './blocks.js';
+import { AT_ONCE, type Block, createBlocks, PAIRED_FROM, sharedPlace } from './blocks.js';
 import { type DatagramRelay, relayDatagrams } from './datagrams.js';
 import { createFree } from './free.js';
 import { type Place, placeOf } from './hold.js';
 import { createHolders, type Reach } from './holders.js';
 import { openRelay, type Relay } from './relay.js';
+import { createSpare } from './spare.js';
 
 export interface Ports extends LocalObjects<HostPortObject> {
   /**
@@ -25,10 +29,28 @@ export interface Ports extends LocalObjects<HostPortObject> {
    * not the host's.
    */
   readonly free: ReturnType<typeof createFree>;
+  /**
+   * Binds ports that are soon to be held, where they are many, some in each turn of the loop. Until they are, they are nobody's:
+   * whoever asks first has them. Rejects nothing; answers how to let go of what nobody asked for.
+   */
+  prepare(objects: readonly HostPortObject[]): Promise<() => void>;
+  /** Resolves when the ports given back are anybody's, others' too. */
+  released(): Promise<void>;
   /** Port of the TCP relay, which the firewall leads to; opened at the first call. */
   relayPort(): number;
   close(): void;
 }
+
+const leadsAlike = (a: HostPortObject, b: HostPortObject): boolean =>
+  a.target.address === b.target.address &&
+  a.target.port === b.target.port &&
+  samePairs(a.scattered, b.scattered);
+
+/** Where one of its ports leads. */
+const targetOf = ({ target: { address, port }, port: first, scattered }: HostPortObject, at: number) => ({
+  address,
+  port: scattered ? containerOf(scattered.find((pair) => hostOf(pair) === at) ?? 0) : port + at - first,
+});
 
 /** Who has a port: a container, or the daemon's own API. */
 interface Holder extends Reach {
@@ -50,9 +72,17 @@ interface Spot {
 /** Addresses remembered: more than a host has. */
 const SPOTS = 1024;
 
+const portsOf = (object: HostPortObject): readonly number[] =>
+  Array.from({ length: object.count }, (_, at) => portAt(object, at));
+
+const lowestOfBoth = (a: HostPortObject, b: HostPortObject): number => {
+  const others = new Set(portsOf(b));
+  return portsOf(a).find((port) => others.has(port)) ?? b.port;
+};
+
 /** moby's words for a port that another container or the API has. */
 const refuseOurs = (held: Holder, object: HostPortObject): never => {
-  const port = Math.max(held.object.port, object.port);
+  const port = lowestOfBoth(held.object, object);
   throw new PortError(`Bind for ${held.object.address}:${port} failed: port is already allocated`);
 };
 
@@ -101,7 +131,8 @@ export const createPorts = (
 ): Ports => {
   const all = new Map<string, Held>();
   const holders = createHolders<Holder>();
-  const blocks = createBlocks();
+  const spare = createSpare();
+  const blocks = createBlocks(spare);
   const spotOf = createSpots();
   let relay: Relay | undefined;
 
@@ -111,8 +142,7 @@ export const createPorts = (
     const holder = holders.overlapping({ protocol: 'tcp', address: reached, v6, port: at, count: 1 });
     const held = holder && all.get(objectKey(holder.object));
     if (held === undefined || held.object.target.address === '') return undefined;
-    const { address, port } = held.object.target;
-    const target = { address, port: port + at - held.port };
+    const target = targetOf(held.object, at);
     held.connections ??= new Set();
     return { target, connections: held.connections };
   };
@@ -145,22 +175,21 @@ export const createPorts = (
       const same = all.get(key);
       if (same !== undefined) {
         // A port that changes its target is let go first (a plan's `replace` does): this is another container's.
-        if (
-          same.object.target.address === object.target.address &&
-          same.object.target.port === object.target.port
-        )
-          return;
+        if (leadsAlike(same.object, object)) return;
         return refuseOurs(same, object);
       }
       const { protocol, port, count } = object;
       const { place, address } = spotOf(protocol, object.address);
-      const reach: Reach = { protocol, address, v6: place.v6, port, count };
+      const reach: Reach = {
+        ...{ protocol, address, v6: place.v6, port, count },
+        ...defined({ scattered: object.scattered }),
+      };
       const other = holders.overlapping(reach);
       if (other !== undefined) refuseOurs(other, object);
       const heard = relaysDatagrams(object);
       const block = blocks.take(object, place, heard);
       const datagrams = heard ? startDatagrams(object, block, place.v6) : NO_DATAGRAMS;
-      const held: Held = { protocol, address, v6: place.v6, port, count, object, block, datagrams };
+      const held: Held = { ...reach, object, block, datagrams };
       all.set(key, held);
       holders.add(held);
     },
@@ -175,10 +204,26 @@ export const createPorts = (
     },
     has(object) {
       const held = all.get(objectKey(object))?.object;
-      return held?.target.address === object.target.address && held.target.port === object.target.port;
+      return held !== undefined && leadsAlike(held, object);
     },
     list: () => [...all.values()].map((held) => held.object),
     free: createFree(),
+    async prepare(objects) {
+      const shared = new Set<string>();
+      const ends: (() => void)[] = [];
+      for (const object of objects.filter(({ count }) => count >= AT_ONCE)) {
+        const place = attempt(() => spotOf(object.protocol, object.address).place);
+        const socket = place && sharedPlace(object, place);
+        const key = `${object.protocol} ${object.port}+${object.count}`;
+        if (!socket || (socket.dual && shared.has(key))) continue;
+        if (socket.dual) shared.add(key);
+        ends.push(await spare.bind(object, socket));
+      }
+      return () => {
+        for (const end of ends) end();
+      };
+    },
+    released: () => spare.released(),
     relayPort() {
       relay ??= openRelay(routeOf);
       return relay.port;
@@ -189,6 +234,7 @@ export const createPorts = (
       all.clear();
       holders.clear();
       blocks.close();
+      spare.close();
     },
   };
 };

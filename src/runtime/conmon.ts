@@ -2,8 +2,10 @@
  * Starting conmon, which creates the container through the OCI runtime, keeps its streams, writes its log and reports
  * its exit. conmon detaches itself; we learn the pid, or the runtime's refusal, over the pipe named in _OCI_SYNCPIPE.
  */
+
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
@@ -13,8 +15,10 @@ import { identify, type ProcessIdentity, SIGKILL, signalFamily } from '../kernel
 import type { HostConfig } from '../model/container.js';
 import type { Context } from './context.js';
 import { createFailure } from './failure.js';
+import { createGate } from './gate.js';
 import type { Layout } from './layout.js';
 import type { Machine } from './machine.js';
+import { entering } from './short-namespace.js';
 
 /**
  * Where cgroup2 is mounted beside v1 with controllers of its own, crun gives up. It is made to run in a mount
@@ -23,10 +27,18 @@ import type { Machine } from './machine.js';
 const WITHOUT_UNIFIED = 'umount -l /sys/fs/cgroup/unified && exec "$0" "$@"';
 
 /** Program and first arguments as conmon is to call them. */
-const runtimeCommand = (machine: Machine, layout: Layout): readonly [string, readonly string[]] => {
+const runtimeCommand = (
+  machine: Machine,
+  layout: Layout,
+  namespace: string | undefined,
+): readonly [string, readonly string[]] => {
   const own = [`--root=${layout.states}`];
   if (machine.runtime.name === 'runc') return [machine.runtime.path, own];
   const crun = [...own, '--cgroup-manager=cgroupfs'];
+  if (namespace !== undefined) {
+    const [program, ...first] = entering(machine, namespace);
+    return [program, [...first, machine.runtime.path, ...crun]];
+  }
   if (!machine.hideUnified) return [machine.runtime.path, crun];
   const script = ['-c', WITHOUT_UNIFIED, machine.runtime.path, ...crun];
   const { busybox } = machine;
@@ -53,18 +65,20 @@ export const logArguments = (log: string, config: HostConfig['LogConfig']): read
   return [`--log-path=k8s-file:${log}`, ...(size ? [`--log-size-max=${size * files}`] : [])];
 };
 
-export interface ConmonRequest {
+interface ConmonRequest {
   readonly id: string;
   readonly tty: boolean;
   readonly stdin: boolean;
   /** a client's end of input never closes the container's stdin */
   readonly keepStdin: boolean;
   readonly logging: readonly string[];
+  /** where the OCI runtime is to work (`short-namespace.ts`); undefined: in a copy of ours */
+  readonly namespace?: string | undefined;
 }
 
 const conmonArguments = (request: ConmonRequest, layout: Layout, machine: Machine): readonly string[] => {
   const bundle = layout.bundle(request.id);
-  const [program, first] = runtimeCommand(machine, layout);
+  const [program, first] = runtimeCommand(machine, layout, request.namespace);
   return [
     '--api-version=1',
     `--cid=${request.id}`,
@@ -144,7 +158,7 @@ const answered = async (talk: Socket, limit: number, givenUp: AbortSignal | unde
  * Resolves to the container's pid. Throws a StartError (invalid) in the OCI runtime's words, internal where it does not
  * come back in time, conflict where it was given up; nobody is at work on the container then.
  */
-export const launch = async (
+const launchNow = async (
   request: ConmonRequest,
   { layout, machine, limits }: Pick<Context, 'layout' | 'machine' | 'limits'>,
   givenUp?: AbortSignal,
@@ -163,10 +177,16 @@ export const launch = async (
       await endLauncher(request.id, layout);
       throw error;
     })
-    // What we started has forked conmon proper and ended, or was ended.
-    .finally(() => void reaped(pid));
+    // What we started has forked conmon proper, whose pid it writes down when that may have answered already, and ends; or was ended.
+    .finally(() => reaped(pid));
   if (text === '') throw internal('conmon ended before it had created the container');
   const { data, message } = answer.parse(JSON.parse(text));
   if (data > 0) return data;
   throw createFailure(message ?? '');
 };
+
+/** By as many at a time as there are processors. */
+const someAtATime = createGate(availableParallelism());
+
+export const launch: typeof launchNow = (request, context, givenUp) =>
+  someAtATime(() => launchNow(request, context, givenUp), givenUp);

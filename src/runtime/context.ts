@@ -4,6 +4,7 @@ import type { Trash } from '../kernel/trash.js';
 import type { Logger } from '../log.js';
 import type { Cgroups } from './cgroups.js';
 import type { Exits } from './exits.js';
+import type { HandOver } from './hand-over.js';
 import type { Layout } from './layout.js';
 import type { Machine } from './machine.js';
 import type { MigrationWarmer } from './migration.js';
@@ -28,6 +29,7 @@ export interface Context {
   readonly records: Records;
   readonly logger: Pick<Logger, 'warn'>;
   readonly migration: MigrationWarmer;
+  readonly handOver: HandOver;
   readonly trash: Trash;
 }
 

@@ -21,6 +21,8 @@ export interface StartRequest {
   readonly env: readonly string[];
   readonly hostname: string;
   readonly domainname: string;
+  /** an init program goes before the command, which is not asked for where the pid namespace is somebody else's */
+  readonly init: boolean;
   /** `net.*` and other sysctls */
   readonly sysctls: Readonly<Record<string, string>>;
   /** pids of containers whose pid/ipc namespaces are joined; absent: private or host by HostConfig */

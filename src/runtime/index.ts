@@ -12,6 +12,7 @@ import { type Context, LIMITS, type Limits, recordsOf } from './context.js';
 import type { Runtime, Streams } from './contract.js';
 import { exec } from './exec.js';
 import { exitsOf } from './exits.js';
+import { createHandOver } from './hand-over.js';
 import { type Layout, layoutOf, makeLayout } from './layout.js';
 import * as lifecycle from './lifecycle.js';
 import { readLog } from './logs/read.js';
@@ -61,6 +62,10 @@ const contextOf = async (options: RuntimeOptions): Promise<Context> => {
   const exits = exitsOf(layout, (id) => cgroups.oomKills(id) > 0, isGone);
   exits.open();
   const seccomp = seccompCache(layout, machine.runtime);
+  const logger = options.logger ?? silent;
+  const needed = [options.stateDir, options.logDir('any'), machine.runtime.path];
+  const handOver = createHandOver(machine, layout.hand, needed, logger);
+  await handOver.sweep();
   return {
     limits: options.limits ?? LIMITS,
     layout,
@@ -69,7 +74,8 @@ const contextOf = async (options: RuntimeOptions): Promise<Context> => {
     records,
     exits,
     seccomp,
-    logger: options.logger ?? silent,
+    logger,
+    handOver,
     migration: migrationWarmer(cgroups.version),
     trash,
   };
@@ -116,6 +122,7 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
     },
     close: async () => {
       clients.closeAll();
+      await context?.handOver.close();
       context?.exits.close();
       context?.migration.close();
       context?.cgroups.removeEmpty();
@@ -127,7 +134,10 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
     get version() {
       return need().machine.runtime.version;
     },
-    foresee: () => need().migration.warm(),
+    foresee: () => {
+      need().migration.warm();
+      need().handOver.warm();
+    },
     create: (request, givenUp) => lifecycle.create(request, need(), givenUp),
     start: (id) => lifecycle.start(id, need()),
     attach: clients.join,

@@ -15,6 +15,8 @@ export interface Layout {
   readonly filters: string;
   /** sockets over which the OCI runtime hands us an exec's terminal */
   readonly consoles: string;
+  /** what a container that is being made is made of (`hand-over.ts`) */
+  readonly hand: string;
   /** the directory of a container's log */
   readonly logs: (id: string) => string;
   readonly log: (id: string) => string;
@@ -26,6 +28,7 @@ export const layoutOf = (stateDir: string, logDir: (id: string) => string): Layo
   states: join(stateDir, '.states'),
   filters: join(stateDir, '.seccomp'),
   consoles: join(stateDir, '.tty'),
+  hand: join(stateDir, '.hand'),
   logs: logDir,
   log: (id) => join(logDir(id), 'container.log'),
 });

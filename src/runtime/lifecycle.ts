@@ -25,7 +25,6 @@ import { idsIn } from './layout.js';
 import { lookUpDevices, lookUpFiles, lookUpUser } from './lookup.js';
 import { releaseSharedMemory, sharedMemoryOf } from './shared-memory.js';
 import { containerSeccomp, containerSpec, specText } from './spec/config.js';
-import type { OciSpec } from './spec/oci.js';
 
 /** milliseconds to wait for processes that were killed to be gone */
 const PATIENCE = 10_000;
@@ -33,10 +32,12 @@ const PATIENCE = 10_000;
 const LAST_WORDS = 5_000;
 
 const initOf = (request: StartRequest, context: Context): string => {
-  const { Init, PidMode } = request.container.hostConfig;
-  if (!Init || (PidMode && PidMode !== 'private')) return '';
+  const { PidMode } = request.container.hostConfig;
+  if (!request.init || (PidMode && PidMode !== 'private')) return '';
   if (context.machine.init === '')
-    throw unavailable('--init needs a static init program: apt-get install tini (or catatonit)');
+    throw unavailable(
+      '--init (of the container or the daemon) needs a static init program: apt-get install tini (or catatonit)',
+    );
   return context.machine.init;
 };
 
@@ -55,7 +56,7 @@ const prepareWorkingDirectory = (request: StartRequest, directory: string): void
 const writeBundle = async (
   request: StartRequest,
   context: Context,
-): Promise<{ keepAs?: string; spec: OciSpec }> => {
+): Promise<{ keepAs?: string; namespace: string | undefined }> => {
   const { container } = request;
   const { layout, machine } = context;
   if (container.args.length === 0) throw invalid('no command specified');
@@ -68,7 +69,8 @@ const writeBundle = async (
   mkdirSync(bundle, { recursive: true, mode: 0o700 });
   const donor = request.pidOf?.ipc === undefined ? undefined : context.records.idOf(request.pidOf.ipc);
   const form = context.seccomp.form(containerSeccomp(request, machine.facts));
-  const spec = containerSpec(
+  const shm = await sharedMemoryOf(request, layout, donor);
+  const wanted = containerSpec(
     request,
     {
       host: machine.facts,
@@ -76,15 +78,17 @@ const writeBundle = async (
       devices: lookUpDevices(container.hostConfig),
       files: lookUpFiles(container.mounts),
       init: initOf(request, context),
-      shm: await sharedMemoryOf(request, layout, donor),
+      shm,
     },
     form,
   );
-  prepareWorkingDirectory(request, spec.process.cwd);
+  prepareWorkingDirectory(request, wanted.process.cwd);
+  const sources = new Set([shm, ...container.mounts.map(({ source }) => source)]);
+  const { namespace, spec } = await context.handOver.give(container.id, wanted, sources);
   writeFileSync(join(bundle, 'config.json'), specText(spec), { mode: 0o600 });
   // Kept apart: an exec starts from it, and the limits in config.json's text do not survive a JavaScript number.
   writeFileSync(join(bundle, 'process.json'), JSON.stringify(spec.process), { mode: 0o600 });
-  return { spec, ...(form.keepAs ? { keepAs: form.keepAs } : {}) };
+  return { namespace, ...(form.keepAs ? { keepAs: form.keepAs } : {}) };
 };
 
 /** `given up`: somebody wants the container away; conmon and what it started are ended, and all is cleared. */
@@ -99,7 +103,7 @@ export const create = async (
   if (existsSync(layout.bundle(id))) await remove(id, context);
   exits.clear(id);
   try {
-    const { keepAs } = await writeBundle(request, context);
+    const { keepAs, namespace } = await writeBundle(request, context);
     failpoint('bundle-written');
     mkdirSync(layout.logs(id), { recursive: true, mode: 0o700 });
     const pid = await launch(
@@ -109,11 +113,13 @@ export const create = async (
         stdin: config.OpenStdin,
         keepStdin: config.OpenStdin && (config.Tty || !config.StdinOnce),
         logging: logArguments(layout.log(id), hostConfig.LogConfig),
+        namespace,
       },
       context,
       givenUp,
     );
     failpoint('runtime-launched');
+    void context.handOver.takeBack(id); // it has its own by now
     records.set(id, {
       process: identify(pid),
       conmon: identify(Number(readFileSync(join(layout.bundle(id), 'conmon.pid'), 'latin1'))),
@@ -219,6 +225,7 @@ export const remove = async (id: string, context: Context): Promise<void> => {
     return cgroups.remove(id);
   };
   if (!(await until(emptied))) throw internal(`container ${id}: its cgroup could not be removed`);
+  await context.handOver.takeBack(id);
   await releaseSharedMemory(layout, id);
   context.trash.remove(join(layout.states, id));
   records.remove(id);

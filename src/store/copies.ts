@@ -1,5 +1,5 @@
 /**
- * The other places of the record, with the same files and the same lines. Nobody waits for them: one that fails is old, which is
+ * Keeps copies of the record in two more directories, with the same files and the same lines. Nobody waits for them: one that fails is old, which is
  * told, until the next generation of the record.
  */
 import { closeSync, mkdirSync } from 'node:fs';

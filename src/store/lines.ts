@@ -1,5 +1,5 @@
 /**
- * The lines of a tail: one a commit. Each counts on from the one before it, and its checksum goes over that one's: a line that
+ * The format of the journal (the tail): one line a commit. Each counts on from the one before it, and its checksum goes over that one's: a line that
  * is missing, old, or of another history goes on from nothing. A zero byte ends those of a tail. A line is marked at its begin,
  * so that no single byte can take it away unnoticed.
  */

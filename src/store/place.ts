@@ -77,12 +77,12 @@ export const readPlace = (directory: string): Found | string | undefined => {
   return { directory, seq, length: file.length, ...playTails(directory, snapshot, tails.toReversed()) };
 };
 
-/** A record that begins with these. */
-export const makePlace = (directory: string, records: readonly StoredChange[]): Promise<void> =>
+/** A record of nothing. */
+export const makePlace = (directory: string): Promise<void> =>
   inPlace(directory, async (fresh) => {
     await mkdir(fresh, { recursive: true, mode: 0o700 });
     const { seq } = BEGINNING;
-    await writeSnapshot(snapshotPath(fresh, seq), { point: BEGINNING, records });
+    await writeSnapshot(snapshotPath(fresh, seq), { point: BEGINNING, records: [] });
     closeSync(beginTail(tailPath(fresh, seq)));
     await onDisk(tailPath(fresh, seq));
   });

@@ -1,5 +1,5 @@
 /**
- * All records of one moment in a file: lines as in a tail, that begin with nothing, each with as many records as a slice of the
+ * Writes and reads a snapshot, all records of one moment in a file: lines as in a tail, that begin with nothing, each with as many records as a slice of the
  * loop's time has room for; the last says which moment it is. It is written beside other work and on other threads, under
  * another name, which it loses when all is on the disk: a file of the right name is whole, or was damaged since.
  */

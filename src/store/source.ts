@@ -51,7 +51,7 @@ const choose = async (home: string, copies: readonly string[], warn: Warn): Prom
   const quarantined = damage === undefined ? undefined : { path: setAside(home), damage };
   const restored = best && { path: best.directory, made: madeAt(best) };
   if (best) await copyPlace(best.directory, home);
-  else await makePlace(home, []);
+  else await makePlace(home);
   const found = readPlace(home);
   if (!found || typeof found === 'string')
     throw unavailable(`what was just written cannot be read: ${found}`);

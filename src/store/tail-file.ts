@@ -1,4 +1,4 @@
-/** The file of a tail: its name, its room, its bytes. */
+/** Makes and writes the file of a journal (tail): what it is called, how much room it takes in advance. */
 import { closeSync, constants, fstatSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { unavailable } from '../errors.js';

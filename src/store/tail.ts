@@ -1,5 +1,5 @@
 /**
- * What was committed since the snapshot, in a file beside it (`lines.ts`). The kernel keeps it when the daemon is killed; what
+ * The journal: what was committed since the snapshot, in a file beside it (`lines.ts`). The kernel keeps it when the daemon is killed; what
  * must outlive the machine as well is waited for off the main thread, while the kernel's objects are made. The file keeps its
  * length (zeros behind the last line), so the disk has only data to write.
  */

@@ -1,4 +1,4 @@
-/** Checksums of what is kept. Against damage, not against a forger. */
+/** Checksums of the lines and records on the disk: against damage, not against a forger. */
 import { createHash } from 'node:crypto';
 
 /** 16 hexadecimal digits. */

@@ -1,5 +1,5 @@
 /**
- * Who waits for the disk. One wait at a time, on another thread, serves all that were written before it began; what nobody
+ * Has the disk take what was written (`fdatasync`), and tells whoever waits for it. One wait at a time, on another thread, serves all that were written before it began; what nobody
  * waits for has a wait begun for it some time later.
  */
 

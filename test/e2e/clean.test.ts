@@ -144,4 +144,23 @@ describe('stop', () => {
       addresses,
     );
   });
+
+  test('I12: many networks stay as they are, for the next start, and go with the stop after they were removed', async () => {
+    const names = numbers(20).map((i) => `many-${i}`);
+    for (const Name of names) await d.api('POST', '/networks/create', { Name });
+    const before = await kernelState(d);
+    const index = (): Promise<string> =>
+      d.host('ls /sys/class/net | grep ^br- | xargs -I{} cat /sys/class/net/{}/ifindex | xargs');
+    const bridges = await index();
+    expect(await d.terminate()).toBe(0);
+    expect(await kernelState(d)).toEqual(before);
+    await d.start();
+    expect(await kernelState(d)).toEqual(before);
+    expect(await index()).toBe(bridges);
+    await d.docker('network', 'rm', ...names);
+    expect(await d.terminate()).toBe(0);
+    expect(await d.host('nft list ruleset')).toBe('');
+    expect(await d.host("ip -o link | awk -F': ' '{print $2}' | cut -d@ -f1 | sort | xargs")).toBe('eth0 lo');
+    await d.start();
+  });
 });

@@ -64,10 +64,12 @@ describe.each(COMMAND_LINES.map((line) => [line.name, line] as const))('O11 %s',
   });
 
   check('looks into a running container', async () => {
-    await docker('run', '-d', '--name', 'talker', 'alpine', 'sh', '-c', 'echo said; sleep 600');
+    const logged = ['--log-opt', 'env=WHO', '-e', 'WHO=me'];
+    await docker('run', '-d', '--name', 'talker', ...logged, 'alpine', 'sh', '-c', 'echo said; sleep 600');
     expect(await docker('exec', 'talker', 'sh', '-c', 'echo $((6 * 7))')).toBe('42');
     expect((await tried('exec', 'talker', 'sh', '-c', 'exit 9')).code).toBe(9);
     expect(await docker('logs', 'talker')).toBe('said');
+    expect(await docker('logs', '--details', 'talker')).toBe('WHO=me said');
     expect(await docker('top', 'talker')).toContain('sleep 600');
     expect(await docker('stats', '--no-stream', '--format', '{{.Name}} {{.PIDs}}', 'talker')).toBe(
       'talker 1',

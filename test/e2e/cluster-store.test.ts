@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { recorded } from '../support/capture.js';
 import { type Lab, type LabHost, startLab } from '../support/lab.js';
 import { until } from '../support/run.js';
 import { WIRE } from '../support/world.js';
@@ -32,7 +33,7 @@ const stopEtcd = async (): Promise<void> => {
 
 beforeAll(async () => {
   data = mkdtempSync(join(tmpdir(), 'vd-etcd-'));
-  lab = await startLab(2, { images: ['alpine'], flags: FLAGS });
+  lab = await startLab(2, { images: ['alpine', 'nettools'], flags: FLAGS });
   await startEtcd();
 }, 120_000);
 afterEach(async () => {
@@ -221,9 +222,59 @@ describe('S2 D8: two hosts', () => {
     await pings(a, 'one', 'three');
   });
 
+  test('no container sends what a host would be believed: neither to its own nor to another', async () => {
+    const [a, b] = await two();
+    await pings(a, 'one', 'two');
+    for (const [name, ...flags] of [['member', '--network', 'net'], ['outsider']])
+      await a.docker(
+        'run',
+        '-d',
+        '--name',
+        name ?? '',
+        '--stop-timeout',
+        '0',
+        ...flags,
+        'nettools',
+        'sleep',
+        '600',
+      );
+    const count = await recorded(lab.wire, 'port2', data, async () => {
+      for (const container of ['member', 'outsider'])
+        for (const host of [a, b]) {
+          const forged = `echo forged | socat -u - UDP:${host.ipv4}:4789`;
+          await a.docker('exec', container, 'sh', '-c', forged);
+        }
+    });
+    // Of UDP's eight bytes and the text's seven: what the hosts send by themselves, as they look at the path, is longer.
+    expect(await count('udp port 4789 and src host 192.0.2.1 and udp[4:2] == 15')).toBe(0);
+    expect(await a.host('nft list chain inet viaduct vxlan_through')).toMatch(
+      /counter packets [1-9]\d* bytes \d+ drop comment "no container is a host of the cluster"/,
+    );
+  });
+
+  /** Milliseconds: a way is looked at once a minute, and twice before anything is said of it. */
+  const LOOKED_AT = 100_000;
+  test('D8: what is closed, or too narrow, on the way is told by name with the remedy, and taken back when it is mended', async () => {
+    const drop =
+      "nft add table netdev closed; nft add chain netdev closed in '{ type filter hook ingress device port1 priority 0; }'; nft add rule netdev closed in udp dport 4789 drop";
+    await lab.wire(drop);
+    const [a] = await two();
+    const warnings = (): Promise<string> => a.docker('info', '-f', '{{json .Warnings}}');
+    const told = (what: string): Promise<unknown> =>
+      until(what, async () => (await warnings()).includes(what), LOOKED_AT);
+    await told('open UDP port 4789 between the two, in both directions');
+    expect(await warnings()).toContain('host host2 (192.0.2.2) on network net');
+    expect(a.log()).toContain('open UDP port 4789 between the two');
+    await lab.wire('ip link set port2 mtu 1400; nft delete table netdev closed');
+    // A bridge lets four bytes more pass, the room of a tag.
+    await told('packets of more than 1354 bytes do not reach containers of host host2');
+    expect(await warnings()).toContain('com.docker.network.driver.mtu=1354');
+    await lab.wire('ip link set port2 mtu 1500');
+    await until('nothing is wrong', async () => !(await warnings()).includes('host2'), LOOKED_AT);
+  }, 330_000);
+
   test('frames of strangers are dropped', async () => {
     const [a, b] = await two();
-    await pings(b, 'two', 'one');
     const vni = await a.docker(
       'network',
       'inspect',
@@ -237,18 +288,26 @@ describe('S2 D8: two hosts', () => {
     await lab.wire(
       `ip link add forged type vxlan id ${vni} dstport 4789 remote 192.0.2.1 local ${WIRE.ipv4}; ip address add ${stranger}/24 dev forged; ip link set forged up; ip neigh replace ${target} lladdr ${mac} dev forged`,
     );
-    // Other frames may come meanwhile: only echoes are counted.
-    const echoes = async (): Promise<number> => {
-      const lines = (await a.docker('exec', 'one', 'cat', '/proc/net/snmp')).split('\n');
-      const [names, values] = lines.filter((line) => line.startsWith('Icmp:')).map((line) => line.split(' '));
-      return Number(values?.[names?.indexOf('InEchos') ?? -1]);
-    };
-    const before = await echoes();
-    expect(before).toBeGreaterThan(0);
+    // By who sent them: the hosts look at the ways between their containers at any time, with echoes too.
+    const inside = `nsenter -t ${await a.docker('inspect', '-f', '{{.State.Pid}}', 'one')} -n nft`;
+    const honest = await addressOf(b, 'two', 'net');
+    await a.host(`${inside} '
+      table ip seen {
+        counter honest { }
+        counter stranger { }
+        chain in {
+          type filter hook prerouting priority -400;
+          ip saddr ${honest} counter name honest
+          ip saddr ${stranger} counter name stranger
+        }
+      }'`);
+    const seen = async (whose: string): Promise<number> =>
+      Number(/packets (\d+)/.exec(await a.host(`${inside} list counter ip seen ${whose}`))?.[1]);
+    await pings(b, 'two', 'one');
+    expect(await seen('honest')).toBeGreaterThan(0);
     await lab.wire.try(`ping -c 5 -i 0.1 -W 1 ${target}`);
-    const after = await echoes();
     await lab.wire('ip link del forged');
-    expect(after).toBe(before);
+    expect(await seen('stranger')).toBe(0);
     expect(await a.host('nft list chain inet viaduct vxlan_in')).toMatch(
       /counter packets [1-9]\d* bytes \d+ drop comment "a stranger"/,
     );

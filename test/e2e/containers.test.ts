@@ -1,6 +1,7 @@
 /** The client's everyday commands on containers, their host names and addresses. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CLIENTS } from '../support/daemon.js';
@@ -319,6 +320,15 @@ describe('E1 looking inside', () => {
     await d.docker('exec', 'bare', 'sh', '-c', 'rm /.dockerenv; echo own >/etc/own');
     expect(await d.docker('diff', 'bare')).toBe('C /etc\nA /etc/own');
     await d.docker('rm', '-f', 'bare');
+  });
+  test('M32: a read-only root is read-only in /etc too; on the host’s network the name is the host’s', async () => {
+    const write = 'for f in hosts hostname resolv.conf; do echo >>/etc/$f || echo no $f; done 2>/dev/null';
+    expect(await d.docker('run', '--rm', '--read-only', 'alpine', 'sh', '-c', write)).toBe(
+      'no hosts\nno hostname\nno resolv.conf',
+    );
+    expect(await d.docker('run', '--rm', '--network', 'host', 'alpine', 'cat', '/etc/hostname')).toBe(
+      hostname(),
+    );
   });
 
   test('E1 top, stats, diff', async () => {

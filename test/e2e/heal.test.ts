@@ -88,7 +88,7 @@ describe('O4 self-healing', () => {
       'nft flush table inet viaduct',
       'nft delete table inet viaduct',
       'nft flush chain inet viaduct forward',
-      'nft flush chain bridge viaduct guards',
+      'nft flush chain bridge viaduct icc_guard',
     ]) {
       const { code, stderr } = await d.host.try(command);
       expect([command, code]).toEqual([command, 1]);

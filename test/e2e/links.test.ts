@@ -3,7 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { daemonForThisFile, phrasesFor } from '../support/phrases.js';
 import { until } from '../support/run.js';
 
-const d = daemonForThisFile({ flags: ['--icc=false'], images: ['alpine', 'nettools'] });
+const d = daemonForThisFile({
+  flags: ['--icc=false'],
+  images: ['alpine', 'nettools'],
+  env: { DOCKER_KEEP_DEPRECATED_LEGACY_LINKS_ENV_VARS: '0' },
+});
 const { inspect, sleeper, inside, addressOf } = phrasesFor(d);
 const links = (name: string) => inspect('{{json .HostConfig.Links}}', name);
 const refused = async (...args: string[]) => (await d.docker.try(args)).stderr;
@@ -35,6 +39,13 @@ describe('E5 links', () => {
     expect(await d.docker('ps', '--format', '{{.Names}}')).toBe('cli\nsrv');
     expect(await refused('rm', '--link', '/cli/alias')).toContain('No such container: cli/alias');
     expect(await refused('rm', '--link', 'cli')).toContain('Conflict, cannot remove the default link name');
+  });
+
+  test('E5 a daemon that is told so gives no variables, as Docker 29; the name is there', async () => {
+    await d.docker('run', '-d', '--name', 'srv', '--expose', '80', '-e', 'A=1', 'alpine', 'sleep', '600');
+    await sleeper('cli', '--link', 'srv:alias');
+    expect(await d.docker('exec', 'cli', 'env')).not.toContain('ALIAS_');
+    expect(await inside('cli', 'cat /etc/hosts')).toContain(`${await addressOf('srv')}\talias`);
   });
 
   test('M15: containers go by the names of links in inspect, rename and ps, as long as the link is there', async () => {

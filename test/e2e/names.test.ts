@@ -53,7 +53,7 @@ describe('E5 links', () => {
       '-e',
       'PASSWORD=secret',
       '--expose',
-      '5432',
+      '5432-5434',
       '--stop-timeout',
       '0',
       'alpine',
@@ -69,6 +69,8 @@ describe('E5 links', () => {
     const environment = await d.docker('exec', 'web', 'env');
     expect(environment).toContain(`DATABASE_PORT_5432_TCP_ADDR=${address}`);
     expect(environment).toContain(`DATABASE_PORT=tcp://${address}:5432`);
+    expect(environment).toContain(`DATABASE_PORT_5432_TCP_START=tcp://${address}:5432`);
+    expect(environment).toContain(`DATABASE_PORT_5432_TCP_END=tcp://${address}:5434`);
     expect(environment).toContain('DATABASE_ENV_PASSWORD=secret');
     expect(environment).toContain('DATABASE_NAME=/web/database');
     expect(await inspect('{{json .HostConfig.Links}}', 'web')).toBe('["/db:/web/database"]');

@@ -1,5 +1,5 @@
 /** Logs and troubleshooting, and settings that change while the daemon runs. */
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { dirty, objects, plan, topology } from '../../src/door/schema.js';
@@ -205,17 +205,36 @@ test('O1 viaduct status, ports, addresses', async () => {
 describe('the code that V8 made when the daemon was built', () => {
   const built = join(ROOT, `dist-test-${process.pid}`); // beside dist/, where packages are found
   const version = (): Promise<string> => run('node', [join(built, 'main.js'), '--version'], {});
-  test('is taken, and the bundle that it was made of is ASCII', async () => {
-    expect(readFileSync(join(ROOT, 'dist/viaductd.js'), 'utf8')).toMatch(/^[\0-\x7f]*$/);
-    const look = `const { readFileSync } = require('node:fs'), filename = process.argv[1] + '/viaductd.js';
-      const cachedData = readFileSync(process.argv[1] + '/viaductd.cache');
-      const source = readFileSync(filename, 'latin1');
-      console.log(new (require('node:vm').Script)(source, { filename, cachedData }).cachedDataRejected)`;
-    expect(await run('node', ['-e', look, join(ROOT, 'dist')])).toBe('false');
+  const parts = (): readonly string[] =>
+    readdirSync(join(ROOT, 'dist')).filter((name) => name.endsWith('.js') && name !== 'main.js');
+  test('is taken of each part, and what it was made of is ASCII', async () => {
+    expect(parts().length).toBeGreaterThan(1);
+    for (const name of parts()) {
+      const file = join(ROOT, 'dist', name);
+      expect(readFileSync(file, 'utf8')).toMatch(/^[\0-\x7f]*$/);
+      const look = `const { readFileSync } = require('node:fs'), filename = process.argv[1];
+        const cachedData = readFileSync(filename + '.cache');
+        const source = readFileSync(filename, 'latin1');
+        console.log(new (require('node:vm').Script)(source, { filename, cachedData }).cachedDataRejected)`;
+      expect(await run('node', ['-e', look, file])).toBe('false');
+    }
+  });
+  test('a daemon that is in no swarm does not load what makes one', () => {
+    const text = (name: string): string => readFileSync(join(ROOT, 'dist', name), 'utf8');
+    const loadedBy = (name: string): readonly string[] => [
+      name,
+      ...[...text(name).matchAll(/^var .*require\("\.\/(.*)"\)/gm)].flatMap(([, part = '']) =>
+        loadedBy(part),
+      ),
+    ];
+    const scheduler = (name: string): boolean => text(name).includes('no suitable node');
+    expect(parts().filter(scheduler)).toHaveLength(1);
+    expect(loadedBy('viaductd.js').length).toBeGreaterThan(1);
+    expect(loadedBy('viaductd.js').filter(scheduler)).toEqual([]);
   });
   test.each<[string, () => void]>([
-    ['is damaged', () => writeFileSync(join(built, 'viaductd.cache'), 'of another')],
-    ['is missing', () => rmSync(join(built, 'viaductd.cache'))],
+    ['is damaged', () => writeFileSync(join(built, 'viaductd.js.cache'), 'of another')],
+    ['is missing', () => rmSync(join(built, 'viaductd.js.cache'))],
   ])('%s: it is made as ever', async (_, spoil) => {
     cpSync(join(ROOT, 'dist'), built, { recursive: true });
     try {

@@ -267,6 +267,22 @@ describe('P5 a range of any size', () => {
     const taken = await d.docker.try(['run', '--rm', '-p', '15000:80', 'alpine', 'true']);
     expect(taken.stderr).toContain('port is already allocated');
   });
+  test('I10-5 I12: thousands in no order: each leads to its own, and when rm has answered the host has them', async () => {
+    const at = (i: number): number => 20_000 + ((i * 7919) % 3000);
+    await server('scattered', ...Array.from({ length: 3000 }, (_, i) => `-p=${at(i)}:${80 + i}`));
+    const answers = async () => {
+      await listening('scattered');
+      expect(await from.outside(tcp(HOST.ipv4, at(0)))).not.toBe('');
+      expect(await from.host(tcp('::1', at(0)))).not.toBe('');
+      expect(await from.outside(tcp(HOST.ipv4, at(1)))).toBe('');
+    };
+    await answers();
+    await d.docker('restart', '-t', '0', 'scattered');
+    await answers();
+    await d.docker('rm', '-f', 'scattered');
+    for (const port of [at(0), at(1500), at(2999)])
+      expect((await d.host.try(`timeout 0.2 socat TCP-LISTEN:${port} SYSTEM:true`)).stderr).toBe('');
+  });
 });
 
 describe('P6 the client’s address is kept', () => {

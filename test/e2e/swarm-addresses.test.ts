@@ -3,30 +3,15 @@ import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Lab, type LabHost, startLab } from '../support/lab.js';
 import { until } from '../support/run.js';
-
-/** Who says that he runs before he listens is called before he listens, as with Docker. */
-const HEALTH = [
-  ...['--health-cmd', 'wget -q -O /dev/null http://127.0.0.1/', '--health-interval', '1s'],
-  ...['--health-start-interval', '200ms', '--health-start-period', '10s'],
-];
+import { HEALTH, lines, untilRunning as runs } from '../support/service-phrases.js';
 
 let lab: Lab;
 let first: LabHost;
 let second: LabHost;
-const lines = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '');
-
 const create = (name: string, ...args: string[]): Promise<string> =>
   first.docker('service', 'create', '-d', '--name', name, '--restart-delay', '0s', ...args);
-const untilRunning = (service: string, count: number): Promise<true> =>
-  until(
-    `${count} of ${service} run`,
-    async () => {
-      const states = ['ps', '--filter', 'desired-state=running', '--format', '{{.CurrentState}}', service];
-      const said = lines(await first.docker('service', ...states));
-      return said.length === count && said.every((state) => state.startsWith('Running'));
-    },
-    30_000,
-  );
+const untilRunning = (service: string, count: number): Promise<true> => runs(first, service, count);
+
 const inCaller = (...command: readonly string[]): Promise<string> =>
   second.docker('exec', 'caller', ...command);
 const dig = async (...question: readonly string[]): Promise<readonly string[]> =>
@@ -119,6 +104,51 @@ test('S6: a service has one address by its names, tasks.NAME and dnsrr have thos
   );
   await untilRunning('turns', 2);
   await until('both are answered', async () => (await dig('turns')).length === 2);
+});
+
+test('S6: a network’s services and their tasks are shown, on each of its hosts', async () => {
+  const [vip = ''] = await dig('web');
+  const addresses = (await dig('tasks.web')).toSorted();
+  for (const host of [first, second]) {
+    const [shown] = JSON.parse(await host.docker('network', 'inspect', '--verbose', 'shop'));
+    expect(shown.Services.web).toMatchObject({ VIP: vip, Ports: [], LocalLBIndex: 0 });
+    const { Tasks } = shown.Services.web as {
+      Tasks: { Name: string; EndpointIP: string; Info: Record<string, string> }[];
+    };
+    expect(Tasks.map(({ EndpointIP }) => EndpointIP).toSorted()).toEqual(addresses);
+    for (const { Name, Info } of Tasks) {
+      expect(Name).toMatch(/^web\.\d\.\w{25}$/);
+      const local = (await host.docker('ps', '-q', '--filter', `name=${Name}`)) !== '';
+      expect(Info['Host IP'] === host.ipv4).toBe(local);
+    }
+    expect(shown.Services[''].Tasks).toMatchObject([{ Name: 'caller', Info: { 'Host IP': second.ipv4 } }]);
+    expect(JSON.parse(await host.docker('network', 'inspect', 'shop'))[0].Services).toBeUndefined();
+  }
+});
+
+test('S9: a service and its tasks have the addresses that were chosen for them', async () => {
+  const subnet = await first.docker(
+    ...['network', 'inspect', '--format', '{{(index .IPAM.Config 0).Subnet}}', 'shop'],
+  );
+  const at = (n: number): string => subnet.replace(/\.\d+\/.*/, `.${n}`);
+  const network = `name=shop,"driver-opt=com.viaduct.ip=${at(150)},${at(151)}",driver-opt=com.viaduct.vip=${at(140)}`;
+  const refused = await first.docker.try([
+    ...['service', 'create', '--name', 'fixed', '--replicas', '3', '--network', network, 'alpine'],
+  ]);
+  expect(refused.stderr).toContain('2 IPv4 addresses for 3 replicas');
+  await create(
+    'fixed',
+    ...['--replicas', '2', '--network', network, '--stop-signal', 'SIGKILL', 'alpine', 'sleep', 'inf'],
+  );
+  await untilRunning('fixed', 2);
+  expect(await dig('fixed')).toEqual([at(140)]);
+  await until('both are answered', async () => (await dig('tasks.fixed')).length === 2);
+  expect([...(await dig('tasks.fixed'))].sort()).toEqual([at(150), at(151)]);
+  await first.docker('service', 'update', '--force', '--update-monitor', '1s', 'fixed');
+  await untilRunning('fixed', 2);
+  await until('both are answered', async () => (await dig('tasks.fixed')).length === 2);
+  expect([...(await dig('tasks.fixed'))].sort()).toEqual([at(150), at(151)]);
+  await first.docker('service', 'rm', 'fixed');
 });
 
 test('S11: no request fails while a service is scaled down and up and updated', async () => {

@@ -100,7 +100,7 @@ test('S3: a task runs when it is healthy, and is replaced when it is no more', a
   await worker.docker('exec', before, 'rm', '/well');
   await until('another one runs', async () => {
     const now = await told('well', '{{.CurrentState}} {{.Error}}');
-    return now.includes('unhealthy container') && now.includes('Running');
+    return now.includes(': dockerexec: unhealthy container') && now.includes('Running');
   });
   expect(await running('well')).not.toBe(before);
 });
@@ -111,7 +111,10 @@ test('S3: what only has the labels of a task is nobody’s task', async () => {
   await worker.start();
   await create('other', ...SLEEP);
   await running('other');
-  expect(await worker.docker('ps', '-q', '--filter', 'name=own')).not.toBe('');
+  const listed = (isTask: boolean) =>
+    worker.docker('ps', '--format', '{{.Names}}', '--filter', `is-task=${isTask}`);
+  expect(await listed(false)).toBe('own');
+  expect(await listed(true)).toMatch(/^other\.1\.\w+$/);
   await worker.docker('rm', '-f', 'own');
 });
 
@@ -141,4 +144,28 @@ test('S3: what a service asks and no node can is told in words', async () => {
   expect(await told('words', '{{.Error}}')).toContain('www-data is no number of a user or a group');
   await manager.docker('service', 'rm', 'words');
   await manager.docker('secret', 'rm', 'key');
+});
+
+test('S3: a volume of a plugin is warned of, and waited for; one of the local driver is made on the node', async () => {
+  const made = await manager.docker.try([
+    ...['service', 'create', '-d', '--no-resolve-image', '--name', 'plugged'],
+    ...['--mount', 'type=volume,source=v,target=/v,volume-driver=flocker', ...SLEEP],
+  ]);
+  expect(made).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining('volume driver flocker is on no node'),
+  });
+  await until('it says what it waits for', async () =>
+    (await told('plugged', '{{.Error}}')).includes('missing plugin on 2 nodes'),
+  );
+  const local = [
+    'volume-driver=local',
+    'volume-label=a=b',
+    '"volume-opt=type=tmpfs"',
+    '"volume-opt=device=tmpfs"',
+  ];
+  await create('kept', '--mount', ['type=volume,source=data,target=/w', ...local].join(','), ...SLEEP);
+  const id = await running('kept');
+  expect(await worker.docker('exec', id, 'stat', '-f', '-c', '%T', '/w')).toBe('tmpfs');
+  expect(await worker.docker('volume', 'inspect', '-f', '{{.Driver}} {{.Labels.a}}', 'data')).toBe('local b');
 });

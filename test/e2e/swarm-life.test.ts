@@ -39,7 +39,7 @@ describe('S1: alone', () => {
     expect(said).toMatch(
       new RegExp(`docker swarm join --token SWMTKN-1-[0-9a-z]{50}-[0-9a-z]{25} ${ipv4}:2377`),
     );
-    await until('the node is ready', async () => (await nodes()).host1 === 'Ready Active Leader');
+    expect((await nodes()).host1).toBe('Ready Active Leader');
     const info = JSON.parse(await docker('info', '--format', '{{json .Swarm}}'));
     expect(info).toMatchObject({
       LocalNodeState: 'active',

@@ -214,13 +214,28 @@ describe('networks that span hosts', () => {
     { id: 'node2', name: 'two', address: '192.0.2.3', own: false },
   ];
   const peer = aPeer({ endpoints: aPeer().endpoints.map((e) => ({ ...e, ipv6: 'fd00:1::9/64' })) });
-  const alone = overlay.between?.([network], hosts) ?? [];
+  const alone = overlay.between?.([{ network, host: HOST, place }], hosts) ?? [];
   const joined = (remote = peer): readonly KernelObject[] => [
     ...alone,
     ...overlay.network({ network, host: HOST, place }),
     ...(overlay.peer?.({ network, host: HOST, place, peer: remote }) ?? []),
     ...sandboxSlice(),
     ...overlay.endpoint(aView({ network, place, endpoint: anEndpoint({ ipv6: 'fd00:1::2/64' }) })),
+  ];
+
+  const keys = [1, 2].map((n) => Buffer.alloc(32, n).toString('base64'));
+  const sealed = anOverlay({ overlay: { vni: 4096, port: 4790, mtu: 1370, encrypted: true } });
+  const keyed = hosts.map((host, at) => ({ ...host, tunnel: { key: keys[at] ?? '', port: 51_820 } }));
+  const inside = { ...place, key: keys[0] ?? '' };
+  const apart = { network: sealed, host: HOST, place: { ...inside, attached: false } };
+  const known = overlay.between?.([apart], keyed) ?? [];
+  const hidden: readonly KernelObject[] = [
+    ...(overlay.between?.([{ ...apart, place: inside }], keyed) ?? []),
+    ...overlay.network({ network: sealed, host: HOST, place: inside }),
+    ...(overlay.peer?.({ network: sealed, host: HOST, place: inside, peer: aPeer({ key: keys[1] ?? '' }) }) ??
+      []),
+    ...sandboxSlice(),
+    ...overlay.endpoint(aView({ network: sealed, place: inside })),
   ];
 
   const served = (...backends: readonly string[]): readonly KernelObject[] => [
@@ -246,6 +261,11 @@ describe('networks that span hosts', () => {
   });
 
   it('made on another host', () => golden('overlay.known', [], alone));
+  it('encrypted: known here, its first container, its last', async () => {
+    await golden('overlay.encrypted-known', [], known);
+    await golden('overlay.encrypted-join', known, hidden);
+    await golden('overlay.encrypted-leave', hidden, known);
+  });
   it('its first container on this one', () => golden('overlay.join', alone, joined()));
   it('its last container leaves', () => golden('overlay.leave', joined(), alone));
   it('a container moves from one other host to another', () =>

@@ -300,6 +300,42 @@ test('S2: a watch whose path was forgotten on the way ends, though the store ans
   }
 }, 30_000);
 
+test('S2: a watch whose host has died without a word ends, and what is asked of it meanwhile', async () => {
+  let port = 0;
+  let watched = false;
+  const server = createServer(({ url }, answer) => {
+    if (url !== '/v3/watch') return answer.end('{"header":{"revision":"1"}}');
+    watched = true;
+    answer.write('{"result":{"header":{"revision":"1"},"created":true}}\n');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  port = (server.address() as AddressInfo).port;
+  const nft = (rules: string): void => void execFileSync('nft', ['-f', '-'], { input: rules });
+  // The kernel's own keepalive is left as it is: who asks is the watch.
+  const etcd = createEtcdClient({
+    endpoints: [{ kind: 'tcp', host: '127.0.0.1', port }],
+    limits: { answerMs: 1_000 },
+    watchQuietMs: 1_000,
+  });
+  try {
+    const { signal } = new AbortController();
+    const ended = failureOf(etcd.watch({ prefix: '', from: 2, signal })[Symbol.asyncIterator]().next());
+    await until('it watches', () => watched);
+    nft(
+      `table inet pulled { chain input { type filter hook input priority 0; tcp dport ${port} drop; tcp sport ${port} drop; }; }`,
+    );
+    const begun = performance.now();
+    expect(await failureOf(etcd.range({ key: 'a' }))).toBe('unavailable');
+    expect(await ended).toBe('unavailable');
+    expect(performance.now() - begun).toBeLessThan(8_000); // the kernel alone gives up after 10 s, and minutes
+  } finally {
+    nft('delete table inet pulled');
+    etcd.close();
+    server.closeAllConnections();
+    server.close();
+  }
+}, 30_000);
+
 test('one that does not come up is told of with its own last words', async () => {
   const all = createMembers();
   try {

@@ -230,8 +230,16 @@ describe('a container cannot take', () => {
     const theft = datagram(honest4({ fromMac: victim.mac, toMac: router.mac, to: router.v4 }), 53, 'theft!');
     sendFrame(mallory.ns, 'eth0', theft);
     expect(port()).toContain(victim.port);
-    unguarded(mallory.port, () => sendFrame(mallory.ns, 'eth0', theft));
-    expect(port()).toContain(mallory.port);
+    // An emulated processor may take a frame in later than it was sent; and a word of the victim's, asked by the router whether it is
+    // still there, takes the place back at any time.
+    let seen = port();
+    unguarded(mallory.port, () => {
+      for (let i = 0; i < 50 && !seen?.includes(mallory.port); i += 1) {
+        sendFrame(mallory.ns, 'eth0', theft);
+        seen = port();
+      }
+    });
+    expect(seen).toContain(mallory.port);
     speak();
   });
   test('another’s address by ARP', () => {
@@ -274,40 +282,6 @@ describe('a container that is a router', () => {
       expect(arrives(router, victim, frame)).toBe(false);
       unguarded(router.port, () => expect(arrives(router, victim, frame)).toBe(true));
     }
-  });
-});
-
-describe('a port that a former version guarded', () => {
-  test('is guarded until it has a hook of its own', () => {
-    const { port, mac } = mallory;
-    const element = (set: string, key: string[], data?: string[]): ElementObject => ({
-      kind: 'element',
-      family: 'bridge',
-      set,
-      key,
-      ...(data ? { data } : {}),
-    });
-    const former = [
-      element('guards', [port], ['goto guard']),
-      element('macs', [port, mac]),
-      element('senders4', [port, mac, mallory.v4]),
-      element('senders6', [port, mac, mallory.v6]),
-    ];
-    const forged = [
-      datagram(honest4({ from: '10.9.9.9' }), 53, 'spoofed!'),
-      arp(2, honest4({ from: router.v4 })),
-    ];
-    const all = (expected: boolean): void => {
-      for (const frame of forged) expect(arrives(mallory, victim, frame)).toBe(expected);
-    };
-    unguarded(port, () => {
-      lab.nftables.apply(former.map((each) => ({ op: 'add', element: each })));
-      all(false);
-      passes(datagram(honest6(), 53, 'honest'));
-      lab.nftables.apply(former.map((each) => ({ op: 'delete', element: each })));
-      all(true);
-    });
-    all(false);
   });
 });
 

@@ -144,6 +144,23 @@ describe('a registry on the loopback', () => {
     expect(again.at(-1)).toEqual({ status: expect.stringContaining('Image is up to date') });
   });
 
+  it('says what it has, of one image and of a list, and nothing is taken', async () => {
+    const images = await open('remote');
+    const ask = (name: string) => images.remote(name, undefined, new AbortController().signal);
+    const platforms = [expect.objectContaining({ os: 'linux' })];
+    const one = await ask('localhost:5000/team/box:1');
+    expect(one).toMatchObject({ digest, size: expect.any(Number), platforms });
+    expect(one.mediaType).toMatch(/manifest\.v[12]\+json$/);
+    expect(await ask(`localhost:5000/team/box@${digest}`)).toEqual(one);
+    const list = await ask('localhost:5000/team/box:multi');
+    expect(list).toMatchObject({ mediaType: expect.stringContaining('manifest.list'), platforms });
+    expect(list.digest).not.toBe(digest);
+    expect(images.list()).toEqual([]);
+    await expect(ask('localhost:5000/team/box:nope')).rejects.toMatchObject({ kind: 'not-found' });
+    await expect(ask('localhost:5999/x')).rejects.toMatchObject({ kind: 'unavailable' });
+    await expect(ask('Upper/Case')).rejects.toMatchObject({ kind: 'invalid' });
+  });
+
   it("says what is wrong in Docker's words", async () => {
     await expect(pull(source, 'localhost:5000/team/box:nope')).rejects.toMatchObject({
       kind: 'not-found',

@@ -168,6 +168,25 @@ describe.each([
     );
     expect(frames.filter((line) => /ARP.*10\.0\.0|neighbor.*fd00::/.test(line))).toEqual([]);
   });
+
+  test.each(['10.0.0.3', 'fd00::3'])('who has been asking for %s is told when it comes', async (asked) => {
+    otherHost(family);
+    const ns = t.sandbox('a');
+    const alone = [...network(family), ...container(ns)];
+    t.kernel.apply(build(alone));
+    // It asks once, and not again while this test runs.
+    for (const ip of ['ipv4', 'ipv6'])
+      inside(ns, 'sh', '-c', `echo 600000 >/proc/sys/net/${ip}/neigh/eth0/retrans_time_ms`);
+    const asking = spawn('nsenter', [`--net=${ns}`, 'ping', '-c', '1', '-W', '10', asked], {
+      stdio: 'ignore',
+    });
+    const ended = once(asking, 'close');
+    await expect
+      .poll(() => inside(ns, 'ip', 'neighbour', 'show', asked), { timeout: 5_000 })
+      .toContain('INCOMPLETE');
+    t.kernel.apply(diff(alone, [...alone, ...remote(3, THERE[family])]));
+    expect(await ended).toEqual([0, null]);
+  });
 });
 
 test('what is made is seen as it was made, and taken away whole', async () => {

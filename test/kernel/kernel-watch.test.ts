@@ -1,11 +1,11 @@
 /** What others change is told of within 50 ms, what we change is not. */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Drift } from '../../src/kernel/contract.js';
-import { hostSocket, message, NETLINK, withSocket } from '../../src/kernel/netlink.js';
+import { hostSocket, message, NETLINK, NetlinkSocket, withSocket } from '../../src/kernel/netlink.js';
 import { changeLink } from '../../src/kernel/rtnetlink/link.js';
-import { address, BRIDGE, build, diff, endpoint, ip, network, testKernel } from './kernel-support.js';
+import { address, BRIDGE, bridge, build, diff, endpoint, ip, network, testKernel } from './kernel-support.js';
 
 const VETH = 'veth00000000002';
 let t: ReturnType<typeof testKernel>;
@@ -21,6 +21,7 @@ beforeEach(() => {
   });
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   t.kernel.apply(diff(t.kernel.observe(), []));
   await t.end();
 });
@@ -138,9 +139,14 @@ test('an nftables transaction of this process is not', async () => {
   execFileSync('nft', ['flush', 'ruleset']);
 });
 
-test('when events were lost, all that differs is told of', async () => {
-  t.kernel.apply(build(plugged()));
+test('when events were lost, all that differs is told of, by one look at all', async () => {
+  const more = Array.from({ length: 20 }, (_, n) => `br-${n.toString(16).padStart(12, '0')}`).flatMap(
+    (name, n) => [bridge(name), address('host', name, `10.9.${n}.1/24`)],
+  );
+  t.kernel.apply(build([...plugged(), ...more]));
   await quiet();
+  const dump = vi.spyOn(NetlinkSocket.prototype, 'dump');
+  const dumps = (what: string): number => dump.mock.calls.filter((call) => call[1] === what).length;
   // More notifications than the socket holds, while nobody reads them.
   const socket = hostSocket(NETLINK.ROUTE);
   for (let i = 0; i < 60; i++)
@@ -151,6 +157,10 @@ test('when events were lost, all that differs is told of', async () => {
   ip('link', 'set', VETH, 'nomaster');
   await told({ kind: 'link', ns: 'host', name: VETH });
   await told({ kind: 'route' });
+  expect(dumps('link dump')).toBeGreaterThan(0);
+  expect(dumps('address dump')).toBeLessThanOrEqual(dumps('link dump'));
+  expect(dumps('route dump')).toBeLessThanOrEqual(2 * dumps('link dump'));
+  expect(dumps('fdb dump')).toBeLessThanOrEqual(dumps('link dump'));
   expect(heard, 'of the tables nothing was lost').not.toContainEqual({ kind: 'nftables' });
 });
 

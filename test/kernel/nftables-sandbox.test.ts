@@ -116,7 +116,7 @@ const lead = (ports: ResolverPorts): ResolverPorts | undefined => {
   return redirect.led;
 };
 /** Every transaction in the sandbox raises it. */
-const generation = (): number => withSocket(NETLINK.NETFILTER, ns, readGeneration);
+const generation = (): number => withSocket(NETLINK.NETFILTER, ns, readGeneration).id;
 
 describe('a sandbox', () => {
   test('reaches the resolver on port 53', async () => {

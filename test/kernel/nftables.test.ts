@@ -3,13 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { release } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { KernelError } from '../../src/errors.js';
-import { RULESET } from '../../src/firewall/index.js';
+import { ledBy, ledChanges, RULESET } from '../../src/firewall/index.js';
 import { NETLINK, NetlinkSocket } from '../../src/kernel/netlink.js';
 import { createNftables, foreignDrops } from '../../src/kernel/nftables/index.js';
 import { loadTable } from '../../src/kernel/nftables/load.js';
 import { carriedElements, observeTable } from '../../src/kernel/nftables/observed.js';
 import type { Nftables } from '../../src/kernel/nftables.contract.js';
-import { type ElementObject, objectKey } from '../../src/plan/objects.js';
+import { portPair } from '../../src/plan/kinds/published.js';
+import { type ElementObject, objectKey, type PublishedObject } from '../../src/plan/objects.js';
 import { SAMPLES, unmarked } from '../support/elements.js';
 
 /** Table flags `owner|persist` came with Linux 6.9; before that our tables carry none, and nobody keeps others from them. */
@@ -61,10 +62,8 @@ describe('our tables', () => {
     expect(sorted(unmarked(elements))).toEqual(sorted(SAMPLES));
     const guards = ['macs', 'senders4', 'senders6', 'carried4', 'carried6'];
     const marked = elements.filter(({ guard }) => guard).map(({ family, set }) => `${family} ${set}`);
-    expect([...new Set(marked)]).toEqual([
-      ...guards.map((set) => `netdev ${set}`),
-      ...['icc_off', 'guards', ...guards].map((set) => `bridge ${set}`),
-    ]);
+    const bridges = ['icc_off', 'mesh_ports', 'mesh_nodes'].map((set) => `bridge ${set}`);
+    expect([...new Set(marked)]).toEqual([...guards.map((set) => `netdev ${set}`), ...bridges]);
     for (const each of SAMPLES) expect(nftables.has(each), objectKey(each)).toBe(true);
     nftables.apply(deleting(SAMPLES));
     expect(nftables.elements()).toEqual([]);
@@ -231,6 +230,19 @@ describe('our tables', () => {
     expect(foreignDrops()).toEqual([{ family: 'ip', table: 'filter', chain: 'FORWARD' }]);
     nft('delete', 'table', 'ip', 'filter');
     nft('delete', 'table', 'inet', 'fine');
+  });
+
+  test('I12: many ports in no order are read back as the object that they were written for', () => {
+    const pairs = Array.from({ length: 200 }, (_, i) => portPair(20_000 + i, 1 + ((i * 7919) % 200)));
+    const place = { set: 'publish4', protocol: 'tcp', address: '127.0.0.1', to: '172.18.0.2' } as const;
+    const many: PublishedObject = { kind: 'published', family: 'inet', ...place, pairs };
+    nftables.apply(ledChanges(undefined, many));
+    expect(ledBy(nftables.elements())).toEqual([many]);
+    const fewer = { ...many, pairs: pairs.filter((_, i) => i % 3 > 0) };
+    nftables.apply(ledChanges(many, fewer));
+    expect(ledBy(nftables.elements())).toEqual([fewer]);
+    nftables.apply(ledChanges(fewer, undefined));
+    expect(nftables.elements()).toEqual([]);
   });
 
   test('take 10,000 ports in one batch and give them back', () => {

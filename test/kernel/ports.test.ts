@@ -8,6 +8,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import * as ffi from '../../src/kernel/ffi.js';
 import { sockaddr } from '../../src/kernel/sockaddr.js';
 import type { Protocol } from '../../src/model/port.js';
+import { portPair } from '../../src/plan/kinds/published.js';
 import type { HostPortObject } from '../../src/plan/objects.js';
 import { createPorts, type Ports } from '../../src/ports/index.js';
 
@@ -93,20 +94,21 @@ describe('a published port is held', () => {
     expect(error.code).toBe('ECONNREFUSED');
   });
 
-  test('a range of 5,000 is whole, and released whole', () => {
+  test('a range of 5,000 is whole, and released whole', async () => {
     const before = openFiles();
     const range = object('tcp', '0.0.0.0', 20_000, 5000);
     ports.create(range);
     expect(openFiles() - before).toBe(5000);
     expect(foreign('127.0.0.1', 24_999)).toBe('EADDRINUSE');
     ports.delete(range);
+    await ports.released();
     expect(openFiles()).toBe(before);
   });
 });
 
 describe('a long range on 0.0.0.0 and ::', () => {
-  const four = object('tcp', '0.0.0.0', 20_000, 500);
-  const six = object('tcp', '::', 20_000, 500);
+  const four = { ...object('tcp', '0.0.0.0', 20_000, 500), paired: true as const };
+  const six = { ...object('tcp', '::', 20_000, 500), paired: true as const };
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   const takeable = (address: string): boolean => {
     const fd = foreign(address, 20_123);
@@ -150,6 +152,127 @@ describe('a long range on 0.0.0.0 and ::', () => {
       'failed to bind host port [::]:20100/tcp: address already in use',
     );
     expect([takeable('0.0.0.0'), takeable('::1')]).toEqual([false, true]);
+    if (typeof fd === 'number') ffi.close(fd);
+  });
+});
+
+describe('I12 ports in no order', () => {
+  const listed = [20_001, 20_003, 20_004, 20_123];
+  const many = Array.from({ length: 40 }, (_, i) => 21_000 + 2 * i);
+  const held = (address: string, hosts: readonly number[]): HostPortObject => ({
+    ...object('tcp', address, hosts[0] ?? 0, hosts.length),
+    scattered: hosts.map((host, i) => portPair(host, 80 + i)),
+    paired: true,
+  });
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  test('are held, each and no others, until they are released', () => {
+    const before = openFiles();
+    ports.create(held('127.0.0.1', listed));
+    expect(openFiles() - before).toBe(4);
+    expect(listed.map((port) => foreign('127.0.0.1', port))).toEqual(listed.map(() => 'EADDRINUSE'));
+    ports.create(object('tcp', '127.0.0.1', 20_002));
+    expect(() => ports.create(object('tcp', '0.0.0.0', 20_000, 9))).toThrow(/Bind for .*:2000[01] failed/);
+    expect(() => ports.create(held('0.0.0.0', [19_000, 20_003, 20_123]))).toThrow(
+      'Bind for 127.0.0.1:20003 failed: port is already allocated',
+    );
+    expect(ports.has(held('127.0.0.1', listed))).toBe(true);
+    expect(ports.has({ ...held('127.0.0.1', listed), scattered: [] })).toBe(false);
+    ports.delete(held('127.0.0.1', listed));
+    ports.delete(object('tcp', '127.0.0.1', 20_002));
+    expect(openFiles()).toBe(before);
+  });
+
+  test('on 0.0.0.0 and :: share one descriptor a port, where they are the same ports', async () => {
+    const before = openFiles();
+    ports.create(held('0.0.0.0', many));
+    ports.create(held('::', many));
+    await turn();
+    expect(openFiles() - before).toBe(40);
+    ports.delete(held('0.0.0.0', many));
+    await turn();
+    expect(foreign('::1', 21_002)).toBe('EADDRINUSE');
+    const fd = foreign('127.0.0.1', 21_002);
+    expect(fd).toBeTypeOf('number');
+    if (typeof fd === 'number') ffi.close(fd);
+    ports.delete(held('::', many));
+    const others = many.with(7, 21_015);
+    ports.create(held('0.0.0.0', many));
+    ports.create(held('::', others));
+    await turn();
+    expect(openFiles() - before).toBe(80);
+  });
+
+  test('one that somebody has: nothing stays held', () => {
+    const fd = foreign('127.0.0.1', 20_004);
+    const before = openFiles();
+    expect(() => ports.create(held('127.0.0.1', listed))).toThrow(
+      'failed to bind host port 127.0.0.1:20004/tcp: address already in use',
+    );
+    expect(openFiles()).toBe(before);
+    if (typeof fd === 'number') ffi.close(fd);
+  });
+});
+
+describe('I10-5: very many ports, some in each turn of the loop', () => {
+  const many = Array.from({ length: 3000 }, (_, i) => portPair(20_000 + 2 * i, 1 + i));
+  const scattered = (address: string): HostPortObject => ({
+    ...object('tcp', address, 20_000, many.length),
+    ...{ scattered: many, paired: true },
+  });
+  const both = [scattered('0.0.0.0'), scattered('::')];
+
+  test('are bound before they are asked for, taken as they are, and let go of where nobody asked', async () => {
+    const before = openFiles();
+    const letGo = await ports.prepare(both);
+    expect(openFiles() - before).toBe(3000);
+    expect(ports.list()).toEqual([]);
+    expect(foreign('127.0.0.1', 20_998)).toBe('EADDRINUSE');
+    for (const each of both) ports.create(each);
+    letGo();
+    await ports.released();
+    expect(openFiles() - before).toBe(3000);
+    expect(foreign('::1', 20_998)).toBe('EADDRINUSE');
+    for (const each of both) ports.delete(each);
+    (await ports.prepare(both))();
+    await ports.released();
+    expect(openFiles()).toBe(before);
+  });
+
+  test('until they are asked for, whoever asks first has them', async () => {
+    const before = openFiles();
+    const letGo = await ports.prepare(both);
+    ports.create(object('tcp', '127.0.0.1', 20_998));
+    expect(() => ports.create(scattered('0.0.0.0'))).toThrow('port is already allocated');
+    letGo();
+    await ports.released();
+    expect(openFiles() - before).toBe(1);
+  });
+
+  test('given back they are had again at once, in whichever place, and by others when they are released', async () => {
+    const before = openFiles();
+    for (const each of both) ports.create(each);
+    for (const each of both) ports.delete(each);
+    expect(openFiles() - before).toBeGreaterThan(0);
+    ports.create(object('tcp', '127.0.0.1', 25_998));
+    ports.create(object('tcp', '::', 25_000));
+    await ports.released();
+    expect(openFiles() - before).toBe(2);
+    const fd = foreign('127.0.0.1', 25_996);
+    expect(fd).toBeTypeOf('number');
+    if (typeof fd === 'number') ffi.close(fd);
+  });
+
+  test('one that somebody has is refused when it is asked for, and nothing stays', async () => {
+    const fd = foreign('127.0.0.1', 20_998);
+    const before = openFiles();
+    const letGo = await ports.prepare(both);
+    expect(() => ports.create(scattered('0.0.0.0'))).toThrow(
+      'failed to bind host port 0.0.0.0:20998/tcp: address already in use',
+    );
+    letGo();
+    await ports.released();
+    expect(openFiles()).toBe(before);
     if (typeof fd === 'number') ffi.close(fd);
   });
 });

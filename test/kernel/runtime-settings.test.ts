@@ -280,7 +280,7 @@ describe('what it sees', () => {
         '-c',
         'trap "exit 6" TERM; readlink /proc/1/exe; cat /proc/1/cmdline | tr "\\0" " "; while :; do sleep 0.1; done',
       ],
-      { host: { Init: true } },
+      { request: { init: true } },
     );
     const first = await new Promise((resolve) =>
       streams.stdout.once('data', (chunk: Buffer) => resolve(String(chunk))),

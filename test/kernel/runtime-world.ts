@@ -105,6 +105,7 @@ export const makeWorld = async (options: Pick<RuntimeOptions, 'runtime' | 'limit
     env: [],
     hostname: 'box',
     domainname: '',
+    init: false,
     sysctls: {},
     ...wishes.request,
   });

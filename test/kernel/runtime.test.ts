@@ -1,11 +1,21 @@
 /** Containers' lives, watched: create, start, streams, exit, signals, pause, removal, adoption. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { identify, isAlive } from '../../src/kernel/processes.js';
+import { launch } from '../../src/runtime/conmon.js';
 import { StartError } from '../../src/runtime/failure.js';
 import { until } from '../support/run.js';
 import { container, makeWorld, readAll, type World } from './runtime-world.js';
@@ -130,6 +140,22 @@ describe('life', () => {
       await world.runtime.delete(box.id);
     }
   });
+});
+
+test('a container is made when conmon’s starter has ended: it writes the pid down, at times after the answer', async () => {
+  const bundle = mkdtempSync(join(tmpdir(), 'vr-'));
+  const conmon = join(bundle, 'conmon');
+  const late = ['#!/bin/sh', `echo '{"data": 17}' >&3`, 'exec 3>&-', 'sleep 0.3', 'touch conmon.pid'];
+  writeFileSync(conmon, late.join('\n'), { mode: 0o755 });
+  const context = {
+    layout: { bundle: () => bundle },
+    machine: { conmon, runtime: { name: 'runc', path: 'runc' } },
+    limits: { create: 10_000 },
+  };
+  const request = { id: 'late', tty: false, stdin: false, keepStdin: false, logging: [] };
+  expect(await launch(request, context as never)).toBe(17); // what of a context is asked for
+  expect(existsSync(join(bundle, 'conmon.pid'))).toBe(true);
+  rmSync(bundle, { recursive: true });
 });
 
 describe('K10 an OCI runtime that does not come back (a FIFO in place of /etc/passwd)', () => {

@@ -55,8 +55,9 @@ class World implements TaskEngine {
     return createTasks({
       engine: this,
       files: { lay: async () => [], has: () => true, clear: async () => {}, sweep: async () => {} },
-      here: { nodeId: 'n', hostname: 'h' },
+      here: { nodeId: 'n', hostname: 'h', architecture: 'x86_64', os: 'linux' },
       item: () => undefined,
+      makeNetwork: () => {},
       knows: () => this.knows,
       wanted: (id) => this.wanted.get(id),
       said: this.said,

@@ -3,7 +3,7 @@
  * the time of one pass over a large cluster by `npm run sim -- --scale`.
  */
 import { parseArgs } from 'node:util';
-import { measure } from './scale.js';
+import { measurePasses, measureTold, NODES, REPLICAS, SERVICES } from './scale.js';
 import { Broken, World } from './world.js';
 
 const { values } = parseArgs({
@@ -32,7 +32,13 @@ const once = (seed: number): Broken | undefined => {
 };
 
 if (values.scale) {
-  measure();
+  console.log(`${NODES} nodes, ${SERVICES} services of ${REPLICAS} tasks`);
+  for (const { what, ms, changes } of measurePasses()) {
+    const sorted = [...ms].sort((a, b) => a - b);
+    const [middle = 0, most = 0] = [sorted[ms.length >> 1], sorted.at(-1)];
+    console.log(`${middle.toFixed(1)} ms, at most ${most.toFixed(1)}\t${what} (${changes} changes)`);
+  }
+  for (const { who, bytes } of measureTold()) console.log(`${bytes} bytes\t${who}`);
   process.exit(0);
 }
 

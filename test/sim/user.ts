@@ -350,6 +350,7 @@ export const joinNode = (world: World, id: string): void =>
         },
         address: '192.0.2.1',
         dataAddress: '192.0.2.1',
+        faults: [],
         routes: ['10.0.3.0/24'],
       },
     ],

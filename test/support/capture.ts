@@ -1,4 +1,6 @@
 /** Packets as tcpdump shows them. */
+import { join } from 'node:path';
+import { until } from './run.js';
 import type { Shell } from './world.js';
 
 /** The first packet of `filter` on the interface, while `provoke` is done again and again; empty: none in a minute. */
@@ -15,4 +17,24 @@ export const captured = async (
   });
   while (!over) await provoke();
   return (await capture).stdout;
+};
+
+/** All packets on the interface while something is done, to be counted by tcpdump's filters; `directory` takes the files. */
+export const recorded = async (
+  on: Shell,
+  link: string,
+  directory: string,
+  work: () => Promise<unknown>,
+): Promise<(filter: string) => Promise<number>> => {
+  const [file, said] = [join(directory, 'capture'), join(directory, 'tcpdump')];
+  const pid = await on(
+    `setsid tcpdump --immediate-mode -i ${link} -U -w ${file} >${said} 2>&1 </dev/null & echo $!`,
+  );
+  await until('the capture has begun', async () => (await on(`cat ${said}`)).includes('listening'));
+  try {
+    await work();
+  } finally {
+    process.kill(Number(pid), 'SIGTERM');
+  }
+  return async (filter) => Number(await on(`tcpdump -nn -r ${file} '${filter}' 2>/dev/null | wc -l`));
 };

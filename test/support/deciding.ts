@@ -70,6 +70,7 @@ export const createWorld = (pluginLinks: readonly string[] = []) => {
     host: HOST,
     facts: {
       subnets: () => new Subnets(),
+      routesChanged: () => {},
       forwardsIpv4: () => true,
       resolvConf: () => EMPTY_RESOLV_CONF,
       link: (name) => (name === THEIRS.name ? THEIR_BRIDGE : undefined),

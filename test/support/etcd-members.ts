@@ -2,6 +2,7 @@
  * Members of a real etcd cluster on this machine, each behind a door of its own on an address of the loopback, as managers of a
  * swarm have them. For tests that have the loopback to themselves (the kernel lane's namespaces).
  */
+
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAuthority, generateKey, issue, requestCertificate } from '../../src/cluster/ca/authority.js';
@@ -12,6 +13,7 @@ import { createEtcdClient, type EtcdClient } from '../../src/cluster/etcd/client
 import type { Beginning, EtcdProcess, EtcdSettings } from '../../src/cluster/etcd/contract.js';
 import { forceNewCluster, peerUrl, startEtcd } from '../../src/cluster/etcd/process.js';
 import { findPrograms } from '../../src/cluster/programs.js';
+import { until } from './run.js';
 
 const DAY = 86_400_000;
 export const DOOR_PORT = 2377;
@@ -129,5 +131,7 @@ export const joinMember = async (all: TestMembers, first: EtcdClient, n: number)
   );
   const member = await all.start(n, { kind: 'join', members });
   await first.promote(added.id);
+  // It hears of it a moment later, and answers nobody before.
+  await until(`m${n} is a member`, async () => !(await member.client.status()).learner);
   return member;
 };

@@ -54,6 +54,9 @@ export const CONFIG: DaemonConfig = {
   pluginDirectories: { sockets: '/run/docker/plugins', specs: [] },
   registryMirrors: [],
   swarmAdvertise: '',
+  init: false,
+  linkVariables: true,
+  wireguardPort: 51_820,
 };
 
 export const IMAGE: Image = {
@@ -316,6 +319,7 @@ export function createFakeEngine(
       find: findNetwork,
       endpoints: (network) => [...endpoints.values()].filter((each) => each.networkId === network.id),
       peers: () => [],
+      balancers: () => [],
       addresses: () => new Map(),
       async connect(reference, container, settings) {
         const network = getNetwork(reference);
@@ -601,6 +605,7 @@ export function createFakeEngine(
         if (image === undefined) throw notFound(`No such image: ${reference}`);
         return image;
       },
+      remote: async () => ({ mediaType: 'm', digest: IMAGE.id, size: 2, platforms: [] }),
       find: (reference) => (['busybox', 'busybox:latest', IMAGE.id].includes(reference) ? IMAGE : undefined),
       finder: () => (reference) =>
         ['busybox', 'busybox:latest', IMAGE.id].includes(reference) ? IMAGE : undefined,

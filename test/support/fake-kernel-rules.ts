@@ -2,9 +2,11 @@
  * What the kernel refuses, and with which errno, as pure functions over the objects that are there. A kernel test holds
  * them against the real one.
  */
+
 import { constants } from 'node:os';
 import { contains, parseAddress, parsePrefix } from '../../src/model/address.js';
 import { hostedBy, interfaceKey, interfacesOf, isMade } from '../../src/plan/depend.js';
+import { portAt } from '../../src/plan/kinds/local.js';
 import {
   type AddressObject,
   type FdbObject,
@@ -57,6 +59,8 @@ export const refusal = (world: World, o: KernelObject): Refusal | undefined => {
     case 'neighbour':
     case 'fdb':
       return onLinkRefusal(world, o);
+    case 'wireguardPeer':
+      return linkNamed(world, o.ns, o.link)?.type === 'wireguard' ? undefined : no('ENODEV', 'no such link');
     case 'sysctl':
       return sysctlRefusal(world, o);
     case 'hostport':
@@ -209,6 +213,9 @@ const sysctlRefusal = (world: World, o: SysctlObject): Refusal | undefined => {
 
 const unspecified = (address: string): boolean => address === '0.0.0.0' || address === '::';
 
+const numbers = (o: HostPortObject): readonly number[] =>
+  Array.from({ length: o.count }, (_, at) => portAt(o, at));
+
 const hostPortRefusal = (world: World, o: HostPortObject): Refusal | undefined => {
   const clash = world.some(
     (d) =>
@@ -217,8 +224,7 @@ const hostPortRefusal = (world: World, o: HostPortObject): Refusal | undefined =
       d.protocol === o.protocol &&
       d.address.includes(':') === o.address.includes(':') &&
       (d.address === o.address || unspecified(d.address) || unspecified(o.address)) &&
-      d.port < o.port + o.count &&
-      o.port < d.port + d.count,
+      numbers(d).some((port) => numbers(o).includes(port)),
   );
   return clash ? no('EADDRINUSE', 'port is already allocated') : undefined;
 };

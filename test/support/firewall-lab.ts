@@ -10,7 +10,7 @@ import { createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FirewallEndpoint, FirewallFamily, FirewallNetwork } from '../../src/firewall/contract.js';
-import { endpointElements, networkElements } from '../../src/firewall/index.js';
+import { endpointElements, ledElements, networkElements } from '../../src/firewall/index.js';
 import * as ffi from '../../src/kernel/ffi.js';
 import { createNamespace, inNamespace } from '../../src/kernel/netns.js';
 import { createNftables } from '../../src/kernel/nftables/index.js';
@@ -287,7 +287,11 @@ export class Lab {
       ...rest,
     };
     ip(`link add ${port} type veth peer name eth0 address ${mac} netns ${ns}`);
-    this.nftables.apply(endpointElements(endpoint).map((element) => ({ op: 'add', element })));
+    this.nftables.apply(
+      endpointElements(endpoint)
+        .flatMap(ledElements)
+        .map((element) => ({ op: 'add', element })),
+    );
     if (v6 === '') run('nsenter', ...within(ns), 'sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=1');
     for (const address of addresses) ipIn(ns, `addr add ${address} dev eth0${isV6(address) ? ' nodad' : ''}`);
     ipIn(ns, 'link set eth0 up');

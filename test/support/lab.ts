@@ -6,6 +6,7 @@
  *     await first.docker('swarm', 'init');
  *     await lab.wire('curl -s 192.0.2.2:8080');          // from outside, 192.0.2.254
  *     await second.unplug();                             // a partition: its port of the wire is down
+ *     await lab.part([1, 3]);                            // these two reach each other, and nobody else
  *     await lab.stop();                                  // leaves swarms, checks that nothing is left of any of them
  */
 import { type StartOptions, startDaemonIn, type TestDaemon } from './daemon.js';
@@ -29,6 +30,9 @@ export interface Lab {
   host(number: number): LabHost;
   /** what is outside of all hosts, on the same wire */
   readonly wire: Shell;
+  /** The hosts of these numbers have a wire of their own until `heal`. */
+  part(numbers: readonly number[]): Promise<void>;
+  heal(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -71,7 +75,8 @@ const endQuietly = (pid: number): void => {
 const leave = async (host: LabHost): Promise<void> => {
   await host.plugIn();
   if ((await host.docker.try(['version'])).code !== 0) await host.start();
-  await host.docker.try(['swarm', 'leave', '--force']);
+  // All at once: who leaves last finds no quorum, and waits for its answer in vain, after its tasks have had their ten seconds to end.
+  await host.docker.try(['swarm', 'leave', '--force'], { timeoutMs: 60_000 });
 };
 
 /** Ends all that can be ended, then says what went wrong first. */
@@ -98,6 +103,10 @@ export const startLab = async (count: number, options: StartOptions = {}): Promi
     await close();
     throw failed.reason;
   }
+  const wired = async (to: string, those: readonly number[]): Promise<void> => {
+    for (const number of those) await wire.shell(`ip link set ${onWire(number).port} master ${to}`);
+  };
+  const heal = (): Promise<void> => wired('br0', numbers);
   return {
     hosts,
     host: (number) => {
@@ -106,8 +115,14 @@ export const startLab = async (count: number, options: StartOptions = {}): Promi
       return found;
     },
     wire: wire.shell,
+    part: async (apart) => {
+      await wire.shell('ip link show br1 || ip link add br1 up type bridge mcast_snooping 0');
+      await wired('br1', apart);
+    },
+    heal,
     stop: async () => {
       try {
+        await heal();
         await all(hosts.map(leave));
         await all(hosts.map((host) => host.stop()));
       } finally {

@@ -34,8 +34,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   'last-resort': { may: ['log'], because: 'what nobody caught belongs to no layer' },
   watchdog: { may: ['log'], because: 'who holds the loop is nobody’s in particular' },
   log: { may: [], because: 'the shape of a log belongs to no layer' },
+  nesting: { may: [], because: 'how deep a JSON text nests belongs to no layer' },
   pace: { may: [], because: 'turns of the loop belong to no layer' },
+  batches: { may: [], because: 'small pieces in few writes belong to no layer' },
   door: { may: [], because: 'what is answered to people who look is described once, for both ends' },
+  template: {
+    may: ['model', 'errors'],
+    because: 'what a template becomes is a function of the task that it is for',
+  },
   ipam: { may: ['model', 'errors', 'defined'], because: 'allocation is pure, so it can be property-tested' },
   plan: { may: ['model', 'errors'], because: 'a plan is data; who carries it out is not its business' },
   firewall: {
@@ -71,7 +77,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     because: 'files by descriptor are below everybody who has files to move',
   },
   ports: {
-    may: ['model', 'errors', 'small-files', 'defined', 'errno', 'plan', 'kernel'],
+    may: ['model', 'errors', 'small-files', 'defined', 'errno', 'pace', 'plan', 'kernel'],
     because: 'holding ports is an effect like the kernel’s',
   },
   runtime: {
@@ -131,7 +137,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   cluster: {
     may: [
-      ...['model', 'errors', 'errno', 'log', 'failpoints', 'pace', 'ipam', 'kernel', 'engine/contract'],
+      ...['model', 'errors', 'errno', 'log', 'failpoints', 'nesting', 'pace', 'batches', 'ipam', 'kernel'],
+      'template',
+      'engine/contract',
       ...['engine/cluster', 'config/contract', 'drivers/contract'],
     ],
     because:
@@ -145,6 +153,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'defined',
       'go-fields',
       'log',
+      'nesting',
+      'batches',
       'door',
       'engine/contract',
       'engine/build/contract',
@@ -192,7 +202,12 @@ const DECIDING = {
     ...['engine/containers/healthcheck', 'engine/containers/signals'],
   ]),
   acting: new Set([
-    ...['engine/attach/index', 'engine/attach/ask-plugins', 'engine/attach/ask-cluster'],
+    ...[
+      'engine/attach/index',
+      'engine/attach/ahead',
+      'engine/attach/ask-plugins',
+      'engine/attach/ask-cluster',
+    ],
     ...['engine/networks/index', 'engine/networks/in-cluster'],
   ]),
   /** records and rules, and of the world only the types of what is seen of it */
@@ -261,7 +276,7 @@ const controlling = ({ from, to }: Import): string | undefined => {
     ? file.startsWith(CONTROLLERS) ||
       file === 'cluster/rpc' ||
       file === 'cluster/session/assigned' ||
-      ['model', 'errors', 'ipam'].includes(roomOf(to))
+      ['model', 'errors', 'ipam', 'template'].includes(roomOf(to))
     : PURE_BUILTINS.has(to);
   return allowed
     ? undefined

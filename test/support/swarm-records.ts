@@ -91,6 +91,7 @@ export const aNetwork = (id: string, subnet: string, ingress = false): SwarmNetw
     labels: {},
     ipam: { driver: 'default', options: null, config: [] },
     pools: [{ family: 4, subnet, auxiliary: {} }],
+    overlay: { vni: 4096, port: 4789, mtu: 1450 },
     predefined: false,
   },
   ingress,

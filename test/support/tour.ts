@@ -1,22 +1,24 @@
 /**
- * The README's tour as data: its `console` blocks, each a list of commands with the output shown beneath. What differs from
+ * A tour (the README's, that of several hosts) as data: its `console` blocks, each a list of commands with the output shown beneath. What differs from
  * run to run (ids, times, addresses that were free) is made equal before outputs are compared.
  */
 export interface Step {
-  readonly where: 'host' | 'elsewhere';
+  /** the word in front of the prompt; `host` where there is none */
+  readonly where: string;
   readonly command: string;
   /** as shown, without the last line end */
   readonly output: string;
 }
 
 const BLOCK = /```console\n([\s\S]*?)```/g;
-const PROMPT = /^(elsewhere)?\$ (.*)$/;
+const PROMPT = /^([a-z]+\d?)?\$ (.*)$/;
+const HERE = 'host';
 
 const stepsOf = (block: string): readonly Step[] => {
   const steps: { where: Step['where']; command: string; output: string[] }[] = [];
   for (const line of block.replace(/\n$/, '').split('\n')) {
     const prompt = PROMPT.exec(line);
-    if (prompt) steps.push({ where: prompt[1] ? 'elsewhere' : 'host', command: prompt[2] ?? '', output: [] });
+    if (prompt) steps.push({ where: prompt[1] ?? HERE, command: prompt[2] ?? '', output: [] });
     else steps.at(-1)?.output.push(line);
   }
   return steps.map((step) => ({ ...step, output: step.output.join('\n') }));
@@ -32,7 +34,7 @@ export const rewriteTour = (markdown: string, outputs: readonly string[]): strin
     const lines = stepsOf(block).map(({ where, command }) => {
       const output = outputs[at] ?? '';
       at += 1;
-      return `${where === 'host' ? '' : where}$ ${command}\n${output === '' ? '' : `${output}\n`}`;
+      return `${where === HERE ? '' : where}$ ${command}\n${output === '' ? '' : `${output}\n`}`;
     });
     return `\`\`\`console\n${lines.join('')}\`\`\``;
   });
@@ -55,5 +57,7 @@ export const alike = (output: string): string =>
     .replace(/\b(0\.0\.0\.0|\[::\]):327\d\d\b/g, '$1:PORT')
     .replace(/"HostPort":"327\d\d"/g, '"HostPort":"PORT"')
     .replace(/@if\d+/g, '@ifN')
+    .replace(/\b[0-9a-z]{25}\b/g, 'ID')
+    .replace(/\bSWMTKN-1-[0-9a-z-]+/g, 'TOKEN')
     .replace(/endpoint [a-z]+_[a-z]+ /g, 'endpoint NAME ')
     .replace(/[ \t]+$/gm, '');

@@ -8,16 +8,21 @@ import { humanDuration } from '../../src/api/present/duration.js';
 import { presentEvent } from '../../src/api/present/event.js';
 import { presentHistory, presentImageInspect, presentImageSummary } from '../../src/api/present/image.js';
 import { fixedNanoseconds } from '../../src/api/present/log.js';
+import { logAttributes } from '../../src/api/present/log-attributes.js';
 import { presentNetworkInspect } from '../../src/api/present/network.js';
+import { presentNetworkServices } from '../../src/api/present/network-services.js';
 import { presentPortMap, presentPortSummaries } from '../../src/api/present/ports.js';
 import { presentState, presentStatus } from '../../src/api/present/state.js';
 import { readCreate } from '../../src/api/read/create.js';
+import { type Shown, summaryJson } from '../../src/api/routes/summaries.js';
 import type { Answer } from '../../src/api/schema/answer.js';
+import type { Engine } from '../../src/engine/contract.js';
 import { freshId } from '../../src/engine/fresh.js';
 import type { Container, ContainerState } from '../../src/model/container.js';
 import type { Endpoint } from '../../src/model/endpoint.js';
 import type { ContainerId, EndpointId, NetworkId, SandboxId } from '../../src/model/ids.js';
 import type { Network } from '../../src/model/network.js';
+import type { Peer } from '../../src/model/peer.js';
 import { IMAGE } from '../support/fake-engine.js';
 
 const network: Network = {
@@ -209,6 +214,34 @@ describe('a container', () => {
     ]);
   });
 
+  it('I12: is the same line in the next list, and another one when anything that it says has changed', () => {
+    let now = { container, endpoints: [endpoint], network };
+    const engine = {
+      containers: { endpoints: () => now.endpoints, sandbox: () => undefined },
+      networks: { find: () => now.network },
+    } as unknown as Engine; // what a row is made of
+    const shown = { image: 'busybox', linkNames: [], now: Date.parse('2026-01-02T03:07:10Z'), minor: 47 };
+    const row = (change: Partial<Shown> = {}): string =>
+      summaryJson(engine, now.container, { ...shown, ...change });
+    const first = row();
+    expect(JSON.parse(first)).toMatchObject({ Names: ['/box'], Status: 'Up 3 minutes' });
+    expect(row({ now: shown.now + 1_000 })).toBe(first);
+    const told = new Set([
+      first,
+      row({ image: 'another' }),
+      row({ linkNames: ['web/db'] }),
+      row({ minor: 52 }),
+    ]);
+    told.add(row({ now: shown.now + 60_000 }));
+    now = { ...now, endpoints: [{ ...endpoint, bindings: [] }] };
+    told.add(row());
+    now = { ...now, network: { ...network, id: freshId<NetworkId>() } };
+    told.add(row());
+    now = { ...now, container: { ...container, name: 'renamed' } };
+    told.add(row());
+    expect(told.size).toBe(8);
+  });
+
   it('is one line in a list', () => {
     expect(presentSummary(view, 'busybox', Date.parse('2026-01-02T03:07:10Z'), 52)).toMatchObject({
       Names: ['/box'],
@@ -279,6 +312,34 @@ it('shows a network with its containers', () => {
   });
 });
 
+it('S6: shows services on a network with their tasks, on this host and on others', () => {
+  const task = (slot: string): string => `web.${slot}.${'t'.repeat(24)}${slot}`;
+  const at = (id: string, ipv4: string, containerName: string) => ({ ...endpoint, id, ipv4, containerName });
+  const balancer = {
+    ...{ id: 'n/s', networkId: network.id, serviceId: 's', names: ['web', 'alias'], vip4: '10.0.1.2' },
+    backends: [{ id: 't1', node: 'n2', ipv4: '10.0.1.3' }],
+    ports: [{ protocol: 'tcp', publishedPort: 8080, targetPort: 80 }],
+  } as const;
+  const local = [at('e2', '10.0.1.4/24', task('2')), at('e3', '10.0.1.5/24', 'web.1')] as Endpoint[];
+  const peer = { endpoints: [at('e1', '10.0.1.3/24', task('1'))], address: '192.0.2.2' } as unknown as Peer;
+  const shown = presentNetworkServices([balancer], local, [peer], '192.0.2.1');
+  expect(shown).toEqual({
+    web: {
+      ...{ VIP: '10.0.1.2', Ports: ['Target: 80, Publish: 8080'], LocalLBIndex: 0 },
+      Tasks: [
+        { Name: task('2'), EndpointID: 'e2', EndpointIP: '10.0.1.4', Info: { 'Host IP': '192.0.2.1' } },
+        { Name: task('1'), EndpointID: 'e1', EndpointIP: '10.0.1.3', Info: { 'Host IP': '192.0.2.2' } },
+      ],
+    },
+    '': {
+      ...{ VIP: '<nil>', Ports: [], LocalLBIndex: 0 },
+      Tasks: [{ Name: 'web.1', EndpointID: 'e3', EndpointIP: '10.0.1.5', Info: { 'Host IP': '192.0.2.1' } }],
+    },
+  });
+  const onIngress = { ...balancer, names: [] };
+  expect(Object.keys(presentNetworkServices([onIngress], [], [peer], ''))).toEqual(['web']);
+});
+
 it('M17: shows how many addresses are in use, in numbers as wide as Docker’s', () => {
   const counts = new Map([
     ['10.0.0.0/24', { inUse: 3n, available: 253n }],
@@ -341,4 +402,24 @@ it('frames bytes and writes times of one width', () => {
   expect([...frame(2, Buffer.from('ab'))]).toEqual([2, 0, 0, 0, 0, 0, 0, 2, 97, 98]);
   expect(fixedNanoseconds('2026-01-02T03:04:05Z')).toBe('2026-01-02T03:04:05.000000000Z');
   expect(fixedNanoseconds('2026-01-02T03:04:05.123+01:00')).toBe('2026-01-02T03:04:05.123000000+01:00');
+});
+
+describe('what --details shows of a log’s lines', () => {
+  const logged = {
+    labels: { tier: 'front end', other: 'x' },
+    env: ['A=1', 'PATH=/bin', 'B_1=2', 'bare'],
+  };
+  it.each([
+    [{}, ''],
+    [{ labels: 'tier,none', env: 'A' }, 'A=1,tier=front+end'],
+    [{ 'env-regex': '^(A|B_.)$', 'labels-regex': 'oth' }, 'A=1,B_1=2,other=x'],
+    [{ 'env-regex': '(' }, ''],
+  ])('%o', (options, shown) => {
+    expect(logAttributes({ ...logged, options })).toBe(shown);
+  });
+  it('and whose it is, in the order of texts', () => {
+    expect(logAttributes({ ...logged, options: { labels: 'tier' } }, { 'a.b': 'c,d' })).toBe(
+      'a.b=c%2Cd,tier=front+end',
+    );
+  });
 });

@@ -142,6 +142,15 @@ describe('container create', () => {
     );
   });
 
+  it('refuses options of a tmpfs that it would not obey', () => {
+    const mounted = (TmpfsOptions: object) =>
+      host({ Mounts: [{ Type: 'tmpfs', Target: '/t', TmpfsOptions }] });
+    expect(mounted({ SizeBytes: 4096, Options: [] }).warnings).toEqual([]);
+    expect(() => mounted({ Options: [['exec']] })).toThrow(
+      'options of a tmpfs besides its size and mode are not supported',
+    );
+  });
+
   it('makes ports canonical and fills empty lists of bindings', () => {
     const { request, warnings } = create(
       {

@@ -22,14 +22,19 @@ import { createRegister } from '../../src/cluster/life/register.js';
 import { createReports } from '../../src/cluster/life/reports.js';
 import { type ClusterSecrets, openBlob, openSecrets, sealBlob } from '../../src/cluster/life/secrets.js';
 import { createStore } from '../../src/cluster/life/store.js';
+import { createBringer } from '../../src/cluster/logs/bring.js';
+import { createServiceLogs, type ServiceLogs } from '../../src/cluster/logs/index.js';
 import { createMirror, type Mirror } from '../../src/cluster/mirror/index.js';
+import type { MemberRecord } from '../../src/cluster/mirror/member.js';
 import { put } from '../../src/cluster/mirror/write.js';
 import { type AssignedItem, itemKey } from '../../src/cluster/session/assigned.js';
 import { createAssigning } from '../../src/cluster/session/assigning.js';
 import { startSession } from '../../src/cluster/session/client.js';
 import { askOnce, connect } from '../../src/cluster/session/connect.js';
+import type { Answer } from '../../src/cluster/session/protocol.js';
 import { createSessions, type Sessions } from '../../src/cluster/session/server.js';
 import { DRIVERS } from '../../src/drivers/index.js';
+import { checkOfNodes } from '../../src/engine/networks/of-nodes.js';
 import type { Kind, SwarmRecords } from '../../src/model/swarm/records.js';
 import type { Task } from '../../src/model/swarm/task.js';
 import { createFakeEtcd } from '../support/fake-etcd.js';
@@ -41,6 +46,7 @@ const overlay = DRIVERS.get('overlay');
 const rules: NetworkRules = {
   wish: (request, wire) => overlay?.wish?.(request, wire),
   check: () => {},
+  checkOfNodes: (request) => checkOfNodes({ drivers: DRIVERS }, request),
 };
 const interfaces = [{ name: 'lo', ours: false, addresses: [{ address: '127.0.0.1', family: 4 as const }] }];
 
@@ -71,6 +77,8 @@ const alone: EtcdAdmin = {
 let directory: string;
 let etcd: Etcd;
 /** of each write while it is there */
+/** by the clock; as of AttachmentsSettings */
+let hearsUntil = 0;
 let failure: EtcdFailure | undefined;
 let over: AbortController;
 let door: Door;
@@ -78,6 +86,7 @@ let sessions: Sessions;
 let mirror: Mirror;
 let files: NodeFiles;
 let secrets: () => ClusterSecrets;
+let logs: ServiceLogs;
 const filesOf = (name: string): NodeFiles =>
   nodeFiles(layout(path(directory, name, 'data'), path(directory, name, 'run')));
 
@@ -90,7 +99,7 @@ beforeEach(async () => {
   over = new AbortController();
   files = filesOf('manager');
   const { state, found } = init(
-    { files, interfaces, rules, defaultAdvertise: '', now: Date.now },
+    { files, interfaces, rules, routes: [], defaultAdvertise: '', now: Date.now },
     {
       listen: '127.0.0.1:0',
       advertise: '127.0.0.1',
@@ -104,6 +113,7 @@ beforeEach(async () => {
     },
   );
   failure = undefined;
+  hearsUntil = 0;
   etcd = createFakeEtcd().connect((operation) => (operation === 'txn' ? failure : undefined));
   await found(Object.assign({}, etcd, alone, { close: () => {} }) satisfies EtcdClient);
   mirror = createMirror({
@@ -129,10 +139,25 @@ beforeEach(async () => {
   register.lease((await etcd.grantLease(10)).id);
   const store = createStore(
     { ...alone, ...etcd },
-    { reached: mirror.reached, managers: async () => ({ reachable: 1, all: 1 }) },
+    {
+      reached: mirror.reached,
+      restarting: () => undefined,
+      managers: async () => ({ reachable: 1, all: 1 }),
+    },
   );
+  const members = new Map<string, MemberRecord>();
+  logs = createServiceLogs({
+    ...{ nodeId: state.nodeId, state: mirror.state, failed: new Set<string>(), log: quiet },
+    members,
+    credentials: () => files.credentials(),
+    tell(nodeId, message) {
+      sessions.tell(nodeId, message);
+      return sessions.nodes.has(nodeId);
+    },
+  });
   sessions = createSessions(
     createReception({
+      logs,
       mirror,
       register,
       store,
@@ -142,7 +167,12 @@ beforeEach(async () => {
       managers: () => [{ id: state.nodeId, address: address() }],
       epochs,
       reports: createReports({ mirror, etcd, epochs, now: Date.now, signal }),
-      attachments: createAttachments({ mirror, store, epochs, now: Date.now, interest: assigning.interest }),
+      attachments: createAttachments({
+        ...{ mirror, store, epochs, now: Date.now, interest: assigning.interest },
+        get from() {
+          return hearsUntil;
+        },
+      }),
       now: Date.now,
       log: quiet,
     }),
@@ -156,6 +186,7 @@ beforeEach(async () => {
     peers: () => undefined,
     session: (visitor) => sessions.visit(visitor),
   });
+  members.set(state.nodeId, { address: address(), member: '7' as MemberRecord['member'] });
 });
 afterEach(async () => {
   over.abort();
@@ -209,9 +240,10 @@ test.each(['worker', 'manager'] as const)(
 
 test('S1: another secret is refused, and another cluster’s token before the secret is sent', async () => {
   const [, , digest] = token('worker').split('-');
-  await expect(joinAs('worker', `SWMTKN-1-${digest}-${'0'.repeat(25)}`)).rejects.toThrow(
-    'A valid join token is necessary to join this cluster',
-  );
+  for (const missing of ['', `SWMTKN-1-${digest}-${'0'.repeat(25)}`])
+    await expect(joinAs('worker', missing)).rejects.toThrow(
+      'A valid join token is necessary to join this cluster',
+    );
   await expect(joinAs('worker', token('worker').replace(digest ?? '', `${'0'.repeat(49)}1`))).rejects.toThrow(
     'remote CA does not match fingerprint',
   );
@@ -340,9 +372,11 @@ const writeTask = async (nodeId: string, of: Partial<Task> = {}): Promise<Task> 
 const present = async (role: 'worker' | 'manager' = 'worker') => {
   const { state, files: own } = await joinAs(role);
   const items = new Map<string, AssignedItem>();
+  const brings: Answer<'bring'>[] = [];
   let messages = 0;
   const connection = await connect(address(), own.credentials(), {
     told: (message) => {
+      if (message.type === 'bring') brings.push(message);
       if (message.type !== 'assign') return;
       messages += 1;
       if (message.whole) items.clear();
@@ -355,7 +389,7 @@ const present = async (role: 'worker' | 'manager' = 'worker') => {
   const beat = setInterval(() => connection.say({ type: 'beat' }), 50);
   over.signal.addEventListener('abort', () => clearInterval(beat), { once: true });
   await until('it was told all', () => messages > 0);
-  return { nodeId: state.nodeId, connection, items, told: () => messages };
+  return { nodeId: state.nodeId, files: own, connection, items, brings, told: () => messages };
 };
 
 test('S3: a node is told of its tasks and what they need, then what changes, and no more', async () => {
@@ -465,11 +499,18 @@ test('D8: a node’s own containers get addresses that are nobody else’s, and 
   await expect(ask('closed')).rejects.toMatchObject({
     ...{ kind: 'forbidden', message: expect.stringContaining('network closed not manually attachable') },
   });
-  const attach = async (node: typeof one, id: string, ipv4: string, of: object = {}) => {
-    const message = { type: 'attach', networkId: 'net', endpoint: { ...endpoint(id, ipv4), ...of } } as const;
+  const attach = async (node: typeof one, id: string, ipv4: string, of: object = {}, has = false) => {
+    const message = {
+      ...({ type: 'attach', networkId: 'net' } as const),
+      ...{ endpoint: { ...endpoint(id, ipv4), ...of }, has },
+    } as const;
     return (await node.connection.ask(message, 'attached')).taken;
   };
-  expect(await attach(one, 'a', '10.0.1.5/24')).toEqual([]);
+  // A cluster that begins anew hears who has addresses before it gives any.
+  hearsUntil = Date.now() + 60_000;
+  await expect(attach(one, 'x', '10.0.1.5/24')).rejects.toThrow('has just begun anew');
+  expect(await attach(one, 'a', '10.0.1.5/24', {}, true)).toEqual([]);
+  hearsUntil = 0;
   expect(await attach(other, 'b', '10.0.1.5/24')).toEqual(['10.0.1.5']);
   expect(await attach(other, 'b', '10.0.1.6/24')).toEqual([]);
   for (const wrong of ['10.0.1.1/24', '10.0.1.7/25', '10.9.9.9/24'])
@@ -499,4 +540,61 @@ test('D8: a node’s own containers get addresses that are nobody else’s, and 
   await one.connection.ask({ type: 'detach', id: 'a', node: '' }, 'done');
   expect(mirror.state.get('attach', 'a')).toBeUndefined();
   expect(mirror.state.get('ip', 'net/10.0.1.5')).toBeUndefined();
+});
+
+test('S3: logs come from the node that was asked, on a connection of its own, and from nobody else', async () => {
+  const cluster = mirror.state.get('cluster', '');
+  // Sessions are to stand, however busy the machine is.
+  if (cluster)
+    await write('cluster', { ...cluster, spec: { ...cluster.spec, heartbeatPeriod: 5_000_000_000 } });
+  const [one, other] = [await present(), await present('manager')];
+  const node = mirror.state.get('node', one.nodeId);
+  if (node) await write('node', { ...node, status: { state: 'ready', message: '' } });
+  const task = await writeTask(one.nodeId);
+  const gone = new AbortController();
+  const wish = { stdout: true, stderr: true, since: 0, follow: true, tail: -1 };
+  const lines = logs.logs({ serviceId: task.serviceId }, wish, gone.signal)[Symbol.asyncIterator]();
+  const next = lines.next();
+  await until('the node is told', () => one.brings.length > 0);
+  const [bring] = one.brings as [Answer<'bring'>];
+  expect(bring.manager.address).toBe(address());
+  const { stream } = bring;
+  const open = (by: typeof one, id: string) =>
+    askOnce(address(), by.files.credentials(), { type: 'stream', stream: id }, 'done');
+  await expect(open(other, stream)).rejects.toThrow('nobody has asked for these logs');
+  await expect(open(one, 'another')).rejects.toThrow('nobody has asked for these logs');
+  await expect(
+    one.connection.ask({ type: 'summon', node: other.nodeId, stream: 'mine' }, 'done'),
+  ).rejects.toThrow('who asks is no manager');
+  await expect(one.connection.ask({ type: 'stream', stream }, 'done')).rejects.toThrow(
+    'a connection of their own',
+  );
+  expect(other.brings).toEqual([]);
+
+  const end = new AbortController();
+  createBringer({
+    credentials: one.files.credentials,
+    placeOf: (manager) => manager.address,
+    standing: () => 'coming',
+    engine: {
+      container: () => ({ id: 'c', status: 'running', pid: 1, exitCode: 0, error: '', ports: [] }),
+      onChange: () => () => {},
+      async *logs() {
+        yield { stream: 'stderr', time: '2026-01-02T03:04:05.000000001Z', text: Buffer.from('hello\n') };
+        await new Promise((resolve) => end.signal.addEventListener('abort', resolve));
+      },
+    },
+    log: quiet,
+    signal: end.signal,
+  })(bring);
+  expect((await next).value).toEqual({
+    ...{ stream: 'stderr', time: '2026-01-02T03:04:05.000000001Z', text: Buffer.from('hello\n') },
+    ...{ nodeId: one.nodeId, serviceId: task.serviceId, taskId: 'task1' },
+  });
+  await expect(open(one, stream)).rejects.toThrow('nobody has asked for these logs');
+  const last = lines.next();
+  gone.abort();
+  expect((await last).done).toBe(true);
+  end.abort();
+  for (const each of [one, other]) each.connection.close();
 });

@@ -1,10 +1,23 @@
 /** A node's private keys on the disk: plain, sealed, opened, and what a reboot leaves of them. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { newUnlockKey } from '../../src/cluster/ca/tokens.js';
 import { openKeys } from '../../src/cluster/life/keys.js';
+import { filesBelow, renew } from '../support/renewed-node.js';
+import { attempt } from '../support/run.js';
 
 let at: { readonly directory: string; readonly run: string };
 let base: string;
@@ -70,3 +83,43 @@ test('another lock takes the place of the former one, and none opens them for go
   reboot();
   expect(openKeys(at).read('node.key')).toBe('the key');
 });
+
+const isPair = (): boolean => {
+  const { key, certificate } = filesBelow(base).credentials();
+  return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
+};
+
+test('S1: a certificate that cannot be written leaves the former one with its key, and the next time takes both', () => {
+  renew(filesBelow(base));
+  const before = filesBelow(base).credentials();
+  for (const name of ['ca.crt.new', 'node.crt.next.new', 'node.key.new']) {
+    const inTheWay = join(base, 'data/swarm', name);
+    mkdirSync(inTheWay);
+    expect(() => renew(filesBelow(base))).toThrow();
+    rmSync(inTheWay, { recursive: true });
+    expect(isPair(), name).toBe(true);
+    expect(filesBelow(base).credentials().key).toBe(before.key);
+  }
+  renew(filesBelow(base));
+  expect(isPair()).toBe(true);
+  expect(filesBelow(base).credentials().key).not.toBe(before.key);
+});
+
+test.each(['certificate-written', 'key-written'])(
+  'S1: killed at %s a node has a key and the certificate of that key, after a reboot too',
+  async (place) => {
+    for (const after of [() => {}, () => rmSync(join(base, 'run'), { recursive: true })]) {
+      renew(filesBelow(base));
+      const armed = join(base, 'failpoint');
+      writeFileSync(armed, place);
+      const script = fileURLToPath(new URL('../support/renewed-node.ts', import.meta.url));
+      const env = { VIADUCT_FAILPOINTS: armed };
+      const { code } = await attempt(process.execPath, ['--import', 'tsx', script, base], { env });
+      expect(code).toBe(137);
+      after();
+      expect(isPair()).toBe(true);
+      expect(existsSync(join(base, 'data/swarm/node.crt.next'))).toBe(false);
+    }
+  },
+  30_000,
+);

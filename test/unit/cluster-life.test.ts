@@ -11,6 +11,7 @@ import { decodeRecord } from '../../src/cluster/mirror/codec.js';
 import { textOf } from '../../src/cluster/mirror/write.js';
 import { leavingManager, noQuorum } from '../../src/cluster/words.js';
 import { createFakeEtcd } from '../support/fake-etcd.js';
+import { aNetwork } from '../support/swarm-records.js';
 
 const node = (id: string, role: 'worker' | 'manager') => freshNode(id, 1, { role, availability: 'active' });
 const entry = (key: string, value: string): Entry => ({
@@ -119,6 +120,15 @@ test('events say what of a node has changed', () => {
   });
   expect(told(undefined, after)[0]?.action).toBe('create');
   expect(told(before, undefined)[0]?.action).toBe('remove');
+});
+
+test('D8: docker events tells of a network of the swarm, by its name', () => {
+  const network = aNetwork('n1', '10.0.1.0/24');
+  const of = (before?: typeof network, after?: typeof network) =>
+    toldOf([{ kind: 'network', id: 'n1', before, after }], { get: () => undefined })[0];
+  const event = { type: 'network', scope: 'swarm', actor: { id: 'n1', attributes: { name: 'n1' } } };
+  expect(of(undefined, network)).toEqual({ ...event, action: 'create' });
+  expect(of(network, undefined)).toEqual({ ...event, action: 'remove' });
 });
 
 describe('S1: a manager that goes', () => {

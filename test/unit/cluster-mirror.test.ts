@@ -225,7 +225,84 @@ test('what hangs on a lease is written with the next one again, and another mana
   expect(await value('/p/session/n')).toBe('another’s');
 });
 
-test('S3: the leader decides however often something changes', async () => {
+test('S1: a watch that keeps back what it should tell is noticed, and everything is read again', async () => {
+  const store = createFakeEtcd().connect();
+  const told: string[] = [];
+  let overtaken = 0;
+  const ended = signal();
+  const followed = follow({
+    etcd: {
+      range: store.range,
+      async *watch(request) {
+        await new Promise((resolve) => request.signal.addEventListener('abort', resolve, { once: true }));
+      },
+    },
+    prefix: '/p/',
+    signal: ended,
+    changed: (changes) => told.push(...changes.map(({ key }) => key)),
+    heard: () => {},
+    overtaken: () => {
+      overtaken += 1;
+    },
+    lookMs: 10,
+    lateMs: 10,
+  });
+  await followed.ready;
+  await store.put('/others/a', '1');
+  await until('the revision is followed', () => followed.revision > 1);
+  expect(overtaken).toBe(0); // what others write is nothing that it should have told
+  await store.put('/p/b', '1');
+  await until('it is told', () => told.includes('b'));
+  expect(overtaken).toBe(1);
+});
+
+test.each(['late', 'never'])(
+  'S1: who has written by one manager reads it by another, whose watch tells it %s',
+  async (when) => {
+    const store = createFakeEtcd().connect();
+    const followed = follow({
+      etcd: {
+        range: store.range,
+        async *watch(request) {
+          if (when === 'never')
+            await new Promise((resolve) => request.signal.addEventListener('abort', resolve, { once: true }));
+          for await (const batch of store.watch(request)) {
+            await new Promise((resolve) => setTimeout(resolve, 50));
+            yield batch;
+          }
+        },
+      },
+      ...{ prefix: '/p/', signal: signal(), changed: () => {}, heard: () => {}, pauseMs: 1 },
+      lateMs: when === 'never' ? 20 : 5_000,
+    });
+    await followed.ready;
+    for (const value of ['1', '2']) {
+      await store.put('/p/a', value);
+      await followed.current();
+      expect(followed.entries.get('a')?.value).toBe(value);
+    }
+  },
+);
+
+test('S1: where the store does not answer, what is known is read in a moment', async () => {
+  const store = createFakeEtcd().connect();
+  let answers = true;
+  const followed = follow({
+    etcd: {
+      range: (request) => (answers ? store.range(request) : new Promise(() => {})),
+      watch: store.watch,
+    },
+    ...{ prefix: '/p/', signal: signal(), changed: () => {}, heard: () => {}, lateMs: 20 },
+  });
+  await store.put('/p/a', '1');
+  await until('it is read', () => followed.entries.has('a'));
+  answers = false;
+  await followed.current();
+  expect(followed.entries.get('a')?.value).toBe('1');
+});
+
+/** How often a leader has decided while something changed each 20 ms for two seconds. */
+const passesOf = async (from: number): Promise<number> => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   try {
     let passes = 0;
@@ -237,21 +314,34 @@ test('S3: the leader decides however often something changes', async () => {
         return new Map();
       },
     };
+    const begun = performance.now();
     const { changed } = lead({
       mirror: mirror as Mirror, // all of it that is read where there are no managers to be dismissed
       ...{ etcd: undefined as never, store: undefined as never }, // nothing is written
       nodeId: 'n',
-      now: () => 0,
+      now: () => performance.now() - begun,
       log: { debug() {}, info() {}, warn() {}, error() {} },
       signal: signal(),
       fence: () => ({ key: '/p/leader', createRevision: 1 }),
+      from,
+      succession: async () => {},
     });
     for (let i = 0; i < 100; i += 1) {
       changed();
       await vi.advanceTimersByTimeAsync(20);
     }
-    expect(passes).toBeGreaterThan(10);
+    return passes;
   } finally {
     vi.useRealTimers();
   }
+};
+
+test('S3: the leader decides however often something changes', async () => {
+  expect(await passesOf(0)).toBeGreaterThan(10);
+});
+
+test('S1: the leader of a cluster that begins anew hears before it decides', async () => {
+  expect(await passesOf(1_900)).toBeGreaterThan(0);
+  expect(await passesOf(1_900)).toBeLessThan(5);
+  expect(await passesOf(2_100)).toBe(0);
 });

@@ -103,7 +103,10 @@ describe('addresses', () => {
   });
 
   test('an interface stands for its address, IPv4 first', () => {
-    const host = [lo, link('eth0', '192.0.2.1', '2001:db8::1'), link('eth1', '198.51.100.1')];
+    const host = [lo, link('eth0', '192.0.2.1', '2001:db8::1', 'fe80::1'), link('eth1', '198.51.100.1')];
+    expect(resolveAddresses({ ...asked, advertise: 'eth0' }, host).advertise.host).toBe('192.0.2.1');
+    const only6 = [lo, link('eth0', 'fe80::1', '2001:db8::1')];
+    expect(resolveAddresses({ ...asked, advertise: 'eth0' }, only6).advertise.host).toBe('2001:db8::1');
     const found = resolveAddresses({ ...asked, advertise: 'eth1:99', dataPath: 'eth0' }, host);
     expect(found.advertise).toEqual({ host: '198.51.100.1', port: '99' });
     expect(found.dataPath).toBe('192.0.2.1');

@@ -14,6 +14,24 @@ const run = (argv: string[], json?: object | string) => {
 };
 const config = (argv: string[], json?: object | string) => run(argv, json).config;
 
+describe('environment', () => {
+  test.each([
+    [undefined, true],
+    ['1', true],
+    ['0', false],
+    ['true', false],
+    ['', false],
+  ])(
+    'E5: variables of links, where DOCKER_KEEP_DEPRECATED_LEGACY_LINKS_ENV_VARS is %j: %j',
+    (keep, wanted) => {
+      const environment = { DOCKER_KEEP_DEPRECATED_LEGACY_LINKS_ENV_VARS: keep };
+      expect(readInvocation([], '1.2.3', () => undefined, environment)).toMatchObject({
+        config: { linkVariables: wanted },
+      });
+    },
+  );
+});
+
 describe('flags', () => {
   test('defaults', () => {
     expect(config([])).toMatchObject({

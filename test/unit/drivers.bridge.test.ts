@@ -199,7 +199,7 @@ describe('a bridge endpoint', () => {
     );
   });
 
-  it('holds no port of the host in routed mode, and the relay knows where IPv6 goes without IPv6', () => {
+  it('I12: holds no port of the host in routed mode, both families together where all is published, and the relay knows where IPv6 goes without IPv6', () => {
     const binding = { protocol: 'tcp' as const, hostPort: 8080, containerPort: 80, count: 2 };
     const endpoint = anEndpoint({
       bindings: [
@@ -210,9 +210,10 @@ describe('a bridge endpoint', () => {
     const ports = (network: Network): unknown[] =>
       bridge.endpoint(aView({ network, endpoint })).filter((o) => o.kind === 'hostport');
     const target = { address: '172.18.0.2', port: 80 };
+    const paired = { paired: true };
     expect(ports(aNetwork())).toEqual([
-      { kind: 'hostport', protocol: 'tcp', address: '0.0.0.0', port: 8080, count: 2, target },
-      { kind: 'hostport', protocol: 'tcp', address: '::', port: 8080, count: 2, target },
+      { kind: 'hostport', protocol: 'tcp', address: '0.0.0.0', port: 8080, count: 2, target, ...paired },
+      { kind: 'hostport', protocol: 'tcp', address: '::', port: 8080, count: 2, target, ...paired },
     ]);
     expect(ports(options(`${B}.gateway_mode_ipv4`, 'routed'))).toHaveLength(1);
     expect(ports(aNetwork({ internal: true }))).toEqual([]);

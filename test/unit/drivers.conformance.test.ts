@@ -11,7 +11,7 @@ import { print } from '../../src/plan/print.js';
 import { aHost } from '../support/machine/host.js';
 import type { Machine } from '../support/machine/machine.js';
 import { said } from '../support/machine/said.js';
-import { aNetwork, anEndpoint, aPeer, aSandbox, aView, POOL4, POOL6 } from '../support/views.js';
+import { aBalancer, aNetwork, anEndpoint, aPeer, aSandbox, aView, POOL4, POOL6 } from '../support/views.js';
 
 /** Networks that several others share something with are tried too. */
 const OPTIONS: Readonly<Record<string, readonly Readonly<Record<string, string>>[]>> = {
@@ -35,11 +35,29 @@ const ANSWER = {
   external: true,
 };
 
+/** Of a host on encrypted networks. */
+const KEY = Buffer.alloc(32, 7).toString('base64');
+
 /** A cluster of two. */
 const HOSTS: readonly Vtep[] = [
-  { id: 'node1', name: 'one', address: '192.0.2.2', own: true },
-  { id: 'node2', name: 'two', address: '192.0.2.3', own: false },
+  { id: 'node1', name: 'one', address: '192.0.2.2', own: true, tunnel: { key: KEY, port: 51_820 } },
+  {
+    id: 'node2',
+    name: 'two',
+    address: '192.0.2.3',
+    own: false,
+    tunnel: { key: Buffer.alloc(32, 8).toString('base64'), port: 51_820 },
+    number: 2,
+  },
 ];
+
+/** What all hosts publish of a service. */
+const SERVED = aBalancer([2, 3], {
+  ports: [
+    { protocol: 'tcp', publishedPort: 80, targetPort: 8080 },
+    { protocol: 'udp', publishedPort: 81, targetPort: 8081 },
+  ],
+});
 
 const views = (of: Driver): EndpointView[] => {
   const { name: driver, capabilities } = of;
@@ -64,6 +82,26 @@ const views = (of: Driver): EndpointView[] => {
     aView({ network: aNetwork(dual), endpoint, sandbox, ...place }),
     aView({ network: aNetwork({ ...dual, internal: true }), endpoint, sandbox, ...place }),
     aView({ network: aNetwork(dual), endpoint, sandbox, ...place, host: { ipv6: false, mtu: 9000 } }),
+    ...(of.wish
+      ? [
+          aView({
+            network: aNetwork({ ...dual, overlay: { vni: 4096, port: 4790, mtu: 1370, encrypted: true } }),
+            endpoint,
+            sandbox,
+            place: { attached: true, address: '192.0.2.2', key: KEY },
+          }),
+        ]
+      : []),
+    ...(of.balancer
+      ? [
+          aView({
+            network: aNetwork({ ...dual, ingress: true }),
+            endpoint,
+            sandbox,
+            place: { attached: true, address: '192.0.2.2', number: 1 },
+          }),
+        ]
+      : []),
     ...(OPTIONS[driver] ?? []).map((given) =>
       aView({ network: aNetwork({ ...dual, options: given }), endpoint, sandbox }),
     ),
@@ -83,9 +121,11 @@ describe.each([...DRIVERS.values(), plugin])('driver $name', (driver) => {
     driver.shared?.([network], host) ?? [];
   const all = (view: EndpointView): KernelObject[] => [
     ...shared(view),
-    ...(driver.between?.([view.network], HOSTS) ?? []),
+    ...(driver.between?.([view], HOSTS) ?? []),
     ...driver.network(view),
     ...(driver.peer?.({ ...view, peer: aPeer() }) ?? []),
+    ...HOSTS.flatMap((vtep) => driver.vtep?.({ ...view, vtep }) ?? []),
+    ...(driver.balancer?.({ ...view, balancer: SERVED }) ?? []),
     ...driver.endpoint(view),
   ];
 
@@ -124,13 +164,18 @@ describe.each([...DRIVERS.values(), plugin])('driver $name', (driver) => {
       const some = (kind: KernelObject['kind']): boolean => objects.some((o) => o.kind === kind);
       expect(some('link')).toBe(interfaces);
       expect(some('address')).toBe(addresses);
-      expect(some('hostport')).toBe(ports && !view.network.internal);
+      const way = view.network.internal
+        ? undefined
+        : (driver.leadsOut?.(view.network) ?? { ipv4: true, ipv6: true });
+      expect(some('hostport')).toBe(ports && way !== undefined && (way.ipv4 || way.ipv6));
     }
   });
 
-  it('tells the name of the host’s interface, which alone has addresses on the host', () => {
+  it('tells the name of the host’s interface, which alone has addresses of the network on the host', () => {
     for (const view of cases) {
-      const links = all(view).flatMap((o) => (o.kind === 'address' && o.ns === 'host' ? [o.link] : []));
+      const links = [...shared(view), ...driver.network(view), ...driver.endpoint(view)].flatMap((o) =>
+        o.kind === 'address' && o.ns === 'host' ? [o.link] : [],
+      );
       const name = driver.hostInterface?.(view);
       expect(links.filter((link) => link !== name)).toEqual([]);
       if (name !== undefined) expect(links).not.toEqual([]);

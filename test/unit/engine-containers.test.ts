@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { showDuration } from '../../src/builder/go.js';
-import { checkLinks, linksOf, parseLink, resolveLinks, withoutLink } from '../../src/engine/attach/links.js';
+import {
+  checkLinks,
+  linkEnvironment,
+  linksOf,
+  parseLink,
+  resolveLinks,
+  withoutLink,
+} from '../../src/engine/attach/links.js';
 import { mergeHealth, nextHealth } from '../../src/engine/containers/healthcheck.js';
 import { inOrder } from '../../src/engine/containers/order.js';
 import {
@@ -107,6 +114,41 @@ describe('links (E5)', () => {
     ['/db:/web/data', 'db', 'data'],
   ])('%s', (text, source, alias) => expect(parseLink(text)).toEqual({ source, alias }));
   it.each(['', ':', 'a:b:c'])('refuses %j', (text) => expect(() => parseLink(text)).toThrow('bad format'));
+
+  const variables = (...exposed: string[]) => {
+    const ports = exposed.map((text) => ({ port: Number.parseInt(text, 10), protocol: text.split('/')[1] }));
+    const container = { config: { Env: ['PATH=/bin', 'A=b=c'] } };
+    const target = { alias: 'my-db', container, endpoint: { ipv4: '172.17.0.2/16', exposed: ports } };
+    return linkEnvironment({ name: 'web' } as never, target as never); // what variables are made of
+  };
+  it('describes the source; the first port is the lowest of TCP', () => {
+    const port = (text: string, of: string) => [
+      `MY_DB_PORT_${text}=${of}://172.17.0.2:${Number.parseInt(text, 10)}`,
+      `MY_DB_PORT_${text}_ADDR=172.17.0.2`,
+      `MY_DB_PORT_${text}_PORT=${Number.parseInt(text, 10)}`,
+      `MY_DB_PORT_${text}_PROTO=${of}`,
+    ];
+    expect(variables('53/udp', '8081/tcp', '8080/tcp')).toEqual([
+      'MY_DB_PORT=tcp://172.17.0.2:8080',
+      ...port('8080_TCP', 'tcp'),
+      ...port('8081_TCP', 'tcp'),
+      ...port('53_UDP', 'udp'),
+      'MY_DB_NAME=/web/my-db',
+      'MY_DB_ENV_A=b=c',
+    ]);
+    expect(variables()).toEqual(['MY_DB_NAME=/web/my-db', 'MY_DB_ENV_A=b=c']);
+  });
+  it('names the ends of three ports or more in a row, of one protocol', () => {
+    const ends = variables('82/tcp', '80/tcp', '81/tcp', '83/udp', '90/tcp', '91/tcp').filter((text) =>
+      /_(START|END)=/.test(text),
+    );
+    expect(ends).toEqual([
+      'MY_DB_PORT_80_TCP_START=tcp://172.17.0.2:80',
+      'MY_DB_PORT_80_TCP_PORT_START=80',
+      'MY_DB_PORT_80_TCP_END=tcp://172.17.0.2:82',
+      'MY_DB_PORT_80_TCP_PORT_END=82',
+    ]);
+  });
 });
 
 describe('waiting and locking', () => {

@@ -57,3 +57,25 @@ it('S2 S3: an address that a swarm’s manager gave is had as it was given: nobo
   for (const endpoint of endpoints)
     expect(owedForEndpoint(view, network, endpoint)?.id).toBe(endpoint.assigned ? undefined : endpoint.id);
 });
+
+it('N3: one that does not run is connected again: with what it has, or with what is asked last on a network of a swarm', () => {
+  const world = createWorld();
+  const { ledger, view } = world;
+  const run = (each: Command, n: number): void => ledger.commit(each(world, freshOf(n)).changes);
+  run(create('four', { driver: 'bridge' }), 1);
+  const pools = [{ family: 4, subnet: '10.0.1.0/24', gateway: '10.0.1.1', auxiliary: {} }] as const;
+  ledger.commit([
+    put('network', anOverlay({ name: 'ov', scope: 'swarm', pools })),
+    put('container', aContainer({ id: nth(0), name: 'box' })),
+  ]);
+  for (const [n, alias] of ['first', 'last'].entries())
+    for (const [m, name] of ['four', 'ov'].entries())
+      run(connect(0, name, { aliases: [alias] }), 2 + 2 * n + m);
+  const aliases = view.model
+    .getContainer(nth(0))
+    .networks.map(({ name, settings }) => [name, settings.aliases]);
+  expect(aliases).toEqual([
+    ['four', ['first']],
+    ['ov', ['last']],
+  ]);
+});

@@ -1,13 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { allSlices } from '../../src/engine/commit/derive.js';
 import { repair } from '../../src/engine/commit/repair.js';
-import type { Change } from '../../src/engine/commit/tables.js';
+import { type Change, drop, put as record } from '../../src/engine/commit/tables.js';
 import { createNames } from '../../src/engine/containers/names.js';
 import type { Network } from '../../src/model/network.js';
 import { objectKey, sliceKey } from '../../src/plan/objects.js';
 import type { Plan } from '../../src/plan/plan.js';
 import { commitInMemory } from '../support/commit.js';
-import { aNetwork, anEndpoint, aSandbox } from '../support/views.js';
+import { aNetwork, anEndpoint, anOverlay, aPeer, aSandbox } from '../support/views.js';
 
 const network = aNetwork();
 const put = (value: Network): Change => ({ table: 'network', id: value.id, value });
@@ -59,6 +59,43 @@ describe('the ledger', () => {
       expect(records.size).toBe(1);
       expect(model.endpoints.size + model.sandboxes.size).toBe(0);
     }
+  });
+
+  it('keeps what others have decided where the kernel refuses it, and tries again until it does not', async () => {
+    const world = commitInMemory();
+    const { ledger, kernel, model, records, derive } = world;
+    ledger.accept([put(network)]);
+    kernel.failAt(3);
+    ledger.accept(container);
+    expect(model.endpoints.size + model.sandboxes.size).toBe(2);
+    expect(records.size).toBe(3);
+    const wanted = allSlices(model).flatMap((slice) => derive(model, slice));
+    await vi.waitFor(() => {
+      expect(new Set(kernel.objects().map(objectKey))).toEqual(new Set(wanted.map(objectKey)));
+    });
+    expect(world.dirty.list()).toEqual([]);
+    world.dirty.close();
+  });
+
+  it('takes away what others have taken away, also beside what is dirty', () => {
+    const world = commitInMemory();
+    const [overlay, peer] = [anOverlay(), aPeer()];
+    const own = { id: 'node1', name: 'one', address: '192.0.2.2', own: true };
+    world.ledger.accept([
+      record('network', overlay),
+      record('vtep', own),
+      ...container.filter(({ table }) => table === 'sandbox'),
+      record('endpoint', { ...endpoint, networkId: overlay.id }),
+      record('peer', peer),
+    ]);
+    const entries = () => world.kernel.objects().filter(({ kind }) => kind === 'fdb' || kind === 'neighbour');
+    expect(entries().length).toBeGreaterThan(0);
+    const other = { ...own, id: 'node9', address: '192.0.2.9', own: false };
+    const slice = { kind: 'vtep', id: other.id } as const;
+    world.dirty.mark([{ op: 'create', object: { kind: 'netns', path: '/none' }, slice }], 'a port is taken');
+    world.ledger.accept([drop('peer', peer.id), record('vtep', other)]);
+    expect(entries()).toEqual([]);
+    world.dirty.close();
   });
 
   it('keeps with each step whose record wants it, or wanted it', () => {

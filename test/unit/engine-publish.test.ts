@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
-import { exposedPorts, joinRuns, parsePort, resolveBindings } from '../../src/engine/attach/publish.js';
+import { exposedPorts, parsePort, resolveBindings } from '../../src/engine/attach/publish.js';
 import type { ContainerConfig, HostConfig } from '../../src/model/container.js';
+import { joinRuns } from '../../src/plan/port-runs.js';
 
 const config = (exposed: string[] = []): ContainerConfig => ({
   Hostname: '',

@@ -4,15 +4,7 @@ import { DRIVERS } from '../../src/drivers/index.js';
 import { allSlices, createDerive } from '../../src/engine/commit/derive.js';
 import { Model } from '../../src/engine/commit/model.js';
 import { Table } from '../../src/engine/commit/table.js';
-import {
-  type Change,
-  isKnown,
-  knownOf,
-  put,
-  type Rows,
-  row,
-  TABLES,
-} from '../../src/engine/commit/tables.js';
+import { type Change, isKnown, put, type Rows, row, TABLES } from '../../src/engine/commit/tables.js';
 import { distinctSlices, HOST_SLICE } from '../../src/plan/objects.js';
 import { commitInMemory } from '../support/commit.js';
 import { aNetwork, anEndpoint, anOverlay, aPeer, aSandbox, HOST } from '../support/views.js';
@@ -51,12 +43,6 @@ it('records of a table that this version does not know are nobody’s', () => {
   expect(isKnown({ table: 'network', id: 'n', value: null })).toBe(true);
   for (const table of ['far', 'toString', 'setting'])
     expect(isKnown({ table, id: 'x', value: {} })).toBe(false);
-});
-
-it('what an earlier version called otherwise is read by today’s name', () => {
-  const [change] = knownOf([{ table: 'endpoint', id: 'e', value: { id: 'e', remote: { external: true } } }]);
-  expect(change?.value).toEqual({ id: 'e', plugin: { external: true } });
-  expect(knownOf([{ table: 'endpoint', id: 'e', value: null }])[0]?.value).toBeNull();
 });
 
 it('an index follows its records, and a changed one keeps its place', () => {
@@ -150,6 +136,7 @@ describe('a network that spans hosts', () => {
     const model = records(...all, put('endpoint', endpoint));
     expect(TABLES.vtep.touches(own.id, own, { ...own, address: '192.0.2.9' }, model)).toEqual([
       HOST_SLICE,
+      { kind: 'vtep', id: own.id },
       { kind: 'network', id: network.id },
       { kind: 'peer', id: peer.id },
     ]);

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FirewallEndpoint, FirewallFamily, FirewallNetwork } from '../../src/firewall/contract.js';
-import { linkLocalOf } from '../../src/firewall/endpoint.js';
+import { linkLocalOf, endpointElements as objectsOf } from '../../src/firewall/endpoint.js';
 import {
   apiElements,
-  endpointElements,
+  ledElements,
   networkElements,
   printRuleset,
   RULESET,
@@ -17,6 +17,8 @@ import {
   SANDBOX,
   SERVICES,
   setOf,
+  WAY_BACK,
+  wayBackOut,
 } from '../../src/firewall/index.js';
 import type { Statement, Table } from '../../src/firewall/language.js';
 import { portRules } from '../../src/firewall/ports.js';
@@ -24,6 +26,9 @@ import { portsTaken } from '../../src/firewall/publish.js';
 import { goTo, match } from '../../src/firewall/statements.js';
 import type { PortBinding, Protocol } from '../../src/model/port.js';
 import { type ElementObject, objectKey } from '../../src/plan/objects.js';
+
+const endpointElements = (endpoint: FirewallEndpoint): readonly ElementObject[] =>
+  objectsOf(endpoint).flatMap(ledElements);
 
 const texts = (elements: readonly ElementObject[]): string[] =>
   elements.map(
@@ -373,7 +378,9 @@ describe('the ruleset', () => {
   });
   test('is printed as it was', async () => {
     await expect(printRuleset(RULESET)).toMatchFileSnapshot('firewall-ruleset.nft');
-    await expect(printRuleset([...SANDBOX, SERVICES])).toMatchFileSnapshot('firewall-sandbox.nft');
+    await expect(printRuleset([...SANDBOX, SERVICES, WAY_BACK, wayBackOut('eth0')])).toMatchFileSnapshot(
+      'firewall-sandbox.nft',
+    );
   });
   test.skipIf(process.getuid?.() !== 0)('is read by nft', () => {
     const directory = mkdtempSync(join(tmpdir(), 'viaduct-nft-'));

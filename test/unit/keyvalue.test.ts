@@ -44,6 +44,9 @@ afterEach(async () => {
   open = [];
 });
 
+/** Of a host by its number. */
+const tunnelOf = (number: number) => ({ key: Buffer.alloc(32, number).toString('base64'), port: 51_820 });
+
 /** A daemon as far as networks go; `world`: of a former one, that was killed. */
 const startHost = (etcd: FakeEtcd, number: number, world = createWorld(), mtu = 1500) => {
   const { model, ledger, view } = world;
@@ -56,7 +59,7 @@ const startHost = (etcd: FakeEtcd, number: number, world = createWorld(), mtu = 
     etcd: etcd.connect((operation) =>
       gate.only === '' || gate.only === operation ? gate.failure : undefined,
     ),
-    self: { id, name: `host${number}`, address: `192.0.2.${number}` },
+    self: { id, name: `host${number}`, address: `192.0.2.${number}`, tunnel: tunnelOf(number) },
     wire: () => ({ mtu, family: 4 }),
     log,
   });
@@ -344,15 +347,25 @@ it('S2: what this host could not do is tried again in seconds, also while the ne
     let refuses = false;
     const none = () => [];
     const side: ClusterSide = {
-      ...{ id: 'own', networks: none, peers: none, vteps: none, balancers: none, endpoints: none },
+      ...{
+        id: 'own',
+        networks: none,
+        peers: none,
+        vteps: none,
+        balancers: none,
+        endpoints: none,
+        routes: none,
+      },
+      wayTo: () => undefined,
       isUnderWay: () => false,
       makeGateway() {},
+      makeOwn() {},
       settle() {},
       follow(change) {
         if (refuses) throw new Error('no');
         followed.push(change);
       },
-      onRename: () => () => {},
+      onChange: () => () => {},
     };
     cluster.start(side);
     await vi.advanceTimersByTimeAsync(1_000); // the first comparison

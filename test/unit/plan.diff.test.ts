@@ -236,6 +236,19 @@ describe('what is plugged into a switch', () => {
 });
 
 describe('the inverse of a plan', () => {
+  it('I10-11: loses its way out before its other networks, of which one may be internal', () => {
+    const inner: VethLink = { ...veth, name: 'veth1', peerName: 'eth1', peerMac: '02:42:0a:00:01:02' };
+    for (const links of [
+      [veth, inner],
+      [inner, veth],
+    ]) {
+      const taken = diff([bridgeLink, netns, ...links, address, route], [bridgeLink]);
+      expect(taken.map(({ object }) => ('name' in object ? object.name : object.kind))).toEqual([
+        ...['veth0', 'veth1', 'netns'],
+      ]);
+    }
+  });
+
   it('brings back what a deleted link took along', () => {
     const machine = made();
     const before = said(machine.world);

@@ -2,9 +2,10 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { HostPortObject } from '../../src/plan/objects.js';
 import { createBlocks } from '../../src/ports/blocks.js';
-import { placeOf } from '../../src/ports/hold.js';
+import { dualPlace, placeOf } from '../../src/ports/hold.js';
 import { createHolders, type Reach } from '../../src/ports/holders.js';
 import { createPorts, type Ports } from '../../src/ports/index.js';
+import { createSpare } from '../../src/ports/spare.js';
 
 // no sockets: -1 is a descriptor that another has taken over
 vi.mock('../../src/ports/hold.js', async (original) => ({
@@ -77,17 +78,20 @@ describe.each([10, 20_000])('beside %i held ports', (count) => {
 test.each([2, 200])(
   'beside %i long ranges on both families, one more is taken without a look at them',
   (count) => {
-    const blocks = createBlocks();
-    const range = (i: number) => ({ protocol: 'tcp' as const, port: 10_000 + i * 20, count: 20 });
+    const blocks = createBlocks(createSpare());
+    const range = (i: number) => ({
+      ...({ protocol: 'tcp', paired: true } as const),
+      ...{ port: 10_000 + i * 20, count: 20 },
+    });
     const [four, six] = [placeOf('tcp', '0.0.0.0'), placeOf('tcp', '::')];
     for (let i = 0; i < count; i += 1) {
       const block = blocks.take(range(i), four, false);
       expect(blocks.take(range(i), six, false)).toBe(block);
       const get = () => {
         looks += 1;
-        return true;
+        return dualPlace('tcp');
       };
-      Object.defineProperty(block, 'dual', { get, set: () => undefined });
+      Object.defineProperty(block, 'place', { get, set: () => undefined });
     }
     const used = during(() => {
       const block = blocks.take(range(count), four, false);

@@ -40,6 +40,25 @@ test('an entry: time in UTC, empty texts, spaces kept, junk refused', () => {
     expect(parseEntry(Buffer.from(junk))).toBeUndefined();
 });
 
+test('lines since a moment are those of that very moment, and later ones', async () => {
+  const path = join(directory, 'since.log');
+  const at = (digits: string): string => `2026-01-02T03:04:05.${digits}+00:00`;
+  const times = ['123456788', '123456789', '123999000', '124000000', '900000000'];
+  writeFileSync(path, times.map((time) => `${at(time)} stdout F ${time}\n`).join(''));
+  const between = async (since: number, until: number) => {
+    const request = { stdout: true, stderr: true, since, until, tail: -1, follow: false };
+    const found: string[] = [];
+    for await (const { text } of readLog(path, request, ENDED)) found.push(text.toString().trim());
+    return found;
+  };
+  const second = Date.parse(at('000000000'));
+  // A double holds such times to a quarter of a microsecond.
+  expect(await between(second + 123 + 0.456789, 0)).toEqual(times);
+  expect(await between(second + 123 + 0.458, 0)).toEqual(times.slice(2));
+  expect(await between(second + 124, 0)).toEqual(times.slice(3));
+  expect(await between(0, second + 123 + 0.999)).toEqual(times.slice(0, 3));
+});
+
 test('a line without end is handed on in parts of a mebibyte', () => {
   const join = joiner();
   const part = { time: TIME, stream: 'stdout' as const, complete: false, text: Buffer.alloc(8192) };

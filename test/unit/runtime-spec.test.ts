@@ -57,6 +57,7 @@ const spec = (wishes: Wishes = {}, facts: Partial<StartFacts> = {}) =>
       env: [],
       hostname: 'box',
       domainname: '',
+      init: false,
       sysctls: {},
       ...wishes.request,
     },
@@ -230,6 +231,15 @@ describe('config.json', () => {
       options: ['rbind', 'rprivate', 'rro'],
     });
     expect(made.linux.rootfsPropagation).toBe('rslave');
+  });
+
+  test('M32: with a read-only root our files in /etc are read-only', () => {
+    const options = (ReadonlyRootfs: boolean) =>
+      spec({ host: { ReadonlyRootfs }, request: { etc: { hosts: '/h' } } }).mounts.find(
+        ({ destination }) => destination === '/etc/hosts',
+      )?.options;
+    expect(options(false)).toEqual(['rbind', 'rprivate']);
+    expect(options(true)).toEqual(['rbind', 'rprivate', 'ro']);
   });
 
   test('M29: recursively read-only is for directories, also where it is asked for; a file is read-only', () => {

@@ -7,8 +7,8 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BEGINNING, commitsIn, damageOf } from '../../src/store/lines.js';
-import { makePlace } from '../../src/store/place.js';
-import { parseSnapshot } from '../../src/store/snapshot.js';
+import { makePlace, snapshotPath } from '../../src/store/place.js';
+import { parseSnapshot, writeSnapshot } from '../../src/store/snapshot.js';
 import { type StoredChange as Change, openStore } from '../../src/store/store.js';
 import { aNetwork, anEndpoint } from '../support/views.js';
 
@@ -22,7 +22,10 @@ const network = (id: string): Change => ({ table: 'network', id, value: { ...aNe
 beforeAll(async () => {
   folder = mkdtempSync('/dev/shm/vd-damage-');
   const places = { dataRoot: join(folder, 'whole/data'), execRoot: join(folder, 'whole/exec') };
-  await makePlace(join(places.dataRoot, 'record'), ['host', 'none', 'bridge', 'inner'].map(network));
+  const home = join(places.dataRoot, 'record');
+  await makePlace(home);
+  const records = ['host', 'none', 'bridge', 'inner'].map(network);
+  await writeSnapshot(snapshotPath(home, BEGINNING.seq), { point: BEGINNING, records });
   const { store } = await openStore(places);
   const endpoint = anEndpoint();
   store.commit([{ table: 'endpoint', id: endpoint.id, value: endpoint }], false);

@@ -1,6 +1,6 @@
 /** S3, S6, S11: what a node makes of what it is told: records of this host, and the requests for its tasks' containers. */
 import { describe, expect, test } from 'vitest';
-import { bodyOf, graceOf, type TaskItem } from '../../src/cluster/agent/container.js';
+import { bodyOf, filled, graceOf, type TaskItem } from '../../src/cluster/agent/container.js';
 import { answering, changed, type Seen, whole } from '../../src/cluster/agent/others.js';
 import { type AssignedItem, itemKey } from '../../src/cluster/session/assigned.js';
 
@@ -15,9 +15,12 @@ const NET: AssignedItem = {
     overlay: { vni: 4096, port: 4789, mtu: 1450 },
   },
 };
+/** A public key of 32 bytes. */
+const KEY = (n: number): string => Buffer.alloc(32, n).toString('base64');
 const node = (id: string, n: number): AssignedItem => ({
   kind: 'node',
   ...{ id, hostname: id, number: n, dataAddress: `192.0.2.${n}` },
+  tunnel: { key: KEY(n), port: 51_820 },
 });
 const BALANCER: AssignedItem = {
   kind: 'balancer',
@@ -31,6 +34,7 @@ const BALANCER: AssignedItem = {
 const seen = (...failed: string[]): Seen => ({
   items: new Map([NET, node('n1', 1), node('n2', 2), BALANCER].map((item) => [itemKey(item), item])),
   self: 'n1',
+  tunnel: { key: KEY(1), port: 51_820 },
   failed: new Set(failed),
 });
 const backends = (change: ReturnType<typeof whole>): readonly string[] | undefined =>
@@ -40,6 +44,19 @@ const nothing = { networks: () => [], peers: () => [], balancers: () => [], vtep
 describe('S6 S11: who takes connections of a service', () => {
   test('is who has an address of the network’s', () => {
     expect(backends(whole(seen(), nothing))).toEqual(['t1', 't2']);
+  });
+  test('at addresses and ports that there can be', () => {
+    const told = (of: Partial<typeof BALANCER>): Seen => ({
+      ...seen(),
+      items: new Map([...seen().items, ['balancer/net/s', { ...BALANCER, ...of } as AssignedItem]]),
+    });
+    const ports = [0, 80, 65_536].map((n) => ({
+      protocol: 'tcp' as const,
+      publishedPort: n,
+      targetPort: 80,
+    }));
+    expect(whole(told({ ports } as never), nothing).balancers.get('net/s')?.ports).toEqual([ports[1]]);
+    expect(whole(told({ vip4: '192.0.2.1' } as never), nothing).balancers.get('net/s')).toBeNull();
   });
   test('is nobody on a node that does not answer, whatever a manager said', () => {
     expect(backends(answering(seen('n2')))).toEqual(['t1']);
@@ -74,9 +91,9 @@ const aTask = (container: object = {}, changes: Partial<TaskItem> = {}): TaskIte
   ports: [],
   ...changes,
 });
-const here = { nodeId: 'n1', hostname: 'host1' };
+const here = { nodeId: 'n1', hostname: 'host1', architecture: 'x86_64', os: 'linux' };
 const body = (container: object = {}, changes: Partial<TaskItem> = {}) =>
-  bodyOf(aTask(container, changes), here, []);
+  bodyOf(filled(aTask(container, changes), here).task, here, []);
 const on = (...targets: string[]) => ({
   ...aTask().made,
   networks: targets.map((target) => ({ target, aliases: ['www'], options: {} })),
@@ -128,10 +145,10 @@ describe('S3: the request for a task’s container', () => {
     });
   });
   test('refuses in words what no node has', () => {
-    expect(() => body({ Env: ['A={{.Node.Nope}}'] })).toThrow('{{.Node.Nope}}');
+    expect(() => body({ Env: ['A={{.Node.Nope}}'] })).toThrow(
+      'expanding env "A={{.Node.Nope}}" failed: template: line 1: can\'t evaluate field Nope',
+    );
     expect(() => body({ Isolation: 'hyperv' })).toThrow('isolation hyperv is for Windows containers');
-    const Mounts = [{ Type: 'tmpfs', Target: '/t', TmpfsOptions: { Options: [['exec']] } }];
-    expect(() => body({ Mounts })).toThrow('options of a tmpfs besides its size and mode are not supported');
     expect(() => body({ Privileges: { Seccomp: { Mode: 'custom' } } })).toThrow('custom seccomp');
   });
   test('gives it the time to end that its service says, Docker’s ten seconds else', () => {

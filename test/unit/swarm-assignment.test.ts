@@ -43,6 +43,7 @@ const twoNodes = (of: Partial<ServiceSpec> = {}) => {
       address: '192.0.2.1',
       dataAddress: `192.0.2.${id.slice(1)}`,
       routes: [],
+      faults: [],
     });
   cluster.set('network', aNetwork('net', '10.0.1.0/24'));
   const task = aTaskSpec({ networks: [{ target: 'net', aliases: ['www', 'a'], options: {} }] });

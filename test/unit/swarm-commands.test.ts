@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { assignedTo, itemsOf } from '../../src/cluster/control/assignment.js';
 import { createBlob, removeBlob, updateBlob } from '../../src/cluster/control/commands/blobs.js';
+import { createNetwork, isBeingLeft, removeNetwork } from '../../src/cluster/control/commands/networks.js';
 import {
   createService,
   rollbackService,
@@ -14,7 +15,7 @@ import { openBlob } from '../../src/cluster/life/secrets.js';
 import { createServices } from '../../src/cluster/life/services.js';
 import type { Blob } from '../../src/model/swarm/cluster.js';
 import type { Service, ServiceMode, ServiceSpec } from '../../src/model/swarm/service.js';
-import { aSpec, aTask, aTaskSpec, kept, NOW, SmallCluster } from '../support/swarm-records.js';
+import { aNetwork, aSpec, aTask, aTaskSpec, kept, NOW, SmallCluster } from '../support/swarm-records.js';
 
 const viewOf = (cluster: SmallCluster) => ({ state: cluster.state, now: NOW, newId: () => 'i1' });
 
@@ -225,4 +226,50 @@ describe.each([
     expect(cluster.state.get(kind, 'i1')).toBeUndefined();
     carryOut(cluster, make(cluster, 'a').unit, 10);
   });
+});
+
+test.each([
+  [true, 'ingress network cannot be removed because service s depends on it'],
+  [false, 'network net is in use by service s'],
+])('D8 S4: a network that a service needs stays (ingress: %s)', (ingress, refusal) => {
+  const cluster = new SmallCluster().set('network', aNetwork('net', '10.0.1.0/24', ingress));
+  const networks = [{ target: 'net', aliases: [], options: {} }];
+  cluster.service(aSpec({ task: aTaskSpec({ networks }) }), { id: 's' });
+  expect(() => removeNetwork(viewOf(cluster), 'net')).toThrow(refusal);
+});
+
+test.each([
+  [{ attachable: true }, 'ingress network cannot be attachable'],
+  [{ internal: true }, 'ingress network cannot be internal'],
+])(
+  'S4: an ingress network that clients outside could not reach services by is refused (%o)',
+  (of, refusal) => {
+    const { network } = aNetwork('feed', '10.0.1.0/24');
+    const wish = {
+      network: { ...network, attachable: false, ...of },
+      ingress: true,
+      overlay: { vnis: [], port: 4789, mtu: 1450 },
+    };
+    expect(() => createNetwork(viewOf(new SmallCluster()), wish)).toThrow(refusal);
+  },
+);
+
+test('S4: an ingress network that no service publishes by any more is being left until the last task of it has ended', () => {
+  const cluster = new SmallCluster().set('network', aNetwork('feed', '10.0.1.0/24', true)).node('n1');
+  const port = { name: '', protocol: 'tcp', targetPort: 80, publishedPort: 80, mode: 'ingress' } as const;
+  const service = cluster.service(aSpec({ endpoint: { mode: 'vip', ports: [port] } }));
+  const pass = (): void => {
+    for (let i = 0; i < 5; i += 1) cluster.pass();
+  };
+  pass();
+  expect(isBeingLeft(cluster.state, 'feed')).toBe(false);
+  const { endpoint } = cluster.state.get('service', service.id) ?? {};
+  const tasks = cluster.wanted;
+  cluster.service(aSpec(), { specVersion: 2, newestSpec: 2, ...(endpoint ? { endpoint } : {}) });
+  expect(isBeingLeft(cluster.state, 'feed')).toBe(true);
+  pass();
+  for (const task of tasks) cluster.report(task, 'shutdown');
+  pass();
+  expect(isBeingLeft(cluster.state, 'feed')).toBe(false);
+  removeNetwork(viewOf(cluster), 'feed');
 });

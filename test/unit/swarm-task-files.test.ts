@@ -20,7 +20,12 @@ const config = (changes: Partial<FileReference> = {}): FileReference => ({
   ...changes,
 });
 const of = (secrets: readonly FileReference[], configs: readonly FileReference[] = []) =>
-  filesOf({ secrets, configs }, found);
+  filesOf({ secrets, configs }, found, { facts: FACTS, env: ['TIER=front', 'EMPTY'] });
+const FACTS = {
+  service: { id: 'sid', name: 'web', labels: { tier: 'front' } },
+  node: { id: 'n1', hostname: 'host1', architecture: 'x86_64', os: 'linux' },
+  task: { id: 'tid', name: 'web.2.tid', slot: '2' },
+};
 
 describe('S3: files of a task', () => {
   test('are where Docker has them, with their content', () => {
@@ -49,5 +54,45 @@ describe('S3: files of a task', () => {
     );
     const { file: _, ...runtime } = config();
     expect(() => of([], [runtime])).toThrow('config conf is for the runtime');
+  });
+});
+
+describe('S10: templates of secrets and configs', () => {
+  const withTemplate = (text: string, more: Partial<AssignedItem> = { template: true }) => {
+    const item: AssignedItem = {
+      kind: 'config',
+      id: 't1',
+      name: 'made',
+      data: Buffer.from(text).toString('base64'),
+    };
+    const known = new Map([...items, ['config/t1', { ...item, ...more } as AssignedItem]]);
+    const references = {
+      secrets: [secret({ file: { ...file, name: 'key.txt' } })],
+      configs: [config({ id: 't1', name: 'made', file: { ...file, name: '/made' } }), config()],
+    };
+    const all = filesOf(references, (key) => known.get(key), { facts: FACTS, env: ['TIER=a=b', 'EMPTY'] });
+    return all.find(({ destination }) => destination === '/made')?.data.toString();
+  };
+  test('are filled in for the task that has them', () => {
+    expect(
+      withTemplate('{{.Task.Name}} on {{.Node.Hostname}} {{env "TIER"}}{{env "EMPTY"}}{{env "NONE"}}'),
+    ).toBe('web.2.tid on host1 a=b');
+    expect(withTemplate('pass={{secret "key.txt"}} {{config "x"}}')).toBe('pass=secret config');
+  });
+  test('those that are none stay as they are, byte for byte', () => {
+    expect(withTemplate('{{.Task.Name}', {})).toBe('{{.Task.Name}');
+  });
+  test('what is in another is not filled in again, so that none is endless', () => {
+    expect(withTemplate('{{config "/made"}}')).toBe('{{config "/made"}}');
+  });
+  test.each([
+    [
+      '{{secret "none"}}',
+      'expanding config made failed: template: line 1: error calling secret: secret target none not found',
+    ],
+    ['\n{{.Nope}}', 'template: line 2: can’t evaluate field Nope in type template.Context'.replace('’', "'")],
+    ['{{env}}', 'wrong number of args for env'],
+  ])('%j: the task says why it cannot be', (text, words) => {
+    expect(() => withTemplate(text)).toThrow(words);
   });
 });

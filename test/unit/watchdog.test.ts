@@ -8,6 +8,7 @@ interface Told {
   readonly work: number;
   readonly waited: number;
   readonly stacks: readonly string[];
+  readonly calls: readonly string[];
 }
 
 const told: Told[] = [];
@@ -40,6 +41,12 @@ test('who waits in the kernel is told, and that it was no work', async () => {
   const stand = await toldOf(sleepInTheKernel);
   expect(stand.waited).toBeGreaterThan(200);
   expect(stand.work).toBeLessThan(40);
+});
+
+/** The kernel shows the stack of another thread to whoever may administer the machine. */
+test.runIf(process.getuid?.() === 0)('and in which call', async () => {
+  const stand = await toldOf(sleepInTheKernel);
+  expect(stand.calls.join()).toContain('futex');
 });
 
 test.each([

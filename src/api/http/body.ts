@@ -4,6 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import { invalid, messageOf } from '../../errors.js';
+import { nestsDeeper, TOO_DEEP } from '../../nesting.js';
 import type { Exchange } from './exchange.js';
 
 /** Ten thousand published ports take about 1 MiB. */
@@ -34,6 +35,7 @@ const checkContentType = (contentType: string | undefined, empty: boolean): void
 };
 
 const parse = (body: Buffer): unknown => {
+  if (nestsDeeper(body)) throw invalid(`invalid JSON: ${TOO_DEEP}`);
   const text = body.toString('utf8').trim();
   if (text === '') throw invalid('invalid JSON: got EOF while reading request body');
   try {

@@ -1,6 +1,6 @@
 /** Ways to answer: JSON, nothing, and streams of JSON lines whose headers go out at once. */
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Batches, createBatches } from '../../batches.js';
 import { BuildError } from '../../engine/build/contract.js';
 import { internal } from '../../errors.js';
 import type { Answer } from '../schema/answer.js';
@@ -111,47 +111,8 @@ export const drained = async ({ response, gone }: Exchange): Promise<void> => {
   });
 };
 
-/** Bytes of one write, and of one turn of the event loop. */
-const BATCH = 64 * 1024;
-
-/**
- * Many small pieces in few writes: those of one turn of the event loop go out together. `write` resolves when the client
- * can take more; after each full batch everybody else has had a turn, however fast the client reads.
- */
-export const batches = (
-  exchange: Exchange,
-): {
-  write(piece: Uint8Array): Promise<void>;
-  end(): Promise<void>;
-} => {
-  let waiting: Uint8Array[] = [];
-  let length = 0;
-  let timer: NodeJS.Immediate | undefined;
-  const flush = (): void => {
-    clearImmediate(timer);
-    timer = undefined;
-    const batch = Buffer.concat(waiting);
-    waiting = [];
-    length = 0;
-    if (batch.length > 0 && !exchange.gone.aborted && !exchange.response.destroyed)
-      exchange.response.write(batch);
-  };
-  return {
-    async write(piece) {
-      waiting.push(piece);
-      length += piece.length;
-      timer ??= setImmediate(flush);
-      const full = length >= BATCH;
-      if (full) flush();
-      await drained(exchange);
-      if (full) await nextTurn();
-    },
-    async end() {
-      flush();
-      await drained(exchange);
-    },
-  };
-};
+/** Many small pieces for the client, in few writes and at its pace. */
+export const batches = (exchange: Exchange): Batches => createBatches((batch) => writeChunk(exchange, batch));
 
 /** Bytes of progress a client may lag behind before it counts as gone: lines cannot wait, and must not fill our memory. */
 const MOST_LAG = 64 * 1024 * 1024;

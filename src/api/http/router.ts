@@ -1,6 +1,7 @@
 /**
- * The router: from the method and path of a request to its handler. Literal paths win over patterns, patterns are
- * tried in the order given; `:name` matches across slashes, because names of images contain them.
+ * The router: from the method and path of a request to its handler. Literal paths win over patterns, patterns of
+ * what the path begins with (`/networks/…`) are tried in the order given, then those that begin with a name; `:name` matches
+ * across slashes, because names of images contain them.
  */
 import { invalid, notFound } from '../../errors.js';
 import type { Handler } from './exchange.js';
@@ -56,20 +57,32 @@ export const createRouter = (routes: readonly Route[]): Router => {
   const patterns = new Map<string, Pattern[]>();
   for (const each of routes) {
     if (!each.path.includes(':')) literals.set(`${each.method} ${each.path}`, each);
-    else patterns.set(each.method, [...(patterns.get(each.method) ?? []), compile(each)]);
+    else {
+      const key = `${each.method} ${headOf(each.path)}`;
+      patterns.set(key, [...(patterns.get(key) ?? []), compile(each)]);
+    }
   }
   return {
     match(method, rawPath) {
       const { version, path } = splitVersion(decode(rawPath));
       const literal = literals.get(`${method} ${path}`);
       if (literal !== undefined) return { route: literal, params: {}, version };
-      for (const pattern of patterns.get(method) ?? []) {
-        const found = pattern.expression.exec(path);
-        if (found !== null) return { route: pattern.route, params: named(pattern, found), version };
-      }
+      for (const head of [headOf(path), ANY])
+        for (const pattern of patterns.get(`${method} ${head}`) ?? []) {
+          const found = pattern.expression.exec(path);
+          if (found !== null) return { route: pattern.route, params: named(pattern, found), version };
+        }
       throw notFound('page not found');
     },
   };
+};
+
+const ANY = ':';
+/** `networks` of `/networks/web`; `ANY` of a pattern that begins with a name. */
+const headOf = (path: string): string => {
+  const end = path.indexOf('/', 1);
+  const head = path.slice(1, end < 0 ? undefined : end);
+  return head.startsWith(ANY) ? ANY : head;
 };
 
 const compile = (route: Route): Pattern => {

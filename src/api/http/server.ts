@@ -55,7 +55,15 @@ export const createServer = (options: ServerOptions, tls: Tls | null): http.Serv
     IncomingMessage: takingOver((request) => hijacking(options, request) !== undefined),
   };
   const connections = createConnections(options.limits);
-  options.closing.addEventListener('abort', () => connections.close(), { once: true });
+  const leaving = new Set<() => void>();
+  options.closing.addEventListener(
+    'abort',
+    () => {
+      connections.close();
+      for (const leave of leaving) leave();
+    },
+    { once: true },
+  );
   const server =
     tls === null
       ? http.createServer(settings)
@@ -83,16 +91,18 @@ export const createServer = (options: ServerOptions, tls: Tls | null): http.Serv
     connections.began(request.socket);
     response.once('prefinish', () => connections.answered(request.socket, response));
     response.once('close', () => connections.ended(request.socket));
-    void serve(options, request, response);
+    void serve(options, leaving, request, response);
   });
   server.on('upgrade', (request, socket, head) =>
-    upgrade(options, server, connections, tls !== null, request, socket, head),
+    upgrade(options, leaving, server, connections, tls !== null, request, socket, head),
   );
   return server;
 };
 
+/** `leaving`: what is called for each request that is served, when the daemon closes. */
 const serve = async (
   options: ServerOptions,
+  leaving: Set<() => void>,
   request: IncomingMessage,
   response: ServerResponse,
   taken?: Upgrade & { readonly match: Match },
@@ -105,8 +115,11 @@ const serve = async (
   };
   // Whoever answers a client that is gone must not end the daemon by it.
   response.on('error', () => response.destroy());
-  (taken?.socket ?? response).once('close', leave);
-  options.closing.addEventListener('abort', leave, { once: true });
+  leaving.add(leave);
+  (taken?.socket ?? response).once('close', () => {
+    leave();
+    leaving.delete(leave);
+  });
   setHeaders(options, response);
   const exchange = (match?: Match): Exchange => ({
     engine: options.engine,
@@ -119,7 +132,10 @@ const serve = async (
     request,
     response,
     ...(taken === undefined ? {} : { upgrade: taken }),
-    gone: gone.signal,
+    // Made when somebody asks for it: few do, and it takes as long as all else of an exchange.
+    get gone() {
+      return gone.signal;
+    },
   });
   try {
     const match = taken?.match ?? options.router.match(request.method ?? '', url.path);
@@ -135,11 +151,7 @@ const serve = async (
   } finally {
     // A body nobody wanted must not block the connection's next request.
     if (taken === undefined && !request.complete) request.resume();
-    if (response.writableFinished || taken !== undefined) {
-      options.closing.removeEventListener('abort', leave);
-    } else {
-      response.once('close', () => options.closing.removeEventListener('abort', leave));
-    }
+    if (taken !== undefined) leaving.delete(leave);
   }
 };
 
@@ -163,6 +175,7 @@ const splitUrl = (request: IncomingMessage): { path: string; query: string } => 
 
 const upgrade = (
   options: ServerOptions,
+  leaving: Set<() => void>,
   server: http.Server,
   connections: Connections,
   encrypted: boolean,
@@ -182,7 +195,7 @@ const upgrade = (
   response.assignSocket(request.socket);
   const release = (): void => connections.release(socket);
   response.once('prefinish', release);
-  void serve(options, request, response, { match, socket, head, release });
+  void serve(options, leaving, request, response, { match, socket, head, release });
 };
 
 /**
@@ -192,12 +205,15 @@ const upgrade = (
 const takingOver = (wanted: (request: IncomingMessage) => boolean): typeof IncomingMessage =>
   class extends IncomingMessage {
     #asked: unknown = null;
+    #wanted: boolean | undefined;
     set upgrade(asked: unknown) {
       // Node's constructor sets it before there is a field to keep it in.
       if (#asked in this) this.#asked = asked;
     }
     get upgrade(): boolean {
-      return Boolean(this.#asked) || wanted(this);
+      // Node asks twice, and both times the headers are there.
+      if (!this.#asked) this.#wanted ??= wanted(this);
+      return Boolean(this.#asked) || this.#wanted === true;
     }
   };
 

@@ -10,12 +10,15 @@ const about = ({ id, version, createdAt, updatedAt }: Blob) => ({
   UpdatedAt: iso(updatedAt),
 });
 
+const templatingOf = ({ templating }: Blob) =>
+  templating ? { Templating: { Name: templating.name, Options: templating.options } } : {};
+
 export const presentSecret = (secret: Blob): Answer<'Secret'> => ({
   ...about(secret),
-  Spec: { Name: secret.name, Labels: secret.labels },
+  Spec: { Name: secret.name, Labels: secret.labels, ...templatingOf(secret) },
 });
 
 export const presentConfig = (config: Blob): Answer<'Config'> => ({
   ...about(config),
-  Spec: { Name: config.name, Labels: config.labels, Data: config.data },
+  Spec: { Name: config.name, Labels: config.labels, Data: config.data, ...templatingOf(config) },
 });

@@ -1,4 +1,5 @@
 /** Images as `image ls`, `image inspect` and `image history` show them. Pure. */
+import type { RemoteImage } from '../../images/contract.js';
 import type { Image, ImageConfig } from '../../model/image.js';
 import { milliseconds } from '../read/time.js';
 import type { Answer } from '../schema/answer.js';
@@ -91,3 +92,9 @@ export const presentHistory = (image: Image): readonly Answer<'ImageHistoryRespo
     Size: entry.size,
     Comment: entry.comment,
   }));
+
+/** moby's DistributionInspect. */
+export const presentRemote = ({ mediaType, digest, size, platforms }: RemoteImage) => ({
+  Descriptor: { mediaType, digest, size },
+  Platforms: nullWhereEmpty(platforms),
+});

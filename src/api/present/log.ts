@@ -1,12 +1,16 @@
 /** Log lines as `docker logs` gets them. Pure. */
 import type { LogLine } from '../../runtime/contract.js';
 
-/** `details` shows the attributes of a log driver; there are none, but their place is kept as in Docker. */
+/**
+ * `details` shows the line's attributes (`a=1,b=2`, log-attributes.ts) behind its time; where there are none, their place is kept as
+ * in Docker.
+ */
 export const presentLogLine = (
   line: LogLine,
   form: { readonly timestamps: boolean; readonly details: boolean },
+  attributes = '',
 ): Buffer => {
-  const prefix = `${form.timestamps ? `${fixedNanoseconds(line.time)} ` : ''}${form.details ? ' ' : ''}`;
+  const prefix = `${form.timestamps ? `${fixedNanoseconds(line.time)} ` : ''}${form.details ? `${attributes} ` : ''}`;
   return prefix === '' ? line.text : Buffer.concat([Buffer.from(prefix), line.text]);
 };
 

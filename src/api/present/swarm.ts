@@ -48,9 +48,9 @@ export const presentNode = (node: NodeView): Answer<'Node'> => {
 };
 
 const presentSpec = ({ spec }: ClusterView): Answer<'SwarmSpec'> => ({
-  Name: spec.name,
+  Name: 'default',
   Labels: spec.labels,
-  Orchestration: { TaskHistoryRetentionLimit: spec.taskHistoryLimit },
+  Orchestration: { TaskHistoryRetentionLimit: spec.historyLimit },
   Raft: {
     SnapshotInterval: spec.raft.snapshotInterval,
     KeepOldSnapshots: spec.raft.keepOldSnapshots,
@@ -59,7 +59,7 @@ const presentSpec = ({ spec }: ClusterView): Answer<'SwarmSpec'> => ({
     HeartbeatTick: spec.raft.heartbeatTick,
   },
   Dispatcher: { HeartbeatPeriod: spec.heartbeatPeriod },
-  CAConfig: { NodeCertExpiry: spec.certificateLife, ForceRotate: spec.forceRotate },
+  CAConfig: { NodeCertExpiry: spec.nodeCertExpiry, ForceRotate: spec.forceRotate },
   EncryptionConfig: { AutoLockManagers: spec.autoLock },
   TaskDefaults: {},
 });

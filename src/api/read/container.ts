@@ -2,20 +2,12 @@
 
 import * as z from 'zod';
 import { fields } from '../../go-fields.js';
+import { healthcheckSchema, MOUNT, mountType, ulimitSchema } from './container-parts.js';
 import { boolean, commandLine, integer, nameSet, string, stringMap, strings } from './decode.js';
 import { endpointSchema } from './endpoint.js';
 
 const list = strings.nullable().default(null);
 const anything = z.unknown();
-
-const healthcheck = fields({
-  Test: strings.exactOptional(),
-  Interval: integer.exactOptional(),
-  Timeout: integer.exactOptional(),
-  StartPeriod: integer.exactOptional(),
-  StartInterval: integer.exactOptional(),
-  Retries: integer.exactOptional(),
-});
 
 const CONFIG = {
   Hostname: string.default(''),
@@ -37,7 +29,7 @@ const CONFIG = {
   Labels: stringMap.default({}),
   StopSignal: string.exactOptional(),
   StopTimeout: integer.exactOptional(),
-  Healthcheck: healthcheck.exactOptional(),
+  Healthcheck: healthcheckSchema.exactOptional(),
   NetworkDisabled: boolean.exactOptional(),
   MacAddress: string.exactOptional(),
 };
@@ -84,36 +76,7 @@ const HOST = {
   OomScoreAdj: integer.default(0),
   Runtime: string.exactOptional(),
   LogConfig: fields({ Type: string.default(''), Config: stringMap.default({}) }).exactOptional(),
-  Mounts: z
-    .array(
-      fields({
-        Type: z.enum(['bind', 'volume', 'tmpfs']),
-        Source: string.exactOptional(),
-        Target: string.default(''),
-        ReadOnly: boolean.exactOptional(),
-        BindOptions: fields({
-          Propagation: string.exactOptional(),
-          CreateMountpoint: boolean.exactOptional(),
-          NonRecursive: boolean.exactOptional(),
-          ReadOnlyNonRecursive: boolean.exactOptional(),
-          ReadOnlyForceRecursive: boolean.exactOptional(),
-        }).exactOptional(),
-        VolumeOptions: fields({
-          NoCopy: boolean.exactOptional(),
-          Subpath: string.exactOptional(),
-          Labels: stringMap.exactOptional(),
-          DriverConfig: fields({
-            Name: string.exactOptional(),
-            Options: stringMap.exactOptional(),
-          }).exactOptional(),
-        }).exactOptional(),
-        TmpfsOptions: fields({
-          SizeBytes: integer.exactOptional(),
-          Mode: integer.exactOptional(),
-        }).exactOptional(),
-      }),
-    )
-    .exactOptional(),
+  Mounts: z.array(fields({ Type: mountType, ...MOUNT })).exactOptional(),
 };
 
 /** Limits: also what `POST /containers/{id}/update` takes. */
@@ -130,10 +93,7 @@ const LIMITS = {
   PidsLimit: integer.nullable().default(null),
   OomKillDisable: boolean.nullable().default(null),
   BlkioWeight: integer.default(0),
-  Ulimits: z
-    .array(fields({ Name: string.default(''), Soft: integer.default(0), Hard: integer.default(0) }))
-    .nullable()
-    .default(null),
+  Ulimits: z.array(ulimitSchema).nullable().default(null),
   Devices: z
     .array(
       fields({

@@ -3,7 +3,7 @@
  * are settled here, so nothing behind this file knows of versions.
  */
 import type { ContainerCreateRequest } from '../../engine/contract.js';
-import { invalid } from '../../errors.js';
+import { invalid, notImplemented } from '../../errors.js';
 import {
   type ContainerConfig,
   type EndpointSettings,
@@ -108,6 +108,8 @@ const checkMounts = (mounts: Mounts, minor: number): void => {
   for (const mount of mounts) {
     if (mount.Target === '')
       throw invalid(`invalid mount config for type "${mount.Type}": field Target must not be empty`);
+    if ((mount.TmpfsOptions?.Options ?? []).length > 0)
+      throw notImplemented('options of a tmpfs besides its size and mode are not supported');
     if (minor < 42) continue;
     for (const [field, type] of [
       ['VolumeOptions', 'volume'],

@@ -1,6 +1,7 @@
 /** The body of `POST /services/create` and `…/update` as schemas: moby's ServiceSpec. Spans of time in nanoseconds. */
 import * as z from 'zod';
 import { fields } from '../../go-fields.js';
+import { healthcheckSchema, MOUNT, mountType, ulimitSchema } from './container-parts.js';
 import { boolean, commandLine, integer, string, stringMap, strings } from './decode.js';
 
 const count = integer.refine((value) => value >= 0, { error: 'expected no negative number' });
@@ -11,34 +12,6 @@ const file = fields({
   UID: string.default(''),
   GID: string.default(''),
   Mode: count.default(0),
-});
-
-const mount = fields({
-  Type: z.enum(['bind', 'volume', 'tmpfs']).default('bind'),
-  Source: string.exactOptional(),
-  Target: string.default(''),
-  ReadOnly: boolean.exactOptional(),
-  BindOptions: fields({
-    Propagation: string.exactOptional(),
-    NonRecursive: boolean.exactOptional(),
-    CreateMountpoint: boolean.exactOptional(),
-    ReadOnlyNonRecursive: boolean.exactOptional(),
-    ReadOnlyForceRecursive: boolean.exactOptional(),
-  }).exactOptional(),
-  VolumeOptions: fields({
-    NoCopy: boolean.exactOptional(),
-    Labels: stringMap.exactOptional(),
-    Subpath: string.exactOptional(),
-    DriverConfig: fields({
-      Name: string.exactOptional(),
-      Options: stringMap.exactOptional(),
-    }).exactOptional(),
-  }).exactOptional(),
-  TmpfsOptions: fields({
-    SizeBytes: integer.exactOptional(),
-    Mode: integer.exactOptional(),
-    Options: z.array(strings).exactOptional(),
-  }).exactOptional(),
 });
 
 const privileges = fields({
@@ -75,16 +48,9 @@ const container = fields({
   TTY: boolean.exactOptional(),
   OpenStdin: boolean.exactOptional(),
   ReadOnly: boolean.exactOptional(),
-  Mounts: z.array(mount).exactOptional(),
+  Mounts: z.array(fields({ Type: mountType.default('bind'), ...MOUNT })).exactOptional(),
   StopGracePeriod: integer.exactOptional(),
-  Healthcheck: fields({
-    Test: strings.exactOptional(),
-    Interval: integer.exactOptional(),
-    Timeout: integer.exactOptional(),
-    StartPeriod: integer.exactOptional(),
-    StartInterval: integer.exactOptional(),
-    Retries: integer.exactOptional(),
-  }).exactOptional(),
+  Healthcheck: healthcheckSchema.exactOptional(),
   Hosts: strings.exactOptional(),
   DNSConfig: fields({
     Nameservers: strings.exactOptional(),
@@ -106,9 +72,7 @@ const container = fields({
   Sysctls: stringMap.exactOptional(),
   CapabilityAdd: strings.exactOptional(),
   CapabilityDrop: strings.exactOptional(),
-  Ulimits: z
-    .array(fields({ Name: string.default(''), Soft: integer.default(0), Hard: integer.default(0) }))
-    .exactOptional(),
+  Ulimits: z.array(ulimitSchema).exactOptional(),
   OomScoreAdj: integer.exactOptional(),
 });
 

@@ -51,12 +51,12 @@ const readSpec = (sent: SentSpec): ClusterSpecRequest => {
       labels: sent.Labels,
       ...given({
         heartbeatPeriod: sent.Dispatcher?.HeartbeatPeriod ?? 0,
-        certificateLife: ca?.NodeCertExpiry ?? 0,
+        nodeCertExpiry: ca?.NodeCertExpiry ?? 0,
       }),
       // Of the history 0 means none.
       ...(sent.Orchestration?.TaskHistoryRetentionLimit === undefined
         ? {}
-        : { taskHistoryLimit: sent.Orchestration.TaskHistoryRetentionLimit }),
+        : { historyLimit: sent.Orchestration.TaskHistoryRetentionLimit }),
       ...(raft
         ? {
             raft: {

@@ -24,7 +24,6 @@ const PLUGIN_ROUTES: readonly Route[] = [
 
 export const ABSENT_ROUTES: readonly Route[] = [
   ...PLUGIN_ROUTES,
-  route('GET', '/distribution/:name/json', notHere('reading manifests of registries')),
   route('POST', '/auth', notHere('checking credentials of registries')),
   route('GET', '/containers/:name/attach/ws', () => {
     throw invalid('attaching by websocket is not supported: use POST /containers/{id}/attach');

@@ -9,6 +9,7 @@ import { readBlob } from '../read/blob.js';
 import { type Filters, parseFilters } from '../read/filters.js';
 import { text, version } from '../read/query.js';
 import type { Answer } from '../schema/answer.js';
+import { currentManager } from './manager.js';
 
 type Kind = 'secret' | 'config';
 
@@ -35,7 +36,8 @@ const blobs = (exchange: Exchange, kind: Kind): readonly Blob[] => {
 const update = async (exchange: Exchange, kind: Kind): Promise<void> => {
   const wish = readBlob(await readJson(exchange), kind);
   const from = version(exchange, kind);
-  await exchange.swarm.manager().updateBlob(kind, param(exchange, 'id'), from, wish);
+  const manager = await currentManager(exchange);
+  await manager.updateBlob(kind, param(exchange, 'id'), from, wish);
 };
 
 const routesOf = <T>(kind: Kind, present: (blob: Blob) => T): readonly Route[] => [
@@ -49,12 +51,12 @@ const routesOf = <T>(kind: Kind, present: (blob: Blob) => T): readonly Route[] =
     },
     201,
   ),
-  answers<T>('GET', `/${kind}s/:id`, (exchange) =>
-    present(exchange.swarm.manager().blob(kind, param(exchange, 'id'))),
+  answers<T>('GET', `/${kind}s/:id`, async (exchange) =>
+    present((await currentManager(exchange)).blob(kind, param(exchange, 'id'))),
   ),
   does('POST', `/${kind}s/:id/update`, (exchange) => update(exchange, kind), 200),
-  does('DELETE', `/${kind}s/:id`, (exchange) =>
-    exchange.swarm.manager().removeBlob(kind, param(exchange, 'id')),
+  does('DELETE', `/${kind}s/:id`, async (exchange) =>
+    (await currentManager(exchange)).removeBlob(kind, param(exchange, 'id')),
   ),
 ];
 

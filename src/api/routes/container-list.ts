@@ -4,13 +4,15 @@ import { invalid } from '../../errors.js';
 import { type Container, type ContainerStatus, isUp } from '../../model/container.js';
 import { codeOf } from '../../model/port-text.js';
 import type { Exchange } from '../http/exchange.js';
-import { answers } from '../http/reply.js';
+import { sendText } from '../http/reply.js';
+import { route } from '../http/router.js';
 import { type ContainerView, presentSummary } from '../present/container.js';
 import { presentPortSummaries } from '../present/ports.js';
 import { type Filters, parseFilters } from '../read/filters.js';
 import { flag, integer, text } from '../read/query.js';
 import type { Answer } from '../schema/answer.js';
 import { portsOfFilter } from '../validate/ports.js';
+import { summaryJson } from './summaries.js';
 import { sizesOf, viewContainer } from './views.js';
 
 const FILTERS = [
@@ -43,28 +45,33 @@ const STATUSES: Readonly<Record<ContainerStatus, true>> = {
 };
 const HEALTH = ['none', 'starting', 'healthy', 'unhealthy'];
 
-const list = async (exchange: Exchange): Promise<readonly Answer<'ContainerSummary'>[]> => {
+const list = async (exchange: Exchange): Promise<void> => {
   const { engine } = exchange;
   const filters = parseFilters(text(exchange, 'filters'), FILTERS);
   checkValues(filters);
   const limit = Math.max(integer(exchange, 'limit') ?? 0, 0);
   const all = flag(exchange, 'all') || limit > 0 || filters.get('status').length > 0;
-  const matches = matcher(engine, filters);
+  const matches = FILTERS.some((key) => filters.has(key)) ? matcher(engine, filters) : undefined;
   const withSizes = flag(exchange, 'size');
-  const rows: Answer<'ContainerSummary'>[] = [];
-  const find = engine.images.finder();
-  const now = Date.now();
+  const rows: string[] = [];
+  const imageOf = shownImages(engine);
+  const [now, { minor }] = [Date.now(), exchange];
   const linked = linkNamesByTarget(engine);
   for (const container of between(engine, filters)) {
     if (limit > 0 && rows.length === limit) break;
     if (!all && !isUp(container)) continue;
     const linkNames = linked.get(container.id) ?? [];
-    const view = { ...viewContainer(engine, container), linkNames };
-    if (!matches(view)) continue;
-    const sizes = withSizes ? { sizes: await sizesOf(engine, container) } : {};
-    rows.push(presentSummary({ ...view, ...sizes }, shownImage(container, find), now, exchange.minor));
+    if (matches && !matches({ ...viewContainer(engine, container), linkNames })) continue;
+    const image = imageOf(container);
+    if (!withSizes) {
+      rows.push(summaryJson(engine, container, { image, linkNames, now, minor }));
+      continue;
+    }
+    const view = viewContainer(engine, container, await sizesOf(engine, container));
+    const summary: Answer<'ContainerSummary'> = presentSummary({ ...view, linkNames }, image, now, minor);
+    rows.push(JSON.stringify(summary));
   }
-  return rows;
+  sendText(exchange, 200, `[${rows.join()}]`);
 };
 
 /** Containers go by the names that others link to them by, too. */
@@ -77,8 +84,14 @@ const linkNamesByTarget = (engine: Engine): ReadonlyMap<string, readonly string[
 };
 
 /** The name the user gave, unless it has come to mean another image. */
-const shownImage = (container: Container, find: ReturnType<Engine['images']['finder']>): string =>
-  find(container.imageName)?.id === container.imageId ? container.imageName : container.imageId;
+const shownImages = ({ images }: Engine): ((container: Container) => string) => {
+  const find = images.finder();
+  const ids = new Map<string, string | undefined>();
+  return ({ imageName, imageId }) => {
+    if (!ids.has(imageName)) ids.set(imageName, find(imageName)?.id);
+    return ids.get(imageName) === imageId ? imageName : imageId;
+  };
+};
 
 const checkValues = (filters: Filters): void => {
   for (const value of filters.get('exited')) {
@@ -126,8 +139,7 @@ const matcher = (engine: Engine, filters: Filters): ((view: ContainerView) => bo
       filters.labels('label', container.config.Labels) &&
       filters.exact('status', container.state.status) &&
       filters.exact('health', container.state.health?.status ?? 'none') &&
-      // No container here is a swarm task.
-      task !== true &&
+      (task === undefined || task === (container.task !== undefined)) &&
       matchesExit(filters, container) &&
       matchesVolume(filters, container) &&
       matchesNetwork(filters, view) &&
@@ -184,4 +196,4 @@ const matchesPorts = (
   );
 };
 
-export const CONTAINER_LIST_ROUTES = [answers('GET', '/containers/json', list)];
+export const CONTAINER_LIST_ROUTES = [route('GET', '/containers/json', list)];

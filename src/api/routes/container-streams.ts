@@ -6,15 +6,12 @@ import type { Usage } from '../../runtime/contract.js';
 import { carry } from '../http/carry.js';
 import { parseDetachKeys } from '../http/detach.js';
 import { type Exchange, nameIn } from '../http/exchange.js';
-import { hijack, MULTIPLEXED_STREAM, RAW_STREAM } from '../http/hijack.js';
-import { batches, does, openStream, sendJson, writeChunk } from '../http/reply.js';
+import { hijack } from '../http/hijack.js';
+import { does, openStream, sendJson, writeChunk } from '../http/reply.js';
 import { hijackingRoute, route } from '../http/router.js';
 import { describeFailure } from '../http/status.js';
-import { frame, STDERR, STDOUT, SYSTEM_ERROR } from '../http/stdcopy.js';
-import { presentLogLine } from '../present/log.js';
 import { presentStats, type Reading } from '../present/stats.js';
 import { flag, terminalSize, text } from '../read/query.js';
-import { unixNanoseconds } from '../read/time.js';
 import type { Answer } from '../schema/answer.js';
 
 const attach = async (exchange: Exchange): Promise<void> => {
@@ -53,45 +50,6 @@ const attach = async (exchange: Exchange): Promise<void> => {
  * logs, so there the header comes alone; here it is given that moment.
  */
 const HEADER_AHEAD_MS = 10;
-
-const logs = async (exchange: Exchange): Promise<void> => {
-  const stdout = flag(exchange, 'stdout');
-  const stderr = flag(exchange, 'stderr');
-  if (!stdout && !stderr) throw invalid("must specify at least one of 'stdout' or 'stderr'");
-  const request = {
-    stdout,
-    stderr,
-    since: Number(unixNanoseconds(text(exchange, 'since'), 'since')) / 1e6,
-    until: Number(unixNanoseconds(text(exchange, 'until'), 'until')) / 1e6,
-    tail: readTail(text(exchange, 'tail')),
-    follow: flag(exchange, 'follow'),
-  };
-  const form = { timestamps: flag(exchange, 'timestamps'), details: flag(exchange, 'details') };
-  const { containers } = exchange.engine;
-  const container = containers.get(nameIn(exchange));
-  const multiplexed = !container.config.Tty;
-  const lines = containers.logs(container.id, request)[Symbol.asyncIterator]();
-  exchange.gone.addEventListener('abort', () => void lines.return?.(), { once: true });
-  openStream(exchange, multiplexed && exchange.minor >= 42 ? MULTIPLEXED_STREAM : RAW_STREAM);
-  const out = batches(exchange);
-  try {
-    for (let next = await lines.next(); next.done !== true; next = await lines.next()) {
-      const bytes = presentLogLine(next.value, form);
-      const number = next.value.stream === 'stderr' ? STDERR : STDOUT;
-      await out.write(multiplexed ? frame(number, bytes) : bytes);
-      if (exchange.gone.aborted) break;
-    }
-  } catch (failure) {
-    // The answer has begun: the reason goes into the stream.
-    const reason = Buffer.from(`Error grabbing logs: ${describeFailure(failure).message}\n`);
-    await out.write(multiplexed ? frame(SYSTEM_ERROR, reason) : reason);
-  }
-  await out.end();
-  exchange.response.end();
-};
-
-/** `all`, empty and what is no number: every line. */
-const readTail = (value: string): number => (/^\d{1,9}$/.test(value) ? Number(value) : -1);
 
 const CONDITIONS = ['not-running', 'next-exit', 'removed'] as const;
 
@@ -174,7 +132,6 @@ const resize = (exchange: Exchange): void =>
 
 export const CONTAINER_STREAM_ROUTES = [
   hijackingRoute('POST', '/containers/:name/attach', attach),
-  route('GET', '/containers/:name/logs', logs),
   route('POST', '/containers/:name/wait', wait),
   route('GET', '/containers/:name/stats', stats),
   does('POST', '/containers/:name/resize', resize, 200),

@@ -10,7 +10,7 @@ import { type Exchange, nameIn } from '../http/exchange.js';
 import { answers, sendEmpty, sendProgress } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { sendTar } from '../http/tar.js';
-import { presentHistory, presentImageInspect, presentImageSummary } from '../present/image.js';
+import { presentHistory, presentImageInspect, presentImageSummary, presentRemote } from '../present/image.js';
 import { nullWhereEmpty } from '../present/null.js';
 import { authSchema } from '../read/auth.js';
 import { type Filters, parseFilters } from '../read/filters.js';
@@ -170,7 +170,14 @@ const without = (filters: Filters, key: string): Filters => ({
   boolean: (each) => (each === key ? undefined : filters.boolean(each)),
 });
 
+/** `service create` asks it, to have the same image on all nodes. */
+const distribution = async (exchange: Exchange) => {
+  const { images } = exchange.engine;
+  return presentRemote(await images.remote(nameIn(exchange), readAuth(exchange), exchange.gone));
+};
+
 export const IMAGE_ROUTES = [
+  answers('GET', '/distribution/:name/json', distribution),
   answers('GET', '/images/json', list),
   route('GET', '/images/search', () => {
     throw notImplemented('searching registries is not supported: use the web page of the registry');

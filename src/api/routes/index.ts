@@ -11,6 +11,7 @@ import { DISK_USAGE_ROUTES } from './disk-usage.js';
 import { EVENT_ROUTES } from './events.js';
 import { EXEC_ROUTES } from './execs.js';
 import { IMAGE_ROUTES } from './images.js';
+import { LOG_ROUTES } from './logs.js';
 import { NETWORK_ROUTES } from './networks.js';
 import { NODE_ROUTES } from './nodes.js';
 import { SEEING_ROUTES } from './seeing.js';
@@ -28,6 +29,7 @@ export const ROUTES: readonly Route[] = [
   ...NETWORK_ROUTES,
   ...CONTAINER_LIST_ROUTES,
   ...CONTAINER_STREAM_ROUTES,
+  ...LOG_ROUTES,
   ...EXEC_ROUTES,
   ...ARCHIVE_ROUTES,
   ...CONTAINER_ROUTES,

@@ -9,6 +9,7 @@ import { answers, does, sendText } from '../http/reply.js';
 import { route } from '../http/router.js';
 import { wideJson } from '../http/wide-json.js';
 import { presentNetwork, presentNetworkInspect } from '../present/network.js';
+import { presentNetworkServices } from '../present/network-services.js';
 import { nullWhereEmpty } from '../present/null.js';
 import { decode } from '../read/decode.js';
 import { readEndpoint } from '../read/endpoint.js';
@@ -73,33 +74,40 @@ const selected = (
   );
 };
 
-/** To managers the nodes' own networks that services can use are the swarm's as well. */
-const hasScope = ({ swarm }: Exchange, network: Network, scope: string): boolean =>
+/**
+ * To managers the nodes' own networks that services can use are the swarm's as well; and a network of the swarm that is asked for
+ * by its id they show whatever the scope, as moby's do.
+ */
+const hasScope = ({ swarm }: Exchange, network: Network, scope: string, term: string): boolean =>
   scope === '' ||
   scope === network.scope ||
-  (scope === 'swarm' && NETWORKS_OF_NODES.includes(network.name) && swarm.status().control);
+  (swarm.status().control &&
+    ((scope === 'swarm' && NETWORKS_OF_NODES.includes(network.name)) ||
+      (network.scope === 'swarm' && network.id.startsWith(term))));
+
+const readVerbose = (exchange: Exchange): boolean => {
+  const verbose = text(exchange, 'verbose').toLowerCase();
+  if (!['', '0', '1', 't', 'f', 'true', 'false'].includes(verbose))
+    throw invalid(`invalid value for verbose: ${verbose.slice(0, 40)}`);
+  return ['1', 't', 'true'].includes(verbose);
+};
 
 const inspect = (exchange: Exchange): void => {
-  const verbose = text(exchange, 'verbose');
-  if (!['', '0', '1', 't', 'f', 'true', 'false'].includes(verbose.toLowerCase())) {
-    throw invalid(`invalid value for verbose: ${verbose.slice(0, 40)}`);
-  }
-  const { engine } = exchange;
+  const verbose = readVerbose(exchange);
+  const { networks } = exchange.engine;
   const term = param(exchange, 'id');
-  const network = engine.networks.get(term);
-  if (!hasScope(exchange, network, text(exchange, 'scope'))) throw notFound(`network ${term} not found`);
-  sendText(
-    exchange,
-    200,
-    wideJson(
-      presentNetworkInspect(
-        network,
-        engine.networks.endpoints(network),
-        engine.networks.peers(network),
-        exchange.minor < 52 ? undefined : engine.networks.addresses(network),
-      ),
-    ),
-  );
+  const network = networks.get(term);
+  if (!hasScope(exchange, network, text(exchange, 'scope'), term))
+    throw notFound(`network ${term} not found`);
+  const [endpoints, peers] = [networks.endpoints(network), networks.peers(network)];
+  const addresses = exchange.minor < 52 ? undefined : networks.addresses(network);
+  const { address } = exchange.swarm.status();
+  const Services =
+    verbose && network.scope === 'swarm'
+      ? presentNetworkServices(networks.balancers(network), endpoints, peers, address)
+      : undefined;
+  const shown = presentNetworkInspect(network, endpoints, peers, addresses);
+  sendText(exchange, 200, wideJson({ ...shown, Services }));
 };
 
 const create = async (exchange: Exchange): Promise<Answer<'NetworkCreateResponse'>> => {

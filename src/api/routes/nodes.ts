@@ -9,6 +9,7 @@ import { type Filters, parseFilters } from '../read/filters.js';
 import { flag, text, version } from '../read/query.js';
 import { readNodeSpec } from '../read/swarm.js';
 import type { Answer } from '../schema/answer.js';
+import { currentManager } from './manager.js';
 
 const FILTERS = ['id', 'label', 'membership', 'name', 'node.label', 'role'];
 
@@ -36,23 +37,25 @@ const list = (exchange: Exchange): readonly Answer<'Node'>[] => {
   return nodes.filter((node) => selected(filters, node)).map(presentNode);
 };
 
-const inspect = (exchange: Exchange): Answer<'Node'> =>
-  presentNode(exchange.swarm.manager().node(param(exchange, 'id')));
+const inspect = async (exchange: Exchange): Promise<Answer<'Node'>> =>
+  presentNode((await currentManager(exchange)).node(param(exchange, 'id')));
 
 const update = async (exchange: Exchange): Promise<void> => {
   const spec = readNodeSpec(await readJson(exchange));
   const from = version(exchange, 'node');
-  await exchange.swarm.manager().updateNode(param(exchange, 'id'), from, spec);
+  const manager = await currentManager(exchange);
+  await manager.updateNode(param(exchange, 'id'), from, spec);
 };
 
 export const NODE_ROUTES = [
   answers('GET', '/nodes', list),
-  answers('GET', '/nodes/:id', inspect),
+  answers<Answer<'Node'>>('GET', '/nodes/:id', inspect),
   does('POST', '/nodes/:id/update', update, 200),
   does(
     'DELETE',
     '/nodes/:id',
-    (exchange) => exchange.swarm.manager().removeNode(param(exchange, 'id'), flag(exchange, 'force')),
+    async (exchange) =>
+      (await currentManager(exchange)).removeNode(param(exchange, 'id'), flag(exchange, 'force')),
     200,
   ),
 ];

@@ -2,19 +2,25 @@
 import { randomInt } from 'node:crypto';
 import type { ServiceChange } from '../../cluster/contract.js';
 import type { Engine } from '../../engine/contract.js';
-import { forbidden, invalid, notFound, notImplemented, refused } from '../../errors.js';
+import { forbidden, invalid, notFound, refused } from '../../errors.js';
 import { madeUpName } from '../../model/name-words.js';
 import { NETWORKS_OF_NODES } from '../../model/network.js';
-import type { NetworkTarget, Service, ServiceSpec } from '../../model/swarm/service.js';
+import {
+  type NetworkTarget,
+  type Service,
+  type ServiceSpec,
+  volumeDriver,
+} from '../../model/swarm/service.js';
 import { readJson } from '../http/body.js';
 import { type Exchange, param } from '../http/exchange.js';
 import { answers, does } from '../http/reply.js';
-import { type Route, route } from '../http/router.js';
+import type { Route } from '../http/router.js';
 import { presentService } from '../present/service.js';
 import { type Filters, parseFilters } from '../read/filters.js';
 import { parsedBoolean, text, version } from '../read/query.js';
 import { readServiceSpec } from '../read/service.js';
 import type { Answer } from '../schema/answer.js';
+import { currentManager } from './manager.js';
 
 const FILTERS = ['id', 'label', 'mode', 'name', 'runtime'];
 
@@ -38,9 +44,10 @@ const list = (exchange: Exchange): readonly Answer<'Service'>[] => {
     .map((service) => presentService(service, { counts: counted ? manager.counts(service) : undefined }));
 };
 
-const inspect = (exchange: Exchange): Answer<'Service'> => {
+const inspect = async (exchange: Exchange): Promise<Answer<'Service'>> => {
   const insertDefaults = parsedBoolean(exchange, 'insertDefaults');
-  return presentService(exchange.swarm.manager().service(param(exchange, 'id')), { insertDefaults });
+  const manager = await currentManager(exchange);
+  return presentService(manager.service(param(exchange, 'id')), { insertDefaults });
 };
 
 /** By its id. Of networks that are a host's own a service can use those that every host has. */
@@ -75,21 +82,22 @@ const digestWarning = ({ minor }: Exchange, { task }: ServiceSpec): readonly str
   ];
 };
 
-const meshWarning = ({ endpoint }: ServiceSpec): readonly string[] => {
-  const ports = (endpoint?.ports ?? []).filter(({ mode }) => mode === 'ingress');
-  if (ports.length === 0) return [];
-  return [
-    `published ports of mode ingress lead nowhere in this version: publish with mode=host, and each node that has a task answers (port ${ports.map(({ targetPort }) => targetPort).join(', ')})`,
-  ];
+/** As with Docker the tasks wait for a node that has the driver; none of ours ever will. */
+const driverWarning = ({ task }: ServiceSpec): readonly string[] => {
+  const drivers = (task.container.Mounts ?? []).map(volumeDriver).filter((name) => name !== '');
+  return [...new Set(drivers)].map(
+    (name) =>
+      `volume driver ${name} is on no node, as there are no volume plugins here: the tasks wait for ever`,
+  );
 };
 
 const warnings = (exchange: Exchange, spec: ServiceSpec): readonly string[] | undefined => {
-  const all = [...digestWarning(exchange, spec), ...meshWarning(spec)];
+  const all = [...digestWarning(exchange, spec), ...driverWarning(spec)];
   return all.length > 0 ? all : undefined;
 };
 
 const create = async (exchange: Exchange): Promise<Answer<'ServiceCreateResponse'>> => {
-  const manager = exchange.swarm.manager();
+  const manager = await currentManager(exchange);
   const spec = await readSpec(exchange);
   return { ID: await manager.createService(spec), Warnings: warnings(exchange, spec) };
 };
@@ -108,7 +116,7 @@ const isRollback = (exchange: Exchange): boolean => {
 };
 
 const update = async (exchange: Exchange): Promise<Answer<'ServiceUpdateResponse'>> => {
-  const manager = exchange.swarm.manager();
+  const manager = await currentManager(exchange);
   const spec = await readSpec(exchange);
   const from = version(exchange, 'service');
   const change: ServiceChange = { spec, credentialsFrom: credentialsFrom(exchange) };
@@ -119,17 +127,12 @@ const update = async (exchange: Exchange): Promise<Answer<'ServiceUpdateResponse
 export const SERVICE_ROUTES: readonly Route[] = [
   answers<readonly Answer<'Service'>[]>('GET', '/services', list),
   answers<Answer<'ServiceCreateResponse'>>('POST', '/services/create', create, 201),
-  route('GET', '/services/:id/logs', () => {
-    throw notImplemented(
-      'logs of services are not supported by this version: ask the nodes for their containers’',
-    );
-  }),
   answers<Answer<'Service'>>('GET', '/services/:id', inspect),
   answers<Answer<'ServiceUpdateResponse'>>('POST', '/services/:id/update', update),
   does(
     'DELETE',
     '/services/:id',
-    (exchange) => exchange.swarm.manager().removeService(param(exchange, 'id')),
+    async (exchange) => (await currentManager(exchange)).removeService(param(exchange, 'id')),
     200,
   ),
 ];

@@ -7,9 +7,10 @@ import { presentCluster } from '../present/swarm.js';
 import { flag, parsedBoolean, version } from '../read/query.js';
 import { readClusterSpec, readInit, readJoin, readUnlock } from '../read/swarm.js';
 import type { Answer } from '../schema/answer.js';
+import { currentManager } from './manager.js';
 
-const inspect = ({ swarm }: Exchange): Answer<'Swarm'> => {
-  const manager = swarm.manager();
+const inspect = async (exchange: Exchange): Promise<Answer<'Swarm'>> => {
+  const manager = await currentManager(exchange);
   const { worker, manager: managers } = manager.tokens();
   return { ...presentCluster(manager.cluster()), JoinTokens: { Worker: worker, Manager: managers } };
 };
@@ -22,7 +23,8 @@ const update = async (exchange: Exchange): Promise<void> => {
     managerToken: parsedBoolean(exchange, 'rotateManagerToken'),
     unlockKey: parsedBoolean(exchange, 'rotateManagerUnlockKey'),
   };
-  await exchange.swarm.manager().updateCluster(from, spec, rotate);
+  const manager = await currentManager(exchange);
+  await manager.updateCluster(from, spec, rotate);
 };
 
 export const SWARM_ROUTES = [

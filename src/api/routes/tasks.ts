@@ -1,10 +1,10 @@
 /** Tasks of services: list, inspect. */
 import type { Manager, TaskView } from '../../cluster/contract.js';
-import { invalid, notImplemented } from '../../errors.js';
+import { invalid } from '../../errors.js';
 import { TASK_STATES } from '../../model/swarm/task.js';
 import { type Exchange, param } from '../http/exchange.js';
 import { answers } from '../http/reply.js';
-import { type Route, route } from '../http/router.js';
+import type { Route } from '../http/router.js';
 import { presentTask } from '../present/service.js';
 import { type Filters, parseFilters } from '../read/filters.js';
 import { text } from '../read/query.js';
@@ -56,9 +56,6 @@ const list = (exchange: Exchange): readonly Answer<'Task'>[] => {
 
 export const TASK_ROUTES: readonly Route[] = [
   answers<readonly Answer<'Task'>[]>('GET', '/tasks', list),
-  route('GET', '/tasks/:id/logs', () => {
-    throw notImplemented('logs of tasks are not supported by this version: ask the node for its container’s');
-  }),
   answers<Answer<'Task'>>('GET', '/tasks/:id', (exchange) =>
     presentTask(exchange.swarm.manager().task(param(exchange, 'id'))),
   ),

@@ -1,7 +1,11 @@
 /** From a task to the body of the request by which its container is made. Pure. Throws ViaductError where the cluster asks for what is not to be had here. */
-import { invalid, notImplemented } from '../../errors.js';
+import { invalid } from '../../errors.js';
 import { bare } from '../../model/address.js';
+import type { ServiceContainer } from '../../model/swarm/service.js';
 import { containerNameOf } from '../../model/swarm/task.js';
+import type { TaskFacts } from '../../template/index.js';
+import { expandContainer } from '../../template/service.js';
+import { FIXED_OPTIONS } from '../control/allocate/fixed.js';
 import type { AssignedItem } from '../session/assigned.js';
 import { LABELS } from './contract.js';
 import type { FileMount } from './files.js';
@@ -12,6 +16,9 @@ export type TaskItem = Extract<AssignedItem, { readonly kind: 'task' }>;
 export interface Here {
   readonly nodeId: string;
   readonly hostname: string;
+  /** as `uname -m` says */
+  readonly architecture: string;
+  readonly os: string;
 }
 
 /** Docker's own words and shapes: each field is checked when the container is made. */
@@ -20,11 +27,7 @@ type Made = Readonly<Record<string, unknown>> & {
   readonly Labels?: Readonly<Record<string, string>>;
   readonly Env?: readonly string[];
   readonly Hosts?: readonly string[];
-  readonly Mounts?: readonly (Readonly<Record<string, unknown>> & {
-    readonly Source?: string;
-    readonly Target: string;
-    readonly TmpfsOptions?: { readonly Options?: readonly unknown[] };
-  })[];
+  readonly Mounts?: readonly object[];
   readonly Isolation?: string;
   readonly DNSConfig?: {
     readonly Nameservers?: unknown;
@@ -42,24 +45,33 @@ type Made = Readonly<Record<string, unknown>> & {
 
 export const nameOf = (task: TaskItem): string => containerNameOf(task.service.name, task);
 
-/** `{{.Service.Name}}` and what else swarmkit fills in. */
-const filled = (text: string, task: TaskItem, { nodeId, hostname }: Here): string => {
-  const known: Readonly<Record<string, string>> = {
-    'Service.ID': task.serviceId,
-    'Service.Name': task.service.name,
-    'Node.ID': nodeId,
-    'Node.Hostname': hostname,
-    'Task.ID': task.id,
-    'Task.Name': nameOf(task),
-    'Task.Slot': task.slot === 0 ? nodeId : String(task.slot),
-  };
-  return text.replace(/\{\{([^{}]*)\}\}/g, (whole, inside: string) => {
-    const label = /^\s*index\s+\.Service\.Labels\s+"([^"]*)"\s*$/.exec(inside);
-    if (label) return task.service.labels[label[1] ?? ''] ?? '';
-    const value = known[inside.trim().replace(/^\./, '')];
-    if (value === undefined) throw invalid(`expanding ${whole} failed: the template is not known`);
-    return value;
-  });
+const factsOf = (task: TaskItem, { nodeId, ...node }: Here): TaskFacts => ({
+  service: { id: task.serviceId, ...task.service },
+  node: { id: nodeId, ...node },
+  task: { id: task.id, name: nameOf(task), slot: task.slot === 0 ? nodeId : String(task.slot) },
+});
+
+export interface Filled {
+  readonly task: TaskItem;
+  /** what templates of secrets and configs may tell */
+  readonly facts: TaskFacts;
+  readonly env: readonly string[];
+}
+
+/** The task with its container's templates filled in. Throws invalid. */
+export const filled = (task: TaskItem, here: Here): Filled => {
+  const facts = factsOf(task, here);
+  try {
+    // Each field is checked when the container is made; what is none here throws.
+    const container = expandContainer(task.made.container as ServiceContainer, facts);
+    return {
+      facts,
+      env: container.Env ?? [],
+      task: { ...task, made: { ...task.made, container: { ...container } } },
+    };
+  } catch (error) {
+    throw invalid(error instanceof Error ? error.message : String(error), error);
+  }
 };
 
 const labelsOf = (task: TaskItem, here: Here, own: Made['Labels']): Readonly<Record<string, string>> => ({
@@ -117,7 +129,8 @@ const endpointsOf = (task: TaskItem): Readonly<Record<string, object>> =>
         ...(ipv6 === undefined ? {} : { IPv6Address: bare(ipv6) }),
       };
       // Its aliases are names of the service, not of this task.
-      return [networkId, { IPAMConfig, DriverOpts: wish?.options ?? {} }];
+      const options = Object.entries(wish?.options ?? {}).filter(([name]) => !FIXED_OPTIONS.includes(name));
+      return [networkId, { IPAMConfig, DriverOpts: Object.fromEntries(options) }];
     }),
   );
 
@@ -147,29 +160,16 @@ const modeOf = ({ networks, made }: TaskItem): string => {
   return first?.networkId ?? own?.target ?? 'bridge';
 };
 
-type Mount = NonNullable<Made['Mounts']>[number];
-
-const mountOf = (mount: Mount, fill: (text: string) => string): Mount => {
-  if ((mount.TmpfsOptions?.Options ?? []).length > 0)
-    throw notImplemented('options of a tmpfs besides its size and mode are not supported');
-  return {
-    ...mount,
-    ...(mount.Source === undefined ? {} : { Source: fill(mount.Source) }),
-    Target: fill(mount.Target),
-  };
-};
-
 /** Throws what no node has. */
 const checkIsolation = ({ Isolation = '' }: Made): void => {
   if (Isolation !== '' && Isolation !== 'default')
     throw invalid(`isolation ${Isolation.slice(0, 100)} is for Windows containers`);
 };
 
-/** What a client would send to `POST /containers/create`. */
+/** What a client would send to `POST /containers/create`, of a task whose templates are filled in. */
 export const bodyOf = (task: TaskItem, here: Here, files: readonly FileMount[]): object => {
   const made = task.made.container as Made;
   checkIsolation(made);
-  const fill = (text: string): string => filled(text, task, here);
   const { logDriver } = task.made;
   const given = (fields: Readonly<Record<string, unknown>>): object =>
     Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
@@ -178,8 +178,8 @@ export const bodyOf = (task: TaskItem, here: Here, files: readonly FileMount[]):
       Image: made.Image,
       Entrypoint: made.Command,
       Cmd: made.Args,
-      Hostname: typeof made.Hostname === 'string' ? fill(made.Hostname) : undefined,
-      Env: made.Env?.map(fill),
+      Hostname: made.Hostname,
+      Env: made.Env,
       WorkingDir: made.Dir,
       User: made.User,
       StopSignal: made.StopSignal,
@@ -206,7 +206,7 @@ export const bodyOf = (task: TaskItem, here: Here, files: readonly FileMount[]):
         LogConfig: logDriver && { Type: logDriver.name, Config: logDriver.options },
       }),
       ...limitsOf(task),
-      Mounts: [...(made.Mounts ?? []).map((mount) => mountOf(mount, fill)), ...files],
+      Mounts: [...(made.Mounts ?? []), ...files],
       SecurityOpt: securityOf(made),
       PortBindings: portBindings(task),
       NetworkMode: modeOf(task),

@@ -1,4 +1,5 @@
 /** What an agent has to do with the engine of its host: containers of tasks, and nothing else of what there is. */
+import type { ContainerCommands } from '../../engine/contract.js';
 import type { ContainerStatus } from '../../model/container.js';
 import type { PortConfig } from '../../model/swarm/endpoint.js';
 
@@ -42,4 +43,10 @@ export interface TaskEngine {
   /** Ends it: SIGTERM or its own signal, SIGKILL after so many seconds. */
   stop(id: string, seconds: number): Promise<void>;
   remove(id: string): Promise<void>;
+}
+
+/** What tasks have written. */
+export interface TaskLogs extends Pick<TaskEngine, 'container' | 'onChange'> {
+  /** By the container's id. */
+  readonly logs: ContainerCommands['logs'];
 }

@@ -15,7 +15,7 @@ import { createTasks } from './tasks.js';
 export interface DutySettings {
   readonly engine: TaskEngine;
   readonly nodeId: string;
-  readonly hostname: string;
+  readonly host: Omit<Here, 'nodeId'>;
   /** directory for secrets and configs of its tasks */
   readonly taskFiles: string;
   readonly items: () => Items;
@@ -25,6 +25,8 @@ export interface DutySettings {
   readonly connection: () => Connection | undefined;
   /** What was said is to be kept. */
   readonly keep: () => void;
+  /** A network that this node makes for itself is there, as a task needs it. Throws what stands in its way. */
+  readonly makeNetwork: (networkId: string) => void;
   /** A task has ended: what it needed may go. */
   readonly ended: () => void;
   readonly now: () => number;
@@ -51,7 +53,7 @@ const MOST_TOLD = 500;
 const TASK = 'task/';
 
 export const createDuties = (settings: DutySettings): Duties => {
-  const { items, said, nodeId, hostname } = settings;
+  const { items, said, nodeId } = settings;
   const over = new AbortController();
   const untold = new Set<string>();
   let telling: NodeJS.Immediate | undefined;
@@ -60,7 +62,8 @@ export const createDuties = (settings: DutySettings): Duties => {
     const item = items().get(TASK + id);
     return item?.kind === 'task' ? item : undefined;
   };
-  const here: Here = { nodeId, hostname };
+  const { hostname, architecture, os } = settings.host;
+  const here: Here = { nodeId, hostname, architecture, os };
 
   /** Without a session it is told when the next one begins. */
   const tell = (ids: Iterable<string>): void => {

@@ -12,6 +12,7 @@ import { EINVAL, failedWith } from '../../errno.js';
 import { invalid, notImplemented, unavailable } from '../../errors.js';
 import * as ffi from '../../kernel/ffi.js';
 import type { FileReference } from '../../model/swarm/service.js';
+import { expand, payloadFunctions, type TaskFacts } from '../../template/index.js';
 import type { AssignedItem } from '../session/assigned.js';
 
 export interface TaskFile {
@@ -37,7 +38,12 @@ const idOf = (text: string, what: string): number => {
   return Number(text);
 };
 
-const fileOf = (kind: Kind, { id, name, file }: FileReference, found: Found): TaskFile => {
+const fileOf = (
+  kind: Kind,
+  { id, name, file }: FileReference,
+  found: Found,
+  fill: (text: string) => string,
+): TaskFile => {
   const what = `${kind} ${name}`;
   if (!file) throw notImplemented(`${what} is for the runtime, not a file: only Windows has such`);
   const item = found(`${kind}/${id}`);
@@ -47,18 +53,60 @@ const fileOf = (kind: Kind, { id, name, file }: FileReference, found: Found): Ta
     uid: idOf(file.uid, what),
     gid: idOf(file.gid, what),
     mode: file.mode & 0o777,
-    data: Buffer.from(item.data, 'base64'),
+    data: item.template ? filled(what, item.data, fill) : Buffer.from(item.data, 'base64'),
   };
 };
 
-/** `found`: items by key. Throws ViaductError, in words for the task's `Err`. */
-export const filesOf = (
-  made: { readonly secrets: readonly FileReference[]; readonly configs: readonly FileReference[] },
+const filled = (what: string, data: string, fill: (text: string) => string): Buffer => {
+  try {
+    return Buffer.from(fill(Buffer.from(data, 'base64').toString('utf8')));
+  } catch (error) {
+    throw invalid(
+      `expanding ${what} failed: ${error instanceof Error ? error.message : String(error)}`,
+      error,
+    );
+  }
+};
+
+interface Files {
+  readonly secrets: readonly FileReference[];
+  readonly configs: readonly FileReference[];
+}
+
+/** `secret "x"` and `config "x"` of templates name the file that the task has; what is in it is not filled in, so none is endless. */
+const contentOf = (
+  kind: Kind,
+  references: readonly FileReference[],
   found: Found,
-): readonly TaskFile[] => [
-  ...made.secrets.map((reference) => fileOf('secret', reference, found)),
-  ...made.configs.map((reference) => fileOf('config', reference, found)),
-];
+  target: string,
+): string => {
+  const reference = references.find(({ file }) => file?.name === target);
+  const item = reference && found(`${kind}/${reference.id}`);
+  if (item?.kind !== kind) throw new Error(`${kind} target ${target} not found`);
+  return Buffer.from(item.data, 'base64').toString('utf8');
+};
+
+/** Of a variable that the service does not say there is nothing, as in swarmkit. */
+const variable = (env: readonly string[], name: string): string =>
+  env.find((each) => each.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
+
+/** `found`: items by key; `env`: of the container, filled in. Throws ViaductError, in words for the task's `Err`. */
+export const filesOf = (
+  { secrets, configs }: Files,
+  found: Found,
+  of: { readonly facts: TaskFacts; readonly env: readonly string[] },
+): readonly TaskFile[] => {
+  const functions = payloadFunctions({
+    secret: (target) => contentOf('secret', secrets, found, target),
+    config: (target) => contentOf('config', configs, found, target),
+    env: (name) => variable(of.env, name),
+  });
+  const fill = (text: string): string => expand(text, of.facts, functions);
+  return [
+    ...secrets.map((reference) => fileOf('secret', reference, found, fill)),
+    ...configs.map((reference) => fileOf('config', reference, found, fill)),
+  ];
+};
 
 const write = async (path: string, { uid, gid, mode, data }: TaskFile): Promise<void> => {
   const file = await open(path, 'wx', 0o600);

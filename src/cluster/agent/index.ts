@@ -1,18 +1,23 @@
 /**
- * The node's half: what it is told becomes records of this host, and what its own containers have on the cluster's networks is kept as it
+ * The agent of a swarm's node, on every node: what a manager tells it becomes records of this host, and what its own containers have on the cluster's networks is kept as it
  * is. Level-triggered: with each session it is told all, compares, and mends.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ClusterSide, ClusterStore, LocalEndpoint } from '../../engine/cluster.js';
 import type { Logger } from '../../log.js';
+import { hasEnded } from '../../model/swarm/task.js';
+import type { Tunnel } from '../../model/tunnel.js';
 import { applyChange } from '../apply.js';
+import { type BringSettings, createBringer } from '../logs/bring.js';
+import { startPathCheck } from '../path/index.js';
 import { itemKey } from '../session/assigned.js';
 import type { Connection } from '../session/connect.js';
 import type { Answer } from '../session/protocol.js';
-import type { TaskEngine } from './contract.js';
+import type { Here } from './container.js';
+import type { TaskEngine, TaskLogs } from './contract.js';
 import { createDuties } from './duties.js';
 import { createKeeper, readKept } from './kept.js';
-import { answering, changed, type Items, type Seen, whole } from './others.js';
+import { answering, changed, type Items, lacksNumber, ownOf, type Seen, whole } from './others.js';
 import { createSwarmStore } from './store.js';
 
 const SOON_MS = 50;
@@ -25,16 +30,19 @@ const LEAVE_MS = 5_000;
 /** how long leaving waits for tasks to end */
 const TASKS_MS = 15_000;
 
-export interface AgentSettings {
+export interface AgentSettings extends Pick<BringSettings, 'credentials' | 'placeOf'> {
   readonly nodeId: string;
-  readonly hostname: string;
+  /** what templates may say of this node */
+  readonly host: Omit<Here, 'nodeId'>;
+  /** how others reach this host on encrypted networks */
+  readonly tunnel: Tunnel;
   /** what it keeps while no manager tells it */
   readonly file: string;
   /** directory for secrets and configs of its tasks */
   readonly taskFiles: string;
   /** ids of nodes that do not answer; the same set for ever */
   readonly failed: ReadonlySet<string>;
-  readonly tasks: TaskEngine;
+  readonly tasks: TaskEngine & TaskLogs;
   readonly side: ClusterSide;
   /** Takes a container off a network, running or not. */
   readonly disconnect: (networkId: string, containerId: string) => Promise<void>;
@@ -46,7 +54,11 @@ export interface AgentSettings {
 
 export interface Agent {
   readonly store: ClusterStore;
+  /** what is wrong with this node's part in the cluster, a sentence each */
+  faults(): readonly string[];
   take(message: Answer<'assign'>): void;
+  /** A manager wants logs of this node's tasks. */
+  bring(message: Answer<'bring'>): void;
   /** Other nodes answer than before. */
   failedChanged(): void;
   /** A session has begun: what became of this node's tasks is told again. */
@@ -71,8 +83,14 @@ export const createAgent = (settings: AgentSettings): Agent => {
   let leaving = false;
   let busy = false;
   let timer: NodeJS.Timeout | undefined;
+  const over = new AbortController();
 
-  const seen = (): Seen => ({ items, self: nodeId, failed: settings.failed });
+  const seen = (): Seen => ({
+    items,
+    self: nodeId,
+    tunnel: settings.tunnel,
+    failed: settings.failed,
+  });
 
   const mendSoon = (after = SOON_MS): void => {
     clearTimeout(timer);
@@ -100,7 +118,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
       const found = known.find((each) => each.id === id);
       if (side.isUnderWay(id) || (found && sameNames(found, local))) continue;
       const { networkId, endpoint } = local;
-      const { taken } = await manager.ask({ type: 'attach', networkId, endpoint }, 'attached');
+      const { taken } = await manager.ask({ type: 'attach', networkId, endpoint, has: true }, 'attached');
       if (taken.length > 0)
         log.error(
           { container: endpoint.containerName, addresses: [endpoint.ipv4, endpoint.ipv6] },
@@ -117,6 +135,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
     let again = AGAIN_MS;
     try {
       side.settle();
+      tellNumber();
       follow(whole(seen(), side));
       await settle(manager);
     } catch (error) {
@@ -127,7 +146,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
     mendSoon(again);
   };
 
-  const stopListening = side.onRename(() => mendSoon());
+  const stopListening = side.onChange(() => mendSoon());
   try {
     side.makeGateway();
   } catch (error) {
@@ -137,6 +156,11 @@ export const createAgent = (settings: AgentSettings): Agent => {
     );
   }
 
+  const makeOwn = (networkId: string): void => {
+    const wish = ownOf(items, networkId);
+    if (wish) side.makeOwn(wish);
+  };
+
   const keeper = createKeeper(settings.file, () => ({ items, said }), log);
   const duties = createDuties({
     ...settings,
@@ -145,6 +169,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
     knows: () => told || kept.items.size > 0,
     said,
     keep: keeper.later,
+    makeNetwork: makeOwn,
     // A network goes with the last task that needed it.
     ended: () => follow(whole(seen(), side)),
   });
@@ -154,13 +179,35 @@ export const createAgent = (settings: AgentSettings): Agent => {
     duties.lookAtAll();
   }
 
+  const standing = (taskId: string): 'coming' | 'over' | undefined => {
+    const item = items.get(`task/${taskId}`);
+    if (item?.kind !== 'task') return undefined;
+    return hasEnded(said.get(taskId)?.state ?? item.status.state) ? 'over' : 'coming';
+  };
+
   const arrived = async (networkId: string): Promise<void> => {
     const end = performance.now() + ARRIVAL_MS;
-    while (!side.networks().some(({ id }) => id === networkId) && performance.now() < end) await pause(10);
+    const there = (): boolean => {
+      makeOwn(networkId);
+      return side.networks().some(({ id }) => id === networkId);
+    };
+    while (!there() && performance.now() < end) await pause(10);
+  };
+
+  const path = startPathCheck({ side, failed: settings.failed, log });
+  const faults = (): readonly string[] => [...(told ? lacksNumber(items, nodeId) : []), ...path.warnings()];
+  let numbered = true;
+  /** Told once, and when it is over. */
+  const tellNumber = (): void => {
+    const [lack] = lacksNumber(items, nodeId);
+    if (lack !== undefined && numbered) log.warn({}, lack);
+    if (lack === undefined && !numbered) log.info({}, 'this node has its number in the swarm');
+    numbered = lack === undefined;
   };
 
   return {
-    store: createSwarmStore({ connection, arrived }),
+    store: createSwarmStore({ connection, arrived, warnings: faults }),
+    faults,
     take(message) {
       // What a manager still wants of a node that leaves would be begun for nobody.
       if (leaving) return;
@@ -180,6 +227,7 @@ export const createAgent = (settings: AgentSettings): Agent => {
         duties.look(keys);
       }
     },
+    bring: createBringer({ ...settings, engine: settings.tasks, standing, signal: over.signal }),
     failedChanged: () => follow(answering(seen())),
     welcomed: duties.welcomed,
     async leave() {
@@ -203,9 +251,10 @@ export const createAgent = (settings: AgentSettings): Agent => {
     },
     async close() {
       closed = true;
+      over.abort();
       clearTimeout(timer);
       stopListening();
-      await Promise.all([duties.close(), keeper.close()]);
+      await Promise.all([duties.close(), keeper.close(), path.close()]);
     },
   };
 };

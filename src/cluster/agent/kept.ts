@@ -17,8 +17,8 @@ export interface Kept {
   readonly said: Map<string, TaskSaid>;
 }
 
-/** milliseconds: changes that come together are written together */
-const SOON_MS = 200;
+/** milliseconds: changes that come together are written together; and what a disk did not take is written again */
+const [SOON_MS, AGAIN_MS] = [200, 5_000];
 
 /** Nothing, where there is no file; a file that cannot be read is told of and left out: the next session brings all again. */
 export const readKept = (path: string, log: Logger): Kept => {
@@ -69,6 +69,13 @@ export const createKeeper = (
 ): { later(): void; close(): Promise<void> } => {
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
+  let told = false;
+  let closed = false;
+  const fail = (error: unknown): void => {
+    if (!told) log.warn({ error: String(error) }, 'what this node is to do is not written yet: again');
+    told = true;
+    if (!closed) timer ??= setTimeout(writeNow, AGAIN_MS).unref();
+  };
   const writeNow = (): void => {
     timer = undefined;
     const { items, said } = now();
@@ -79,15 +86,16 @@ export const createKeeper = (
     });
     writing = writing
       .then(() => write(path, text))
-      .catch((error: unknown) =>
-        log.warn({ error: String(error) }, 'what this node is to do is not written'),
-      );
+      .then(() => {
+        told = false;
+      }, fail);
   };
   return {
     later() {
       timer ??= setTimeout(writeNow, SOON_MS);
     },
     async close() {
+      closed = true;
       if (timer) {
         clearTimeout(timer);
         writeNow();

@@ -1,11 +1,13 @@
 /** Networks, peers, services and hosts among what a node is told, as records of this host: from items that changed to records that do. Pure. */
+
 import type { ClusterChange, ClusterSide } from '../../engine/cluster.js';
 import { bare, parseAddress, parsePrefix } from '../../model/address.js';
 import type { Balancer } from '../../model/balancer.js';
 import type { NetworkId } from '../../model/ids.js';
-import type { Network } from '../../model/network.js';
+import { isMadeByNodes, type Network } from '../../model/network.js';
 import { type Peer, peerId, type RemoteEndpoint, type Vtep } from '../../model/peer.js';
 import { poolHolding } from '../../model/pool.js';
+import type { Tunnel } from '../../model/tunnel.js';
 import type { AssignedItem } from '../session/assigned.js';
 
 export type Items = ReadonlyMap<string, AssignedItem>;
@@ -15,6 +17,8 @@ export interface Seen {
   readonly items: Items;
   /** its own id */
   readonly self: string;
+  /** its own, as it is and not as it is told */
+  readonly tunnel: Tunnel;
   /** ids of nodes that do not answer, as Serf says: also while no manager does */
   readonly failed: ReadonlySet<string>;
 }
@@ -24,7 +28,7 @@ const item = <K extends AssignedItem['kind']>(items: Items, kind: K, id: string)
   return found?.kind === kind ? (found as Extract<AssignedItem, { readonly kind: K }>) : undefined; // the kind was looked at
 };
 
-const [MOST_VNI, MOST_PORT] = [2 ** 24 - 1, 65_535];
+const [MOST_VNI, MOST_PORT, MOST_NUMBER] = [2 ** 24 - 1, 65_535, 65_535];
 const within = (value: unknown, least: number, most: number): boolean =>
   Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
 
@@ -47,42 +51,67 @@ const networkOf = (items: Items, id: string): Network | null => {
   return network && isNetwork(network) ? network : null;
 };
 
-const vtepOf = ({ items, self }: Pick<Seen, 'items' | 'self'>, id: string): Vtep | null => {
-  const node = item(items, 'node', id);
-  if (!node || !parseAddress(node.dataAddress)) return null;
-  return { id, name: node.hostname, address: node.dataAddress, own: id === self };
+/** One that this node makes for itself when a container needs it: until then there is nothing of it here. */
+export const ownOf = (items: Items, id: string): Network | undefined => {
+  const network = item(items, 'network', id)?.network as Network | undefined; // the codec has checked its fields
+  return network && isMadeByNodes(network) ? network : undefined;
 };
 
+const vtepOf = (seen: Pick<Seen, 'items' | 'self' | 'tunnel'>, id: string): Vtep | null => {
+  const node = item(seen.items, 'node', id);
+  if (!node || !parseAddress(node.dataAddress)) return null;
+  const { hostname: name, dataAddress: address, number } = node;
+  const own = id === seen.self;
+  const tunnel = own ? seen.tunnel : node.tunnel;
+  return {
+    ...{ id, name, address, own, ...(tunnel ? { tunnel } : {}) },
+    ...(within(number, 1, MOST_NUMBER) ? { number } : {}),
+  };
+};
+
+/** A sentence where this node has no number: it comes with the first manager that leads, and without it there is no routing mesh here. */
+export const lacksNumber = (items: Items, self: string): readonly string[] =>
+  within(item(items, 'node', self)?.number, 1, MOST_NUMBER)
+    ? []
+    : [
+        'this node has no number in the swarm yet: it answers on no port that services publish on all nodes. A manager gives it one as soon as one leads (docker node ls); a swarm has 65535 of them, and docker node rm frees those of nodes that are gone',
+      ];
+
 /** Nobody is believed who has an address of no subnet of the network, or its gateway's. */
-const fits = (network: Network, { ipv4, ipv6 }: Pick<RemoteEndpoint, 'ipv4' | 'ipv6'>): boolean =>
-  [ipv4, ipv6].every((address) => {
+const fits = (network: Network, ...addresses: readonly (string | undefined)[]): boolean =>
+  addresses.every((address) => {
     if (address === undefined) return true;
     const pool = poolHolding(network, address);
     return pool !== undefined && pool.gateway !== bare(address);
   });
 
-const peerOf = ({ items, self }: Seen, id: string): Peer | null => {
+const peerOf = (seen: Seen, id: string): Peer | null => {
+  const { items } = seen;
   const [networkId = '', node = ''] = id.split('/');
   const network = networkOf(items, networkId);
-  const vtep = vtepOf({ items, self }, node);
+  const vtep = vtepOf(seen, node);
   const told = item(items, 'peer', id);
   if (!network || !vtep || vtep.own || !told) return null;
   const said = told.endpoints as readonly unknown[] as readonly RemoteEndpoint[]; // the brands are the cluster's to give
-  const endpoints = said.filter((endpoint) => fits(network, endpoint));
-  return endpoints.length === 0
-    ? null
-    : { id, networkId: network.id, node, address: vtep.address, endpoints };
+  const endpoints = said.filter(({ ipv4, ipv6 }) => fits(network, ipv4, ipv6));
+  if (endpoints.length === 0) return null;
+  const { address, tunnel } = vtep;
+  return { id, networkId: network.id, node, address, ...(tunnel ? { key: tunnel.key } : {}), endpoints };
 };
 
 /** Where all are on nodes that do not answer, it may be that only we do not hear them: then they stay. */
 const balancerOf = ({ items, failed }: Seen, id: string): Balancer | null => {
   const network = networkOf(items, id.split('/')[0] ?? '');
   const told = item(items, 'balancer', id);
-  if (!network || !told) return null;
+  if (!network || !told || !fits(network, told.vip4, told.vip6)) return null;
   const { kind: _, ...balancer } = told;
-  const backends = told.backends.filter((backend) => fits(network, backend));
+  const backends = told.backends.filter(({ ipv4, ipv6 }) => fits(network, ipv4, ipv6));
   const living = backends.filter(({ node }) => !failed.has(node));
-  return { ...balancer, id, networkId: network.id, backends: living.length > 0 ? living : backends };
+  const ports = told.ports.filter(
+    ({ publishedPort, targetPort }) =>
+      within(publishedPort, 1, MOST_PORT) && within(targetPort, 1, MOST_PORT),
+  );
+  return { ...balancer, id, networkId: network.id, ports, backends: living.length > 0 ? living : backends };
 };
 
 interface Touched {
@@ -93,7 +122,11 @@ interface Touched {
 }
 
 const changeOf = (seen: Seen, { networks, peers, balancers, vteps }: Touched): ClusterChange => ({
-  networks: new Map([...networks].map((id) => [id as NetworkId, networkOf(seen.items, id)])),
+  networks: new Map(
+    [...networks].flatMap((id) =>
+      ownOf(seen.items, id) ? [] : [[id as NetworkId, networkOf(seen.items, id)] as const],
+    ),
+  ),
   peers: new Map([...peers].map((id) => [id, peerOf(seen, id)])),
   balancers: new Map([...balancers].map((id) => [id, balancerOf(seen, id)])),
   vteps: new Map([...vteps].map((id) => [id, vtepOf(seen, id)])),

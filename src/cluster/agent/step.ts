@@ -44,13 +44,9 @@ const isOver = ({ status }: TaskContainer): boolean => ['exited', 'removing', 'd
 
 const ending = (container: TaskContainer, last: TaskState): Step => {
   const { exitCode, error } = container;
-  if (container.health === 'unhealthy') return say('failed', 'task: unhealthy container', MESSAGES[last]);
-  if (exitCode === 0) return say('complete');
-  return say(
-    'failed',
-    `task: non-zero exit (${exitCode})${error === '' ? '' : `: ${error}`}`,
-    MESSAGES[last] ?? '',
-  );
+  const cause = container.health === 'unhealthy' ? 'dockerexec: unhealthy container' : error;
+  if (exitCode === 0 && container.health !== 'unhealthy') return say('complete');
+  return say('failed', `task: non-zero exit (${exitCode})${cause && `: ${cause}`}`, MESSAGES[last]);
 };
 
 const stopping = (container: TaskContainer | undefined): Step => {

@@ -11,6 +11,8 @@ import type { Connection } from '../session/connect.js';
 const AWAY =
   'no manager of the swarm can be reached: nothing can be changed on networks that span hosts; what runs goes on';
 
+const AWAY_WARNING = `${AWAY} (TCP port 2377 of managers must be open to all nodes)`;
+
 /** milliseconds: a session that broke, or that a daemon which has just started has not yet, is there again within */
 const SESSION_MS = 3_000;
 const LOOK_MS = 50;
@@ -19,9 +21,11 @@ export interface StoreSettings {
   readonly connection: () => Connection | undefined;
   /** Resolves when the network is known here, or after a while. */
   readonly arrived: (networkId: string) => Promise<void>;
+  /** what is wrong on the way to other nodes */
+  readonly warnings: () => readonly string[];
 }
 
-export const createSwarmStore = ({ connection, arrived }: StoreSettings): ClusterStore => {
+export const createSwarmStore = ({ connection, arrived, warnings }: StoreSettings): ClusterStore => {
   const soon = async (): Promise<Connection | undefined> => {
     const end = performance.now() + SESSION_MS;
     while (!connection() && performance.now() < end) await pause(LOOK_MS);
@@ -38,11 +42,14 @@ export const createSwarmStore = ({ connection, arrived }: StoreSettings): Cluste
     void (await manager(connection()).ask({ type: 'detach', id, node }, 'done'));
   return {
     wire: () => ({ mtu: 0, family: 4 }),
-    warnings: () => [],
+    warnings: () => (connection() ? warnings() : [AWAY_WARNING, ...warnings()]),
     createNetwork: refuse,
     removeNetwork: refuse,
     async claimEndpoint(networkId, endpoint) {
-      const { taken } = await manager(await soon()).ask({ type: 'attach', networkId, endpoint }, 'attached');
+      const { taken } = await manager(await soon()).ask(
+        { type: 'attach', networkId, endpoint, has: false },
+        'attached',
+      );
       return taken;
     },
     evictEndpoint: (_, node, { id }) => detach(id, node),

@@ -5,13 +5,13 @@
 import type { Logger } from '../../log.js';
 import { type DesiredState, hasEnded, type TaskState } from '../../model/swarm/task.js';
 import type { AssignedItem, TaskSaid } from '../session/assigned.js';
-import { bodyOf, graceOf, type Here, nameOf, type TaskItem } from './container.js';
+import { bodyOf, type Filled, filled, graceOf, type Here, nameOf, type TaskItem } from './container.js';
 import type { TaskContainer, TaskEngine } from './contract.js';
 import { type FileMount, filesOf, type TaskFiles } from './files.js';
 import { type Said, type Step, sayFailed, stepOf } from './step.js';
 
 /** milliseconds: by then a task that is to end has left the balancers of all nodes */
-const BALANCED_MS = 200;
+const BALANCED_MS = 500;
 /** behind a step that failed and says nothing about the task */
 const AGAIN_MS = 1_000;
 
@@ -28,6 +28,8 @@ export interface TaskSettings {
   readonly said: Map<string, TaskSaid>;
   /** Something was said of the task. */
   readonly told: (taskId: string) => void;
+  /** A network that this node makes for itself is there. Throws what stands in its way. */
+  readonly makeNetwork: (networkId: string) => void;
   /** It has a container less. */
   readonly ended: () => void;
   readonly now: () => number;
@@ -88,8 +90,8 @@ export const createTasks = (settings: TaskSettings): Tasks => {
     if (hasEnded(state)) settings.ended();
   };
 
-  const layFiles = (task: TaskItem): Promise<readonly FileMount[]> =>
-    files.lay(task.id, filesOf(task.made, settings.item));
+  const layFiles = ({ task, facts, env }: Filled): Promise<readonly FileMount[]> =>
+    files.lay(task.id, filesOf(task.made, settings.item, { facts, env }));
 
   const make = async (task: TaskItem): Promise<void> => {
     const { container, registryAuth } = task.made;
@@ -101,13 +103,15 @@ export const createTasks = (settings: TaskSettings): Tasks => {
       fetching.delete(task.id);
     }
     if (!isGoing(task.id)) return; // it was told to stop meanwhile
-    const mounts = await layFiles(task);
-    await engine.create(task.id, nameOf(task), bodyOf(task, here, mounts));
+    const made = filled(task, here);
+    const mounts = await layFiles(made);
+    for (const { networkId } of task.networks) settings.makeNetwork(networkId);
+    await engine.create(task.id, nameOf(task), bodyOf(made.task, here, mounts));
   };
 
   /** The machine may have been started anew since its container was made. */
   const start = async (task: TaskItem, { id }: TaskContainer): Promise<void> => {
-    if (!files.has(task.id)) await layFiles(task);
+    if (!files.has(task.id)) await layFiles(filled(task, here));
     await engine.start(id);
   };
 

@@ -106,7 +106,7 @@ export const issue = (authority: Authority, request: CertificateRequest, of: Cer
   );
 };
 
-/** The new authority's certificate as the old one's word: to be sent behind certificates that the new one gives. */
+/** The new authority's certificate as the old one's word, the bridge: to be sent behind certificates that the new one gives. */
 export const crossSign = (old: Authority, next: string, now: number): string => {
   const certificate = parse(next);
   const { subject, publicKey } = partsOf(certificate);
@@ -115,12 +115,20 @@ export const crossSign = (old: Authority, next: string, now: number): string => 
 };
 
 /**
- * An authority of the user's own (`docker swarm ca --ca-cert --ca-key`). Throws invalid where it is none, where the key is
- * another's, or where its time is not now.
+ * An authority of the user's own (`docker swarm ca --ca-cert --ca-key`). Throws invalid where it is none that everything can be judged by
+ * and that another one can follow, where the key is another's, or where its time is not now.
  */
 export const readAuthority = (certificate: string, key: string, now: number): Authority => {
   const parsed = parse(certificate);
+  if (parseAll(certificate).length > 1)
+    throw invalid('the desired CA certificate cannot contain multiple certificates');
   if (!parsed.ca) throw invalid('the certificate is not an authority’s: it may not sign others');
+  if (!parsed.checkIssued(parsed) || !parsed.verify(parsed.publicKey))
+    throw invalid('the authority’s certificate is by another authority: give that one, the root');
+  if (partsOf(parsed).pathLength === 0)
+    throw invalid(
+      'the authority’s certificate allows none below it (pathlen:0), so no other could ever take its place: give one without that limit',
+    );
   let signer: KeyObject;
   try {
     signer = createPrivateKey(key);
@@ -161,7 +169,7 @@ export const renewalOf = (certificate: string, chance: number): number => {
   return from + (to - from) * (0.5 + 0.3 * chance);
 };
 
-/** Docker's `TLSInfo`: by whom a node's certificate is, in base64, and whom the cluster trusts. */
+/** Docker's `TLSInfo`: by whom a node's certificate is, in base64, and whom the node trusts. `certificate`: with its bridges. */
 export const issuerOfNode = (
   certificate: string,
   trust: string,
@@ -170,9 +178,12 @@ export const issuerOfNode = (
   readonly CertIssuerSubject: string;
   readonly CertIssuerPublicKey: string;
 } => {
-  const { issuer } = partsOf(parse(certificate));
   const parsed = parse(certificate);
-  const authority = parseAll(trust).find((each) => parsed.checkIssued(each) && parsed.verify(each.publicKey));
+  const { issuer } = partsOf(parsed);
+  // While it takes another's place, the one that gave it is known by its bridge alone.
+  const authority = [...parseAll(certificate), ...parseAll(trust)].find(
+    (each) => parsed.checkIssued(each) && parsed.verify(each.publicKey),
+  );
   return {
     TrustRoot: trust,
     CertIssuerSubject: issuer.toString('base64'),

@@ -159,6 +159,8 @@ export const partsOf = (
   readonly issuer: Buffer;
   readonly publicKey: Buffer;
   readonly keyId: Buffer | undefined;
+  /** how many authorities may lie between it and a node's certificate; undefined: any number */
+  readonly pathLength: number | undefined;
 } => {
   const [signed] = der.elementsOf(der.elementsOf(certificate.raw)[0]?.content ?? Buffer.alloc(0));
   const fields = der.elementsOf(signed?.content ?? Buffer.alloc(0));
@@ -171,17 +173,25 @@ export const partsOf = (
     subject: subject.whole,
     issuer: issuer.whole,
     publicKey: publicKey.whole,
-    keyId: extensions && subjectKeyIn(extensions.content),
+    keyId: extensions && der.elementsOf(extensionIn(extensions.content, OID.subjectKey))[0]?.content,
+    pathLength: extensions && pathLengthIn(extensionIn(extensions.content, OID.basicConstraints)),
   };
 };
 
-const subjectKeyIn = (extensions: Buffer): Buffer | undefined => {
-  const wanted = der.oid(OID.subjectKey);
+/** Empty: there is none of this kind. */
+const extensionIn = (extensions: Buffer, kind: string): Buffer => {
+  const wanted = der.oid(kind);
   for (const { content } of der.elementsOf(der.elementsOf(extensions)[0]?.content ?? Buffer.alloc(0))) {
     const [id, ...rest] = der.elementsOf(content);
-    if (id?.whole.equals(wanted)) return der.elementsOf(rest.at(-1)?.content ?? Buffer.alloc(0))[0]?.content;
+    if (id?.whole.equals(wanted)) return rest.at(-1)?.content ?? Buffer.alloc(0);
   }
-  return undefined;
+  return Buffer.alloc(0);
+};
+
+/** RFC 5280 4.2.1.9: a sequence of whether it is an authority and, perhaps, a number. */
+const pathLengthIn = (constraints: Buffer): number | undefined => {
+  const [, length] = der.elementsOf(der.elementsOf(constraints)[0]?.content ?? Buffer.alloc(0));
+  return length && Number.parseInt(length.content.toString('hex'), 16);
 };
 
 /** The public key of a private one, as DER. */

@@ -18,6 +18,12 @@ export interface Authority {
   readonly key: string;
 }
 
+/** Who gives certificates: the authority that all trust, or the one that takes its place. */
+export interface Signers {
+  readonly authority: Authority;
+  readonly next?: Authority;
+}
+
 /** What a node asks to be certified: its public key (SPKI) and a signature by which it shows that it has the private one. */
 export interface CertificateRequest {
   readonly publicKey: string;

@@ -75,6 +75,11 @@ const taskItem = (
   } as unknown as AssignedItem;
 };
 
+const contentOf = ({ id, name, templating }: Blob, data: string) => ({
+  ...{ id, name, data },
+  ...(templating ? { template: true as const } : {}),
+});
+
 const filesFor = (
   state: ClusterState,
   task: Task,
@@ -86,11 +91,11 @@ const filesFor = (
     ...secrets.flatMap((reference): readonly AssignedItem[] => {
       const secret = state.get('secret', reference.id);
       const data = secret && openSecret(secret);
-      return secret && data !== undefined ? [{ kind: 'secret', id: secret.id, name: secret.name, data }] : [];
+      return secret && data !== undefined ? [{ kind: 'secret', ...contentOf(secret, data) }] : [];
     }),
     ...configs.flatMap((reference): readonly AssignedItem[] => {
       const config = state.get('config', reference.id);
-      return config ? [{ kind: 'config', id: config.id, name: config.name, data: config.data }] : [];
+      return config ? [{ kind: 'config', ...contentOf(config, config.data) }] : [];
     }),
   ];
 };

@@ -1,4 +1,4 @@
-/** New tasks, and the words that are said to those that are there. */
+/** Makes the records of new tasks, and tells those that are there to run, to end or to vanish. */
 
 import { type Instant, unwritten } from '../../model/swarm/kept.js';
 import type { Service, SpecVersion } from '../../model/swarm/service.js';

@@ -1,5 +1,5 @@
 /**
- * Which nodes are there. A session says that one is; when it goes, the node has the time of three heartbeats to find another
+ * Decides which nodes of the swarm are ready, disconnected or down. A session says that one is there; when it goes, the node has the time of three heartbeats to find another
  * manager, unless Serf says that it does not answer either. A node that stays away keeps its tasks' addresses for a day, as
  * they may run there.
  */

@@ -1,11 +1,12 @@
 /**
- * What nobody needs any more goes: addresses of tasks that are over, tasks beyond the history that is kept, specs that no task
+ * Removes records that nobody needs any more: addresses of tasks that are over, tasks beyond the history that is kept, specs that no task
  * is made by, and whatever belongs to something that is gone. Each in one transaction with the record that it hangs on, so
  * nothing is left behind and nothing is given to others too early.
  */
 import { keyOf, type SwarmRecords } from '../../model/swarm/records.js';
 import type { Service } from '../../model/swarm/service.js';
 import type { Task } from '../../model/swarm/task.js';
+import { givenBackTo } from './allocate/fixed.js';
 import { restarting } from './defaults.js';
 import { type Draft, type Edit, LARGEST_UNIT } from './draft.js';
 import { wish } from './make.js';
@@ -32,11 +33,20 @@ const release = (state: ClusterState, owner: string): readonly Edit[] =>
     return kind === undefined || id === undefined ? [] : remove(state, kind as 'ip', id); // the pattern has the kinds
   });
 
+/** What a task that is over has: nobody's any more, but what its service's user chose. */
+const releaseTask = (state: ClusterState, task: Task): readonly Edit[] => {
+  const service = state.get('service', task.serviceId);
+  return release(state, keyOf('task', task.id)).map((edit) => {
+    const [kind, record] = edit;
+    return (service && kind === 'ip' && givenBackTo(service, record)) || edit;
+  });
+};
+
 /** With its addresses, as far as one transaction holds them: the rest first, and the task then. */
 const vanish = (draft: Draft, task: Task): boolean => {
   const { state } = draft;
   const report = state.report(task);
-  const addresses = release(state, keyOf('task', task.id));
+  const addresses = releaseTask(state, task);
   if (addresses.length > LARGEST_UNIT - 2) return draft.unit(...addresses.slice(0, LARGEST_UNIT)) && false;
   return draft.unit(
     ['task', task, 'remove'],
@@ -90,7 +100,7 @@ export const reapService = (draft: Draft, id: string): void => {
     if (!isOver(state, told)) continue;
     if (told.desired === 'remove') vanish(draft, state.get('task', task.id) ?? told);
     else {
-      const edits = release(state, keyOf('task', task.id));
+      const edits = releaseTask(state, task);
       if (edits.length > 0) draft.unit(...edits.slice(0, LARGEST_UNIT));
     }
   }

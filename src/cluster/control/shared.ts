@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { macFromAddress } from '../../ipam/mac.js';
 import { bare } from '../../model/address.js';
+import { isMadeByNodes } from '../../model/network.js';
 import type { SwarmNetwork } from '../../model/swarm/cluster.js';
 import type { NetworkAddresses } from '../../model/swarm/endpoint.js';
 import type { Service } from '../../model/swarm/service.js';
@@ -39,7 +40,12 @@ const bareOf = (on: NetworkAddresses): { readonly ipv4?: string; readonly ipv6?:
 const onNetwork = ({ networks }: Pick<Task, 'networks'>, id: string): NetworkAddresses | undefined =>
   networks.find(({ networkId, addresses }) => networkId === id && addresses.length > 0);
 
-const taskEndpoint = (state: ClusterState, networkId: string, task: Task): Endpoint | undefined => {
+/** On the ingress network nobody has a name. */
+const taskEndpoint = (
+  state: ClusterState,
+  { id: networkId, ingress }: SwarmNetwork,
+  task: Task,
+): Endpoint | undefined => {
   const [on, spec] = [onNetwork(task, networkId), specOf(state, task)];
   const [first] = on?.addresses ?? [];
   if (!on || !spec || first === undefined) return undefined;
@@ -50,13 +56,16 @@ const taskEndpoint = (state: ClusterState, networkId: string, task: Task): Endpo
     containerName: name,
     mac: macFromAddress(bare(first)),
     ...byFamily(on),
-    dnsNames: [name],
+    dnsNames: ingress ? [] : [name],
   };
 };
 
 /** By node. */
-const endpointsOn = (state: ClusterState, id: string): ReadonlyMap<string, readonly Endpoint[]> => {
-  const { tasks, attachments } = state.onNetworks.of(id);
+const endpointsOn = (
+  state: ClusterState,
+  network: SwarmNetwork,
+): ReadonlyMap<string, readonly Endpoint[]> => {
+  const { tasks, attachments } = state.onNetworks.of(network.id);
   const found = new Map<string, Endpoint[]>();
   const add = (node: string, endpoint: Endpoint): void => {
     const there = found.get(node);
@@ -64,7 +73,7 @@ const endpointsOn = (state: ClusterState, id: string): ReadonlyMap<string, reado
     else found.set(node, [endpoint]);
   };
   for (const task of tasks.values()) {
-    const endpoint = isAtNode(state, task) ? taskEndpoint(state, id, task) : undefined;
+    const endpoint = isAtNode(state, task) ? taskEndpoint(state, network, task) : undefined;
     if (endpoint) add(task.nodeId, endpoint);
   }
   for (const each of attachments.values()) {
@@ -136,7 +145,10 @@ const balancerOf = (state: ClusterState, { id, ingress }: SwarmNetwork, service:
 
 const networkItems = (state: ClusterState, network: SwarmNetwork): readonly AssignedItem[] => {
   const { id } = network;
-  const peers = [...endpointsOn(state, id)].map(
+  const told = { kind: 'network', ...writtenOf(network) } as unknown as AssignedItem; // the record's own types say more than the codec's
+  // Who is on it elsewhere cannot be reached by it.
+  if (isMadeByNodes(network.network)) return [told];
+  const peers = [...endpointsOn(state, network)].map(
     ([node, endpoints]): Peer => ({
       kind: 'peer',
       networkId: id,
@@ -145,18 +157,16 @@ const networkItems = (state: ClusterState, network: SwarmNetwork): readonly Assi
     }),
   );
   const services = [...state.onNetworks.of(id).services.values()];
-  return [
-    { kind: 'network', ...writtenOf(network) } as unknown as AssignedItem, // the record's own types say more than the codec's
-    ...peers,
-    ...services.map((service) => balancerOf(state, network, service)),
-  ];
+  return [told, ...peers, ...services.map((service) => balancerOf(state, network, service))];
 };
 
 const nodeItems = (state: ClusterState): readonly AssignedItem[] =>
   [...state.all('node').values()].flatMap(({ id, number }): readonly AssignedItem[] => {
     const said = state.get('node-state', id);
     if (!said) return [];
-    return [{ kind: 'node', id, hostname: said.description.hostname, number, dataAddress: said.dataAddress }];
+    const { description, dataAddress, tunnel } = said;
+    const node = { kind: 'node', id, hostname: description.hostname, number, dataAddress } as const;
+    return [tunnel ? { ...node, tunnel } : node];
   });
 
 /** By key, in order; of the former ones those that are equal. The former itself, where all are. */

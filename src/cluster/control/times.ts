@@ -1,4 +1,4 @@
-/** When to look again. */
+/** Points in time: the controllers are asked again when a record changes, and at the earliest time that any of them named. */
 import type { Instant } from '../../model/swarm/kept.js';
 
 /** When something happens, not before. */

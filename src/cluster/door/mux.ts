@@ -1,5 +1,5 @@
 /**
- * The door itself: accepts, reads what is asked for, hands over. Invariants: TLS is end to end (bytes for etcd pass unread); a
+ * Opens a manager's door, TCP 2377: accepts connections, reads from the first bytes which protocol each asks for, and hands it on. Invariants: TLS is end to end (bytes for etcd pass unread); a
  * connection that has not said who it is costs little, and lasts and counts only so much.
  */
 

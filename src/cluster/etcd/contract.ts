@@ -195,6 +195,8 @@ export type EtcdFailure =
   | { readonly kind: 'compacted'; readonly revision: number }
   /** the quota is used up */
   | { readonly kind: 'no-space' }
+  /** the member's disk has no room: nothing was sent; the message says what to do */
+  | { readonly kind: 'disk-full' }
   /** a value, a transaction or an answer beyond what is taken */
   | { readonly kind: 'too-large' }
   /** there is no such lease, any more */
@@ -264,6 +266,8 @@ export interface EtcdProcess {
   readonly pid: number;
   /** `3.4.23` */
   readonly version: string;
+  /** digest of whom it trusts (`trustIn`): it reads that at its start alone; empty: not known */
+  readonly trust: string;
   /** only for this daemon: a socket that root alone reaches */
   readonly client: Endpoint;
   /** where the door takes other members' connections to */

@@ -3,7 +3,8 @@
  * directory of root's; its peer side one that only the door leads to. Invariant: its flags are a pure function of the settings and
  * of its version.
  */
-import { constants, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { constants, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -18,7 +19,8 @@ import type { Beginning, Endpoint, EtcdProcess, EtcdSettings } from './contract.
 const CLIENT_SOCKET = 'client:1';
 const PEER_SOCKET = 'peer:1';
 
-const QUOTA = 2 * 1024 ** 3;
+/** Bytes, where the settings say nothing. */
+export const QUOTA = 2 * 1024 ** 3;
 /**
  * Raft's messages pass through a Node process, which may stand for a moment. etcd's own defaults are 100 and 1000 ms; a leader's
  * loss is noticed after up to twice the election's.
@@ -117,7 +119,7 @@ const recordOf = ({ runDirectory }: Pick<EtcdSettings, 'runDirectory'>): string 
   join(runDirectory, 'etcd.json');
 
 const processOf = (program: LastingProgram, runDirectory: string): EtcdProcess => {
-  const { version, peerPort } = program.notes;
+  const { version, peerPort, trust = '' } = program.notes;
   const client: Endpoint = { kind: 'unix', path: join(runDirectory, CLIENT_SOCKET) };
   const peers: Endpoint = hasPeerSocket(String(version))
     ? { kind: 'unix', path: join(runDirectory, PEER_SOCKET) }
@@ -125,12 +127,17 @@ const processOf = (program: LastingProgram, runDirectory: string): EtcdProcess =
   return {
     pid: program.pid,
     version: String(version),
+    trust: String(trust),
     client,
     peers,
     ended: program.ended,
     stop: () => program.stop(STOP_MS),
   };
 };
+
+/** Digest of whom a member would trust that starts now, as of `EtcdProcess.trust`. */
+export const trustIn = ({ files }: Pick<EtcdSettings, 'files'>): string =>
+  createHash('sha256').update(readFileSync(files.trust)).digest('hex');
 
 /** The member that a former daemon started; undefined: none runs. */
 export const adoptEtcd = async (
@@ -169,7 +176,7 @@ export const startEtcd = async (
     env: ENVIRONMENT,
     logFile,
     record: recordOf(settings),
-    notes: { version, peerPort },
+    notes: { version, peerPort, trust: trustIn(settings) },
   });
   const found = processOf(started, runDirectory);
   try {

@@ -1,4 +1,4 @@
-/** By which address the other hosts reach this one, and what lies between. */
+/** Reads `--cluster-advertise`: the address by which other hosts reach this one, and how long a packet on the way may be. */
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import type { ClusterConfig } from '../../config/contract.js';

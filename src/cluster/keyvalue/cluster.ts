@@ -5,19 +5,20 @@ import type { Wire } from '../../drivers/contract.js';
 import { type ClusterChange, type ClusterSide, type ClusterStore, NO_CHANGE } from '../../engine/cluster.js';
 import { unavailable } from '../../errors.js';
 import type { Logger } from '../../log.js';
-import { type Network, VXLAN_BYTES } from '../../model/network.js';
+import { carrierBytes, type Network } from '../../model/network.js';
 import type { Vtep } from '../../model/peer.js';
 import { applyChange } from '../apply.js';
 import type { Etcd } from '../etcd/contract.js';
 import { EtcdError, isEtcd } from '../etcd/failure.js';
 import { type Followed, follow } from '../mirror/follow.js';
+import { type PathCheck, startPathCheck } from '../path/index.js';
 import { keys, rootOf } from './keys.js';
 import { mend } from './own.js';
 import { keepPresence, type Presence } from './presence.js';
 import { rooted } from './rooted.js';
 import { Seen } from './seen.js';
 import { createStore } from './store.js';
-import { writeNode } from './values.js';
+import { type Place, writeNode } from './values.js';
 
 export interface KeyValueCluster {
   readonly store: ClusterStore;
@@ -45,13 +46,13 @@ const inWords = (store: string, error: EtcdError): Error =>
       );
 
 const isTooWide = ({ overlay }: Network, wire: number, family: Wire['family']): boolean =>
-  overlay !== undefined && wire > 0 && overlay.mtu > wire - VXLAN_BYTES[family];
+  overlay !== undefined && wire > 0 && overlay.mtu > wire - carrierBytes(family, overlay);
 
 /** What a cluster stands on. */
 export interface Ground {
   readonly etcd: Etcd;
-  /** of this host: its id, how its users call it, and the bare address by which others reach it */
-  readonly self: { readonly id: string; readonly name: string; readonly address: string };
+  /** this host */
+  readonly self: Omit<Vtep, 'own'>;
   readonly wire: () => Wire;
   readonly log: Logger;
 }
@@ -62,12 +63,14 @@ export class KeyValue implements KeyValueCluster {
   readonly #wire: () => Wire;
   readonly #ended = new AbortController();
   readonly #self: Vtep;
+  readonly #place: Place;
   readonly #seen: Seen;
   readonly #root: string;
   readonly #etcd: Pick<Etcd, 'range' | 'txn' | 'put'>;
   readonly #whole: Etcd;
   #followed: Followed | undefined;
   #presence: Presence | undefined;
+  #path: PathCheck | undefined;
   #side: ClusterSide | undefined;
   #stopListening = (): void => {};
   #firstWord: Promise<unknown> | undefined;
@@ -83,6 +86,8 @@ export class KeyValue implements KeyValueCluster {
     this.log = log;
     this.#wire = wire;
     this.#self = { ...self, own: true };
+    const { address, tunnel } = self;
+    this.#place = tunnel ? { address, tunnel } : { address };
     this.#seen = new Seen(this.#self);
     this.#root = rootOf(config.path);
     this.#whole = etcd;
@@ -92,7 +97,7 @@ export class KeyValue implements KeyValueCluster {
       wire: () => ({ ...wire(), mtu: this.#seen.smallestWire(wire().mtu) }),
       warnings: () => this.#warnings(),
       node: self.id,
-      address: self.address,
+      place: this.#place,
       asking: (work) => this.#ask(work),
     });
   }
@@ -117,18 +122,19 @@ export class KeyValue implements KeyValueCluster {
     this.#presence = keepPresence({
       etcd: this.#whole,
       key: this.#root + keys.node(this.#self.id),
-      value: writeNode({ name: this.#self.name, address: this.#self.address, mtu: this.#wire().mtu }),
+      value: writeNode({ name: this.#self.name, ...this.#place, mtu: this.#wire().mtu }),
       heartbeat: this.config.heartbeat,
       ttl: this.config.ttl,
     });
-    this.#stopListening = side.onRename(() => this.#mendSoon());
+    this.#stopListening = side.onChange(() => this.#mendSoon());
+    this.#path = startPathCheck({ side, log: this.log });
   }
 
   async close(): Promise<void> {
     this.#ended.abort();
     clearTimeout(this.#mending?.timer);
     this.#stopListening();
-    await this.#presence?.close();
+    await Promise.all([this.#presence?.close(), this.#path?.close()]);
   }
 
   #warnings(): readonly string[] {
@@ -141,6 +147,7 @@ export class KeyValue implements KeyValueCluster {
         : [
             `the cluster’s store ${this.config.store} has not answered since ${new Date(since).toISOString()}: nothing can be changed on networks that span hosts`,
           ]),
+      ...(this.#path?.warnings() ?? []),
       ...narrow.map(
         ({ name, overlay }) =>
           `containers of network ${name} send up to ${overlay?.mtu} bytes, more than this host’s wire of ${mtu} carries beside VXLAN: long packets are lost; raise its MTU, or make the network anew with a smaller com.docker.network.driver.mtu`,
@@ -201,7 +208,7 @@ export class KeyValue implements KeyValueCluster {
         {
           etcd: this.#etcd,
           node: this.#self.id,
-          address: this.#self.address,
+          place: this.#place,
           asking: (work) => this.#ask(work),
           store: this.store,
           entries: () => this.#followed?.entries ?? new Map(),

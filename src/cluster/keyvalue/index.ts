@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { ClusterConfig } from '../../config/contract.js';
 import type { Logger } from '../../log.js';
+import type { Vtep } from '../../model/peer.js';
 import { createEtcdClient } from '../etcd/client.js';
 import type { ClientTls, Endpoint } from '../etcd/contract.js';
 import { advertised, wireOf } from './advertise.js';
@@ -30,11 +31,13 @@ const clientOf = (config: ClusterConfig) => {
   return createEtcdClient({ endpoints: [first, ...more], ...tlsOf(config) });
 };
 
-/** Throws invalid where this host has not the address that it is to be reached by. `id`: this host's. */
-export const openKeyValue = (config: ClusterConfig, id: string, log: Logger): KeyValueCluster => {
+export type OwnHost = Required<Pick<Vtep, 'id' | 'tunnel'>>;
+
+/** Throws invalid where this host has not the address that it is to be reached by. */
+export const openKeyValue = (config: ClusterConfig, host: OwnHost, log: Logger): KeyValueCluster => {
   const place = advertised(config);
   const etcd = clientOf(config);
-  const self = { id, name: hostname(), address: place.address };
+  const self = { ...host, name: hostname(), address: place.address };
   const cluster = new KeyValue(config, { etcd, self, wire: () => wireOf(place), log });
   return {
     store: cluster.store,

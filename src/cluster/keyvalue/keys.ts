@@ -1,5 +1,5 @@
 /**
- * What is where in the store, below the user's path. An allocation and what needs it are one transaction each way, so nothing
+ * The layout of keys in the user's etcd, below the path that the user gave. An allocation and what needs it are one transaction each way, so nothing
  * leaks and nothing is given twice, whoever writes.
  *
  *     network/ID                  what all hosts have agreed on                     `values.ts`

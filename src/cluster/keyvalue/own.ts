@@ -8,7 +8,7 @@ import { keys } from './keys.js';
 import { type Released, released, releaseEndpoint, restoreNetwork, type StoreParts } from './store.js';
 import { readEndpoint, writeEndpoint } from './values.js';
 
-export interface OwnParts extends Pick<StoreParts, 'etcd' | 'node' | 'address' | 'asking'> {
+export interface OwnParts extends Pick<StoreParts, 'etcd' | 'node' | 'place' | 'asking'> {
   readonly store: Pick<ClusterStore, 'claimEndpoint'>;
   /** what the store has, by keys below its root; absent: nothing of the key */
   readonly entries: () => ReadonlyMap<string, { readonly value: string; readonly modRevision: number }>;
@@ -33,9 +33,9 @@ const restoreNetworks = async (parts: OwnParts, side: ClusterSide): Promise<void
 };
 
 const publish = async (parts: OwnParts, { networkId, endpoint }: LocalEndpoint): Promise<void> => {
-  const { etcd, node, address } = parts;
+  const { etcd, node, place } = parts;
   const key = keys.endpoint(networkId, node, endpoint.id);
-  const wanted = writeEndpoint({ address, endpoint });
+  const wanted = writeEndpoint({ ...place, endpoint });
   const stored = parts.entries().get(key);
   if (stored?.value === wanted) return;
   if (stored) {

@@ -10,7 +10,14 @@ import { type Peer, peerId, type RemoteEndpoint, type Vtep } from '../../model/p
 import { poolHolding } from '../../model/pool.js';
 import type { Entry } from '../etcd/contract.js';
 import { readKey } from './keys.js';
-import { readEndpoint, readNetwork, readNode, type StoredEndpoint, type StoredNode } from './values.js';
+import {
+  type Place,
+  readEndpoint,
+  readNetwork,
+  readNode,
+  type StoredEndpoint,
+  type StoredNode,
+} from './values.js';
 
 /** A key and what it is now; undefined: gone. */
 export interface SeenKey {
@@ -104,30 +111,35 @@ export class Seen {
   #peer(id: string): Peer | null {
     const network = this.#networks.get(networkOf(id));
     const node = nodeOf(id);
-    const address = this.#addressOf(node);
+    const place = this.#placeOf(node);
     const endpoints = [...(this.#endpoints.get(id)?.values() ?? [])]
       .map(({ endpoint }) => endpoint)
       .filter((endpoint) => network !== undefined && fits(network, endpoint))
       .sort((a, b) => (a.id < b.id ? -1 : 1));
-    if (!network || address === undefined || endpoints.length === 0) return null;
-    return { id, networkId: network.id, node, address, endpoints };
+    if (!network || !place || endpoints.length === 0) return null;
+    const { address, tunnel } = place;
+    return { id, networkId: network.id, node, address, ...(tunnel ? { key: tunnel.key } : {}), endpoints };
   }
 
   /** As its daemon says while it is there; else as it said when its containers came. */
-  #addressOf(node: string): string | undefined {
-    const live = this.#nodes.get(node)?.address;
-    if (live !== undefined) return live;
+  #placeOf(node: string): Place | undefined {
+    const live = this.#nodes.get(node);
+    if (live) return live;
     for (const [id, endpoints] of this.#endpoints)
-      if (nodeOf(id) === node) for (const { address } of endpoints.values()) return address;
+      if (nodeOf(id) === node) for (const endpoint of endpoints.values()) return endpoint;
     return undefined;
   }
 
   /** A host whose daemon is away is one as long as it has containers: they live on. */
   #vtep(id: string): Vtep | null {
     if (id === this.self.id) return this.self;
-    const address = this.#addressOf(id);
-    if (address === undefined || address === this.self.address) return null;
-    return { id, name: this.#nodes.get(id)?.name ?? id, address, own: false };
+    const place = this.#placeOf(id);
+    if (!place || place.address === this.self.address) return null;
+    const { address, tunnel } = place;
+    return {
+      ...{ id, name: this.#nodes.get(id)?.name ?? id, address, own: false },
+      ...(tunnel ? { tunnel } : {}),
+    };
   }
 }
 

@@ -9,7 +9,7 @@ import type { OwedCall } from '../../model/owed.js';
 import type { RemoteEndpoint } from '../../model/peer.js';
 import type { Compare, Entry, Etcd, Operation } from '../etcd/contract.js';
 import { keys } from './keys.js';
-import { readEndpoint, readNetwork, readSubnets, writeEndpoint, writeNetwork } from './values.js';
+import { type Place, readEndpoint, readNetwork, readSubnets, writeEndpoint, writeNetwork } from './values.js';
 
 type Store = Pick<Etcd, 'range' | 'txn'>;
 
@@ -27,8 +27,8 @@ export interface StoreParts {
   readonly wire: () => Wire;
   readonly warnings: () => readonly string[];
   readonly node: string;
-  /** bare address by which others reach this host */
-  readonly address: string;
+  /** of this host */
+  readonly place: Place;
   /** Runs one request; what is wrong with the store is told in words that users understand. */
   readonly asking: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -130,8 +130,8 @@ const createNetwork = (etcd: Store, network: Network, wish: OverlayWish): Promis
     }
     const others = overlapping(readSubnets(subnets?.value), network);
     if (others.length > 0) return { overlaps: others };
-    const { port, mtu } = wish;
-    return publish(etcd, network, { vni: await freeVni(etcd, wish.vnis), port, mtu }, subnets);
+    const { vnis, warning: _, ...agreed } = wish;
+    return publish(etcd, network, { ...agreed, vni: await freeVni(etcd, vnis) }, subnets);
   });
 
 /** A network whose containers run here, and of which a store that was emptied or set back knows nothing. */
@@ -186,11 +186,11 @@ const addressesOf = ({ ipv4, ipv6 }: RemoteEndpoint): readonly string[] =>
 
 /** Addresses that others have; none: they are the endpoint's, which all hosts know from now on. One round trip where all are free. */
 const claimEndpoint = (
-  parts: Pick<StoreParts, 'etcd' | 'node' | 'address'>,
+  parts: Pick<StoreParts, 'etcd' | 'node' | 'place'>,
   networkId: NetworkId,
   endpoint: RemoteEndpoint,
 ): Promise<readonly string[]> => {
-  const { etcd, node, address } = parts;
+  const { etcd, node, place } = parts;
   const key = keys.endpoint(networkId, node, endpoint.id);
   const places = addressesOf(endpoint).map((own) => keys.address(networkId, own));
   return again(`endpoint ${endpoint.containerName}`, async () => {
@@ -201,8 +201,8 @@ const claimEndpoint = (
         ...places.map(absent),
       ],
       success: [
-        ...places.map((place) => put(place, endpoint.id)),
-        put(key, writeEndpoint({ address, endpoint })),
+        ...places.map((taken) => put(taken, endpoint.id)),
+        put(key, writeEndpoint({ ...place, endpoint })),
       ],
       failure: [keys.network(networkId), key, ...places].map((each) => ({ do: 'get', key: each })),
     });

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { formatAddress, formatPrefix, masked, parseAddress, parsePrefix } from '../../model/address.js';
 import type { Network } from '../../model/network.js';
 import type { RemoteEndpoint } from '../../model/peer.js';
+import { isTunnelKey, type Tunnel } from '../../model/tunnel.js';
 
 const VERSION = 1;
 const version = z.literal(VERSION);
@@ -29,6 +30,9 @@ const addressInSubnet = z.string().refine((text) => {
 /** Of one interface, never of a group. */
 const mac = z.string().regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/);
 const family = z.union([z.literal(4), z.literal(6)]);
+
+const tunnel = z.object({ key: z.string().refine(isTunnelKey), port: z.int().min(1).max(65_535) });
+const place = { address, tunnel: tunnel.exactOptional() };
 
 const pool = z.object({
   family,
@@ -72,6 +76,7 @@ const network = z.object({
       .max(2 ** 24 - 1),
     port: z.int().min(1).max(65_535),
     mtu: z.int().min(68).max(65_535),
+    encrypted: z.literal(true).exactOptional(),
   }),
   predefined: z.literal(false),
 });
@@ -86,15 +91,20 @@ const endpoint = z.object({
   dnsNames: z.array(z.string().min(1).max(255)).max(256),
 });
 
-export interface StoredEndpoint {
-  /** bare address by which its host is reached */
+/** How a host is reached. */
+export interface Place {
+  /** bare */
   readonly address: string;
+  /** on encrypted networks; absent: it takes no part in them */
+  readonly tunnel?: Tunnel;
+}
+
+export interface StoredEndpoint extends Place {
   readonly endpoint: RemoteEndpoint;
 }
 
-export interface StoredNode {
+export interface StoredNode extends Place {
   readonly name: string;
-  readonly address: string;
   /** of its wire, bytes; 0: not known */
   readonly mtu: number;
 }
@@ -114,8 +124,8 @@ const read =
     schema.safeParse(json(text)).data;
 
 const networkValue = read(z.object({ version, network }));
-const endpointValue = read(z.object({ version, address, endpoint }));
-const nodeValue = read(z.object({ version, name, address, mtu: z.int().min(0).max(65_535) }));
+const endpointValue = read(z.object({ version, ...place, endpoint }));
+const nodeValue = read(z.object({ version, name, ...place, mtu: z.int().min(0).max(65_535) }));
 const subnetsValue = read(z.record(z.string(), z.string()));
 
 export const writeNetwork = (value: Network): string => JSON.stringify({ version: VERSION, network: value });

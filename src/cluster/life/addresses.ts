@@ -46,22 +46,24 @@ export const withPort = (text: string): string =>
 const isUnspecified = (address: string): boolean => address === '0.0.0.0' || /^[0:]+$/.test(address);
 const isLinkLocal = (address: string): boolean => /^(169\.254\.|fe[89ab])/i.test(address);
 
-/** The one address of an interface; IPv4 before IPv6. Undefined where there is no such interface. */
+/**
+ * The one address of an interface; IPv4 before IPv6, of which each interface has one more that is for its link alone. Undefined where
+ * there is no such interface.
+ */
 const ofInterface = (name: string, interfaces: readonly HostInterface[]): string | undefined => {
   const found = interfaces.find((each) => each.name === name);
   if (!found) return undefined;
   for (const family of [4, 6] as const) {
-    const [first, second] = found.addresses.filter((each) => each.family === family);
+    const [first, second] = found.addresses.filter(
+      (each) => each.family === family && (family === 4 || !isLinkLocal(each.address)),
+    );
     if (first && second)
       throw invalid(
         `interface ${name} has more than one IPv${family} address (${first.address} and ${second.address})`,
       );
+    if (first) return first.address;
   }
-  const [v4] = found.addresses.filter(({ family }) => family === 4);
-  const [v6] = found.addresses.filter(({ family }) => family === 6);
-  const chosen = v4 ?? v6;
-  if (!chosen) throw invalid(`interface ${name} has no usable IPv4 or IPv6 address`);
-  return chosen.address;
+  throw invalid(`interface ${name} has no usable IPv4 or IPv6 address`);
 };
 
 const resolve = (text: string, interfaces: readonly HostInterface[], what: keyof typeof BAD): string => {

@@ -12,6 +12,8 @@ export interface AttachmentsSettings extends CommitSettings {
   /** From now on the node is told of the network. */
   readonly interest: (nodeId: string, networkId: string) => void;
   readonly epochs: Pick<Epochs, 'text'>;
+  /** by `now`: before, only containers that have addresses already are heard */
+  readonly from: number;
 }
 
 type Asking<Type> = Extract<Asked, { readonly type: Type }>;
@@ -40,7 +42,13 @@ export const createAttachments = (settings: AttachmentsSettings): Attachments =>
     return { type: 'network', id: found.id };
   };
 
-  const take = async (nodeId: string, { networkId, endpoint }: Asking<'attach'>): Promise<object> => {
+  const take = async (nodeId: string, { networkId, endpoint, has }: Asking<'attach'>): Promise<object> => {
+    const wait = settings.from - settings.now();
+    if (!has && wait > 0)
+      throw rpcError(
+        'Unavailable',
+        `the swarm has just begun anew and hears which addresses are in use: try again in ${Math.ceil(wait / 1000)} s`,
+      );
     const { taken } = await commit((view) => {
       const there: Compare = { key: prefix + keyOf('network', networkId), is: '!=', createRevision: 0 };
       return { ...attach(view, { nodeId, networkId, endpoint }), needs: [there, standing(nodeId)] };

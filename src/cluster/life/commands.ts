@@ -8,11 +8,13 @@ import { keyOf } from '../mirror/keys.js';
 import { put, remove } from '../mirror/write.js';
 import { outOfSequence, rpcError } from '../rpc.js';
 import { createBlobs } from './blobs.js';
+import { CONFLICTS } from './commit.js';
 import { createNetworks, type NetworkSettings } from './networks.js';
-import { type ClusterSecrets, SECRETS_KEY, sealSecrets } from './secrets.js';
+import type { ClusterSecrets } from './secrets.js';
 import { createServices } from './services.js';
 import { DEFAULT_SPEC, mergeSpec } from './spec.js';
 import type { Store } from './store.js';
+import { clusterTxn, succeeding, wantedAuthority } from './succession.js';
 import { viewCluster, viewNode } from './view.js';
 
 export interface CommandSettings extends Pick<NetworkSettings, 'rules' | 'dataAddress'> {
@@ -21,6 +23,7 @@ export interface CommandSettings extends Pick<NetworkSettings, 'rules' | 'dataAd
   readonly nodeId: string;
   readonly dataKey: Buffer;
   readonly secrets: () => ClusterSecrets;
+  readonly logs: Manager['logs'];
   /** managers that answer, where the mirror cannot know; undefined: it can */
   readonly reachable: () => ReadonlySet<string> | undefined;
   readonly now: () => number;
@@ -39,7 +42,7 @@ export const createCommands = (settings: CommandSettings): Manager => {
   const { prefix, state } = mirror;
 
   const cluster = () => {
-    const view = viewCluster(mirror, false);
+    const view = viewCluster(mirror);
     if (!view) throw rpcError('Unavailable', 'this manager has not read the cluster yet');
     return view;
   };
@@ -116,9 +119,8 @@ export const createCommands = (settings: CommandSettings): Manager => {
     if (!written) throw notFound(`node ${reference.slice(0, 200)} not found`);
   };
 
-  /** Join tokens and the unlock key after a change; undefined: as they were. */
-  const rotated = (rotation: Rotation, autoLock: boolean): ClusterSecrets | undefined => {
-    const former = settings.secrets();
+  /** With join tokens and the unlock key after a change; the same object where there is none. */
+  const rotated = (former: ClusterSecrets, rotation: Rotation, autoLock: boolean): ClusterSecrets => {
     const tokens = {
       worker: rotation.workerToken ? newSecret() : former.tokens.worker,
       manager: rotation.managerToken ? newSecret() : former.tokens.manager,
@@ -129,16 +131,7 @@ export const createCommands = (settings: CommandSettings): Manager => {
       tokens.worker === former.tokens.worker &&
       tokens.manager === former.tokens.manager &&
       unlockKey === former.unlockKey;
-    return same ? undefined : { ...former, tokens, unlockKey };
-  };
-
-  const refuseLater = ({ spec, authority }: ClusterSpecRequest): void => {
-    const record = state.get('cluster', '');
-    if (authority || (spec.forceRotate ?? 0) !== (record?.spec.forceRotate ?? 0))
-      throw rpcError(
-        'FailedPrecondition',
-        'replacing the certificate authority is not supported by this version',
-      );
+    return same ? former : { ...former, tokens, unlockKey };
   };
 
   const updateCluster = async (
@@ -146,35 +139,32 @@ export const createCommands = (settings: CommandSettings): Manager => {
     request: ClusterSpecRequest,
     rotation: Rotation,
   ): Promise<void> => {
-    refuseLater(request);
-    const record = state.get('cluster', '');
-    if (!record) throw rpcError('Unavailable', 'this manager has not read the cluster yet');
-    const spec = mergeSpec(DEFAULT_SPEC, request);
-    const key = prefix + keyOf('cluster', '');
-    const secrets = rotated(rotation, spec.autoLock);
-    const known = mirror.secrets?.revision ?? 0;
-    const written = await store.commit({
-      compare: [
-        { key, modRevision: version },
-        ...(secrets ? [{ key: prefix + SECRETS_KEY, modRevision: known }] : []),
-      ],
-      success: [
-        put(prefix, 'cluster', { ...record, spec, updatedAt: now() }),
-        ...(secrets
-          ? [
-              {
-                do: 'put' as const,
-                key: prefix + SECRETS_KEY,
-                value: sealSecrets(settings.dataKey, record.id, secrets),
-              },
-            ]
-          : []),
-      ],
-    });
-    if (!written) throw outOfSequence();
+    for (let tries = 0; tries < CONFLICTS; tries += 1) {
+      const found = state.get('cluster', '');
+      if (!found) throw rpcError('Unavailable', 'this manager has not read the cluster yet');
+      const { asked = found.version, ...record } = found;
+      if (version < asked || version > found.version) throw outOfSequence();
+      const spec = mergeSpec(DEFAULT_SPEC, request);
+      const former = settings.secrets();
+      const next = wantedAuthority(request, record.spec.forceRotate, now());
+      const changed = { ...record, spec, updatedAt: now() };
+      const secrets = rotated(former, rotation, spec.autoLock);
+      const after = next
+        ? succeeding({ record: changed, secrets }, next, now())
+        : { record: changed, secrets };
+      const written = await store.commit(
+        clusterTxn({ prefix, dataKey: settings.dataKey }, after, {
+          version: found.version,
+          secrets: after.secrets === former ? undefined : (mirror.secrets?.revision ?? 0),
+        }),
+      );
+      if (written) return;
+    }
+    throw outOfSequence();
   };
 
   return {
+    current: mirror.current,
     cluster,
     tokens() {
       const { tokens } = settings.secrets();
@@ -196,5 +186,6 @@ export const createCommands = (settings: CommandSettings): Manager => {
     ...createNetworks(settings),
     ...createServices(settings),
     ...createBlobs(settings),
+    logs: settings.logs,
   };
 };

@@ -1,4 +1,7 @@
-/** Commands of the API's: decided from the mirror's records, written as one transaction, in the mirror when they are answered. */
+/**
+ * Carries out a command of the API's on a manager: decided from the mirror's records, written to etcd as one transaction, and seen by the
+ * mirror before the client is answered.
+ */
 import type { CommandView } from '../control/commands/view.js';
 import type { Unit } from '../control/draft.js';
 import { transaction } from '../control/transactions.js';
@@ -21,7 +24,7 @@ interface Decided {
 }
 
 /** how often somebody else may be quicker */
-const CONFLICTS = 8;
+export const CONFLICTS = 8;
 
 /** Decides again where something of it has changed meanwhile; writes nothing where nothing changes. Throws what the decision throws, and what the store does. */
 export type Commit = <T extends Decided>(decide: (view: CommandView) => T) => Promise<T>;

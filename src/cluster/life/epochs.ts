@@ -1,4 +1,4 @@
-/** This manager's sessions, as `session/NODE` says: what a node does under another epoch is of no account. */
+/** Gives each session that a node begins with this manager an id, its epoch (`session/NODE`): what a node says in one that is over is of no account. */
 import { encode } from '../control/transactions.js';
 import { newId } from '../ids.js';
 

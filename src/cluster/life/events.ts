@@ -1,6 +1,6 @@
-/** What `docker events` tells of a cluster's nodes, services, secrets and configs, on every manager, from what its mirror saw. Pure. */
+/** What `docker events` tells of a cluster's nodes, services, networks, secrets and configs, on every manager, from what its mirror saw. Pure. */
 import type { EngineEvent } from '../../model/events.js';
-import type { Blob } from '../../model/swarm/cluster.js';
+import type { Blob, SwarmNetwork } from '../../model/swarm/cluster.js';
 import type { Node, NodeState } from '../../model/swarm/node.js';
 import type { Service } from '../../model/swarm/service.js';
 import type { ClusterState } from '../control/state.js';
@@ -70,6 +70,11 @@ const toldOfBlob = (kind: 'secret' | 'config', { id, before, after }: RecordChan
   return told(kind, id, [old, now], { name: (now ?? old)?.name ?? '' });
 };
 
+const toldOfNetwork = ({ id, before, after }: RecordChange): Told => {
+  const [old, now] = [before as SwarmNetwork | undefined, after as SwarmNetwork | undefined]; // the change is of a network
+  return told('network', id, [old, now], { name: (now ?? old)?.network.name ?? '' });
+};
+
 const hostnameOf = (record: unknown): string => (record as NodeState | undefined)?.description.hostname ?? ''; // of the table of node-states
 
 /** A node that is removed takes what it said of itself along, in the same change. */
@@ -77,6 +82,7 @@ export const toldOf = (changes: readonly RecordChange[], state: Pick<ClusterStat
   changes.flatMap((change) => {
     const { kind, id } = change;
     if (kind === 'service') return [toldOfService(change)];
+    if (kind === 'network') return [toldOfNetwork(change)];
     if (kind === 'secret' || kind === 'config') return [toldOfBlob(kind, change)];
     if (kind !== 'node') return [];
     const gone = changes.find(({ kind, ...other }) => kind === 'node-state' && other.id === id)?.before;

@@ -3,9 +3,12 @@
  * whom it trusts (its keys: keys.ts). Invariants: everything is 0600 in a directory of 0700; a file is replaced whole or not at all. What
  * there is of etcd and Serf is theirs.
  */
-import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { attempt } from '../../errors.js';
+import { failpoint } from '../../failpoints.js';
 import { shown } from '../../model/address.js';
 import { type Keys, openKeys } from './keys.js';
 import type { Layout } from './layout.js';
@@ -25,6 +28,8 @@ const stateSchema = z.object({
   managers: z.array(z.object({ id: z.string(), address })),
   /** base64, the one to send by in front */
   gossipKeys: z.array(z.string()),
+  /** `docker swarm init` was not answered yet: a daemon that ends by then has no cluster */
+  founding: z.literal(true).exactOptional(),
 });
 export type SavedState = z.infer<typeof stateSchema>;
 
@@ -35,7 +40,7 @@ export interface NodeFiles {
   state(): SavedState | undefined;
   saveState(state: SavedState): void;
   credentials(): { readonly key: string; readonly certificate: string; readonly authorities: string };
-  /** The key first: a certificate without its key is of no use, and etcd reads them at any moment. */
+  /** Both or neither, also where the disk is full or the daemon dies; etcd reads them at any moment. */
   saveCertificate(certificate: string, authorities: string, key?: string): void;
   saveAuthorities(authorities: string): void;
   dataKey(): Buffer | undefined;
@@ -50,6 +55,9 @@ export interface NodeFiles {
   clear(): void;
 }
 
+const isPair = (key: string, certificate: string): boolean =>
+  attempt(() => new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) ?? false;
+
 export const nodeFiles = (at: Layout): NodeFiles => {
   const make = (): void => {
     for (const directory of [at.directory, at.run]) {
@@ -63,6 +71,15 @@ export const nodeFiles = (at: Layout): NodeFiles => {
     return text;
   };
   const keys = openKeys(at);
+  /** A daemon died between a key and its certificate, or the disk was full: the key that is open decides which certificate it is. */
+  const settlePair = (): void => {
+    const next = readText(at.nextCertificate);
+    const key = next === undefined ? undefined : keys.read('node.key');
+    if (next === undefined || key === undefined) return;
+    keys.write('node.key', key); // the one on the disk may be the other
+    if (isPair(key, next)) renameSync(at.nextCertificate, at.certificate);
+    else rmSync(at.nextCertificate, { force: true });
+  };
   return {
     at,
     keys,
@@ -83,16 +100,23 @@ export const nodeFiles = (at: Layout): NodeFiles => {
       // The gossip's keys are the cluster's secret too: with a lock they come with the next session.
       writeWhole(at.state, JSON.stringify(keys.isLocking() ? { ...state, gossipKeys: [] } : state));
     },
-    credentials: () => ({
-      key: keys.read('node.key') ?? must(keys.path('node.key')),
-      certificate: must(at.certificate),
-      authorities: must(at.trust),
-    }),
+    credentials() {
+      attempt(settlePair); // on a full disk at another time: what is there fits together
+      return {
+        key: keys.read('node.key') ?? must(keys.path('node.key')),
+        certificate: must(at.certificate),
+        authorities: must(at.trust),
+      };
+    },
     saveCertificate(certificate, authorities, key) {
       make();
-      if (key !== undefined) keys.write('node.key', key);
       writeWhole(at.trust, authorities);
-      writeWhole(at.certificate, certificate);
+      if (key === undefined) return writeWhole(at.certificate, certificate);
+      writeWhole(at.nextCertificate, certificate);
+      failpoint('certificate-written');
+      keys.write('node.key', key);
+      failpoint('key-written');
+      renameSync(at.nextCertificate, at.certificate);
     },
     saveAuthorities: (authorities) => writeWhole(at.trust, authorities),
     dataKey() {

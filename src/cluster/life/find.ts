@@ -1,4 +1,4 @@
-/** Records by what their users call them. */
+/** Finds a record of the swarm by what users call it: an id, the beginning of one, or a name. */
 import { invalid, notFound } from '../../errors.js';
 
 interface Named<T> {

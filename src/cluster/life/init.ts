@@ -8,16 +8,17 @@ import { ClusterState } from '../control/state.js';
 import { transaction } from '../control/transactions.js';
 import type { EtcdClient } from '../etcd/client.js';
 import { newId } from '../ids.js';
-import { keyOf, MEMBER, prefixOf } from '../mirror/keys.js';
+import { keyOf, MEMBER, prefixOf, SECRETS_KEY } from '../mirror/keys.js';
 import { writeMember } from '../mirror/member.js';
 import { put } from '../mirror/write.js';
-import { rpcError } from '../rpc.js';
+import { routesToTell } from '../routes.js';
 import { type HostInterface, joinPlace, resolveAddresses } from './addresses.js';
 import type { NodeFiles, SavedState } from './files.js';
 import { makeIngress, type NetworkRules } from './networks.js';
 import { freshNode } from './reception.js';
-import { freshSecrets, SECRETS_KEY, sealSecrets } from './secrets.js';
+import { freshSecrets, sealSecrets } from './secrets.js';
 import { DEFAULT_SPEC, mergeSpec } from './spec.js';
+import { wantedAuthority } from './succession.js';
 
 const NS_PER_MS = 1_000_000;
 const KEY_BYTES = 32;
@@ -27,6 +28,8 @@ export interface InitSettings {
   readonly files: NodeFiles;
   readonly interfaces: readonly HostInterface[];
   readonly rules: NetworkRules;
+  /** what this host routes by itself */
+  readonly routes: readonly string[];
   /** of the daemon's settings; empty: none */
   readonly defaultAdvertise: string;
   readonly now: () => number;
@@ -44,14 +47,9 @@ export const init = (settings: InitSettings, request: InitRequest): Founding => 
     { listen: request.listen, advertise: request.advertise, dataPath: request.dataPath, defaultAdvertise },
     interfaces,
   );
-  if (request.spec.authority)
-    throw rpcError(
-      'FailedPrecondition',
-      'a certificate authority of your own is not supported by this version',
-    );
   const spec = mergeSpec(DEFAULT_SPEC, request.spec);
   const now = settings.now();
-  const authority = createAuthority(now);
+  const authority = wantedAuthority(request.spec, spec.forceRotate, now) ?? createAuthority(now);
   const [clusterId, nodeId, key] = [newId(), newId(), generateKey()];
   const dataKey = randomBytes(KEY_BYTES);
   const certificate = issue(authority, requestCertificate(key), {
@@ -73,6 +71,7 @@ export const init = (settings: InitSettings, request: InitRequest): Founding => 
     dataPath,
     managers: [{ id: nodeId, address }],
     gossipKeys: [randomBytes(KEY_BYTES).toString('base64')],
+    founding: true,
   };
   files.saveCertificate(certificate, authority.certificate, key);
   files.saveDataKey(dataKey);
@@ -92,6 +91,8 @@ export const init = (settings: InitSettings, request: InitRequest): Founding => 
   const secrets = freshSecrets(authority, state.gossipKeys[0] ?? '', spec.autoLock);
   const prefix = prefixOf(clusterId);
   const empty = new ClusterState(now);
+  // The node says so itself as soon as it has a session; the ingress network is chosen before.
+  for (const route of routesToTell(settings.routes)) empty.routes.add(route);
   empty.set('cluster', '', cluster, now);
   const ingress = makeIngress(
     { state: empty, now, newId },

@@ -45,6 +45,7 @@ export const join = async (
   { files, interfaces, defaultAdvertise }: JoinSettings,
   request: JoinRequest,
 ): Promise<SavedState> => {
+  if (request.token === '') throw invalid('A valid join token is necessary to join this cluster');
   const { digest, secret } = parseToken(request.token);
   const listen = listenPlace(request.listen, interfaces);
   const advertise = askedAdvertise(

@@ -1,4 +1,4 @@
-/** Where a node's files are. */
+/** Where a node of a swarm has its files: below the data root what outlives a reboot, below the exec root what does not. */
 import { join } from 'node:path';
 
 export const layout = (dataRoot: string, execRoot: string) => {
@@ -9,6 +9,8 @@ export const layout = (dataRoot: string, execRoot: string) => {
     run,
     state: join(directory, 'state.json'),
     certificate: join(directory, 'node.crt'),
+    /** of a key that is being written */
+    nextCertificate: join(directory, 'node.crt.next'),
     agent: join(directory, 'agent.json'),
     trust: join(directory, 'ca.crt'),
     etcdData: join(directory, 'etcd'),

@@ -1,6 +1,6 @@
 /**
  * What only the leader does: runs the controllers on what its mirror says and writes what they decide, fenced; and takes managers
- * that are none any more out of etcd. Invariant: one pass at a time, and the next one sees what came of it.
+ * that are none any more out of etcd; and completes the replacement of an authority. Invariant: one pass at a time, and the next one sees what came of it.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../../log.js';
@@ -15,7 +15,7 @@ import type { Mirror } from '../mirror/index.js';
 import { MEMBER } from '../mirror/keys.js';
 import type { Store } from './store.js';
 
-/** milliseconds: changes that come together are decided together */
+/** milliseconds between passes: changes that come together are decided together, one that comes alone at once */
 const DEBOUNCE_MS = 50;
 /** behind a pass that was refused, or could not be written */
 const AGAIN_MS = 1_000;
@@ -33,6 +33,10 @@ export interface LeadSettings {
   readonly signal: AbortSignal;
   /** holds while we lead; undefined: we do not */
   readonly fence: () => Fence | undefined;
+  /** by `now`: nothing is decided before */
+  readonly from: number;
+  /** an authority takes another's place: the step that is due, if any */
+  readonly succession: (leader: Fence) => Promise<void>;
 }
 
 export interface Leading {
@@ -54,13 +58,15 @@ export const lead = (settings: LeadSettings): Leading => {
   const { mirror, etcd, store, now, log, signal } = settings;
   let running = false;
   let again = false;
+  let ended = Number.NEGATIVE_INFINITY;
   let next: { readonly timer: NodeJS.Timeout; readonly at: number } | undefined;
   const quiet = new Quiet();
 
   /** Unless it is sooner anyway: whoever always has news puts nothing off. */
   const wakeIn = (asked: number): void => {
-    const ms = Math.min(Math.max(asked, DEBOUNCE_MS), LONGEST_WAIT_MS);
-    const at = performance.now() + ms;
+    const present = performance.now();
+    const ms = Math.min(Math.max(asked, ended + DEBOUNCE_MS - present, 0), LONGEST_WAIT_MS);
+    const at = present + ms;
     if (signal.aborted || (next && next.at <= at)) return;
     clearTimeout(next?.timer);
     const timer = setTimeout(() => {
@@ -113,9 +119,11 @@ export const lead = (settings: LeadSettings): Leading => {
   const pass = async (): Promise<number> => {
     const leader = settings.fence();
     if (!leader) return LONGEST_WAIT_MS;
+    if (now() < settings.from) return settings.from - now();
     const wake = await decide(leader);
     if (wake === undefined) return AGAIN_MS;
     await dismiss(leader);
+    await settings.succession(leader);
     return wake - now();
   };
 
@@ -132,6 +140,7 @@ export const lead = (settings: LeadSettings): Leading => {
       log.debug({ error: String(error) }, 'what was decided could not be written: again');
     }
     running = false;
+    ended = performance.now();
     wakeIn(again ? DEBOUNCE_MS : wait);
     again = false;
   };
@@ -139,7 +148,7 @@ export const lead = (settings: LeadSettings): Leading => {
   return {
     changed() {
       if (running) again = true;
-      else if (settings.fence()) wakeIn(DEBOUNCE_MS);
+      else if (settings.fence()) wakeIn(0);
     },
   };
 };

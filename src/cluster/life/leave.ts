@@ -12,9 +12,9 @@ import { LEFT } from './reception.js';
 
 /**
  * milliseconds: leaving ends, whoever does not answer. etcd lets nobody go in the first 5 s after a member came, and who went
- * without it would take a cluster of two its quorum.
+ * without it would take a cluster of two its quorum; an election takes up to 6 s.
  */
-const GOODBYE_MS = 20_000;
+const GOODBYE_MS = 12_000;
 
 /** Throws unavailable, in moby's words, where it is a manager and not forced. */
 export const refuseToLeave = async (of: {

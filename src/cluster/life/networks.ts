@@ -3,6 +3,7 @@ import type { OverlayWish, Wire } from '../../drivers/contract.js';
 import type { NetworkCreateRequest } from '../../engine/contract.js';
 import { forbidden, invalid, notImplemented } from '../../errors.js';
 import { type Network, PREDEFINED_NETWORKS } from '../../model/network.js';
+import { sealedPort } from '../../model/tunnel.js';
 import type { Manager } from '../contract.js';
 import { createNetwork, isBeingLeft, type NetworkWish, removeNetwork } from '../control/commands/networks.js';
 import type { CommandView } from '../control/commands/view.js';
@@ -13,6 +14,8 @@ import { type CommitSettings, createCommit } from './commit.js';
 
 /** What drivers say of networks. */
 export interface NetworkRules {
+  /** Of a network that each node makes for itself. Throws what none of them could make; answers a warning, empty: there is none. */
+  checkOfNodes(request: NetworkCreateRequest): string;
   /** Throws what cannot be; undefined: the driver's networks are on one host. */
   wish(request: NetworkCreateRequest, wire: Wire): OverlayWish | undefined;
   /** Throws where a network with all that was decided cannot be. */
@@ -45,24 +48,29 @@ const wishOf = (
   if ([...PREDEFINED_NETWORKS, 'default'].includes(name))
     throw forbidden(`operation is not permitted on predefined ${name} network`);
   if (scope === 'local') throw forbidden(`cannot downgrade network scope for ${driver} networks`);
-  if (configFrom !== '')
-    throw notImplemented('networks of a swarm are not made from configuration networks yet');
-  if (!['', 'default'].includes(ipam.driver))
-    throw notImplemented(
-      `networks of a swarm have their addresses from the swarm, not from IPAM driver "${ipam.driver}"`,
-    );
-  const overlay = rules.wish(request, wireAt(dataAddress));
-  if (!overlay)
-    throw notImplemented(`networks of driver ${driver || 'bridge'} cannot span the nodes of a swarm`);
-  const { vnis, mtu, warning } = overlay;
   const ipv4 = request.ipv4 ?? options[ENABLE_IPV4] !== 'false';
   const ipv6 = request.ipv6 ?? false;
   if (!ipv4 && !ipv6) throw invalid('IPv4 or IPv6 must be enabled');
   const network = {
-    ...{ name, driver, ipv4, ipv6, internal, attachable, configOnly: false, configFrom: '', options, labels },
-    ...{ ipam: { ...ipam, driver: 'default' }, predefined: false },
+    ...{ name, driver, ipv4, ipv6, internal, attachable, configOnly: false, configFrom, options, labels },
+    ...{ ipam: { ...ipam, driver: ipam.driver || 'default' }, predefined: false },
   };
-  return { wish: { network, ingress, overlay: { vnis, port: dataPort, mtu } }, warning };
+  const overlay = rules.wish(request, wireAt(dataAddress));
+  if (!overlay) {
+    const warning = rules.checkOfNodes(request);
+    return { wish: { network: { ...network, driver: driver || 'bridge' }, ingress }, warning };
+  }
+  if (configFrom !== '')
+    throw notImplemented(
+      `a network that spans nodes is not made from a configuration network: --config-from is for those that each node makes for itself, as of driver bridge or macvlan`,
+    );
+  if (network.ipam.driver !== 'default')
+    throw notImplemented(
+      `networks of a swarm have their addresses from the swarm, not from IPAM driver "${ipam.driver}"`,
+    );
+  const { warning, ...agreed } = overlay;
+  const port = agreed.encrypted ? sealedPort(dataPort) : dataPort;
+  return { wish: { network, ingress, overlay: { ...agreed, port } }, warning };
 };
 
 /** Docker's, which a swarm begins with. */
@@ -107,12 +115,12 @@ export const createNetworks = (
     networks: () => [...state.all('network').values()].map(({ network }) => network),
     async createNetwork(request) {
       const { wish, warning } = wishOf(request, state.get('cluster', '')?.dataPort ?? 0, settings);
-      const { id } = await commit((view) => {
+      const { id, warning: routed } = await commit((view) => {
         const made = createNetwork(view, wish);
-        rules.check(made.network);
+        if (made.network.overlay) rules.check(made.network);
         return made;
       });
-      return { id, warning };
+      return { id, warning: [warning, routed].filter((text) => text !== '').join('; ') };
     },
     async removeNetwork(id) {
       await untilLeft(state, id);

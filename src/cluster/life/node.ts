@@ -4,30 +4,40 @@
  */
 
 import type { ClusterStore } from '../../engine/cluster.js';
-import { unavailable } from '../../errors.js';
+import { messageOf, unavailable } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import type { EngineEvent } from '../../model/events.js';
+import type { Tunnel } from '../../model/tunnel.js';
 import { type AgentSettings, createAgent } from '../agent/index.js';
-import { generateKey, identityOf, issuerOfNode, renewalOf, requestCertificate } from '../ca/authority.js';
 import type { Manager, SwarmStatus } from '../contract.js';
 import type { EtcdClient } from '../etcd/client.js';
 import type { Beginning } from '../etcd/contract.js';
+import { routesToTell } from '../routes.js';
 import { type NodeSession, startSession } from '../session/client.js';
-import type { Connection } from '../session/connect.js';
-import type { FromManager, ManagerAddress, NodeDescription, Role } from '../session/protocol.js';
-import { WORDS } from '../words.js';
+import {
+  type FromManager,
+  LONGEST_FAULT,
+  type ManagerAddress,
+  MOST_FAULTS,
+  type NodeDescription,
+  type Role,
+} from '../session/protocol.js';
+import { preparing, WORDS } from '../words.js';
 import { ownDoor, splitPlace } from './addresses.js';
-import { writeAnew } from './anew.js';
-import { toldOf } from './events.js';
+import { createCertificate } from './certificate.js';
+import { tellCondition } from './condition.js';
 import type { NodeFiles, SavedState } from './files.js';
 import { type Gossip, startGossip } from './gossip.js';
 import { refuseToLeave, sayGoodbye } from './leave.js';
-import { type ManagerSettings, type RunningManager, startManager } from './manager.js';
+import type { RunningManager } from './manager.js';
+import { createManaging } from './managing.js';
 import type { NetworkRules } from './networks.js';
-import { endEtcd, endPrograms } from './programs-of.js';
+import { endPrograms } from './programs-of.js';
+import { nextRoleStep } from './role-step.js';
+import { createSaver } from './saver.js';
+import { AGAIN_MS, createSteps } from './steps.js';
 
 /** milliseconds */
-const AGAIN_MS = 1_000;
 const RENEWAL_CHECK_MS = 60_000;
 
 export interface NodeSettings {
@@ -37,6 +47,8 @@ export interface NodeSettings {
   readonly disconnect: AgentSettings['disconnect'];
   readonly tasks: AgentSettings['tasks'];
   readonly describe: () => Omit<NodeDescription, 'tls'>;
+  /** how others reach this host on encrypted networks */
+  readonly tunnel: () => Tunnel;
   readonly publish: (event: Omit<EngineEvent, 'timeNano'>) => void;
   readonly log: Logger;
   readonly now: () => number;
@@ -52,6 +64,8 @@ export interface RunningNode {
   readonly store: ClusterStore;
   /** Resolves when its part is what its role says: a worker has a session, a manager can be asked. */
   readonly ready: Promise<void>;
+  /** Resolves when the cluster itself, as this manager knows it, takes this node for one that tasks can be given to. */
+  readonly available: Promise<void>;
   /** Throws unavailable where it is a manager and not forced. */
   leave(force: boolean): Promise<void>;
   /** Its cluster begins anew with this manager alone. Throws unavailable where it is none. */
@@ -66,6 +80,15 @@ const shuffled = <T>(items: readonly T[]): readonly T[] =>
     .sort((a, b) => a.at - b.at)
     .map(({ item }) => item);
 
+/** A promise, and how it is resolved by whoever sees that it is so. */
+const milestone = (): { readonly reached: Promise<void>; readonly reach: () => void } => {
+  let reach = (): void => {};
+  const reached = new Promise<void>((resolve) => {
+    reach = resolve;
+  });
+  return { reached, reach };
+};
+
 export const startNode = (
   settings: NodeSettings,
   saved: SavedState,
@@ -77,32 +100,33 @@ export const startNode = (
   // Whoever has lost what etcd had asks the other managers for a place once more.
   const lost = saved.role === 'manager' && !first.found && saved.managers.length > 1 && !files.hasEtcd();
   let state: SavedState = lost ? { ...saved, role: 'worker' } : saved;
-  let manager: RunningManager | undefined;
   let wanted: Role = saved.role;
   let error = '';
   let isReady = false;
-  let leaving = false;
-  let cutOff = false;
-  let arrived = (): void => {};
-  const ready = new Promise<void>((resolve) => {
-    arrived = resolve;
-  });
-  const renewal = { at: 0, of: '' };
+  const ready = milestone();
+  const available = milestone();
   /** nodes that do not answer, as Serf says; what the mirror reads */
   const failed = new Set<string>();
   let gossip: Gossip | undefined;
 
+  const write = createSaver(files.saveState, { log, signal });
   const save = (changes: Partial<SavedState>): void => {
     const next = { ...state, ...changes };
     if (JSON.stringify(next) === JSON.stringify(state)) return;
     state = next;
-    files.saveState(state);
+    write(state);
   };
 
+  /** Throws what the disk does, while the cluster is being founded. */
   const reached = (): void => {
     error = '';
+    if (state.founding) {
+      const { founding, ...founded } = state;
+      files.saveState(founded); // or it fails: what is answered must be there for the next daemon
+      state = founded;
+    }
     isReady = true;
-    arrived();
+    ready.reach();
   };
 
   /** With the first keys that the cluster gives. */
@@ -117,7 +141,7 @@ export const startNode = (
       changed: () => {
         failed.clear();
         for (const id of started.failed) failed.add(id);
-        manager?.look();
+        managing.current()?.look();
         agent.failedChanged();
       },
     });
@@ -132,195 +156,121 @@ export const startNode = (
   const hear = (managers: readonly ManagerAddress[]): void => {
     counted = managers.some(({ id }) => id === state.nodeId);
     setManagers(managers);
-    again(0);
+    steps.again(0);
   };
 
-  const managerSettings = (beginning: Beginning): ManagerSettings => ({
+  const certificate = createCertificate({
     files,
-    rules: settings.rules,
-    saved: state,
-    beginning,
+    advertise: state.advertise,
     log,
     now,
+    changed: () => managing.current()?.secure(),
+    trusts: () => session.current()?.say({ type: 'describe', ...condition() }),
+    inTurn: () =>
+      state.role === 'manager' ? async (save) => (await managing.current()?.trust(save)) ?? false : undefined,
+  });
+
+  const managing = createManaging({
+    ...settings,
+    saved: () => state,
     failed,
-    changed: (changes, mirror) => {
-      // What was there before this manager is no news.
-      if (!manager) return;
-      for (const event of toldOf(changes, mirror.state)) settings.publish(event);
-      setManagers(manager.managers());
-    },
-    // Another manager may know more than one that is cut off.
-    heard: (answers) => {
-      cutOff = !answers;
-      if (cutOff && !leaving) session.again();
-    },
-    ended: () => {
-      if (leaving || signal.aborted) return;
-      log.warn({}, 'etcd has ended: this node is no manager until it runs again');
-      const ended = manager;
-      manager = undefined;
-      void ended?.close(false);
-      session.again();
-      again();
+    signal,
+    reached,
+    managers: setManagers,
+    available: available.reach,
+    lost: () => session.again(),
+    again: (failure) => {
+      if (failure !== undefined) error = failure;
+      steps.again();
     },
   });
 
-  const runManager = async (
-    beginning: Beginning,
-    found?: (etcd: EtcdClient) => Promise<void>,
-  ): Promise<void> => {
-    const started = await startManager({ ...managerSettings(beginning), ...(found ? { found } : {}) });
-    if (signal.aborted) return started.close(false);
-    manager = started;
-    setManagers(started.managers());
-    reached();
-  };
-
-  const certify = async (connection: Connection): Promise<void> => {
-    const key = generateKey();
-    const issued = await connection.ask(
-      { type: 'renew', request: requestCertificate(key), advertise: state.advertise },
-      'issued',
-    );
-    files.saveCertificate(issued.certificate, issued.authorities, key);
-    manager?.secure();
-    log.info({ role: issued.role }, 'this node has a new certificate');
-  };
-
-  const becomeManager = async (connection: Connection): Promise<void> => {
-    const enrolled = await connection.ask({ type: 'enrol', address: state.advertise }, 'enrolled');
-    files.saveDataKey(Buffer.from(enrolled.dataKey, 'base64'));
-    const members = enrolled.members.map(({ name, address }) => [name, `https://${address}`] as const);
-    await runManager({ kind: 'join', members });
-    save({ role: 'manager' });
-    log.info({}, 'this node is a manager now');
-  };
-
-  const becomeWorker = async (): Promise<void> => {
-    const former = manager;
-    manager = undefined;
-    await former?.close(true);
-    await endEtcd(files.at);
-    files.forgetEtcd();
-    files.keys.lock(undefined); // only managers are locked
-    save({ role: 'worker' });
-    log.info({}, 'this node is a worker now');
-  };
-
-  let starting: Promise<void> | undefined;
-  /** Beside the steps: without a quorum it takes as long as there is none, and the cluster may want a worker meanwhile. */
-  const start = (beginning: Beginning): Promise<void> => {
-    starting ??= runManager(beginning)
-      .catch((failure: unknown) => {
-        error = failure instanceof Error ? failure.message : String(failure);
-        log.warn({ error }, 'this manager could not be started; it is tried again');
-        again();
-      })
-      .finally(() => {
-        starting = undefined;
-      });
-    return starting;
-  };
-
   /** One step towards what the cluster says; the next session, or the next try, takes the next. Answers when to look again. */
   const step = async (): Promise<number> => {
-    const credentials = files.credentials();
-    const certified = identityOf(credentials.certificate)?.role;
+    const certified = certificate.role();
     const connection = session.current();
-    if (state.role === 'manager' && !manager && !leaving && certified === 'manager' && wanted === 'manager')
-      void start({ kind: 'again' });
-    if (connection && (certified !== wanted || now() >= renewalAt(credentials.certificate))) {
-      await certify(connection);
-      session.again();
-    } else if (certified !== wanted || wanted === state.role) return RENEWAL_CHECK_MS;
-    else if (wanted === 'manager') {
-      if (connection) await becomeManager(connection);
-    } else {
-      // To stop etcd before the leader has taken it out could cost the others their quorum.
-      if (counted) return AGAIN_MS;
-      await becomeWorker();
-      session.again();
+    const isManager = state.role === 'manager' && certified === 'manager' && wanted === 'manager';
+    if (isManager && !managing.current() && !managing.isEnding()) managing.start({ kind: 'again' });
+    const next = nextRoleStep({
+      wanted,
+      certified,
+      role: state.role,
+      isDue: certificate.isDue(),
+      isConnected: connection !== undefined,
+      isCounted: counted,
+    });
+    if (next === 'wait' || (next === 'rest' && !(await certificate.follow()))) return AGAIN_MS;
+    if (next === 'renew' && connection) await certificate.renew(connection);
+    if (next === 'become-manager' && connection) await managing.join(connection);
+    if (next === 'become-worker') await managing.cease();
+    if (next === 'become-manager' || next === 'become-worker') {
+      // What is wanted may be another by now.
+      const role = next === 'become-manager' ? 'manager' : 'worker';
+      save({ role });
+      log.info({ role }, 'this node has a new role');
     }
+    if (next === 'renew' || next === 'become-worker') session.again();
     return RENEWAL_CHECK_MS;
   };
 
-  const renewalAt = (certificate: string): number => {
-    if (renewal.of !== certificate) {
-      renewal.of = certificate;
-      renewal.at = renewalOf(certificate, Math.random());
-    }
-    return renewal.at;
-  };
-
-  let stepping = false;
-  let stepAgain = false;
-  let timer: NodeJS.Timeout | undefined;
-  const again = (ms = AGAIN_MS): void => {
-    clearTimeout(timer);
-    if (!signal.aborted) timer = setTimeout(follow, ms);
-  };
-  const follow = (): void => {
-    if (stepping) {
-      stepAgain = true;
-      return;
-    }
-    stepping = true;
-    void step()
-      .then(
-        (ms) => again(ms),
-        (failure: unknown) => {
-          error = failure instanceof Error ? failure.message : String(failure);
-          log.warn({ error }, 'this node’s part in the swarm is not yet what it should be');
-          again();
-        },
-      )
-      .finally(() => {
-        stepping = false;
-        if (stepAgain) again(0);
-        stepAgain = false;
-      });
-  };
-
-  const trust = (authorities: string): void => {
-    if (authorities === files.credentials().authorities) return;
-    files.saveAuthorities(authorities);
-    manager?.secure();
-  };
+  const steps = createSteps(
+    step,
+    (failure) => {
+      error = messageOf(failure);
+      log.warn({ error }, 'this node’s part in the swarm is not yet what it should be');
+    },
+    signal,
+  );
 
   const told = (message: FromManager): void => {
     if (message.type === 'assign') agent.take(message);
+    if (message.type === 'bring') agent.bring(message);
     if (message.type === 'managers') hear(message.managers);
     if (message.type === 'role') {
-      trust(message.authorities);
+      certificate.hear(message);
       wanted = message.role;
-      again(0);
+      steps.again(0);
     }
     if (message.type === 'removed') settings.expelled();
   };
 
+  const condition = tellCondition({
+    now: () => ({
+      description: { ...settings.describe(), tls: certificate.described() },
+      routes: [...routesToTell(settings.side.routes())],
+      faults: agent
+        .faults()
+        .map((text) => text.slice(0, LONGEST_FAULT))
+        .slice(0, MOST_FAULTS),
+    }),
+    connection: () => session.current(),
+    signal,
+  });
+
   const session: NodeSession = startSession({
     managers: () => {
       const others = shuffled(state.managers.filter(({ id }) => id !== state.nodeId));
-      const own = manager ? [ownDoor(state.listen)] : [];
+      const own = managing.current() ? [ownDoor(state.listen)] : [];
       const there = others.map(({ address }) => address);
-      return cutOff ? [...there, ...own] : [...own, ...there];
+      return managing.isCutOff() ? [...there, ...own] : [...own, ...there];
     },
     credentials: () => files.credentials(),
     hello: () => ({
       type: 'hello',
-      description: { ...settings.describe(), tls: tlsInfo(files) },
+      ...condition(),
       advertise: state.advertise,
       dataPath: state.dataPath,
+      tunnel: settings.tunnel(),
     }),
     welcome: (message) => {
       hear(message.managers);
       save({ gossipKeys: message.gossipKeys });
       talk();
-      trust(message.authorities);
+      certificate.hear(message);
       wanted = message.role;
       agent.welcomed();
       if (wanted === 'worker' && state.role === 'worker') reached();
-      again(0);
+      steps.again(0);
     },
     told,
     log,
@@ -329,70 +279,66 @@ export const startNode = (
 
   const agent = createAgent({
     nodeId: state.nodeId,
+    tunnel: settings.tunnel(),
     side: settings.side,
     failed,
     disconnect: settings.disconnect,
     tasks: settings.tasks,
-    hostname: settings.describe().hostname,
+    host: settings.describe(),
     file: files.at.agent,
     taskFiles: files.at.taskFiles,
     connection: () => session.current(),
+    credentials: () => files.credentials(),
+    placeOf: ({ id, address }) => (id === state.nodeId ? ownDoor(state.listen) : address),
     now,
     log,
   });
 
-  const begun = first.found ? runManager(first.beginning, first.found) : undefined;
-  if (!begun && state.role === 'manager') void start(first.beginning);
+  const { beginning, found } = first;
+  const begun = found ? managing.run(beginning, found) : undefined;
+  if (!begun && state.role === 'manager') managing.start(beginning);
 
-  const close = async (stopEtcd: boolean): Promise<void> => {
+  const close = async (leaves: boolean): Promise<void> => {
     over.abort();
-    clearTimeout(timer);
-    const running = manager;
-    manager = undefined;
-    await Promise.all([running?.close(stopEtcd), gossip?.close(leaving), agent.close()]);
+    steps.close();
+    await Promise.all([managing.close(leaves), gossip?.close(leaves), agent.close()]);
   };
 
   talk();
 
   return {
     store: agent.store,
-    ready: Promise.race([ready, begun?.then(() => ready) ?? ready]),
-    status: () => ({
-      state: isReady ? 'active' : error === '' ? 'pending' : 'error',
-      nodeId: state.nodeId,
-      address: splitPlace(state.advertise)?.host ?? '',
-      control: manager !== undefined,
-      error: manager?.silent() || error,
-      managers: manager?.managers() ?? state.managers,
-      ...clusterOf(manager),
-    }),
+    available: available.reached,
+    ready: Promise.race([ready.reached, begun?.then(() => ready.reached) ?? ready.reached]),
+    status() {
+      const manager = managing.current();
+      return {
+        state: isReady ? 'active' : error === '' ? 'pending' : 'error',
+        nodeId: state.nodeId,
+        address: splitPlace(state.advertise)?.host ?? '',
+        control: manager !== undefined,
+        error: manager?.silent() || error,
+        managers: manager?.managers() ?? state.managers,
+        ...clusterOf(manager),
+      };
+    },
     manager() {
+      const manager = managing.current();
       if (manager) return manager.commands;
-      throw unavailable(wanted === 'manager' ? WORDS.preparing : WORDS.worker);
+      throw unavailable(wanted === 'manager' ? preparing(error) : WORDS.worker);
     },
     async leave(force) {
-      const isManager = state.role === 'manager';
-      await refuseToLeave({ manager, isManager, force });
-      leaving = true;
+      const manager = managing.current();
+      await refuseToLeave({ manager, isManager: state.role === 'manager', force });
+      managing.end();
       await agent.leave();
-      await sayGoodbye({ manager, nodeId: state.nodeId, session, now, log });
+      await sayGoodbye({ manager: managing.current(), nodeId: state.nodeId, session, now, log });
       await close(true);
       await endPrograms(files.at);
       files.clear();
     },
     async beginAnew() {
-      const former = manager;
-      if (!former) throw unavailable(WORDS.preparing);
-      leaving = true; // etcd's end is meant
-      manager = undefined;
-      try {
-        await former.close(true);
-        await runManager({ kind: 'force-new' }, (etcd) =>
-          writeAnew(etcd, { ...state, address: state.advertise, now, log }),
-        );
-      } finally {
-        leaving = false;
-      }
+      await managing.beginAnew();
       save({ managers: [{ id: state.nodeId, address: state.advertise }] });
       session.again();
     },
@@ -403,10 +349,4 @@ export const startNode = (
 const clusterOf = (manager: RunningManager | undefined): Pick<SwarmStatus, 'cluster'> => {
   const cluster = manager?.cluster();
   return cluster ? { cluster } : {};
-};
-
-const tlsInfo = (files: NodeFiles): NodeDescription['tls'] => {
-  const { certificate, authorities } = files.credentials();
-  const { TrustRoot, CertIssuerSubject, CertIssuerPublicKey } = issuerOfNode(certificate, authorities);
-  return { trustRoot: TrustRoot, issuerSubject: CertIssuerSubject, issuerPublicKey: CertIssuerPublicKey };
 };

@@ -5,27 +5,31 @@ import { unwritten } from '../../model/swarm/kept.js';
 import type { Node, NodeState } from '../../model/swarm/node.js';
 import { issue } from '../ca/authority.js';
 import type { CertificateRequest, NodeIdentity } from '../ca/contract.js';
+import { bridgesIn } from '../ca/succession.js';
 import { sameSecret } from '../ca/tokens.js';
 import type { Etcd, EtcdAdmin, Member, MemberId } from '../etcd/contract.js';
 import { newId } from '../ids.js';
+import type { ServiceLogs } from '../logs/index.js';
 import type { Mirror } from '../mirror/index.js';
 import { keyOf, MEMBER } from '../mirror/keys.js';
 import { writeMember } from '../mirror/member.js';
 import { put, remove, textOf } from '../mirror/write.js';
 import { rpcError } from '../rpc.js';
+import type { Ask, Reception } from '../session/contract.js';
 import type { ManagerAddress, Role } from '../session/protocol.js';
-import type { Reception } from '../session/server.js';
 import { joinPlace, splitPlace } from './addresses.js';
 import type { Attachments } from './attachments.js';
 import type { Epochs } from './epochs.js';
 import type { Register } from './register.js';
 import type { Reports } from './reports.js';
+import { trustIn } from './roles.js';
 import type { ClusterSecrets } from './secrets.js';
 import type { Store } from './store.js';
 
 const NS_PER_MS = 1_000_000;
 /** how long a node's hello waits until others can know of it */
 const WRITE_MS = 3_000;
+const LOOK_MS = 20;
 /** how often somebody else may change a node while it leaves */
 const CONFLICTS = 5;
 export const LEFT = 'node has left the swarm';
@@ -42,6 +46,7 @@ export interface ReceptionSettings {
   readonly epochs: Epochs;
   readonly reports: Reports;
   readonly attachments: Attachments;
+  readonly logs: Pick<ServiceLogs, 'pass' | 'taker'>;
   readonly now: () => number;
   readonly log: Logger;
 }
@@ -86,14 +91,14 @@ export const createReception = (settings: ReceptionSettings): Reception => {
     request: CertificateRequest,
     of: { readonly nodeId: string; readonly role: Role; readonly advertise: string },
   ) => ({
-    certificate: issue(secrets().authority, request, {
+    certificate: issue(secrets().next ?? secrets().authority, request, {
       nodeId: of.nodeId,
       role: of.role,
       clusterId: cluster().id,
       addresses: [hostOf(of.advertise)],
       now: now(),
       validFor: cluster().spec.nodeCertExpiry / NS_PER_MS,
-    }),
+    }).concat(bridgesIn(cluster())),
     authorities: cluster().authorities,
     nodeId: of.nodeId,
     clusterId: cluster().id,
@@ -101,6 +106,14 @@ export const createReception = (settings: ReceptionSettings): Reception => {
     advertise: of.advertise,
     managers: [...settings.managers()],
   });
+
+  /** A manager that is cut off knows nothing of the authority that has taken another's place: it must not give certificates. */
+  const knowAuthorities = async (): Promise<void> => {
+    const { entries, revision } = await etcd.range({ key: key('cluster', '') });
+    await mirror.reached(revision);
+    if (cluster().version < (entries[0]?.modRevision ?? 0))
+      throw rpcError('Unavailable', 'this manager has not read the cluster yet');
+  };
 
   const roleByToken = (secret: string): Role => {
     const { tokens } = secrets();
@@ -156,9 +169,12 @@ export const createReception = (settings: ReceptionSettings): Reception => {
       : register.keep(keyOf('node-state', said.id), value);
   };
 
-  const keepDescription = async (id: string, description: NodeState['description']): Promise<void> => {
+  const keepCondition = async (
+    id: string,
+    { description, routes = [], faults = [] }: Ask<'describe'>,
+  ): Promise<void> => {
     const former = state.get('node-state', id);
-    if (former) await keepState({ ...former, description });
+    if (former) await keepState({ ...former, description, routes, faults });
   };
 
   const beginSession = (id: string): Promise<void> => {
@@ -181,9 +197,16 @@ export const createReception = (settings: ReceptionSettings): Reception => {
     });
   };
 
+  /** A node that is new is welcome when the leader takes it for one that tasks can be given to: `docker swarm join` waits for that. */
+  const untilReady = async (id: string): Promise<void> => {
+    const end = now() + WRITE_MS;
+    const isNew = (): boolean => state.get('node', id)?.status.state === 'unknown';
+    while (mirror.leader && isNew() && now() < end) await pause(LOOK_MS);
+  };
+
   const stateFrom = (
     id: string,
-    { advertise, description, dataPath }: Parameters<Reception['here']>[1] & { readonly type: 'hello' },
+    { advertise, description, dataPath, tunnel, routes = [], faults = [] }: Ask<'hello'>,
     from: string,
   ): NodeState => {
     const address = hostOf(reachedAt(advertise, from));
@@ -193,7 +216,9 @@ export const createReception = (settings: ReceptionSettings): Reception => {
       description,
       address,
       dataAddress: dataPath === '' ? address : dataPath,
-      routes: [],
+      ...(tunnel ? { tunnel } : {}),
+      routes,
+      faults,
     };
   };
 
@@ -213,15 +238,23 @@ export const createReception = (settings: ReceptionSettings): Reception => {
       const role = roleByToken(secret);
       const nodeId = newId();
       const node = freshNode(nodeId, now(), { role, availability });
-      const issued = certify(request, { nodeId, role, advertise: reachedAt(advertise, from) });
-      await store.commit({
-        compare: [{ key: key('node', nodeId), createRevision: 0 }],
-        success: [put(prefix, 'node', node)],
-      });
-      return issued;
+      for (let tried = 0; tried < CONFLICTS; tried += 1) {
+        const issued = certify(request, { nodeId, role, advertise: reachedAt(advertise, from) });
+        // An authority whose place was taken meanwhile would have been the wrong one, and nobody would have waited for this node.
+        const written = await store.commit({
+          compare: [
+            { key: key('node', nodeId), createRevision: 0 },
+            { key: key('cluster', ''), modRevision: cluster().version },
+          ],
+          success: [put(prefix, 'node', node)],
+        });
+        if (written) return issued;
+      }
+      throw rpcError('Unavailable', 'the cluster is being changed: try again');
     },
 
     async renew(peer, { request, advertise }) {
+      await knowAuthorities();
       return certify(request, { nodeId: peer.nodeId, role: nodeOf(peer).role, advertise });
     },
 
@@ -248,9 +281,10 @@ export const createReception = (settings: ReceptionSettings): Reception => {
       const written =
         message.type === 'hello'
           ? [keepState(stateFrom(peer.nodeId, message, from)), beginSession(peer.nodeId)]
-          : [keepDescription(peer.nodeId, message.description)];
+          : [keepCondition(peer.nodeId, message)];
+      const known = Promise.all(written).then(() => untilReady(peer.nodeId));
       // Without a quorum nothing can be written, and the node has its session all the same.
-      await Promise.race([Promise.all(written), pause(WRITE_MS, undefined, { ref: false })]);
+      await Promise.race([known, pause(WRITE_MS, undefined, { ref: false })]);
       return {
         heartbeatMs: Math.max(
           100,
@@ -258,12 +292,14 @@ export const createReception = (settings: ReceptionSettings): Reception => {
         ),
         managers: [...settings.managers()],
         role: nodeOf(peer).role,
-        authorities: cluster().authorities,
+        ...trustIn(cluster()),
         gossipKeys: [...secrets().gossipKeys],
       };
     },
 
     asked: settings.attachments,
+    summon: settings.logs.pass,
+    taker: settings.logs.taker,
     report: (nodeId, { tasks }) => reports.take(nodeId, tasks),
     gone: (nodeId) => void endSession(nodeId),
   };

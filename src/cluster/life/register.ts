@@ -1,7 +1,6 @@
 /**
- * `session/NODE` and `manager/NODE`: what is true as long as this manager's lease lives; and what nodes say of themselves, which stays.
- * Level-triggered: what is wanted is
- * written until it is there, with another lease again, and what is not wanted any more is taken away where it is still ours.
+ * Writes to etcd what this manager knows of nodes at first hand: `session/NODE` and `manager/NODE`, which are true as long as its lease
+ * lives, and what nodes say of themselves, which stays. Level-triggered: what is wanted is written until it is there, with another lease again, and what is not wanted any more is taken away where it is still ours.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Etcd, LeaseId } from '../etcd/contract.js';

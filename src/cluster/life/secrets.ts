@@ -7,14 +7,16 @@ import type { Blob } from '../../model/swarm/cluster.js';
 import type { Authority } from '../ca/contract.js';
 import { seal, unseal } from '../ca/seal.js';
 import { newSecret, newUnlockKey } from '../ca/tokens.js';
-
-/** below the cluster's prefix */
-export const SECRETS_KEY = 'cluster/keys';
+import type { Mirror } from '../mirror/index.js';
+import { SECRETS_KEY } from '../mirror/keys.js';
 
 const text = z.string();
+const authority = z.object({ certificate: text, key: text });
 const schema = z.object({
   version: z.literal(1),
-  authority: z.object({ certificate: text, key: text }),
+  authority,
+  /** while it takes the other's place */
+  next: authority.exactOptional(),
   tokens: z.object({ worker: text, manager: text }),
   /** base64, the one to send by in front */
   gossipKeys: z.array(text),
@@ -40,6 +42,21 @@ export const openSecrets = (dataKey: Buffer, clusterId: string, sealed: string):
   if (plain === undefined)
     throw new Error('the cluster’s secrets do not open with the key on this disk (data.key)');
   return schema.parse(JSON.parse(plain));
+};
+
+/** As the mirror has them, opened once each time they change. Throws where there are none yet, or they do not open. */
+export const secretsReader = (
+  mirror: Pick<Mirror, 'secrets'>,
+  dataKey: Buffer,
+  clusterId: string,
+): (() => ClusterSecrets) => {
+  let known: { readonly revision: number; readonly opened: ClusterSecrets } | undefined;
+  return () => {
+    if (!mirror.secrets) throw new Error('the cluster’s secrets are not there yet');
+    const { revision, sealed } = mirror.secrets;
+    if (known?.revision !== revision) known = { revision, opened: openSecrets(dataKey, clusterId, sealed) };
+    return known.opened;
+  };
 };
 
 const placeOf = (clusterId: string, id: string): string => `${clusterId} secret/${id}`;

@@ -1,8 +1,13 @@
 /** Writing to the cluster's store: refused at once, in words that say what to do, where nothing can be written. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { internal, unavailable } from '../../errors.js';
 import type { Etcd, EtcdAdmin, Txn } from '../etcd/contract.js';
 import { EtcdError, isEtcd } from '../etcd/failure.js';
 import { noQuorum } from '../words.js';
+
+/** milliseconds: an etcd whose leader has handed over has none for a moment */
+const HANDED_OVER_MS = 500;
+const LOOK_MS = 50;
 
 export interface Store {
   /**
@@ -17,6 +22,8 @@ export const createStore = (
   settings: {
     readonly reached: (revision: number) => Promise<void>;
     /** managers that answer, and all of them */
+    /** while this manager's etcd is started again, which takes a moment */
+    readonly restarting: () => Promise<void> | undefined;
     readonly managers: () => Promise<{ readonly reachable: number; readonly all: number }>;
   },
 ): Store => {
@@ -25,17 +32,26 @@ export const createStore = (
       return unavailable(noQuorum(await settings.managers()), error);
     if (isEtcd(error, 'no-space'))
       return unavailable(
-        'the cluster’s store is full: nothing can be written until something is removed (services, secrets, configs, networks)',
+        'the cluster’s store is full: nothing can be written until something is removed (services, secrets, configs, networks) and a manager has given its room back, which takes half a minute',
         error,
       );
+    if (error instanceof EtcdError && error.failure.kind === 'disk-full')
+      return unavailable(error.message, error);
     return error instanceof EtcdError ? internal(error.message, error) : (error as Error); // nothing else is thrown
+  };
+  /** A write without a leader would be refused only after 7 seconds; the question costs a millisecond. */
+  const requireLeader = async (): Promise<void> => {
+    await settings.restarting()?.catch(() => {});
+    const end = performance.now() + HANDED_OVER_MS;
+    while ((await etcd.status()).leader === undefined) {
+      if (performance.now() > end) throw new EtcdError({ kind: 'no-leader' }, 'etcd has no leader');
+      await pause(LOOK_MS);
+    }
   };
   return {
     async commit(txn) {
       try {
-        // A write without a leader would be refused only after 7 seconds; the question costs a millisecond.
-        if ((await etcd.status()).leader === undefined)
-          throw new EtcdError({ kind: 'no-leader' }, 'etcd has no leader');
+        await requireLeader();
         const { succeeded, revision } = await etcd.txn(txn);
         await settings.reached(revision);
         return succeeded;

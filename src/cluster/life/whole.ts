@@ -1,4 +1,4 @@
-/** Files that are there whole or not at all, for root alone. */
+/** Writes files that root alone may read, so that a crash leaves the old content or the new one, never a part. */
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -6,14 +6,18 @@ import { dirname } from 'node:path';
 export const writeWhole = (path: string, text: string): void => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const fresh = `${path}.new`;
-  const file = openSync(fresh, 'w', 0o600);
+  synced(openSync(fresh, 'w', 0o600), (file) => writeFileSync(file, text));
+  renameSync(fresh, path);
+  synced(openSync(dirname(path), 'r'), () => {}); // its name, too
+};
+
+const synced = (file: number, write: (file: number) => void): void => {
   try {
-    writeFileSync(file, text);
+    write(file);
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
-  renameSync(fresh, path);
 };
 
 export const readText = (path: string): string | undefined => {

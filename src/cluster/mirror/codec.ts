@@ -3,6 +3,7 @@
  * so that one bad value, or a later version's, does not stop a cluster.
  */
 import * as z from 'zod';
+import { parsePrefix } from '../../model/address.js';
 import type { NetworkId } from '../../model/ids.js';
 import type { Kept } from '../../model/swarm/kept.js';
 import type { Kind, SwarmRecords } from '../../model/swarm/records.js';
@@ -45,6 +46,9 @@ const cluster = z.object({
   createdAt: z.number(),
   updatedAt: z.number(),
   authorities: text,
+  bridges: text.exactOptional(),
+  rotation: z.object({ authority: text, bridge: text }).exactOptional(),
+  asked: count.exactOptional(),
   addressPools: z.array(text),
   subnetSize: count,
   dataPort: count,
@@ -77,7 +81,10 @@ const nodeState = z.object({
   }),
   address: text,
   dataAddress: text,
-  routes: z.array(text),
+  tunnel: z.object({ key: text, port: count }).exactOptional(),
+  routes: z.array(text.refine((each) => parsePrefix(each) !== undefined)),
+  // A node of an older version has said nothing of it.
+  faults: z.array(text).default([]),
 });
 
 const session = z.object({ id: text, manager: text, epoch: text });

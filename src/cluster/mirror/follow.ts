@@ -21,6 +21,8 @@ export interface Followed {
   readonly silentSince: number | undefined;
   /** Resolves when all that was written up to this revision is here, or after `limitMs`. */
   reached(revision: number, limitMs?: number): Promise<void>;
+  /** Resolves when all is here that anybody had written before the call; after three times `lateMs` where the store does not tell. */
+  current(): Promise<void>;
   /** Resolves when all keys were read once. */
   readonly ready: Promise<void>;
 }
@@ -33,11 +35,22 @@ export interface FollowSettings {
   readonly changed: (changes: readonly KeyChange[]) => void;
   /** told when the store falls silent and when it is heard again */
   readonly heard: (silent: Error | undefined) => void;
+  /** Told when the store has forgotten what was not read yet, or has kept it back, so that everything is read again. Must not throw. */
+  readonly overtaken?: () => void;
   /** milliseconds, of the pauses between tries */
   readonly pauseMs?: number;
+  /** milliseconds between two looks at whether the watch tells all */
+  readonly lookMs?: number;
+  /** milliseconds after which a watch is late */
+  readonly lateMs?: number;
 }
 
 const PAUSE_MS = 250;
+/** etcd 3.4 was seen to go on with a watch that compaction had overtaken, and to tell it nothing more. */
+const LOOK_MS = 5_000;
+/** A store that has just fallen silent may be back in a moment, as when its program is started again. */
+const LATE_MS = 1_000;
+const STEP_MS = 20;
 /** how long a command waits for the mirror: what it changed is written all the same */
 const REACH_MS = 5_000;
 
@@ -90,7 +103,7 @@ const latest = (entries: Iterable<Entry>): Entry | undefined => {
 };
 
 export const follow = (settings: FollowSettings): Followed => {
-  const { etcd, prefix, signal } = settings;
+  const { etcd, prefix, signal, lateMs = LATE_MS } = settings;
   const entries = new Map<string, Entry>();
   let revision = 0;
   let silentSince: number | undefined;
@@ -168,20 +181,77 @@ export const follow = (settings: FollowSettings): Followed => {
     arrive(Math.max(revision, batch.revision), ordered);
   };
 
+  const reached = (wanted: number, limitMs = REACH_MS): Promise<void> =>
+    new Promise((resolve) => {
+      if (revision >= wanted) {
+        resolve();
+        return;
+      }
+      const done = (): void => {
+        clearTimeout(timer);
+        waiting = waiting.filter((each) => each.done !== done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, limitMs);
+      signal.addEventListener('abort', done, { once: true });
+      waiting.push({ revision: wanted, done });
+    });
+
+  let watching = new AbortController();
+  let comparing: Promise<void> | undefined;
+  /** Of a watch that is late: it may be that others write, and that nothing is ours. */
+  const compare = async (): Promise<void> => {
+    const [watched, known] = [watching, revision];
+    const all = await readAll(etcd, prefix, false);
+    if (revision !== known || watched !== watching) return;
+    if (differences(entries, all.entries).length === 0) arrive(all.revision, []);
+    else watched.abort();
+  };
+  const catchUp = async (): Promise<void> => {
+    const { revision: there } = await etcd.range({ key: prefix });
+    await reached(there, lateMs);
+    if (revision >= there || silentSince !== undefined) return;
+    // However many ask, all is read once.
+    comparing ??= compare().finally(() => {
+      comparing = undefined;
+    });
+    await comparing;
+    await reached(there, lateMs);
+  };
+  let asking = false;
+  const looking = setInterval(() => {
+    if (asking) return; // a store that answers slowly is asked once at a time
+    asking = true;
+    catchUp()
+      .catch(() => {}) // the watch is told that the store does not answer
+      .finally(() => {
+        asking = false;
+      });
+  }, settings.lookMs ?? LOOK_MS).unref();
+  signal.addEventListener('abort', () => clearInterval(looking), { once: true });
+
   const run = async (): Promise<void> => {
     let whole = false;
+    const overtaken = (): void => {
+      whole = false;
+      settings.overtaken?.();
+    };
     while (!signal.aborted) {
+      watching = new AbortController();
       try {
         if (silentSince !== undefined) whole &&= await isTheSame();
         if (!whole) await readAgain();
         whole = true;
-        for await (const batch of etcd.watch({ prefix, from: revision + 1, signal })) {
+        const either = AbortSignal.any([signal, watching.signal]);
+        for await (const batch of etcd.watch({ prefix, from: revision + 1, signal: either })) {
           hear(undefined);
           take(batch);
         }
+        if (watching.signal.aborted) overtaken();
       } catch (error) {
         if (signal.aborted) return;
-        if (isEtcd(error, 'compacted')) whole = false;
+        if (isEtcd(error, 'compacted') || watching.signal.aborted) overtaken();
         else fail(error);
         await pause(settings.pauseMs ?? PAUSE_MS, undefined, { signal }).catch(() => {});
       }
@@ -198,21 +268,16 @@ export const follow = (settings: FollowSettings): Followed => {
       return silentSince;
     },
     ready,
-    reached: (wanted, limitMs = REACH_MS) =>
-      new Promise((resolve) => {
-        if (revision >= wanted) {
-          resolve();
-          return;
-        }
-        const done = (): void => {
-          clearTimeout(timer);
-          waiting = waiting.filter((each) => each.done !== done);
-          signal.removeEventListener('abort', done);
-          resolve();
-        };
-        const timer = setTimeout(done, limitMs);
-        signal.addEventListener('abort', done, { once: true });
-        waiting.push({ revision: wanted, done });
-      }),
+    reached,
+    async current() {
+      const end = (silentSince ?? Date.now()) + lateMs;
+      while (silentSince !== undefined && Date.now() < end && !signal.aborted) await pause(STEP_MS);
+      if (silentSince !== undefined || signal.aborted) return;
+      const over = new AbortController();
+      // Once to be told, once to ask, once to be told then.
+      const late = pause(3 * lateMs, undefined, { signal: over.signal });
+      await Promise.race([catchUp(), late]).catch(() => {}); // what is known is shown
+      over.abort();
+    },
   };
 };

@@ -7,10 +7,9 @@ import type { Kept } from '../../model/swarm/kept.js';
 import type { Kind, SwarmRecords } from '../../model/swarm/records.js';
 import { ClusterState } from '../control/state.js';
 import type { Entry, Etcd } from '../etcd/contract.js';
-import { SECRETS_KEY } from '../life/secrets.js';
 import { decodeRecord, isKind } from './codec.js';
 import { type Followed, follow, type KeyChange } from './follow.js';
-import { kindOf, LEADER, MANAGER, MEMBER, prefixOf } from './keys.js';
+import { kindOf, LEADER, MANAGER, MEMBER, prefixOf, SECRETS_KEY } from './keys.js';
 import { type MemberRecord, readMember } from './member.js';
 
 export interface RecordChange {
@@ -20,7 +19,7 @@ export interface RecordChange {
   readonly after: SwarmRecords[Kind] | undefined;
 }
 
-export interface Mirror extends Pick<Followed, 'revision' | 'silentSince' | 'reached' | 'ready'> {
+export interface Mirror extends Pick<Followed, 'revision' | 'silentSince' | 'reached' | 'current' | 'ready'> {
   readonly prefix: string;
   readonly state: ClusterState;
   /** by node id: members of etcd with a vote */
@@ -125,6 +124,11 @@ export const createMirror = (settings: MirrorSettings): Mirror => {
     signal: settings.signal,
     changed: take,
     heard: settings.heard,
+    overtaken: () =>
+      log.info(
+        {},
+        'the cluster’s store has forgotten changes that were not read yet: everything was read again',
+      ),
   });
   return {
     prefix,
@@ -145,5 +149,6 @@ export const createMirror = (settings: MirrorSettings): Mirror => {
     },
     ready: followed.ready,
     reached: followed.reached,
+    current: followed.current,
   };
 };

@@ -13,6 +13,8 @@ export const LEADER = 'leader';
 export const MEMBER = 'member/';
 /** `manager/NODE`, under its lease: it lives and can be asked. */
 export const MANAGER = 'manager/';
+/** What only managers may know, sealed. */
+export const SECRETS_KEY = 'cluster/keys';
 
 const SINGLE: ReadonlySet<string> = new Set(['cluster', 'subnets', 'turn'] satisfies Kind[]);
 

@@ -1,4 +1,4 @@
-/** Forms of the records of services, tasks, and what services share. Beside codec.ts, which reads by them. */
+/** Schemas of the records of services, of tasks, and of what services share (secrets, configs, networks); codec.ts reads etcd's values by them. */
 import * as z from 'zod';
 
 const text = z.string();
@@ -69,7 +69,7 @@ const updateConfig = z.object({
   order: z.enum(['stop-first', 'start-first']),
 });
 
-const port = z.object({
+export const port = z.object({
   name: text,
   protocol: z.enum(['tcp', 'udp', 'sctp']),
   targetPort: count,

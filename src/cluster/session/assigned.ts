@@ -5,9 +5,18 @@
 import * as z from 'zod';
 import { balancerId } from '../../model/balancer.js';
 import { peerId } from '../../model/peer.js';
-import { ports, report, swarmNetwork, task, taskSpec } from '../mirror/service-codec.js';
+import { isTunnelKey } from '../../model/tunnel.js';
+import { port, ports, report, swarmNetwork, task, taskSpec } from '../mirror/service-codec.js';
+import { listOf } from './bounded.js';
 
 const text = z.string();
+
+/** How a node is reached on encrypted networks. */
+export const tunnel = z.object({
+  key: text.refine(isTunnelKey),
+  port: z.number().int().min(1).max(65_535),
+});
+
 const id = z.string().regex(/^[0-9a-z]{1,64}$/);
 const address = z.string().max(64);
 
@@ -25,7 +34,11 @@ const assignedTask = task.extend({
 const assignedNetwork = swarmNetwork.extend({ kind: z.literal('network') });
 
 /** Its content in base64, clear; only in the memory of a node that has a task with need of it. */
-const blob = { id, name: text, data: text };
+const blob = {
+  ...{ id, name: text, data: text },
+  /** it is filled in for each task */
+  template: z.literal(true).exactOptional(),
+};
 const assignedSecret = z.object({ kind: z.literal('secret'), ...blob });
 const assignedConfig = z.object({ kind: z.literal('config'), ...blob });
 
@@ -38,6 +51,7 @@ const assignedNode = z.object({
   number: z.number().int(),
   /** bare, where its VXLAN packets come from and go to */
   dataAddress: address,
+  tunnel: tunnel.exactOptional(),
 });
 
 const name = z.string().max(255);
@@ -123,8 +137,8 @@ export const assign = z.object({
 });
 
 /** What a node says of one task, as in `TaskReport`. */
-export const taskSaid = report;
+export const taskSaid = report.extend({ ports: listOf(port, 65_536).exactOptional() });
 export type TaskSaid = z.infer<typeof taskSaid>;
 
 /** From the node: what has become of its tasks. All of them when a session begins, then what has changed. */
-export const reports = z.object({ type: z.literal('report'), tasks: z.array(taskSaid).max(1_000) });
+export const reports = z.object({ type: z.literal('report'), tasks: listOf(taskSaid, 1_000) });

@@ -34,6 +34,8 @@ export interface Connection {
   /** of this end, as the manager sees it */
   readonly localAddress: string;
   say(message: FromNode): void;
+  /** What is no message. Resolves when the manager can take more, or the connection has ended. */
+  flow(bytes: Uint8Array): Promise<void>;
   /** Throws unavailable where the connection ends, no answer comes, or the manager refuses. */
   ask<Type extends FromManager['type']>(message: WithoutNumber<Asking>, type: Type): Promise<Answer<Type>>;
   close(): void;
@@ -120,6 +122,7 @@ export const connect = async (
   return {
     localAddress: socket.localAddress ?? '',
     say: (message) => channel.send(message),
+    flow: channel.flow,
     ask: (message, type) =>
       new Promise((resolve, reject) => {
         const ask = next++;

@@ -6,9 +6,15 @@
  * may ask (messages with an `ask` number are answered with the same number), and it begins its session with `hello`, which the manager
  * answers with `welcome`; from then on it beats every few seconds, which the manager answers, and is told what changes. Who has heard
  * nothing for three periods takes the other one for lost.
+ *
+ * Logs never travel on a session. A manager that wants some has the node told to `bring` them, if need be by another manager (`summon`); the node
+ * opens a connection for it (`stream`), on which the manager orders (`logs`) and the node writes records (logs/records.ts).
  */
 import * as z from 'zod';
-import { assign, attachedEndpoint, reports } from './assigned.js';
+import { parsePrefix } from '../../model/address.js';
+import { MOST_ROUTES } from '../routes.js';
+import { assign, attachedEndpoint, reports, tunnel } from './assigned.js';
+import { labels, listOf } from './bounded.js';
 
 export const ALPN = 'viaduct/1';
 /** the name in every manager's certificate: whoever dials 2377 asks for it */
@@ -25,8 +31,7 @@ const id = z.string().regex(/^[0-9a-z]{1,64}$/);
 const address = z.string().min(1).max(300);
 const pem = z.string().max(32 * 1024);
 const short = z.string().max(300);
-const labels = z.record(z.string().max(300), z.string().max(4_096));
-
+const isCidr = (text: string): boolean => parsePrefix(text) !== undefined;
 const descriptionSchema = z.object({
   hostname: short,
   /** as `uname -m` says */
@@ -36,10 +41,7 @@ const descriptionSchema = z.object({
   memoryBytes: z.number().nonnegative(),
   engineVersion: short,
   labels,
-  plugins: z
-    .array(z.object({ type: short, name: short }))
-    .max(200)
-    .readonly(),
+  plugins: listOf(z.object({ type: short, name: short }), 200),
   /** who issued its certificate, in base64, and whom it trusts */
   tls: z.object({
     trustRoot: pem,
@@ -48,6 +50,16 @@ const descriptionSchema = z.object({
   }),
 });
 export type NodeDescription = z.infer<typeof descriptionSchema>;
+
+/** characters of one sentence; and how many are told */
+export const [LONGEST_FAULT, MOST_FAULTS] = [1_000, 20] as const;
+/** How a node's host is now, which changes while its session stands; a node of an older version says nothing of it. */
+const condition = {
+  /** CIDRs that it routes by itself */
+  routes: listOf(z.string().max(50).refine(isCidr), MOST_ROUTES).exactOptional(),
+  /** what is wrong with its part in the cluster, a sentence each */
+  faults: listOf(z.string().max(LONGEST_FAULT), MOST_FAULTS).exactOptional(),
+};
 
 const role = z.enum(['worker', 'manager']);
 export type Role = z.infer<typeof role>;
@@ -78,11 +90,36 @@ export const fromStranger = z.discriminatedUnion('type', [
 ]);
 export type FromStranger = z.infer<typeof fromStranger>;
 
+/** Logs of tasks of the node's, as a manager orders them. */
+const logs = z.object({
+  type: z.literal('logs'),
+  stdout: z.boolean(),
+  stderr: z.boolean(),
+  /** milliseconds since the epoch, by the node's clock; 0: from the beginning */
+  since: z.number().min(0),
+  follow: z.boolean(),
+  tasks: z
+    .array(
+      z.object({
+        id,
+        /** by which records name it */
+        number: z.number().int().min(0).max(0xffffffff),
+        /** lines; -1: all */
+        tail: z.number().int().min(-1),
+        /** it was read up to there before */
+        after: z.object({ time: short, lines: z.number().int().min(1) }).exactOptional(),
+      }),
+    )
+    .max(65_536),
+});
+export type LogOrder = z.infer<typeof logs>;
+
 /** What a node with a session asks for its own containers on attachable networks. */
 const asked = [
   /** name or id; from the answer on it is told of the network */
   z.object({ type: z.literal('network'), ask, reference: short }),
-  z.object({ type: z.literal('attach'), ask, networkId: id, endpoint: attachedEndpoint }),
+  /** `has`: it is on the network already, with these addresses; managers do not know of it (any more) */
+  z.object({ type: z.literal('attach'), ask, networkId: id, endpoint: attachedEndpoint, has: z.boolean() }),
   /** `node`: another one, which is gone for good; empty: its own */
   z.object({ type: z.literal('detach'), ask, id, node: id.or(z.literal('')) }),
   /** all that are known to be its own */
@@ -97,17 +134,31 @@ export const fromNode = z.discriminatedUnion('type', [
     description: descriptionSchema,
     advertise: address,
     dataPath: z.string().max(300),
+    tunnel: tunnel.exactOptional(),
+    ...condition,
   }),
   z.object({ type: z.literal('beat') }),
-  z.object({ type: z.literal('describe'), description: descriptionSchema }),
+  z.object({ type: z.literal('describe'), description: descriptionSchema, ...condition }),
   /** a new certificate: for its role as the cluster has it now */
   z.object({ type: z.literal('renew'), ask, request: certificateRequest, advertise: address }),
   /** a node with a manager's certificate asks for its place among the managers */
   z.object({ type: z.literal('enrol'), ask, address }),
   z.object({ type: z.literal('leave'), ask }),
   reports,
+  /** of a manager: a node that has its session with the one that is asked is to bring logs */
+  z.object({ type: z.literal('summon'), ask, node: id, stream: id }),
+  /** it was told to bring logs, and this is the connection for them */
+  z.object({ type: z.literal('stream'), ask, stream: id }),
 ]);
 export type FromNode = z.infer<typeof fromNode>;
+
+/** What a node is to be: by its certificate, and whom it is to trust. */
+const standing = {
+  role,
+  authorities: pem,
+  /** the public key (SPKI, base64) of whoever gives certificates now; absent: of an older manager, which has never another one */
+  issuer: z.string().max(4_096).exactOptional(),
+} as const;
 
 export const fromManager = z.discriminatedUnion('type', [
   z.object({ type: z.literal('refused'), ask: ask.optional(), reason: z.string().max(4_096) }),
@@ -116,7 +167,7 @@ export const fromManager = z.discriminatedUnion('type', [
     type: z.literal('issued'),
     ask,
     certificate: pem,
-    /** all that are trusted: two while the authority is being replaced */
+    /** whom the cluster trusts */
     authorities: pem,
     nodeId: id,
     clusterId: id,
@@ -129,15 +180,14 @@ export const fromManager = z.discriminatedUnion('type', [
     type: z.literal('welcome'),
     heartbeatMs: z.number().int().min(100).max(3_600_000),
     managers,
-    role,
-    authorities: pem,
+    ...standing,
     /** of the gossip, base64, the one in use first */
     gossipKeys: z.array(short).max(10),
   }),
   z.object({ type: z.literal('beat') }),
   z.object({ type: z.literal('managers'), managers }),
-  /** its role has changed, or its authority: it asks for a new certificate */
-  z.object({ type: z.literal('role'), role, authorities: pem }),
+  /** its role has changed, or an authority takes another's place: it asks for a new certificate where its own is not so */
+  z.object({ type: z.literal('role'), ...standing }),
   z.object({
     type: z.literal('enrolled'),
     ask,
@@ -166,6 +216,9 @@ export const fromManager = z.discriminatedUnion('type', [
     ),
   }),
   assign,
+  /** to that manager, on a connection of its own */
+  z.object({ type: z.literal('bring'), stream: id, manager }),
+  logs,
   /** it is not in the cluster any more */
   z.object({ type: z.literal('removed') }),
 ]);

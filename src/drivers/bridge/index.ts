@@ -3,7 +3,7 @@ import type { Driver } from '../contract.js';
 import { hostSources } from '../host-end.js';
 import { endpoint } from './endpoint.js';
 import { network } from './network.js';
-import { bridgeName, bridgeSettings, readOptions } from './settings.js';
+import { bridgeName, bridgeOf, bridgeSettings, gatewayModes, readOptions } from './settings.js';
 import { validate } from './validate.js';
 
 export const bridge: Driver = {
@@ -16,18 +16,19 @@ export const bridge: Driver = {
     const ipv4 = modes[4] !== 'isolated' && !(inhibitIpv4 && request.internal);
     return { ipv4, ipv6: modes[6] !== 'isolated' };
   },
-  leadsOut(request) {
-    const { modes } = readOptions(request);
+  leadsOut({ options }) {
+    const modes = gatewayModes(options);
     return { ipv4: modes[4] !== 'isolated', ipv6: modes[6] !== 'isolated' };
   },
   standsOn: ({ options }) => bridgeName(options),
   opensPorts(network) {
-    const { modes } = readOptions(network);
+    const modes = gatewayModes(network.options);
     return {
       ipv4: network.ipv4 && !network.internal && modes[4] === 'routed',
       ipv6: network.ipv6 && !network.internal && modes[6] === 'routed',
     };
   },
+  onInterface: bridgeOf,
   validate,
   hostInterface: ({ network, host }) => bridgeSettings(network, host).bridge,
   sources: ({ network, host }) => hostSources(network, bridgeSettings(network, host)),

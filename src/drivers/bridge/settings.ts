@@ -13,6 +13,7 @@ import {
   booleanOption,
   checkInterfacePrefix,
   isInterfaceName,
+  isTrue,
   mtuOption,
   sourceOptions,
   unreadable,
@@ -73,6 +74,12 @@ const gatewayMode = (options: Options, family: Family): GatewayMode => {
   return mode;
 };
 
+/** By themselves: they are asked for each time that a container joins or leaves. Throws invalid. */
+export const gatewayModes = (options: Options): Readonly<Record<Family, GatewayMode>> => ({
+  4: gatewayMode(options, 4),
+  6: gatewayMode(options, 6),
+});
+
 /** Room for 64 names. */
 const LONGEST_LIST = 1024;
 
@@ -94,6 +101,10 @@ export const bridgeName = (options: Options): string | undefined => {
   return name;
 };
 
+/** The bridge's name, also where the options cannot be read. */
+export const bridgeOf = ({ id, options }: Pick<Network, 'id' | 'options'>): string =>
+  options[LABEL.name] || (isTrue(options[LABEL.defaultBridge]) ? DEFAULT_BRIDGE : `br-${shortId(id)}`);
+
 /** Bounds of moby's options for how often it announces addresses. Here once is enough: an address keeps its MAC (ADR 4). */
 const ANNOUNCEMENTS = [
   { label: `${NETWORK}.advertise_addr_nmsgs`, least: 0, most: 3, unit: 'an integer' },
@@ -113,7 +124,7 @@ const checkAnnouncements = (options: Options): void => {
 
 /** Throws invalid with moby's text for the first option that cannot be read. */
 export const readOptions = ({ options, internal }: NetworkOptions): BridgeOptions => {
-  const modes = { 4: gatewayMode(options, 4), 6: gatewayMode(options, 6) };
+  const modes = gatewayModes(options);
   if (!internal && (modes[4] === 'isolated' || modes[6] === 'isolated'))
     throw invalid("gateway mode 'isolated' can only be used for an internal network");
   addressOption(options, LABEL.hostBindingIpv4);
@@ -151,7 +162,7 @@ const settingsOf = (network: Network, host: HostView): BridgeSettings => {
   const { adopted } = network;
   return {
     ...options,
-    bridge: name ?? (options.defaultBridge ? DEFAULT_BRIDGE : `br-${shortId(network.id)}`),
+    bridge: name ?? bridgeOf(network),
     owned: adopted === undefined,
     // A port with less would lower the MTU of a bridge that has none set.
     mtu: options.mtu || host.mtu || adopted?.mtu || DEFAULT_MTU,

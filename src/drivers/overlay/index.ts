@@ -3,25 +3,27 @@
  * whoever keeps the cluster's records brings it.
  */
 import { forbidden, invalid } from '../../errors.js';
-import { vxlanElements } from '../../firewall/index.js';
 import { checkPools } from '../checks.js';
 import type { Driver } from '../contract.js';
 import { checkMtu } from '../sandbox-end.js';
+import { between } from './between.js';
 import { endpoint } from './endpoint.js';
-import { network, peer } from './network.js';
+import { balancer, ingressNetwork, vtep } from './ingress.js';
+import { bridgeOf, network, peer } from './network.js';
 import { readOptions, wish } from './options.js';
 
 export const overlay: Driver = {
   name: 'overlay',
   scope: 'global',
-  capabilities: { interfaces: true, hostEnd: true, mac: true, ports: false, addresses: true },
+  capabilities: { interfaces: true, hostEnd: true, mac: true, ports: true, addresses: true },
   // Docker keeps an address for a gateway that is never there; here it is kept too, so that `inspect` says the same on all hosts.
   gateways(request) {
     readOptions(request);
     return { ipv4: true, ipv6: true };
   },
-  leadsOut: () => ({ ipv4: false, ipv6: false }),
+  leadsOut: ({ ingress = false }) => ({ ipv4: ingress, ipv6: ingress }),
   needsGateway: () => true,
+  hostInterface: (view) => (view.network.ingress ? bridgeOf(view.network) : undefined),
   validate(network) {
     if (!network.ipv4 && !network.ipv6) throw invalid('IPv4 or IPv6 must be enabled');
     for (const family of [4, 6] as const)
@@ -31,12 +33,10 @@ export const overlay: Driver = {
     checkMtu(network, readOptions(network).mtu);
   },
   wish,
-  network,
+  network: (view) => (view.network.ingress ? ingressNetwork(view) : network(view)),
   peer,
-  between: (networks, hosts) =>
-    vxlanElements(
-      networks.flatMap(({ overlay: agreed }) => agreed?.port ?? []),
-      hosts.filter(({ own }) => !own).map(({ address }) => address),
-    ),
+  vtep,
+  balancer,
+  between,
   endpoint,
 };

@@ -10,12 +10,13 @@ import { bare } from '../../model/address.js';
 import { shortId } from '../../model/ids.js';
 import { macFromText } from '../../model/mac.js';
 import type { Network, Overlay } from '../../model/network.js';
+import { tunnelAddress } from '../../model/tunnel.js';
 import type { KernelObject, SysctlObject, VxlanLink } from '../../plan/objects.js';
-import type { NetworkView, PeerView } from '../contract.js';
+import type { NetworkView, OverlayPlace, PeerView } from '../contract.js';
 import { MIN_MTU_IPV6 } from '../sandbox-end.js';
 
 export const bridgeOf = ({ id }: Network): string => `br-${shortId(id)}`;
-const vxlanOf = ({ id }: Network): string => `vx-${shortId(id)}`;
+export const vxlanOf = ({ id }: Network): string => `vx-${shortId(id)}`;
 
 /** To the firewall it is an internal network whose bridge has no address: the host reaches nobody there, nor anybody the host. */
 export const firewallNetwork = (network: Network): FirewallNetwork => ({
@@ -29,27 +30,49 @@ export const firewallNetwork = (network: Network): FirewallNetwork => ({
 
 /**
  * The bridge's neighbours of IPv6 are there only where it has IPv6 itself: without an address, and deaf to router
- * advertisements. The device is a port, which never speaks for itself.
+ * advertisements.
  */
 const sysctls = ({ network, host }: NetworkView, { mtu }: Overlay): readonly SysctlObject[] => {
   if (!host.ipv6 || mtu < MIN_MTU_IPV6) return [];
-  const at = (link: string, name: string, value: string): SysctlObject => ({
+  const at = (name: string, value: string): SysctlObject => ({
     kind: 'sysctl',
     ns: 'host',
-    path: `net/ipv6/conf/${link}/${name}`,
+    path: `net/ipv6/conf/${bridgeOf(network)}/${name}`,
     value,
   });
-  const [bridge, vxlan] = [bridgeOf(network), vxlanOf(network)];
-  const own = network.ipv6
-    ? [at(bridge, 'addr_gen_mode', '1'), at(bridge, 'accept_ra', '0'), at(bridge, 'disable_ipv6', '0')]
-    : [at(bridge, 'disable_ipv6', '1')];
-  return [...own, at(vxlan, 'disable_ipv6', '1')];
+  return network.ipv6
+    ? [at('addr_gen_mode', '1'), at('accept_ra', '0'), at('disable_ipv6', '0')]
+    : [at('disable_ipv6', '1')];
 };
 
-const links = ({ network, place }: NetworkView, { vni, port, mtu }: Overlay): readonly KernelObject[] => {
+/**
+ * Where VXLAN packets of a host are sent to and come from: an encrypted network knows nothing but addresses inside the tunnel, so
+ * there is no state in which it sends in the clear.
+ */
+export const vtepOf = (
+  { encrypted }: Pick<Overlay, 'encrypted'>,
+  { address, key }: Pick<OverlayPlace, 'address' | 'key'>,
+): string | undefined => {
+  if (!encrypted) return address;
+  return key === undefined ? undefined : tunnelAddress(key);
+};
+
+/** The VXLAN device is a port, which never speaks for itself. */
+export const deafPort = ({ network, place, host }: NetworkView, overlay: Overlay): readonly SysctlObject[] =>
+  host.ipv6 && overlay.mtu >= MIN_MTU_IPV6 && place && vtepOf(overlay, place) !== undefined
+    ? [{ kind: 'sysctl', ns: 'host', path: `net/ipv6/conf/${vxlanOf(network)}/disable_ipv6`, value: '1' }]
+    : [];
+
+/** `local`: of this host, as `vtepOf` has it; `mac`: the bridge's, which is the host's own on the network */
+export const links = (
+  { network }: NetworkView,
+  { vni, port, mtu }: Overlay,
+  local: string | undefined,
+  mac: string,
+): readonly KernelObject[] => {
   const bridge = bridgeOf(network);
   const vxlan: readonly VxlanLink[] =
-    place?.address === undefined
+    local === undefined
       ? []
       : [
           {
@@ -60,12 +83,11 @@ const links = ({ network, place }: NetworkView, { vni, port, mtu }: Overlay): re
             mtu,
             up: true,
             vni,
-            local: place.address,
+            local,
             port,
             master: bridge,
           },
         ];
-  const mac = macFromText(`bridge ${network.id}`);
   return [
     { kind: 'link', type: 'bridge', ns: 'host', name: bridge, mac, mtu, up: true, owned: true },
     ...vxlan,
@@ -76,10 +98,10 @@ const links = ({ network, place }: NetworkView, { vni, port, mtu }: Overlay): re
 export const network = (view: NetworkView): readonly KernelObject[] => {
   const { overlay } = view.network;
   if (!overlay || !view.place?.attached) return [];
-  const reachable = view.place.address !== undefined;
   return [
-    ...links(view, overlay),
-    ...sysctls(view, overlay).filter(({ path }) => reachable || !path.includes(`/${vxlanOf(view.network)}/`)),
+    ...links(view, overlay, vtepOf(overlay, view.place), macFromText(`bridge ${view.network.id}`)),
+    ...sysctls(view, overlay),
+    ...deafPort(view, overlay),
     ...networkElements(firewallNetwork(view.network)).map((element) => ({
       ...element,
       guard: true as const,
@@ -89,8 +111,10 @@ export const network = (view: NetworkView): readonly KernelObject[] => {
 
 export const peer = (view: PeerView): readonly KernelObject[] => {
   const { network, place, host } = view;
-  const { address: destination, endpoints } = view.peer;
-  if (!network.overlay || !place?.attached || place.address === undefined) return [];
+  const { endpoints } = view.peer;
+  if (!network.overlay || !place?.attached) return [];
+  const [local, destination] = [vtepOf(network.overlay, place), vtepOf(network.overlay, view.peer)];
+  if (local === undefined || destination === undefined) return [];
   const ipv6 = host.ipv6 && network.ipv6 && network.overlay.mtu >= MIN_MTU_IPV6;
   return endpoints.flatMap(({ mac, ipv4, ipv6: second }): readonly KernelObject[] => [
     { kind: 'fdb', ns: 'host', link: vxlanOf(network), mac, destination },

@@ -1,7 +1,8 @@
 /** Options of an overlay network, read and checked. Pure. */
-import { invalid, notImplemented } from '../../errors.js';
+import { invalid } from '../../errors.js';
 import { shown } from '../../model/address.js';
-import { VXLAN_BYTES } from '../../model/network.js';
+import { carrierBytes } from '../../model/network.js';
+import { sealedPort } from '../../model/tunnel.js';
 import type { NetworkOptions, OverlayWish, Wire } from '../contract.js';
 import { booleanOption, mtuOption } from '../options.js';
 
@@ -18,6 +19,7 @@ export interface OverlayOptions {
   readonly vnis: readonly number[];
   /** bytes; 0: what the hosts' wire leaves */
   readonly mtu: number;
+  readonly encrypted: boolean;
 }
 
 const vni = (text: string): number => {
@@ -43,14 +45,12 @@ const wantsEncryption = (options: NetworkOptions['options']): boolean => {
   return value !== undefined && (value === '' || booleanOption(LABEL.encrypted, value));
 };
 
-/** Throws invalid for what cannot be read, not-implemented for encryption. */
-export const readOptions = ({ options }: NetworkOptions): OverlayOptions => {
-  if (wantsEncryption(options))
-    throw notImplemented(
-      'encrypted overlay networks are not supported yet: what their containers send would cross the wire in the clear; leave --opt encrypted out, or encrypt between the hosts (WireGuard, IPsec) and give --cluster-advertise an address on that',
-    );
-  return { vnis: vnis(options[LABEL.vnis]), mtu: mtuOption(options) };
-};
+/** Throws invalid for what cannot be read. */
+export const readOptions = ({ options }: NetworkOptions): OverlayOptions => ({
+  vnis: vnis(options[LABEL.vnis]),
+  mtu: mtuOption(options),
+  encrypted: wantsEncryption(options),
+});
 
 /** Docker's on a wire of 1500 bytes, which is not exceeded where wires differ. */
 const USUAL_MTU = 1450;
@@ -60,11 +60,14 @@ const PORT = 4789;
 
 /** What containers may send where the hosts' wire carries so much. A user's MTU is kept, and told of where it does not fit. */
 export const wish = (request: NetworkOptions, wire: Wire): OverlayWish => {
-  const { vnis: asked, mtu } = readOptions(request);
-  const room = (wire.mtu || 1500) - VXLAN_BYTES[wire.family];
+  const { vnis: asked, mtu, encrypted } = readOptions(request);
+  const sealed = encrypted ? { encrypted } : {};
+  const carrier = carrierBytes(wire.family, sealed);
+  const room = (wire.mtu || 1500) - carrier;
   const warning =
     mtu > room
-      ? `an MTU of ${mtu} does not fit: the smallest of the hosts' wires carries ${wire.mtu} bytes, ${room} without the ${VXLAN_BYTES[wire.family]} of VXLAN: longer packets are lost; leave com.docker.network.driver.mtu out, or raise the wire's`
+      ? `an MTU of ${mtu} does not fit: the smallest of the hosts' wires carries ${wire.mtu} bytes, ${room} without the ${carrier} of VXLAN${encrypted ? ' in WireGuard' : ''}: longer packets are lost; leave com.docker.network.driver.mtu out, or raise the wire's`
       : '';
-  return { vnis: asked, port: PORT, mtu: mtu || Math.min(USUAL_MTU, room), warning };
+  const port = encrypted ? sealedPort(PORT) : PORT;
+  return { vnis: asked, port, mtu: mtu || Math.min(USUAL_MTU, room), ...sealed, warning };
 };

@@ -1,28 +1,13 @@
 /** Slice of an Open vSwitch endpoint: a veth pair whose near end is plugged into the switch, its rules, its sandbox end. Pure. */
 import { defined } from '../../defined.js';
 import { switchedElement } from '../../firewall/index.js';
-import type { KernelObject, OvsPortObject, VethLink } from '../../plan/objects.js';
+import type { KernelObject, OvsPortObject } from '../../plan/objects.js';
 import type { EndpointView } from '../contract.js';
-import { hostPorts, portElements, portSysctls, routerOf } from '../host-end.js';
+import { hostPorts, portElements, portSysctls, routerOf, vethPair } from '../host-end.js';
 import { sandboxEnd } from '../sandbox-end.js';
 import { endpointFlows } from './flows.js';
 import type { PortOptions } from './options.js';
 import { type OvsSettings, ovsSettings, portSettings } from './settings.js';
-
-const veth = ({ endpoint, sandbox }: EndpointView, mtu: number): VethLink => ({
-  kind: 'link',
-  type: 'veth',
-  ns: 'host',
-  name: endpoint.hostIfname,
-  mtu,
-  up: true,
-  master: '',
-  hairpin: false,
-  isolated: false,
-  peerNs: sandbox.netns,
-  peerName: endpoint.ifname,
-  peerMac: endpoint.mac,
-});
 
 /** `iface-id` and `attached-mac` are what Open vSwitch's own documents ask of who plugs something in. */
 const port = (
@@ -71,7 +56,7 @@ export const endpoint = (view: EndpointView): readonly KernelObject[] => {
   const { sandbox, network } = view;
   const { ifname } = view.endpoint;
   return [
-    veth(view, mtu),
+    vethPair(view, { mtu, master: '', hairpin: false }),
     port(view, settings, options),
     ...endpointFlows({ bridge, endpoint: view.endpoint, sandbox, options }),
     ...portSysctls(view, { mtu }),

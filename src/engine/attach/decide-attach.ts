@@ -1,5 +1,5 @@
 /** A container's sandbox at its start, and endpoints that come then or later, decided. Pure; the commands are in `index.ts`. */
-import { forbidden, invalid } from '../../errors.js';
+import { conflict, forbidden, invalid } from '../../errors.js';
 import type { Container, EndpointSettings } from '../../model/container.js';
 import type { SandboxId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
@@ -102,12 +102,16 @@ const checkConnectable = ({ model }: View, container: Container, network: Networ
     throw invalid(
       'container cannot be connected to multiple networks with one of the networks in private (none) mode',
     );
-  // Also one that it names since before the network was there.
-  if (container.networks.some((n) => n.networkId === network.id || (!n.networkId && n.name === network.name)))
-    throw forbidden(`endpoint with name ${container.name} already exists in network ${network.name}`);
 };
 
-/** The container with the network in its list. Throws where it cannot be connected. */
+/** Where the container lists the network, also by a name from before the network was there; -1: nowhere. */
+const placeOf = ({ networks }: Container, { id, name }: Network): number =>
+  networks.findIndex((n) => n.networkId === id || (!n.networkId && n.name === name));
+
+/**
+ * The container with the network in its list. Throws where it cannot be connected. One that does not run may be connected again,
+ * as with Docker: what it was first given stays, but on a network of a swarm, where what is asked last replaces that.
+ */
 export const connectedTo = (
   view: View,
   network: Network,
@@ -117,7 +121,14 @@ export const connectedTo = (
   checkSettings(network, settings, view.drivers.get(network.driver));
   checkConnectable(view, container, network);
   const entry = { networkId: network.id, name: network.name, settings };
-  return { ...container, networks: [...container.networks, entry] };
+  const place = placeOf(container, network);
+  if (place < 0) return { ...container, networks: [...container.networks, entry] };
+  const ofSwarm = network.scope === 'swarm';
+  if (container.sandboxId !== null)
+    throw ofSwarm
+      ? conflict(`${container.name} is already attached to network ${network.name}`)
+      : forbidden(`endpoint with name ${container.name} already exists in network ${network.name}`);
+  return ofSwarm ? { ...container, networks: container.networks.with(place, entry) } : container;
 };
 
 /** The endpoint of a network that the container lists; undefined while it does not run. */

@@ -132,9 +132,9 @@ const interfaceName = ({ network, settings, taken }: EndpointDesign, wanted?: st
   for (let n = 0; ; n += 1) if (!taken.has(`${prefix}${n}`)) return `${prefix}${n}`;
 };
 
-/** The default bridge resolves no names; elsewhere the container's name comes first (PTR answers it). */
+/** Neither the default bridge nor the ingress network resolves names; elsewhere the container's comes first (PTR answers it). */
 const dnsNames = ({ container, network, settings }: EndpointDesign): readonly string[] => {
-  if (network.predefined) return [];
+  if (network.predefined || network.ingress) return [];
   const names = [container.name, ...settings.aliases, shortId(container.id), container.config.Hostname];
   return [...new Set(names.filter((name) => name !== ''))];
 };

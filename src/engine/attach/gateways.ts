@@ -1,6 +1,7 @@
 /**
  * Which endpoint of a sandbox gives the default route of each family, and which carries the published ports. Pure.
- * Order, as Docker's: highest gw-priority, internal networks never, dual-stack first, then by network name.
+ * Order, as Docker's: highest gw-priority, internal networks never, dual-stack first, then by network name; a swarm's ingress
+ * network before all.
  */
 import type { Driver } from '../../drivers/contract.js';
 import { bare } from '../../model/address.js';
@@ -36,7 +37,11 @@ const leadsByPlugin = ({ gateway4, gateway6, routes }: PluginEndpoint, family: F
 
 const dualStack = ({ network }: Member): boolean => network.ipv4 && network.ipv6;
 
+/** What came in by a swarm's nodes has to go back by them. */
+const isIngress = ({ network }: Member): boolean => network.ingress === true;
+
 const preference = (a: Member, b: Member): number =>
+  Number(isIngress(b)) - Number(isIngress(a)) ||
   b.endpoint.gwPriority - a.endpoint.gwPriority ||
   Number(dualStack(b)) - Number(dualStack(a)) ||
   (a.network.name < b.network.name ? -1 : a.network.name > b.network.name ? 1 : 0);
@@ -57,14 +62,11 @@ export const gateways = (members: readonly Member[]): Gateways => ({
  */
 export const needsGateway = (members: readonly Member[]): boolean => {
   const others = members.filter(({ endpoint }) => !endpoint.gateway);
+  const asks = ({ network, driver, endpoint }: Member): boolean =>
+    !network.internal && driver.needsGateway?.(endpoint) === true;
+  if (!others.some(asks)) return false;
   const { gateway4, gateway6 } = gateways(others);
-  return (
-    gateway4 === null &&
-    gateway6 === null &&
-    others.some(
-      ({ network, driver, endpoint }) => !network.internal && driver.needsGateway?.(endpoint) === true,
-    )
-  );
+  return gateway4 === null && gateway6 === null;
 };
 
 const isIpv6 = (address: string): boolean => address.includes(':');

@@ -122,29 +122,61 @@ export const linkedPorts = (targets: readonly LinkTarget[]): readonly LinkedPort
 /** Variables that describe the image or the shell rather than the service, never passed on (moby's list). */
 const PRIVATE = new Set(['HOME', 'PATH']);
 
-const portVariables = (prefix: string, address: string, { protocol, port }: LinkedPort): string[] => {
-  const name = `${prefix}_PORT_${port}_${protocol.toUpperCase()}`;
+/** TCP first, then by number: the first is what `DB_PORT` names. */
+const inOrder = (ports: readonly LinkedPort[]): readonly LinkedPort[] =>
+  ports.toSorted(
+    (a, b) =>
+      Number(b.protocol === 'tcp') - Number(a.protocol === 'tcp') ||
+      (a.protocol < b.protocol ? -1 : a.protocol > b.protocol ? 1 : a.port - b.port),
+  );
+
+/** Ports of one protocol that follow one another, as moby counts them: three at least. */
+const rangesOf = (sorted: readonly LinkedPort[]): readonly { first: LinkedPort; last: LinkedPort }[] => {
+  const ranges: { first: LinkedPort; last: LinkedPort }[] = [];
+  for (const port of sorted) {
+    const range = ranges.at(-1);
+    if (range?.last.protocol === port.protocol && range.last.port + 1 === port.port) range.last = port;
+    else ranges.push({ first: port, last: port });
+  }
+  return ranges.filter(({ first, last }) => last.port - first.port >= 2);
+};
+
+const named = (prefix: string, { protocol, port }: LinkedPort): string =>
+  `${prefix}_PORT_${port}_${protocol.toUpperCase()}`;
+const url = ({ protocol, address, port }: LinkedPort): string => `${protocol}://${address}:${port}`;
+
+const portVariables = (prefix: string, port: LinkedPort): string[] => {
+  const name = named(prefix, port);
   return [
-    `${name}=${protocol}://${address}:${port}`,
-    `${name}_ADDR=${address}`,
-    `${name}_PORT=${port}`,
-    `${name}_PROTO=${protocol}`,
+    `${name}=${url(port)}`,
+    `${name}_ADDR=${port.address}`,
+    `${name}_PORT=${port.port}`,
+    `${name}_PROTO=${port.protocol}`,
   ];
 };
 
-/** `DB_NAME`, `DB_PORT`, `DB_PORT_5432_TCP…`, `DB_ENV_…` for one link. */
+const rangeVariables = (prefix: string, first: LinkedPort, last: LinkedPort): string[] => {
+  const name = named(prefix, first);
+  return [
+    `${name}_START=${url(first)}`,
+    `${name}_PORT_START=${first.port}`,
+    `${name}_END=${url(last)}`,
+    `${name}_PORT_END=${last.port}`,
+  ];
+};
+
+/** `DB_NAME`, `DB_PORT`, `DB_PORT_5432_TCP…`, `DB_PORT_5432_TCP_START…` of ports in a row, `DB_ENV_…` for one link. */
 export const linkEnvironment = (
   owner: Container,
   { alias, container, endpoint }: LinkTarget,
 ): readonly string[] => {
   const prefix = alias.toUpperCase().replace(/-/g, '_');
-  const address = bare(endpoint.ipv4 ?? endpoint.ipv6 ?? '');
-  const ports = linkedPorts([{ alias, container, endpoint }]);
-  const first = ports.find((p) => p.protocol === 'tcp') ?? ports[0];
+  const ports = inOrder(linkedPorts([{ alias, container, endpoint }]));
   const own = container.config.Env.filter((e) => !PRIVATE.has(e.split('=', 1)[0] ?? ''));
   return [
-    ...(first ? [`${prefix}_PORT=${first.protocol}://${address}:${first.port}`] : []),
-    ...ports.flatMap((port) => portVariables(prefix, address, port)),
+    ...ports.slice(0, 1).map((port) => `${prefix}_PORT=${url(port)}`),
+    ...rangesOf(ports).flatMap(({ first, last }) => rangeVariables(prefix, first, last)),
+    ...ports.flatMap((port) => portVariables(prefix, port)),
     `${prefix}_NAME=/${owner.name}/${alias}`,
     ...own.map((variable) => `${prefix}_ENV_${variable}`),
   ];

@@ -6,7 +6,7 @@ import { invalid } from '../../errors.js';
 import type { ContainerConfig, HostConfig } from '../../model/container.js';
 import type { ExposedPort, FreePort, PortBinding } from '../../model/port.js';
 import { codeOf, portAt, portCode, portRange } from '../../model/port-text.js';
-import { groupBy } from '../../plan/group.js';
+import { joinRuns } from '../../plan/port-runs.js';
 
 const codeOfText = (text: string): number => {
   const code = portCode(text);
@@ -84,38 +84,6 @@ const wanted = (config: ContainerConfig, hostConfig: HostConfig, anywhere: reado
   return out;
 };
 
-const byPorts = (a: PortBinding, b: PortBinding): number =>
-  a.hostPort - b.hostPort || a.containerPort - b.containerPort;
-
-/** Of one protocol and address, sorted. */
-const joinSorted = (bindings: readonly PortBinding[]): readonly PortBinding[] => {
-  const runs: PortBinding[] = [];
-  let first: PortBinding | undefined;
-  let count = 0;
-  for (const binding of bindings) {
-    const { hostPort, containerPort } = binding;
-    if (first && first.hostPort + count === hostPort && first.containerPort + count === containerPort) {
-      count += binding.count;
-      continue;
-    }
-    if (first) runs.push({ ...first, count });
-    first = binding;
-    count = binding.count;
-  }
-  if (first) runs.push({ ...first, count });
-  return runs;
-};
-
-/** By a text of each, in the order of the texts. */
-const grouped = <T>(all: readonly T[], textOf: (each: T) => string): (readonly [string, readonly T[]])[] =>
-  [...groupBy(all, textOf)].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-
-/** Joins neighbours whose host and container ports both go on by one; by protocol, address and ports. */
-export const joinRuns = (bindings: readonly PortBinding[]): readonly PortBinding[] =>
-  grouped(bindings, (b) => b.protocol).flatMap(([, ofProtocol]) =>
-    grouped(ofProtocol, (b) => b.hostIp).flatMap(([, ofAddress]) => joinSorted([...ofAddress].sort(byPorts))),
-  );
-
 /** Host ports by the code of the container's port. */
 const portsOf = (bindings: readonly PortBinding[]): ReadonlyMap<number, ReadonlySet<number>> => {
   const ports = new Map<number, Set<number>>();
@@ -126,6 +94,12 @@ const portsOf = (bindings: readonly PortBinding[]): ReadonlyMap<number, Readonly
     }
   return ports;
 };
+
+/** By `PortBindings` that name every port of the host: what was decided for addresses, as it would be again. */
+const decided = new WeakMap<
+  object,
+  { readonly anywhere: string; readonly bindings: readonly PortBinding[] }
+>();
 
 /**
  * Every binding with its host port decided: fixed ones first, so that a free one is never taken from under them.
@@ -146,6 +120,9 @@ export const resolveBindings = (
     taken.add(codeOf(protocol, hostPort));
     for (const hostIp of addresses) bindings.push({ protocol, hostIp, hostPort, containerPort, count: 1 });
   };
+  const { PortBindings, PublishAllPorts } = hostConfig;
+  const before = PublishAllPorts ? undefined : decided.get(PortBindings);
+  if (before?.anywhere === anywhere.join()) return before.bindings;
   const all = wanted(config, hostConfig, anywhere).filter(({ addresses }) => addresses.length > 0);
   const known = portsOf(former);
   for (const each of all) if (each.from > 0 && each.from === each.to) settle(each, each.from);
@@ -158,5 +135,8 @@ export const resolveBindings = (
     );
     settle(each, kept ?? pick(protocol, each.addresses, each.from, each.to, isTaken));
   }
-  return joinRuns(bindings);
+  const found = joinRuns(bindings);
+  const named = all.every(({ from, to }) => from > 0 && from === to);
+  if (named && !PublishAllPorts) decided.set(PortBindings, { anywhere: anywhere.join(), bindings: found });
+  return found;
 };

@@ -6,7 +6,7 @@ import { forbidden, invalid } from '../../errors.js';
 import { parseMac } from '../../ipam/mac.js';
 import { requestedAddresses } from '../../ipam/requested.js';
 import type { EndpointSettings } from '../../model/container.js';
-import type { Network } from '../../model/network.js';
+import { isMadeByNodes, type Network } from '../../model/network.js';
 import { parseLink } from './links.js';
 
 /** What the user wrote, made canonical: addresses, MAC, driver options. Throws invalid with moby's words. */
@@ -33,6 +33,8 @@ export const checkSettings = (
     throw invalid('user-specified IP address is supported on user-defined networks only');
   if (network.configOnly)
     throw forbidden(`configuration-only network ${network.name} cannot be connected to`);
+  if (isMadeByNodes(network) && !network.attachable && !settings.assigned)
+    throw forbidden(`network ${network.name} not manually attachable`);
   for (const [address, on] of [
     [settings.ipv4, network.ipv4],
     [settings.ipv6, network.ipv6],

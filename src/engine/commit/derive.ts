@@ -1,7 +1,8 @@
 /** Slice → the kernel objects it must have, by asking the network's driver. Pure over the model. */
+import { defined } from '../../defined.js';
 import type { Driver, HostView, NetworkView } from '../../drivers/contract.js';
 import { driverOf } from '../../drivers/index.js';
-import { type Balancer, vipsOf } from '../../model/balancer.js';
+import { type Balancer, publishes, vipsOf } from '../../model/balancer.js';
 import type { Network } from '../../model/network.js';
 import { createPace } from '../../pace.js';
 import { onHost } from '../../plan/depend.js';
@@ -26,22 +27,23 @@ export interface DeriveContext {
   readonly daemon: readonly KernelObject[];
 }
 
-const networksOf = (model: ReadModel, { name }: Driver): readonly Network[] =>
-  [...model.networks.values()].filter((n) => n.driver === name && !n.configOnly);
+/** Is there anything of the network, which spans hosts, on this one? */
+const isAttached = (model: ReadModel, { id, ingress }: Network): boolean =>
+  model.endpointsOfNetwork(id).length > 0 || (ingress === true && model.balancersOf(id).some(publishes));
 
 /** A network as its driver is to see it. */
 const viewOf = (model: ReadModel, host: HostView, network: Network): NetworkView => {
   if (!network.overlay) return { host, network };
-  const address = model.ownVtep()?.address;
-  const attached = model.endpointsOfNetwork(network.id).length > 0;
-  return { host, network, place: { attached, ...(address === undefined ? {} : { address }) } };
+  const { address, number, tunnel } = model.ownVtep() ?? {};
+  const place = { attached: isAttached(model, network), ...defined({ address, number, key: tunnel?.key }) };
+  return { host, network, place };
 };
 
-/** What guards the way between the hosts of a cluster. */
-const betweenHosts = (model: ReadModel, { drivers }: DeriveContext): readonly KernelObject[] => {
-  const networks = model.overlays();
+/** What leads between the hosts of a cluster, and guards the way. */
+const betweenHosts = (model: ReadModel, { drivers, host }: DeriveContext): readonly KernelObject[] => {
+  const networks = model.overlays().map((network) => viewOf(model, host, network));
   if (networks.length === 0) return [];
-  const hosts = [...model.tables.vtep.records.values()];
+  const hosts = model.vteps();
   return [...drivers.values()].flatMap((driver) => driver.between?.(networks, hosts) ?? []);
 };
 
@@ -49,7 +51,7 @@ const betweenHosts = (model: ReadModel, { drivers }: DeriveContext): readonly Ke
 const sharedObjects = (model: ReadModel, { host, drivers }: DeriveContext): readonly KernelObject[] => {
   const objects = new Map<string, KernelObject>();
   for (const driver of drivers.values())
-    for (const o of driver.shared?.(networksOf(model, driver), host) ?? []) objects.set(objectKey(o), o);
+    for (const o of driver.shared?.(model.networksOf(driver.name), host) ?? []) objects.set(objectKey(o), o);
   return [...objects.values()];
 };
 
@@ -60,7 +62,7 @@ export const parentNames = (
 ): ReadonlySet<string> => {
   const names = new Set<string>();
   for (const driver of context.drivers.values()) {
-    const networks = driver.shared ? networksOf(model, driver) : [];
+    const networks = driver.shared ? model.networksOf(driver.name) : [];
     const objects = [
       ...(driver.shared?.(networks, context.host) ?? []),
       ...networks.flatMap((network) => driver.network({ host: context.host, network })),
@@ -101,7 +103,8 @@ export const hostInterfaces = (
 ): ReadonlySet<string> =>
   new Set(
     [...drivers.values()].flatMap((driver) =>
-      networksOf(model, driver)
+      model
+        .networksOf(driver.name)
         .filter(({ adopted }) => !adopted)
         .flatMap((network) => driver.hostInterface?.({ host, network }) ?? []),
     ),
@@ -125,11 +128,11 @@ const addressesOf = (balancer: Balancer): readonly ServiceAddress[] => {
   return made;
 };
 
-/** Of the networks that a sandbox is on; what has ports is on the ingress network, whose containers do not call each other. */
+/** Those whose addresses a sandbox may call. */
 const balancersOf = (model: ReadModel, sandboxId: string): readonly Balancer[] =>
   model
     .endpointsOfSandbox(sandboxId)
-    .flatMap(({ networkId }) => model.balancersOf(networkId).filter(({ ports }) => ports.length === 0));
+    .flatMap(({ networkId }) => model.balancersOf(networkId).filter((balancer) => !publishes(balancer)));
 
 const servicesOf = (model: ReadModel, sandboxId: string, ns: string): readonly KernelObject[] => {
   const services = balancersOf(model, sandboxId).flatMap(addressesOf);
@@ -177,12 +180,30 @@ const SLICES: {
       ? (driverOf(network, drivers).peer?.({ ...viewOf(model, host, network), peer }) ?? [])
       : [];
   },
+  /** Another host, on the networks that hosts are on themselves. */
+  vtep(model, { host, drivers }, id) {
+    const vtep = model.tables.vtep.records.get(id);
+    if (!vtep) return [];
+    return model
+      .overlays()
+      .flatMap(
+        (network) => driverOf(network, drivers).vtep?.({ ...viewOf(model, host, network), vtep }) ?? [],
+      );
+  },
   endpoint(model, { host, drivers }, id) {
     const endpoint = model.endpoints.get(id);
     const network = endpoint && model.networks.get(endpoint.networkId);
     const sandbox = endpoint && model.sandboxOf(endpoint);
     return endpoint && network && sandbox
       ? driverOf(network, drivers).endpoint({ ...viewOf(model, host, network), endpoint, sandbox })
+      : [];
+  },
+  /** What all hosts publish of a service; behind the containers of this one, which may have a port already. */
+  balancer(model, { host, drivers }, id) {
+    const balancer = model.tables.balancer.records.get(id);
+    const network = balancer && model.networks.get(balancer.networkId);
+    return network && publishes(balancer)
+      ? (driverOf(network, drivers).balancer?.({ ...viewOf(model, host, network), balancer }) ?? [])
       : [];
   },
 };
@@ -205,9 +226,15 @@ const madeOf = (model: ReadModel, slice: Slice): readonly unknown[] | undefined 
   if (slice.kind === 'host') return undefined;
   const record = model.tables[slice.kind].records.get(slice.id);
   if (slice.kind === 'sandbox') return [record, ...balancersOf(model, slice.id)];
-  if (slice.kind !== 'endpoint') return [record];
-  const endpoint = model.endpoints.get(slice.id);
-  return endpoint ? [endpoint, model.networks.get(endpoint.networkId), model.sandboxOf(endpoint)] : [];
+  if (slice.kind === 'endpoint') {
+    const endpoint = model.endpoints.get(slice.id);
+    return endpoint
+      ? [endpoint, model.networks.get(endpoint.networkId), model.sandboxOf(endpoint), model.ownVtep()]
+      : [];
+  }
+  // Whether a network that spans hosts has anything here is no record's own.
+  const overlays = model.overlays();
+  return [record, model.ownVtep(), ...overlays, ...overlays.map((each) => isAttached(model, each))];
 };
 
 /**

@@ -38,6 +38,16 @@ export class Dirty {
     return [...this.#dirty.values()].map(({ owner, error, since }) => ({ owner, error, since }));
   }
 
+  has(slice: Slice): boolean {
+    return this.#dirty.has(sliceKey(slice));
+  }
+
+  /** Brings the slices at once, in whichever state they are; what the plan was to take away goes, marked or not. */
+  try(slices: readonly Slice[], plan: Plan): void {
+    for (const { object } of plan) this.#left.add(objectKey(object));
+    this.#bring(this.parts, slices, () => this.parts.kernel.observe(), this.#isStray);
+  }
+
   /** A plan was refused, and so was its undoing. */
   mark(plan: Plan, error: unknown): void {
     for (const { object, slice = HOST_SLICE } of plan) {

@@ -5,16 +5,15 @@
  */
 import { attempt } from '../../errors.js';
 import type { Container } from '../../model/container.js';
+import { createPace } from '../../pace.js';
 import type { Runtime } from '../../runtime/contract.js';
 import type { Store, StoredChange } from '../../store/store.js';
 import { opened, seal } from '../../store/values.js';
 import type { Model } from './model.js';
-import { type Change, isKnown, knownOf, put } from './tables.js';
+import { type Change, isKnown, put } from './tables.js';
 
 /** Milliseconds after a change: what ends by then costs nothing. */
 const SOON = 600;
-/** So many in one turn of the loop: a write takes 0.1 to 0.3 ms. */
-const A_TURN = 50;
 
 /** All records without which the container would not be what it is. */
 export const belongings = (model: Model, container: Container): readonly Change[] => {
@@ -45,7 +44,7 @@ export const sealed = (id: string, changes: readonly Change[]): string => seal(i
 export const unsealed = (id: string, text: string | undefined): readonly Change[] | undefined =>
   attempt(() => {
     if (text === undefined) return undefined;
-    return knownOf(JSON.parse(opened(id, text)) as readonly StoredChange[]); // `sealed` wrote it
+    return (JSON.parse(opened(id, text)) as readonly StoredChange[]).filter(isKnown); // `sealed` wrote it
   });
 
 export interface Keepsakes {
@@ -75,13 +74,17 @@ export const keepsakes = (
       warn(id, error);
     }
   };
-  const turn = (): void => {
+  const turn = async (): Promise<void> => {
+    const pace = createPace();
+    for (const id of [...stale]) {
+      if (pace.due()) await pace.rest();
+      if (stale.has(id)) write(id);
+    }
     timer = undefined;
-    for (const id of [...stale].slice(0, A_TURN)) write(id);
     soon();
   };
   const soon = (): void => {
-    if (stale.size > 0) timer ??= setTimeout(turn, SOON).unref();
+    if (stale.size > 0) timer ??= setTimeout(() => void turn(), SOON).unref();
   };
   const note = (ids: Iterable<string>): void => {
     for (const id of ids) stale.add(id);

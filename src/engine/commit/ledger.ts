@@ -22,7 +22,7 @@ export class Ledger {
   readonly #store: Store;
   readonly #kernel: Kernel;
   readonly #derive: Derive;
-  readonly #dirty: Pick<Dirty, 'mark'>;
+  readonly #dirty: Pick<Dirty, 'mark' | 'has' | 'try'>;
   /** false while the daemon restores: records settle first, then the kernel converges once */
   #kernelFollows = false;
 
@@ -31,7 +31,7 @@ export class Ledger {
     store: Store;
     kernel: Kernel;
     derive: Derive;
-    dirty: Pick<Dirty, 'mark'>;
+    dirty: Pick<Dirty, 'mark' | 'has' | 'try'>;
   }) {
     this.#model = parts.model;
     this.#store = parts.store;
@@ -56,6 +56,26 @@ export class Ledger {
       for (const change of undo) this.#model.change(change);
       throw error;
     }
+  }
+
+  /**
+   * What others have decided, and this host cannot refuse: where the kernel does, the slice is dirty, and tried again until it does
+   * not. What is dirty is brought from what there is, as a plan from what there should be would build on what is not there.
+   * Throws what the store refused, with all as it was.
+   */
+  accept(changes: readonly Change[]): void {
+    const durable = changes.some((change) => outlivesReboot(this.#model, change));
+    const slices = distinctSlices(changes.flatMap((change) => touched(this.#model, change)));
+    const { plan, undo } = this.#change(this.#model, changes);
+    try {
+      this.#write(changes, durable);
+    } catch (error) {
+      for (const change of undo) this.#model.change(change);
+      throw error;
+    }
+    if (!this.#kernelFollows) return;
+    const known = slices.some((slice) => this.#dirty.has(slice));
+    if (known || this.#refusalsOf(plan).length > 0) this.#dirty.try(slices, plan);
   }
 
   /** From now on every commit is carried out in the kernel. */

@@ -3,6 +3,7 @@
  * ledger changes it, one change at a time; records themselves are never mutated, so whoever holds one holds a snapshot.
  */
 import { invalid, notFound, type ViaductError } from '../../errors.js';
+import { isOwnIpam } from '../../ipam/own.js';
 import { type AddressSpace, emptySpace } from '../../ipam/space.js';
 import { Taken } from '../../ipam/taken.js';
 import { bare } from '../../model/address.js';
@@ -15,6 +16,7 @@ import { Table as Memory } from './table.js';
 import {
   askedAddresses,
   type Change,
+  onInterface,
   onNetwork,
   type Records,
   type Rows,
@@ -82,6 +84,8 @@ export class Model {
   overlays = (): readonly Network[] => this.tables.network.all('overlay', 'overlay');
   peersOf = (networkId: string): readonly Peer[] => this.tables.peer.all('network', networkId);
   balancersOf = (networkId: string): readonly Balancer[] => this.tables.balancer.all('network', networkId);
+  /** The hosts of the cluster, this one too. */
+  vteps = (): readonly Vtep[] => [...this.tables.vtep.records.values()];
   /** This host among those of the cluster. */
   ownVtep = (): Vtep | undefined => this.tables.vtep.first('own', 'own');
 
@@ -150,6 +154,21 @@ export class Model {
   /** Is a network of the name there, or being made? */
   hasNetworkName = (name: string): boolean =>
     this.networkNamed(name) !== undefined || this.tables.claim.first('name', name) !== undefined;
+
+  /** Of the driver, those that are more than a configuration for others. */
+  networksOf = (driver: string): readonly Network[] => this.tables.network.all('driver', driver);
+
+  /**
+   * Of the network's driver, those that may be in its way: on the same interface of the host, or with pools that may overlap with its own,
+   * which those of our own address space never do.
+   */
+  mayClash = (network: Network): readonly Network[] =>
+    isOwnIpam(network.ipam.driver)
+      ? [
+          ...this.tables.network.all('interface', onInterface(network)),
+          ...this.tables.network.all('plugin', network.driver),
+        ]
+      : this.networksOf(network.driver);
 
   networkNamed = (name: string): Network | undefined => this.tables.network.first('name', name);
 

@@ -11,6 +11,7 @@ import { allSlices, type Derive } from './derive.js';
 import type { Dirty } from './dirty.js';
 import type { Model } from './model.js';
 import { SettingsRepair } from './settings.js';
+import { acrossHosts } from './tables.js';
 
 interface Repairing {
   readonly kernel: Kernel;
@@ -66,8 +67,11 @@ const slicesOn = (parts: Repairing, names: ReadonlySet<string>): readonly Slice[
     const slice: Slice = { kind: 'network', id: network.id };
     const owns = derive(model, slice).some((o) => others.has(onHost(o) ?? ''));
     if (!owns) continue;
-    const peers = model.peersOf(network.id).map(({ id }): Slice => ({ kind: 'peer', id }));
-    slices.push(slice, ...peers, ...model.endpointsOfNetwork(network.id).map(endpointSlice));
+    slices.push(
+      slice,
+      ...acrossHosts(network, model),
+      ...model.endpointsOfNetwork(network.id).map(endpointSlice),
+    );
   }
   return slices;
 };

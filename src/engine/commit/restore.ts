@@ -21,27 +21,33 @@ import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { allSlices, type Derive } from './derive.js';
 import type { Model, ReadModel } from './model.js';
-import { type Change, knownOf } from './tables.js';
+import { type Change, isKnown } from './tables.js';
 
 type Restoring = Pick<View, 'model'> &
   Pick<Writing, 'ledger' | 'log'> &
   Pick<Outside, 'runtime' | 'images' | 'kernel'>;
 
 export const loadModel = (model: Model, store: Store): void => {
-  for (const change of knownOf(store.load())) model.change(change);
+  for (const change of store.load()) if (isKnown(change)) model.change(change);
 };
 
 /** Everything the model wants, in one list. */
 const desired = (model: ReadModel, derive: Derive): readonly KernelObject[] =>
   allSlices(model).flatMap((slice) => derive(model, slice));
 
+/** Links: the kernel takes 17 ms to delete a bridge, and whoever asked it to cannot end before. */
+const SOON_GONE = 16;
+
 /**
  * An orderly stop with no container running leaves nothing in the kernel: what the records want comes back at the next
- * start. Only what we derive is taken away, so a bridge of the user's keeps what the user gave it.
+ * start. Only what we derive is taken away, so a bridge of the user's keeps what the user gave it. Where many networks would make a
+ * restart wait for them twice, all stays as it is, as it does after a kill.
  */
 export const retire = (kernel: Kernel, model: ReadModel, derive: Derive): void => {
   if (model.sandboxes.size > 0) return;
-  kernel.apply(diff(desired(model, derive), []));
+  const all = desired(model, derive);
+  if (all.filter(({ kind }) => kind === 'link').length > SOON_GONE) return;
+  kernel.apply(diff(all, []));
   kernel.dropTables();
 };
 
@@ -193,7 +199,9 @@ export const holdStrayPorts = (
   observed: readonly KernelObject[],
 ): void => {
   const wanted = new Set(desired(model, derive).map(objectKey));
-  const theirs = observed.filter((o) => o.kind === 'element').filter((o) => !wanted.has(objectKey(o)));
+  const theirs = observed
+    .filter((o) => o.kind === 'element' || o.kind === 'published')
+    .filter((o) => !wanted.has(objectKey(o)));
   for (const port of portsTaken(theirs))
     try {
       kernel.apply(diff([], [port]));

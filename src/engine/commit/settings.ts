@@ -26,7 +26,7 @@ const IPV4_FORWARDING = 'net/ipv4/ip_forward';
 /** The switches for all interfaces. The kernel has each new interface begin as they are. */
 export const forwardingSwitches = (model: ReadModel, { ipForward }: HostView): readonly SysctlObject[] => {
   if (!ipForward) return [];
-  const usesIpv6 = [...model.networks.values()].some((n) => n.ipv6 && !n.configOnly);
+  const usesIpv6 = model.tables.network.first('ipv6', 'ipv6') !== undefined;
   return [on(IPV4_FORWARDING), ...(usesIpv6 ? [on('net/ipv6/conf/all/forwarding')] : [])];
 };
 

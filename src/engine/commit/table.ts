@@ -53,7 +53,12 @@ export class Table<R, I extends string> {
 
   /** In the order in which they came. */
   all(index: I, key: string): readonly R[] {
-    return [...(this.#indices.get(index)?.ids(key) ?? [])].flatMap((id) => this.#records.get(id) ?? []);
+    const found: R[] = [];
+    for (const id of this.#indices.get(index)?.ids(key) ?? []) {
+      const record = this.#records.get(id);
+      if (record !== undefined) found.push(record);
+    }
+    return found;
   }
 
   first(index: I, key: string): R | undefined {

@@ -2,10 +2,11 @@
  * The kinds of records, one row each: all that the commit has to know of a kind. Types of records, changes and look-ups follow
  * from the rows, so a new kind is a row here and nothing else.
  */
+import { DRIVERS } from '../../drivers/index.js';
 import { isOwnIpam } from '../../ipam/own.js';
 import { reservedBy } from '../../ipam/space.js';
 import type { Takes } from '../../ipam/taken.js';
-import { type Balancer, vipsOf } from '../../model/balancer.js';
+import { type Balancer, publishes, vipsOf } from '../../model/balancer.js';
 import type { Claim, TakenAddress } from '../../model/claim.js';
 import type { Container } from '../../model/container.js';
 import { addressesOf, type Endpoint, type Sandbox } from '../../model/endpoint.js';
@@ -22,6 +23,8 @@ interface Related {
   /** those that span the hosts of a cluster */
   overlays(): readonly Network[];
   peersOf(networkId: string): readonly Peer[];
+  balancersOf(networkId: string): readonly Balancer[];
+  vteps(): readonly Vtep[];
   endpointsOfNetwork(id: string): readonly Endpoint[];
   endpointsOfSandbox(id: string): readonly Endpoint[];
 }
@@ -66,22 +69,61 @@ const senders = (balancer: Balancer | null, related: Related): readonly Slice[] 
 const takenBy = (endpoint: Pick<Endpoint, 'networkId' | 'ipv4' | 'ipv6'>): readonly TakenAddress[] =>
   addressesOf(endpoint).map((address) => ({ networkId: endpoint.networkId, address }));
 
+/** The slices of other hosts on a network. */
+export const acrossHosts = (
+  { id, ingress }: Network,
+  related: Pick<Related, 'peersOf' | 'vteps'>,
+): readonly Slice[] => [
+  ...related.peersOf(id).map((peer): Slice => ({ kind: 'peer', id: peer.id })),
+  ...(ingress ? related.vteps().map((vtep): Slice => ({ kind: 'vtep', id: vtep.id })) : []),
+];
+
 /** What of a network that spans hosts depends on anything of it; of others nothing does. */
 const overlaySlices = (network: Network | null | undefined, related: Related): readonly Slice[] =>
-  network?.overlay
-    ? [
-        { kind: 'network', id: network.id },
-        ...related.peersOf(network.id).map(({ id }): Slice => ({ kind: 'peer', id })),
-      ]
-    : [];
+  network?.overlay ? [{ kind: 'network', id: network.id }, ...acrossHosts(network, related)] : [];
 
-/** There is something of such a network on this host only while a container of ours is on it. */
-const comesOrGoes = ({ id, networkId }: Endpoint, related: Related): readonly Slice[] => {
+/** There is something of such a network on this host only while a container of ours is on it, or all hosts publish by it. */
+const comesOrGoes = (
+  { id, networkId }: Pick<Endpoint | Balancer, 'id' | 'networkId'>,
+  related: Related,
+): readonly Slice[] => {
   const network = related.networks.get(networkId);
   if (!network?.overlay) return [];
-  const others = related.endpointsOfNetwork(networkId).filter((e) => e.id !== id);
-  return others.length === 0 ? overlaySlices(network, related) : [];
+  const others = [
+    ...related.endpointsOfNetwork(networkId),
+    ...related.balancersOf(networkId).filter(publishes),
+  ].filter((other) => other.id !== id);
+  if (others.length > 0) return [];
+  // What encrypted networks lead through is all of theirs.
+  return [...(network.overlay.encrypted ? [HOST_SLICE] : []), ...overlaySlices(network, related)];
 };
+
+/** What all hosts publish, where they do. */
+const published = (
+  id: string,
+  before: Balancer | null,
+  after: Balancer | null,
+  related: Related,
+): readonly Slice[] => {
+  const [did, does] = [before, after].map((balancer) => (balancer && publishes(balancer) ? balancer : null));
+  const any = does ?? did;
+  if (!any) return [];
+  return [...(did && does ? [] : comesOrGoes(any, related)), { kind: 'balancer', id }];
+};
+
+/** What depends on how this host takes part in the network. */
+const ofOwnPlace = (network: Network, related: Related): readonly Slice[] => [
+  ...overlaySlices(network, related),
+  ...(network.ingress
+    ? [
+        ...related
+          .balancersOf(network.id)
+          .filter(publishes)
+          .map(({ id }): Slice => ({ kind: 'balancer', id })),
+        ...endpoints(related.endpointsOfNetwork(network.id)),
+      ]
+    : []),
+];
 
 /** A plugin's pools are no part of our address space. */
 const networkTakes = ({ id, ipam, pools }: Network): Takes => ({
@@ -113,11 +155,26 @@ const containerOutlives = (before: Container | null, after: Container | null): b
   );
 };
 
+/** One that others are made from is nowhere. */
+const inUse = ({ configOnly }: Network, key: string): readonly string[] => (configOnly ? [] : [key]);
+
+/** Where a network of the driver lies on the host; those of drivers that do not say are all in one place. */
+export const onInterface = (network: Pick<Network, 'id' | 'driver' | 'options'>): string =>
+  `${network.driver} ${DRIVERS.get(network.driver)?.onInterface?.(network) ?? ''}`;
+
 export const TABLES = {
   network: row<Network>()({
     source: 'local',
     outlivesReboot: () => true,
-    indices: { name: ({ name }) => [name], overlay: ({ overlay }) => (overlay ? ['overlay'] : []) },
+    indices: {
+      name: ({ name }) => [name],
+      overlay: ({ overlay }) => (overlay ? ['overlay'] : []),
+      driver: (network) => inUse(network, network.driver),
+      interface: (network) => inUse(network, onInterface(network)),
+      ipv6: (network) => (network.ipv6 ? inUse(network, 'ipv6') : []),
+      // Whose pools nobody keeps apart from all others'.
+      plugin: (network) => (isOwnIpam(network.ipam.driver) ? [] : inUse(network, network.driver)),
+    },
     takes: networkTakes,
     touches: (id, before, after, related) => [
       HOST_SLICE,
@@ -200,16 +257,21 @@ export const TABLES = {
     takes: (balancer) => ({
       addresses: vipsOf(balancer).map((address) => ({ networkId: balancer.networkId, address })),
     }),
-    touches: (_id, before, after, related) => [...senders(before, related), ...senders(after, related)],
+    touches: (id, before, after, related) => [
+      ...published(id, before, after, related),
+      ...senders(before, related),
+      ...senders(after, related),
+    ],
   }),
   vtep: row<Vtep>()({
     source: 'local',
     outlivesReboot: () => false,
     indices: { own: ({ own }) => (own ? ['own'] : []) },
-    touches: (_id, before, after, related) => [
+    touches: (id, before, after, related) => [
       HOST_SLICE,
+      { kind: 'vtep', id },
       ...((before ?? after)?.own
-        ? related.overlays().flatMap((network) => overlaySlices(network, related))
+        ? related.overlays().flatMap((network) => ofOwnPlace(network, related))
         : []),
     ],
   }),
@@ -245,15 +307,3 @@ export const drop = (table: Table, id: string): Change => ({ table, id, value: n
 
 /** Records of a table that only a later version knows stay in the store, and are nobody's here. */
 export const isKnown = (change: StoredChange): change is Change => Object.hasOwn(TABLES, change.table);
-
-/** What plugins answered for endpoints was called `remote` by an earlier version. */
-const asToday = (change: StoredChange): StoredChange => {
-  const { table, id, value } = change;
-  if (table !== 'endpoint' || value === null || !('remote' in value)) return change;
-  const { remote: plugin, ...rest } = value;
-  return { table, id, value: { ...rest, plugin } };
-};
-
-/** Of what was stored, also by an earlier version, those that are known, as they are today. */
-export const knownOf = (stored: Iterable<StoredChange>): readonly Change[] =>
-  [...stored].map(asToday).filter(isKnown);

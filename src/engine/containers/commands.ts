@@ -1,5 +1,5 @@
 /** The container commands the doors call, over the life cycle and the rooms for streams, files and networks. */
-import { conflict, notFound, ViaductError } from '../../errors.js';
+import { conflict, notFound, notImplemented, ViaductError } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Container, HostConfig } from '../../model/container.js';
 import { decideForgetting } from '../attach/decide-detach.js';
@@ -222,7 +222,12 @@ export const createContainerCommands = (parts: Parts, lifecycle: Lifecycle): Con
     parts.runtime.resize(container.id, size);
     containerEvent(parts, container, 'resize', { height: String(size.rows), width: String(size.columns) });
   },
-  logs: (reference, request) => parts.runtime.logs(idOf(parts, reference), request),
+  logs(reference, request) {
+    const { id, hostConfig } = parts.model.getContainer(reference);
+    if (hostConfig.LogConfig?.Type === 'none')
+      throw notImplemented('configured logging driver does not support reading');
+    return parts.runtime.logs(id, request);
+  },
   usage: (reference) => {
     const container = parts.model.getContainer(reference);
     return isRunning(container) ? parts.runtime.usage(container.id) : undefined;

@@ -4,6 +4,7 @@
  */
 
 import { mkdirSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { defined } from '../../defined.js';
 import {
@@ -133,7 +134,10 @@ export const writeEtc = (view: View, container: Container): StartRequest['etc'] 
     mkdirSync(join(view.config.dataRoot, 'containers', container.id), { recursive: true, mode: 0o710 });
     writeInPlace(paths.hosts, hosts(view, container));
     writeResolvConf(paths.resolvConf, resolvConf(view, container));
-    writeInPlace(paths.hostname, hostnameText(container.config.Hostname));
+    writeInPlace(
+      paths.hostname,
+      hostnameText(container.config.Hostname || (usesHost(container) ? hostname() : '')),
+    );
   }
   return uncovered(container, paths);
 };

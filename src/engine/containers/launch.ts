@@ -6,7 +6,9 @@ import { defined } from '../../defined.js';
 import { conflict } from '../../errors.js';
 import { failpoint } from '../../failpoints.js';
 import { type Container, joinedContainer } from '../../model/container.js';
+import { ownTurn } from '../../pace.js';
 import type { StartRequest } from '../../runtime/contract.js';
+import { holdAhead } from '../attach/ahead.js';
 import { start } from '../attach/index.js';
 import { checkLinks, linkEnvironment } from '../attach/links.js';
 import { linkTargets, namespaceOwner, usesHost } from '../attach/standing.js';
@@ -18,7 +20,7 @@ import { mountVolumes, useMounts, withSubpaths } from './mounts.js';
 
 type Launching = View &
   Writing &
-  Pick<Outside, 'images' | 'runtime' | 'volumes' | 'mountUsers' | 'plugins' | 'networkLocks'>;
+  Pick<Outside, 'hostPorts' | 'images' | 'runtime' | 'volumes' | 'mountUsers' | 'plugins' | 'networkLocks'>;
 
 const namespaceOf = (parts: Launching, container: Container): string => {
   const sandbox = parts.model.sandboxOf(container);
@@ -31,7 +33,7 @@ const hostnameOf = (parts: Launching, container: Container): string => {
 };
 
 const linkVariables = (parts: Launching, container: Container): readonly string[] => {
-  const bridge = parts.model.networkNamed('bridge');
+  const bridge = parts.config.linkVariables ? parts.model.networkNamed('bridge') : undefined;
   if (!bridge || !container.networks.some((n) => n.networkId === bridge.id)) return [];
   return linkTargets(parts, container, bridge).flatMap((t) => linkEnvironment(container, t));
 };
@@ -67,6 +69,7 @@ const runtimeCreate = (
         env: linkVariables(parts, joined),
         hostname: hostnameOf(parts, joined),
         domainname: joined.config.Domainname,
+        init: joined.hostConfig.Init ?? parts.config.init,
         sysctls: startSysctls(joined.hostConfig),
         ...sharedNamespaces(parts, joined),
       },
@@ -89,18 +92,25 @@ const launchMounted = async (
   failpoint('rootfs-mounted');
   await mountVolumes(parts, container, rootfs, givenUp);
   failpoint('volumes-mounted');
+  const preparing = holdAhead(parts, container);
+  const ahead = preparing && (await preparing);
   let creating: Promise<{ readonly pid: number }> | undefined;
   try {
+    await ownTurn();
     const joined = await start(parts, container, (placed) => {
       if (setsInterfaces(placed)) return;
       creating = runtimeCreate(parts, placed, rootfs, givenUp);
       creating.catch(() => {}); // awaited below, after the networks
     });
-    return await (creating ?? runtimeCreate(parts, joined, rootfs, givenUp));
+    const created = await (creating ?? runtimeCreate(parts, joined, rootfs, givenUp));
+    await ownTurn();
+    return created;
   } catch (error) {
     // Nobody takes away what somebody is still making.
     await creating?.catch(() => {});
     throw error;
+  } finally {
+    ahead?.();
   }
 };
 

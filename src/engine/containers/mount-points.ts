@@ -8,10 +8,12 @@ import type { View } from '../view.js';
 
 type Designing = Pick<View, 'model' | 'config'> & Pick<Outside, 'volumes'>;
 
+const withoutSlash = (path: string): string => normalize(path).replace(/(.)\/$/, '$1');
+
 const destinationOf = (path: string): string => {
   if (!isAbsolute(path))
     throw invalid(`invalid mount config: invalid mount path: '${path}' mount path must be absolute`);
-  const clean = normalize(path).replace(/(.)\/$/, '$1');
+  const clean = withoutSlash(path);
   if (clean === '/') throw invalid("invalid mount config: invalid specification: destination can't be '/'");
   return clean;
 };
@@ -49,6 +51,9 @@ const propagationOf = (parts: Designing, source: string, asked: string): string 
 
 type Common = Pick<MountPoint, 'destination' | 'mode' | 'rw'> & Partial<MountPoint>;
 
+/** What each type of mount says of itself where there is something to say. */
+const BLANK = { options: '', name: '', source: '', propagation: '', driver: '' } as const;
+
 interface AskedVolume {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -59,16 +64,8 @@ interface AskedVolume {
 const ANONYMOUS: AskedVolume = { name: '', labels: {}, options: {}, driver: 'local' };
 
 const volumeMount = (parts: Designing, asked: AskedVolume, common: Common): MountPoint => {
-  const volume = parts.volumes.create(asked);
-  return {
-    options: '',
-    ...common,
-    type: 'volume',
-    name: volume.name,
-    source: volume.mountpoint,
-    propagation: '',
-    driver: 'local',
-  };
+  const { name, mountpoint: source } = parts.volumes.create(asked);
+  return { ...BLANK, ...common, type: 'volume', driver: 'local', name, source };
 };
 
 /** `source:destination[:options]` of `-v`. */
@@ -88,10 +85,8 @@ const bindMount = (parts: Designing, text: string): MountPoint => {
   const asked = modes.find((mode) => PROPAGATIONS.includes(mode)) ?? '';
   const from = withoutSlash(source);
   const propagation = propagationOf(parts, from, asked);
-  return { ...common, options: '', type: 'bind', name: '', source: from, propagation, driver: '' };
+  return { ...BLANK, ...common, type: 'bind', source: from, propagation };
 };
-
-const withoutSlash = (path: string): string => normalize(path).replace(/(.)\/$/, '$1');
 
 const faulty = (mount: DockerMount, why: string) =>
   invalid(`invalid mount config for type "${mount.Type}": ${why}`);
@@ -101,15 +96,7 @@ const tmpfsPoint = (mount: DockerMount, common: Common): MountPoint => {
   const mode = mount.TmpfsOptions?.Mode;
   const options = [...(size ? [`size=${size}`] : []), ...(mode ? [`mode=${mode.toString(8)}`] : [])];
   if (mount.Source) throw faulty(mount, 'field Source must not be specified');
-  return {
-    ...common,
-    options: options.join(','),
-    type: 'tmpfs',
-    name: '',
-    source: '',
-    propagation: '',
-    driver: '',
-  };
+  return { ...BLANK, ...common, type: 'tmpfs', options: options.join(',') };
 };
 
 /** Below the volume, by its text; where links lead is seen when it is mounted. */
@@ -148,13 +135,11 @@ const bindPoint = (parts: Designing, mount: DockerMount, common: Common): MountP
   if (ReadOnlyNonRecursive && ReadOnlyForceRecursive)
     throw faulty(mount, 'mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive');
   return {
+    ...BLANK,
     ...common,
-    options: '',
     type: 'bind',
-    name: '',
     source: withoutSlash(source),
     propagation: propagationOf(parts, withoutSlash(source), asked),
-    driver: '',
     ...(NonRecursive ? { nonRecursive: true } : {}),
     ...(ReadOnlyNonRecursive ? { readOnlyBelow: 'no' as const } : {}),
     ...(ReadOnlyForceRecursive ? { readOnlyBelow: 'must' as const } : {}),

@@ -4,10 +4,13 @@ import { restartDelay } from './restart-policy.js';
 export class RestartTimers {
   readonly #pending = new Map<string, { delay: number; timer: NodeJS.Timeout }>();
 
-  /** Calls `start` when the delay for a run of `ranMs` milliseconds is over. */
-  schedule(id: string, ranMs: number, start: () => void): void {
+  /** `start`: called for a container whose delay is over. */
+  constructor(readonly start: (id: string) => void) {}
+
+  /** After a run of `ranMs` milliseconds. */
+  schedule(id: string, ranMs: number): void {
     const delay = restartDelay(this.#pending.get(id)?.delay ?? 0, ranMs);
-    const timer = setTimeout(start, delay);
+    const timer = setTimeout(() => this.start(id), delay);
     timer.unref();
     this.#pending.set(id, { delay, timer });
   }

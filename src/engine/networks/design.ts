@@ -34,20 +34,26 @@ const checkName = (view: View, name: string): void => {
 const hasControlCharacter = (text: string): boolean =>
   [...text].some((c) => c < ' ' || c === '\u007f' || c === '/');
 
-/** A network made from a config-only one takes its addressing and options, and may name none of its own. */
-const withConfiguration = (view: View, request: NetworkCreateRequest): NetworkCreateRequest => {
-  if (request.configFrom === '') return request;
-  if (request.configOnly)
+/** Throws where a request names a configuration network beside what it would have of that. */
+export const checkSource = ({ configFrom, configOnly, ipam, options }: NetworkCreateRequest): void => {
+  if (configFrom === '') return;
+  if (configOnly)
     throw forbidden(
       'configuration network and configuration source network cannot be specified at the same time',
     );
-  const from = view.model.networkNamed(request.configFrom);
-  if (!from) throw notFound(`configuration network "${request.configFrom}" not found`);
-  if (!from.configOnly) throw forbidden(`network "${from.name}" is not a configuration network`);
-  if (request.ipam.config.length > 0 || Object.keys(request.options).length > 0)
+  if (ipam.config.length > 0 || Object.keys(options).length > 0)
     throw forbidden(
       'user specified configurations are not supported if the network depends on a configuration network',
     );
+};
+
+/** A network made from a config-only one takes its addressing and options, and may name none of its own. */
+const withConfiguration = (view: View, request: NetworkCreateRequest): NetworkCreateRequest => {
+  if (request.configFrom === '') return request;
+  checkSource(request);
+  const from = view.model.networkNamed(request.configFrom);
+  if (!from) throw notFound(`configuration network "${request.configFrom}" not found`);
+  if (!from.configOnly) throw forbidden(`network "${from.name}" is not a configuration network`);
   const { ipv4, ipv6, options, labels, ipam } = from;
   return { ...request, ipv4, ipv6, options, labels: { ...labels, ...request.labels }, ipam };
 };
@@ -185,7 +191,7 @@ export const design = (view: View, named: Naming, answers: PluginAnswers = NOT_A
     predefined: false,
   };
   const driver = view.drivers.get(network.driver);
-  if (!network.configOnly) driver?.validate(network, [...view.model.networks.values()], view.host);
+  if (!network.configOnly) driver?.validate(network, view.model.mayClash(network), view.host);
   return network;
 };
 

@@ -69,6 +69,7 @@ export const createNetworkCommands = (
   find: (reference) => parts.model.findNetwork(reference),
   endpoints: (network) => parts.model.endpointsOfNetwork(network.id),
   peers: (network) => parts.model.peersOf(network.id),
+  balancers: (network) => parts.model.balancersOf(network.id),
   addresses: (network) => addressCounts(parts, network),
   connect: attaching.connect,
   disconnect: attaching.disconnect,

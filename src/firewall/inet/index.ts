@@ -3,10 +3,12 @@
  * are elements, so a packet's cost does not grow with the number of ports. Base chains accept what is not ours.
  */
 import type { HostTable } from '../language.js';
+import { MESH_COUNTED } from '../mesh.js';
 import { FORWARD } from './forward.js';
 import { GUARDS } from './guards.js';
 import { INPUT } from './input.js';
 import { PUBLISH } from './publish.js';
+import { SEALED } from './sealed.js';
 import { SETS } from './sets.js';
 import { SOURCE } from './source.js';
 import { VXLAN } from './vxlan.js';
@@ -16,5 +18,6 @@ export const INET: HostTable = {
   family: 'inet',
   name: 'viaduct',
   sets: SETS,
-  chains: [...GUARDS, ...VXLAN, ...PUBLISH, ...FORWARD, ...INPUT, SOURCE],
+  counted: MESH_COUNTED,
+  chains: [...GUARDS, ...VXLAN, ...SEALED, ...PUBLISH, ...FORWARD, ...INPUT, SOURCE],
 };

@@ -70,6 +70,7 @@ const publishChains = (family: 4 | 6) => {
       ),
       s.rule('one port', s.dnat(family, `publish_any${family}`, ...port)),
       s.rule('a run of ports', s.dnatAddress(family, `publish_any_range${family}`, ...port)),
+      s.rule('a port of the mesh', s.vmap(`mesh${family}`, ...port)),
     ),
     s.chain(
       `publish_one${family}`,

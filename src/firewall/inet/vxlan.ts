@@ -18,6 +18,12 @@ export const VXLAN = [
     s.rule('a host of the cluster', v6, s.inSet('vteps6', 'ip6 saddr'), untracked, s.accept),
     s.rule('a stranger', s.drop),
   ),
+  // What the host masquerades comes to another host from an address that is believed there.
+  s.chain(
+    'vxlan_through',
+    s.rule('no container is a host of the cluster', v4, s.inSet('vteps4', 'ip daddr'), s.drop),
+    s.rule('no container is a host of the cluster', v6, s.inSet('vteps6', 'ip6 daddr'), s.drop),
+  ),
   s.whileAny(
     'vxlan',
     s.baseChain(
@@ -26,6 +32,13 @@ export const VXLAN = [
       'prerouting',
       -300,
       s.rule('for our VXLAN devices', udp, s.inSet('vxlan', 'udp dport'), local, s.goTo('vxlan_in')),
+      s.rule(
+        'for other hosts’',
+        udp,
+        s.inSet('vxlan', 'udp dport'),
+        s.inSet('bridges', 'iifname'),
+        s.goTo('vxlan_through'),
+      ),
     ),
   ),
   s.whileAny(

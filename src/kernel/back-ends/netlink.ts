@@ -3,7 +3,7 @@
  * steps of a namespace go in one datagram, neighbouring sysctls in one visit; every other step is a call.
  */
 import { EADDRNOTAVAIL, EEXIST, ENODEV, ENOENT, ESRCH, failedWith } from '../../errno.js';
-import { KernelError } from '../../errors.js';
+import { internal, KernelError } from '../../errors.js';
 import {
   type KernelObject,
   type MovedLink,
@@ -12,6 +12,7 @@ import {
   type SysctlObject,
 } from '../../plan/objects.js';
 import type { Plan, Step } from '../../plan/plan.js';
+import { tell } from '../announce.js';
 import type { Drift } from '../contract.js';
 import { Watch } from '../events.js';
 import { Expected } from '../expected.js';
@@ -20,6 +21,7 @@ import { hasOwnName } from '../links/index.js';
 import type { EventSocket } from '../listen.js';
 import { inNamespace } from '../netns.js';
 import { observeLinks } from '../observe.js';
+import { watchPeers } from '../peers-watch.js';
 import type { Reaper } from '../reaper.js';
 import { watchSandboxes } from '../sandbox-events.js';
 import { type Session, withSession } from '../session.js';
@@ -38,6 +40,8 @@ export interface NetlinkParts {
   readonly parents?: () => ReadonlySet<string>;
   /** sysctls of the host's without which packets do not pass; asked anew at each look at them, once a second */
   readonly settings?: () => readonly SysctlObject[];
+  /** this host's private key for encrypted networks, 32 bytes; absent: it is on none */
+  readonly tunnelKey?: () => Buffer;
 }
 
 type NetlinkStep = Step<NetlinkObject>;
@@ -88,6 +92,18 @@ const refusalOf = (step: MessageStep, errno: number, acknowledgement: string): E
   (step.op === 'create' ? messageRow(step.object).explain?.(step.object, errno) : undefined) ??
   new KernelError(errno, describe(step), acknowledgement);
 
+/**
+ * A container that has been asking for a container of another host since before it was there asks again only each second, so it is
+ * told. Nobody can have asked on a bridge that the same plan has made.
+ */
+const tellNewNeighbours = (steps: readonly MessageStep[], { session, made }: Context): void => {
+  for (const { op, object } of steps) {
+    if (op === 'delete' || object.kind !== 'neighbour' || object.ns !== 'host') continue;
+    const { ns, link, mac, address } = object;
+    if (!made.has(`${ns} ${link}`)) tell(session.index(ns, link), { ns, mac, addresses: [address] });
+  }
+};
+
 const send = (steps: readonly MessageStep[], session: Session, done: (step: MessageStep) => void): void => {
   const ns = steps[0]?.object.ns ?? '';
   if (!isThere(session, ns, steps)) return;
@@ -105,11 +121,17 @@ const send = (steps: readonly MessageStep[], session: Session, done: (step: Mess
   if (refusal) throw refusal;
 };
 
+const noKey = (): never => {
+  throw internal('this host has no key for encrypted networks');
+};
+
 class Netlink implements BackEnd<NetlinkObject> {
   readonly #expected = new Expected();
   #watch: Watch | undefined;
   #sandboxWatch: EventSocket | undefined;
   #settingsWatch: SettingsWatch | undefined;
+  #peersWatch: ReturnType<typeof watchPeers> | undefined;
+  #onDrift: (drift: readonly Drift[]) => void = () => {};
 
   constructor(
     private readonly parts: NetlinkParts,
@@ -127,7 +149,10 @@ class Netlink implements BackEnd<NetlinkObject> {
     if (!first) return;
     const { by } = rowOf(first.object);
     const calls = (): void => this.#calls(steps, context, done);
-    if (by === 'message') send(steps as readonly MessageStep[], context.session, done);
+    if (by === 'message') {
+      send(steps as readonly MessageStep[], context.session, done);
+      tellNewNeighbours(steps as readonly MessageStep[], context);
+    }
     // To delete is to leave as it is, or to go back to what is known: no reason to go where there may be nothing more.
     else if (by === 'visit' && steps.some((step) => step.op !== 'delete'))
       inNamespace(nsOf(first.object), calls);
@@ -135,7 +160,8 @@ class Netlink implements BackEnd<NetlinkObject> {
   }
 
   #calls(steps: readonly NetlinkStep[], shared: Context, done: (step: NetlinkStep) => void): void {
-    const context = { ...shared, reaper: this.reaper, ovs: this.ovs };
+    const { tunnelKey = noKey } = this.parts;
+    const context = { ...shared, reaper: this.reaper, ovs: this.ovs, tunnelKey };
     for (const step of steps) {
       const row = rowOf(step.object) as CallRow<NetlinkObject>;
       if (step.op === 'replace') row.replace(step.object, step.before, context);
@@ -163,6 +189,7 @@ class Netlink implements BackEnd<NetlinkObject> {
   }
 
   watch(onDrift: (drift: readonly Drift[]) => void): void {
+    this.#onDrift = onDrift;
     this.#watch?.close();
     this.#watch = new Watch({
       expected: this.#expected,
@@ -175,17 +202,20 @@ class Netlink implements BackEnd<NetlinkObject> {
     this.#settingsWatch = wanted && new SettingsWatch({ wanted, onDrift });
   }
 
-  /** From the first link on that has no end on the host, or neighbour that must stay: who has none pays nothing. */
+  /** From the first link on that has no end on the host, neighbour that must stay, or peer: who has none pays nothing. */
   #watchMore(): void {
     if (this.#expected.hasNeighbours) this.#watch?.hearNeighbours();
     if (this.#watch && this.#expected.hasInside)
       this.#sandboxWatch ??= watchSandboxes(() => this.#watch?.suspectInside());
+    if (this.#watch && this.#expected.peers.size > 0)
+      this.#peersWatch ??= watchPeers(this.#expected.peers, (drift) => this.#onDrift(drift));
   }
 
   async close(): Promise<void> {
     this.#watch?.close();
     this.#sandboxWatch?.close();
     this.#settingsWatch?.close();
+    this.#peersWatch?.close();
     await this.reaper.close();
   }
 

@@ -2,8 +2,9 @@
  * How each kind that the kernel keeps of a namespace is made, changed, deleted and looked at. The table is a mapped type
  * over the kinds: a kind without a row does not compile.
  */
-import { asKernelError, EEXIST } from '../../errno.js';
+import { asKernelError, EEXIST, ENODEV, ifThere } from '../../errno.js';
 import { conflict, invalid, messageOf } from '../../errors.js';
+import { same } from '../../plan/equal.js';
 import type {
   ForeignObject,
   KindOf,
@@ -11,6 +12,7 @@ import type {
   OffloadObject,
   RouteObject,
   SysctlObject,
+  WireguardPeerObject,
 } from '../../plan/objects.js';
 import { createLink, deleteLink, type LinkContext, linkPresent, replaceLink } from '../links/index.js';
 import { addressPresent, fdbPresent, isTakenDown, neighbourPresent, routePresent } from '../look.js';
@@ -18,16 +20,11 @@ import { createNamespace, isNamespace, removeNamespace } from '../netns.js';
 import { hasOffload, setOffload } from '../offload.js';
 import { IPV6_FORWARDING, keepRouterAdvertisements } from '../router-advertisements.js';
 import { createAddress, deleteAddress } from '../rtnetlink/address.js';
-import {
-  createFdb,
-  createNeighbour,
-  deleteFdb,
-  deleteNeighbour,
-  replaceNeighbour,
-} from '../rtnetlink/neighbour.js';
+import { createFdb, createNeighbour, deleteFdb, deleteNeighbour } from '../rtnetlink/neighbour.js';
 import { createConnectedRoute, createRoute, deleteRoute, replaceRoute } from '../rtnetlink/route.js';
 import type { Session } from '../session.js';
 import { exchangeSysctl, hasSysctl, readSysctl, writeSysctl } from '../sysctl.js';
+import { putPeer, readDevice, removePeer } from '../wireguard.js';
 
 /** Each step is one netlink message on one link; neighbouring steps of a namespace share a datagram. */
 export interface MessageRow<T> {
@@ -111,6 +108,15 @@ const offload: CallRow<OffloadObject> = {
   present: (_, o) => hasOffload(o),
 };
 
+/** It is put where it shall be, whatever was there; one that goes is gone with its interface as well. */
+const wireguardPeer: CallRow<WireguardPeerObject> = {
+  by: 'call',
+  create: putPeer,
+  replace: putPeer,
+  delete: (o) => void ifThere(() => removePeer(o), ENODEV),
+  present: (_, o) => readDevice(o.link)?.peers.some((found) => same(found, o)) ?? false,
+};
+
 const ROWS: {
   readonly [K in Kind]: K extends OnLink['kind'] ? MessageRow<ObjectOf<K>> : CallRow<ObjectOf<K>>;
 } = {
@@ -151,11 +157,12 @@ const ROWS: {
   neighbour: {
     by: 'message',
     create: createNeighbour,
-    replace: replaceNeighbour,
+    replace: createNeighbour,
     delete: deleteNeighbour,
     present: neighbourPresent,
   },
   fdb: { by: 'message', create: createFdb, replace: createFdb, delete: deleteFdb, present: fdbPresent },
+  wireguardPeer,
   foreign,
   sysctl,
   offload,

@@ -1,49 +1,22 @@
 /** Addresses of services in sandboxes: a table of nftables each, and the flows that led to who is no backend any more. */
 import { ifThere } from '../../errno.js';
-import { KernelError } from '../../errors.js';
 import { forgetsFlows, type ServiceChange, serviceChanges } from '../../plan/kinds/services.js';
-import type { ServiceAddress, ServicesObject } from '../../plan/objects.js';
+import type { ServicesObject } from '../../plan/objects.js';
 import type { Step } from '../../plan/plan.js';
 import { forgetServiceFlows } from '../conntrack.js';
 import { changeServices, dropServices, readServices, writeServices } from '../nftables/services.js';
 import type { BackEnd } from './contract.js';
+import { Forgetting } from './forgetting.js';
 
-/**
- * Flows to be forgotten, by namespace and address, one in each turn of the loop: the kernel walks through its whole table for each
- * (1 ms). Whoever is a backend again when it is his turn keeps his.
- */
-class Forgetting {
-  readonly #waiting = new Map<string, { readonly ns: string; readonly service: ServiceAddress }>();
-  #next: NodeJS.Immediate | undefined;
-
-  follow(ns: string, change: ServiceChange): void {
-    const key = `${ns} ${change.address}`;
-    if (!change.after) this.#waiting.delete(key);
-    else if (forgetsFlows(change) || this.#waiting.has(key))
-      this.#waiting.set(key, { ns, service: change.after });
-    if (this.#waiting.size > 0) this.#next ??= setImmediate(() => this.#forget());
-  }
-
-  close(): void {
-    if (this.#next) clearImmediate(this.#next);
-  }
-
-  #forget(): void {
-    this.#next = undefined;
-    const [first] = this.#waiting;
-    if (!first) return;
-    const [key, { ns, service }] = first;
-    this.#waiting.delete(key);
-    const { address, backends, leaving = [] } = service;
-    try {
-      ifThere(() => forgetServiceFlows(ns, address, new Set([...backends, ...leaving])));
-    } catch (error) {
-      // A kernel without ctnetlink keeps its flows.
-      if (!(error instanceof KernelError)) throw error;
-    }
-    if (this.#waiting.size > 0) this.#next = setImmediate(() => this.#forget());
-  }
-}
+/** Whoever is a backend again when it is his turn keeps his flows. */
+const follow = (forgetting: Forgetting, ns: string, change: ServiceChange): void => {
+  const { address, after } = change;
+  const key = `${ns} ${address}`;
+  if (!after) forgetting.never(key);
+  if (!after || !(forgetsFlows(change) || forgetting.has(key))) return;
+  const stays = new Set([...after.backends, ...(after.leaving ?? [])]);
+  forgetting.later(key, () => void forgetServiceFlows(ns, address, stays));
+};
 
 const carryOut = (step: Step<ServicesObject>): void => {
   if (step.op === 'create') writeServices(step.object);
@@ -71,7 +44,7 @@ export const servicesBackEnd = (any: () => boolean): BackEnd<ServicesObject> => 
       for (const step of plan)
         if (step.op === 'replace' && step.object.kind === 'services' && step.before.kind === 'services')
           for (const change of serviceChanges(step.before, step.object))
-            forgetting.follow(step.object.ns, change);
+            follow(forgetting, step.object.ns, change);
     },
     close: () => forgetting.close(),
   };

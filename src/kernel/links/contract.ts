@@ -14,6 +14,8 @@ export interface LinkMaker {
 export interface LinkContext extends Context {
   readonly reaper: Reaper;
   readonly ovs: LinkMaker;
+  /** this host's private key for encrypted networks, 32 bytes */
+  readonly tunnelKey: () => Buffer;
 }
 
 /** A bridge whose name does not show whose it is: `docker0`, `com.docker.network.bridge.name`, `--bridge`. */

@@ -13,6 +13,7 @@ import { dummy, vlan } from './parents.js';
 import { ipvlan, macvlan } from './stacked.js';
 import { veth } from './veth.js';
 import { vxlan } from './vxlan.js';
+import { wireguard } from './wireguard.js';
 
 export type { LinkContext } from './contract.js';
 
@@ -21,6 +22,7 @@ const ROWS: { readonly [T in LinkType]: LinkRow<LinkOf<T>> } = {
   bridge,
   dummy,
   vlan,
+  wireguard,
   vxlan,
   veth,
   macvlan,

@@ -22,7 +22,7 @@ export const NFT_MSG = {
 
 /** `enum nf_inet_proto families` of nfgenmsg. */
 export const NFPROTO = { inet: 1, ip: 2, netdev: 5, bridge: 7 } as const;
-/** `inet`, `ip` and `bridge` number their hooks alike; `ingress` is `netdev`'s. */
+/** `inet`, `ip` and `bridge` number their hooks alike; `ingress` and `egress` are `netdev`'s. */
 export const HOOK = {
   prerouting: 0,
   input: 1,
@@ -30,11 +30,13 @@ export const HOOK = {
   output: 3,
   postrouting: 4,
   ingress: 0,
+  egress: 1,
 } as const;
 
 export const NFTA_TABLE = { NAME: 1, FLAGS: 2, USERDATA: 6, OWNER: 7 } as const;
 /** `owner`: since Linux 5.12, `persist`: since 6.9 (missing in Debian 12's header). */
 export const NFT_TABLE_F = { OWNER: 0x2, PERSIST: 0x4 } as const;
+export const NFTA_GEN = { ID: 1, PROC_PID: 2 } as const;
 export const NFTA_CHAIN = { TABLE: 1, NAME: 3, HOOK: 4, POLICY: 5, TYPE: 7, USERDATA: 12 } as const;
 export const NFTA_HOOK = { HOOKNUM: 1, PRIORITY: 2, DEV: 3 } as const;
 export const NFTA_RULE = { TABLE: 1, CHAIN: 2, EXPRESSIONS: 4, USERDATA: 7 } as const;
@@ -73,7 +75,7 @@ export const NFTA_EXPR = { NAME: 1, DATA: 2 } as const;
 /** Four-byte registers: 0–15 of them, numbered from here. 0 is the verdict register. */
 export const NFT_REG32_00 = 8;
 export const NFT_REG_VERDICT = 0;
-export const NFTA_META = { DREG: 1, KEY: 2 } as const;
+export const NFTA_META = { DREG: 1, KEY: 2, SREG: 3 } as const;
 export const NFT_META = {
   PROTOCOL: 1,
   MARK: 3,
@@ -83,8 +85,10 @@ export const NFT_META = {
   NFPROTO: 15,
   L4PROTO: 16,
 } as const;
-export const NFTA_CT = { DREG: 1, KEY: 2 } as const;
-export const NFT_CT = { STATE: 0, STATUS: 2 } as const;
+export const NFTA_CT = { DREG: 1, KEY: 2, DIRECTION: 3, SREG: 4 } as const;
+export const NFT_CT = { STATE: 0, STATUS: 2, MARK: 3, ZONE: 17 } as const;
+/** `nf_conntrack_tuple_common.h` */
+export const IP_CT_DIR_ORIGINAL = 0;
 export const NFTA_FIB = { DREG: 1, RESULT: 2, FLAGS: 3 } as const;
 export const NFT_FIB_RESULT_ADDRTYPE = 3;
 export const NFTA_FIB_F = { SADDR: 1, DADDR: 2, IIF: 8 } as const;
@@ -98,7 +102,7 @@ export const NFTA_PAYLOAD = {
   CSUM_OFFSET: 7,
 } as const;
 export const NFT_PAYLOAD_BASE = { link: 0, network: 1, transport: 2 } as const;
-export const NFT_PAYLOAD_CSUM_INET = 1;
+export const NFT_PAYLOAD_CSUM = { none: 0, inet: 1 } as const;
 export const NFTA_EXTHDR = { DREG: 1, TYPE: 2, OFFSET: 3, LEN: 4, OP: 6 } as const;
 export const NFT_EXTHDR_OP_IPV6 = 0;
 export const NFTA_CMP = { SREG: 1, OP: 2, DATA: 3 } as const;

@@ -1,5 +1,5 @@
 /** How each field that rules look at is loaded into registers. */
-import type { Field } from '../../firewall/language.js';
+import type { Field, Target } from '../../firewall/language.js';
 import { FIELDS } from '../../firewall/language.js';
 import { attr, attrStr, attrU8, attrU32be, nested } from '../netlink.js';
 import * as n from './constants.js';
@@ -48,10 +48,16 @@ const LOADS: Readonly<Record<Field, Load>> = {
   oifname: meta(n.NFT_META.OIFNAME),
   'ct state': { from: 'ct', key: n.NFT_CT.STATE },
   'ct status': { from: 'ct', key: n.NFT_CT.STATUS },
+  'ct mark': { from: 'ct', key: n.NFT_CT.MARK },
   'fib saddr type': { from: 'fib', flags: n.NFTA_FIB_F.SADDR },
   'fib daddr type': { from: 'fib', flags: n.NFTA_FIB_F.DADDR },
   'fib daddr . iif type': { from: 'fib', flags: n.NFTA_FIB_F.DADDR | n.NFTA_FIB_F.IIF },
   'ether saddr': payload('link', 6, 6),
+  'ether daddr 0-1': payload('link', 0, 2),
+  'ether daddr 2-5': payload('link', 2, 4),
+  'ether saddr 0-1': payload('link', 6, 2),
+  'ether saddr 2-5': payload('link', 8, 4),
+  'ether saddr 4-5': payload('link', 10, 2),
   'ip saddr': payload('network', 12, 4),
   'ip daddr': payload('network', 16, 4),
   'ip frag-off': payload('network', 6, 2),
@@ -136,13 +142,37 @@ export const loadField = (field: Field, register: number): Buffer => {
 /** Writes `register` into the field; the kernel mends the checksum, or leaves it to the device where that fills it in. */
 export const storeField = (field: Field, register: number): Buffer => {
   const load = LOADS[field];
-  if (load.from !== 'payload' || load.checksum === undefined)
-    throw new TypeError(`${field} cannot be written`);
+  if (load.from !== 'payload') throw new TypeError(`${field} cannot be written`);
+  const { checksum } = load;
   return expression(
     'payload',
     attrU32be(n.NFTA_PAYLOAD.SREG, register),
     ...location(load),
-    attrU32be(n.NFTA_PAYLOAD.CSUM_TYPE, n.NFT_PAYLOAD_CSUM_INET),
-    attrU32be(n.NFTA_PAYLOAD.CSUM_OFFSET, load.checksum),
+    ...(checksum === undefined
+      ? [attrU32be(n.NFTA_PAYLOAD.CSUM_TYPE, n.NFT_PAYLOAD_CSUM.none)]
+      : [
+          attrU32be(n.NFTA_PAYLOAD.CSUM_TYPE, n.NFT_PAYLOAD_CSUM.inet),
+          attrU32be(n.NFTA_PAYLOAD.CSUM_OFFSET, checksum),
+        ]),
   );
+};
+
+const storeCt = (key: number, register: number, ...rest: readonly Buffer[]): Buffer =>
+  expression('ct', attrU32be(n.NFTA_CT.KEY, key), ...rest, attrU32be(n.NFTA_CT.SREG, register));
+
+export const storeTarget = (target: Target, register: number): Buffer => {
+  switch (target) {
+    case 'ct original zone':
+      return storeCt(n.NFT_CT.ZONE, register, attrU8(n.NFTA_CT.DIRECTION, n.IP_CT_DIR_ORIGINAL));
+    case 'ct mark':
+      return storeCt(n.NFT_CT.MARK, register);
+    case 'meta mark':
+      return expression(
+        'meta',
+        attrU32be(n.NFTA_META.KEY, n.NFT_META.MARK),
+        attrU32be(n.NFTA_META.SREG, register),
+      );
+    case 'ether daddr 2-5':
+      return storeField(target, register);
+  }
 };

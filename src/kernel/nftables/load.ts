@@ -48,7 +48,7 @@ const replacement = (socket: NetlinkSocket, table: HostTable, flags: number): Bu
 };
 
 const replace = (socket: NetlinkSocket, table: HostTable, flags: number, attempt = 1): void => {
-  const generation = attempt < GENERATION_ATTEMPTS ? readGeneration(socket) : undefined;
+  const generation = attempt < GENERATION_ATTEMPTS ? readGeneration(socket).id : undefined;
   try {
     socket.request(
       batch(replacement(socket, table, flags), generation),

@@ -63,10 +63,14 @@ export const chainNames = (socket: NetlinkSocket, { family, name: table }: Table
     .filter((parts) => attrText(parts.get(n.NFTA_CHAIN.TABLE) ?? Buffer.alloc(0)) === table)
     .map((parts) => attrText(parts.get(n.NFTA_CHAIN.NAME) ?? Buffer.alloc(0)));
 
-/** Number of the ruleset's generation: every transaction of anybody in the namespace raises it. */
-export const readGeneration = (socket: NetlinkSocket): number => {
+/**
+ * Number of the ruleset's generation, which every transaction of anybody in the namespace raises, and the process of ours that asks, as
+ * the kernel tells it to whoever listens: where we are in a PID namespace it is another one than `process.pid`.
+ */
+export const readGeneration = (socket: NetlinkSocket): { readonly id: number; readonly pid: number } => {
   const [reply] = socket.request([nftMessage(n.NFT_MSG.GETGEN, 0, 'inet')], 'nftables generation');
-  return reply ? u32(parseAttributes(reply.subarray(NFT_HEADER)).get(1)) : 0;
+  const parts = parseAttributes(reply?.subarray(NFT_HEADER) ?? Buffer.alloc(0));
+  return { id: u32(parts.get(n.NFTA_GEN.ID)), pid: u32(parts.get(n.NFTA_GEN.PROC_PID)) };
 };
 
 export const dumpSet = <F extends Table['family']>(socket: NetlinkSocket, family: F, set: string) =>

@@ -16,6 +16,7 @@ import {
   loadField,
   loadStart,
   storeField,
+  storeTarget,
 } from './fields.js';
 import { appendMessage, type NftFamily } from './messages.js';
 import { commentUserdata } from './userdata.js';
@@ -192,6 +193,8 @@ const encodeStatement = (s: Statement, sets: readonly SetDeclaration[]): Buffer[
       return writeField(s.field, s.value);
     case 'write-from':
       return [...lookUpInto(s.fields, s.map, FIRST), storeField(s.field, FIRST)];
+    case 'copy':
+      return [loadField(s.from, FIRST), storeTarget(s.to, FIRST)];
     case 'learn':
       return learn(
         s.fields,

@@ -8,11 +8,10 @@ import { type ResolverPorts, SANDBOX, sandboxElements } from '../../firewall/san
 import { NETLINK, NetlinkSocket } from '../netlink.js';
 import { elementMessages, flushMessage, getMessage } from './elements.js';
 import { closeLater } from './grace.js';
+import { UNOWNED } from './in-sandbox.js';
 import { batch } from './messages.js';
 import { dumpSet, observeTables } from './observed.js';
 import { createTableMessages, deleteTableMessage, tableComment } from './tables.js';
-
-const UNOWNED = 0;
 
 const encoded = new Map<Table, readonly Buffer[]>();
 /** Encoded once: they are the same for every sandbox. */

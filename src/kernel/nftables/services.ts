@@ -7,24 +7,12 @@ import { countedFor } from '../../firewall/balance.js';
 import { SERVICES, serviceElementChanges, serviceElements, servicesOf } from '../../firewall/services.js';
 import { serviceChanges } from '../../plan/kinds/services.js';
 import type { ServiceAddress, ServicesObject } from '../../plan/objects.js';
-import { NETLINK, NetlinkSocket, withSocket } from '../netlink.js';
+import { NETLINK, type NetlinkSocket, withSocket } from '../netlink.js';
 import { elementMessages } from './elements.js';
-import { closeLater } from './grace.js';
+import { inSandbox, UNOWNED } from './in-sandbox.js';
 import { batch } from './messages.js';
 import { chainNames, dumpSet, observeTable } from './observed.js';
 import { chainMessages, createTableMessages, deleteTableMessage, tableComment } from './tables.js';
-
-const UNOWNED = 0;
-
-/** A namespace that is gone throws ENOENT. */
-const inSandbox = <T>(ns: string, work: (socket: NetlinkSocket) => T): T => {
-  const socket = NetlinkSocket.open(NETLINK.NETFILTER, ns);
-  try {
-    return work(socket);
-  } finally {
-    closeLater(socket);
-  }
-};
 
 const changing = (op: 'add' | 'delete', elements: Parameters<typeof countedFor>[1]): readonly Buffer[] =>
   elementMessages(elements.map((element) => ({ op, element }))).map(({ message }) => message);

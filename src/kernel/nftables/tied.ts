@@ -7,6 +7,7 @@
 import { countedFor } from '../../firewall/balance.js';
 import type { Chain, HostTable } from '../../firewall/language.js';
 import { RULESET } from '../../firewall/ruleset.js';
+import { groupBy } from '../../plan/group.js';
 import type { NetlinkSocket } from '../netlink.js';
 import type { ElementChange } from '../nftables.contract.js';
 import { batch } from './messages.js';
@@ -25,6 +26,9 @@ const tiedOf = (table: HostTable): readonly Tied[] =>
 const ALL = RULESET.flatMap(tiedOf);
 const COUNTED = RULESET.filter(({ counted }) => counted);
 
+const verdictMaps = ({ sets }: HostTable): readonly string[] =>
+  sets.flatMap(({ data, name }) => (data?.[0] === 'verdict' ? [name] : []));
+
 const nameOf = ({ family }: HostTable, { name }: Pick<Chain, 'name'>): string => `${family} ${name}`;
 
 export class TiedChains {
@@ -42,9 +46,15 @@ export class TiedChains {
   /** The chains that must be made in front of `changes`; `made` says that they were. */
   neededFor(changes: readonly ElementChange[]): { readonly messages: readonly Buffer[]; made(): void } {
     const added = changes.flatMap(({ op, element }) => (op === 'add' ? [element] : []));
+    const bySet = groupBy(added, ({ set }) => set); // of one there may be thousands
     const needed = [
-      ...ALL.filter(({ table, set }) => added.some((e) => e.set === set && e.family === table.family)),
-      ...COUNTED.flatMap((table) => countedFor(table, added).map((chain) => ({ table, chain }))),
+      ...ALL.filter(({ table, set }) => bySet.get(set)?.some(({ family }) => family === table.family)),
+      ...COUNTED.flatMap((table) =>
+        countedFor(
+          table,
+          verdictMaps(table).flatMap((set) => bySet.get(set) ?? []),
+        ).map((chain) => ({ table, chain })),
+      ),
     ].filter(({ table, chain }) => !this.#there.has(nameOf(table, chain)));
     return {
       messages: needed.flatMap(({ table, chain }) => chainMessages(table, chain)),
@@ -56,8 +66,7 @@ export class TiedChains {
 
   #settleCounted(socket: NetlinkSocket, table: HostTable, prefix: string): void {
     const there = new Set(chainNames(socket, table).filter((name) => name.startsWith(prefix)));
-    const verdicts = table.sets.filter(({ data }) => data?.[0] === 'verdict');
-    const elements = verdicts.flatMap(({ name }) => dumpSet(socket, table.family, name));
+    const elements = verdictMaps(table).flatMap((name) => dumpSet(socket, table.family, name));
     for (const chain of countedFor(table, elements)) {
       this.#settle(socket, table, chain, true, there.delete(chain.name));
     }

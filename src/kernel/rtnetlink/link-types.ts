@@ -10,6 +10,7 @@ import type {
   VethLink,
   VlanLink,
   VxlanLink,
+  WireguardLink,
 } from '../../plan/objects.js';
 import {
   attr,
@@ -153,6 +154,8 @@ export const setStackedMode = (o: MacvlanLink | IpvlanLink): Buffer =>
 export const createVlan = (o: VlanLink, parent: number): Buffer =>
   made(o, [nested(IFLA_INFO.DATA, attrU16(IFLA_VLAN_ID, o.vlan))], { parent });
 export const createDummy = (o: DummyLink): Buffer => made(o, []);
+/** Keys and peers it is told by generic netlink. */
+export const createWireguard = (o: WireguardLink): Buffer => made(o, []);
 
 const attrPort = (type: number, port: number): Buffer => {
   const bytes = Buffer.alloc(2);

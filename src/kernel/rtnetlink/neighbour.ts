@@ -41,9 +41,8 @@ const neighbour = (
     ...(mac === undefined ? [] : [attr(NDA.LLADDR, macOf(mac))]),
   );
 };
+/** Also where the kernel has learned one meanwhile. */
 export const createNeighbour = (o: NeighbourObject, index: number): Buffer =>
-  neighbour(RTM.NEWNEIGH, CREATE, o, index, NUD.PERMANENT);
-export const replaceNeighbour = (o: NeighbourObject, index: number): Buffer =>
   neighbour(RTM.NEWNEIGH, REPLACE, o, index, NUD.PERMANENT);
 export const deleteNeighbour = ({ address }: NeighbourObject, index: number): Buffer =>
   neighbour(RTM.DELNEIGH, NLM_F.ACK, { address }, index);
@@ -87,6 +86,13 @@ export const createLocalFdb = (mac: string, index: number): Buffer =>
     header({ family: AF_BRIDGE, index, state: NUD.PERMANENT, flags: NTF.SELF }),
     attr(NDA.LLADDR, macOf(mac)),
   );
+export const getLocalFdb = (mac: string, index: number): Buffer =>
+  message(
+    RTM.GETNEIGH,
+    NLM_F.ACK,
+    header({ family: AF_BRIDGE, index, flags: NTF.SELF }),
+    attr(NDA.LLADDR, macOf(mac)),
+  );
 
 /** ARP and ND entries of all links (`AF_BRIDGE`: FDB entries). */
 export const dumpNeighbours = (family = 0): Buffer => message(RTM.GETNEIGH, 0, header({ family }));
@@ -97,25 +103,21 @@ export interface DumpedNeighbour {
   readonly address: string;
   readonly mac: string;
   readonly permanent: boolean;
-  /** a static FDB entry; the bridge's own addresses are permanent, learned ones neither */
-  readonly fixed: boolean;
 }
 
 const stateOf = (m: Buffer): number => m.readUInt16LE(HEADER + 8);
-/** True for entries that somebody set: dumps are full of learned and multicast ones, not worth parsing. */
-export const isSet = (m: Buffer): boolean => (stateOf(m) & (NUD.PERMANENT | NUD.NOARP)) !== 0;
-/** True for entries that do not age. The kernel's own multicast ones are NOARP, not permanent. */
+/** True for static FDB entries: dumps are full of learned ones and of the bridge's own (permanent), not worth parsing. */
+export const isFixed = (m: Buffer): boolean => (stateOf(m) & NUD.NOARP) !== 0;
+/** True for entries that do not age. */
 export const isPermanent = (m: Buffer): boolean => (stateOf(m) & NUD.PERMANENT) !== 0;
 
 export const parseNeighbour = (m: Buffer): DumpedNeighbour => {
   const attributes = parseAttributes(m.subarray(HEADER + 12));
-  const state = stateOf(m);
   const address = attributes.get(NDA.DST);
   return {
     index: m.readInt32LE(HEADER + 4),
     address: address ? addressText(address) : '',
     mac: macText(attributes.get(NDA.LLADDR) ?? Buffer.alloc(0)),
-    permanent: (state & NUD.PERMANENT) !== 0,
-    fixed: (state & NUD.NOARP) !== 0,
+    permanent: isPermanent(m),
   };
 };

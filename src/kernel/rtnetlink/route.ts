@@ -68,12 +68,15 @@ export const createConnectedRoute = (o: AddressObject, index: number): Buffer =>
   );
 };
 
-/** True where `address` (with prefix length) has its connected route among `routes`; one without a subnet needs none. */
-export const isConnected = (routes: readonly DumpedRoute[], index: number, address: string): boolean => {
+/** What links lead to without a gateway, for `isConnected`. */
+export const connectedSubnets = (routes: readonly DumpedRoute[]): ReadonlySet<string> =>
+  new Set(routes.filter((r) => r.plain && r.via === undefined).map((r) => `${r.index} ${r.destination}`));
+
+/** True where `address` (with prefix length) has its connected route; one without a subnet needs none. */
+export const isConnected = (subnets: ReadonlySet<string>, index: number, address: string): boolean => {
   const { bytes, length } = prefixOf(address);
   if (length === bytes.length * 8) return true;
-  const subnet = prefixText(subnetOf(bytes, length), length);
-  return routes.some((r) => r.index === index && r.plain && r.via === undefined && r.destination === subnet);
+  return subnets.has(`${index} ${prefixText(subnetOf(bytes, length), length)}`);
 };
 
 /** Takes the place of the route with the same destination and metric. */
@@ -101,7 +104,9 @@ export interface DumpedRoute {
   readonly via?: string;
   readonly metric?: number;
   readonly protocol: number;
-  /** a unicast route of the main table through one link */
+  /** a unicast route of the main table */
+  readonly leads: boolean;
+  /** one that leads through one link */
   readonly plain: boolean;
 }
 
@@ -116,12 +121,14 @@ export const parseRoute = (m: Buffer): DumpedRoute => {
   const isUsual = metric === 0 || (family === 6 && metric === IPV6_DEFAULT_METRIC);
   const table = attributes.get(RTA.TABLE)?.readUInt32LE() ?? m.readUInt8(HEADER + 4);
   const index = attributes.get(RTA.OIF)?.readUInt32LE() ?? 0;
+  const leads = table === RT_TABLE_MAIN && m.readUInt8(HEADER + 7) === RTN_UNICAST;
   return {
     family,
     destination: prefixText(destination, length),
     index,
     ...defined({ via: via && addressText(via), metric: isUsual ? undefined : metric }),
     protocol: m.readUInt8(HEADER + 5),
-    plain: table === RT_TABLE_MAIN && m.readUInt8(HEADER + 7) === RTN_UNICAST && index > 0,
+    leads,
+    plain: leads && index > 0,
   };
 };

@@ -1,4 +1,4 @@
-/** The cluster itself, and what its services share: networks, secrets, configs, and what of numbers and names is somebody's. */
+/** Records of a swarm itself, and of what its services share: networks, secrets, configs, and which numbers and names are taken. */
 import type { Network } from '../network.js';
 import type { NetworkAddresses } from './endpoint.js';
 import type { Instant, Kept } from './kept.js';
@@ -26,19 +26,32 @@ export interface ClusterSpec {
   };
 }
 
+/** Whom a cluster's nodes trust, and which authority takes that one's place. PEM texts. */
+export interface Succession {
+  /** the one that all trust */
+  readonly authorities: string;
+  /**
+   * Former authorities' certificates of later ones, the newest in front: sent behind each node's certificate for as long as a node may
+   * trust a former authority.
+   */
+  readonly bridges?: string;
+  /** The one that gives certificates from now on, and its bridge; it is trusted once every node has one of its certificates. */
+  readonly rotation?: { readonly authority: string; readonly bridge: string };
+}
+
 /** `cluster` */
-export interface Cluster extends Kept {
+export interface Cluster extends Kept, Succession {
   readonly id: string;
   readonly spec: ClusterSpec;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
-  /** PEM texts of the authorities that are trusted, one behind the other */
-  readonly authorities: string;
   /** address space (CIDRs) that subnets of networks are cut from, and their size in bits */
   readonly addressPools: readonly string[];
   readonly subnetSize: number;
   /** UDP, of VXLAN */
   readonly dataPort: number;
+  /** the revision of what a user wrote last; absent: nobody has written it since */
+  readonly asked?: number;
 }
 
 /** `network/ID` */

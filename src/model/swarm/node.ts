@@ -1,4 +1,5 @@
 /** Nodes of a cluster: what its users and its leader say of them, and what they say of themselves. */
+import type { Tunnel } from '../tunnel.js';
 import type { Kept } from './kept.js';
 
 type NodeRole = 'worker' | 'manager';
@@ -58,8 +59,12 @@ export interface NodeState extends Kept {
   readonly address: string;
   /** the same for containers' traffic */
   readonly dataAddress: string;
+  /** absent: it takes no part in encrypted networks */
+  readonly tunnel?: Tunnel;
   /** CIDRs that the node routes by itself: no subnet of the cluster may overlap them */
   readonly routes: readonly string[];
+  /** what is wrong with its part in the cluster as it says, a sentence each */
+  readonly faults: readonly string[];
 }
 
 /** `session/NODE`: gone with the lease of the manager that it names. */

@@ -164,6 +164,12 @@ export interface ServiceMount {
   readonly TmpfsOptions?: object;
 }
 
+/** A plugin's name; empty: the mount needs none. */
+export const volumeDriver = ({ Type, VolumeOptions }: ServiceMount): string => {
+  const name = Type === 'volume' ? (VolumeOptions?.DriverConfig?.Name ?? '') : '';
+  return name === 'local' ? '' : name;
+};
+
 /** Credentials for images are sealed as the data of a secret with this id would be. */
 export const REGISTRY_CREDENTIALS = 'registry-credentials';
 

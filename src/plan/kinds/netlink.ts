@@ -120,6 +120,32 @@ const fdb: Kind<FdbObject> = {
   },
 };
 
+/** Another host behind a WireGuard interface: whom it is known by, where it is, and which address is its own alone. */
+export interface WireguardPeerObject {
+  readonly kind: 'wireguardPeer';
+  readonly ns: 'host';
+  readonly link: string;
+  /** its public key, base64 */
+  readonly key: string;
+  /** bare address and UDP port where it listens */
+  readonly address: string;
+  readonly port: number;
+  /** bare: packets to it are for the peer, and packets of the peer's come from it alone */
+  readonly inside: string;
+}
+
+const wireguardPeer: Kind<WireguardPeerObject> = {
+  ...onLink,
+  key: (o) => `${o.ns} ${o.link} ${o.key}`,
+  mark: 'host',
+  open: 'openNeighbour',
+  close: 'closeNeighbour',
+  print: (op, o) =>
+    op === 'delete'
+      ? `wg set ${o.link} peer ${o.key} remove`
+      : `wg set ${o.link} peer ${o.key} endpoint ${o.address.includes(':') ? `[${o.address}]` : o.address}:${o.port} allowed-ips ${o.inside}/128`,
+};
+
 export interface SysctlObject {
   readonly kind: 'sysctl';
   readonly ns: Netns;
@@ -193,4 +219,15 @@ const offload: Kind<OffloadObject> = {
   print: (_, o) => `${within(o.ns)}ethtool -K ${o.link} tx ${o.transmit ? 'on' : 'off'}`,
 };
 
-export const NETLINK = { netns, link, address, route, neighbour, fdb, sysctl, foreign, offload };
+export const NETLINK = {
+  netns,
+  link,
+  address,
+  route,
+  neighbour,
+  fdb,
+  wireguardPeer,
+  sysctl,
+  foreign,
+  offload,
+};

@@ -53,4 +53,4 @@ const element: Kind<ElementObject> = {
   },
 };
 
-export const NFTABLES = { element };
+export const ELEMENT = { element };

@@ -23,6 +23,10 @@ const toUtc = (time: string): string => {
   return `${seconds}.${match[2]}Z`;
 };
 
+/** In milliseconds since the epoch, with the fraction: two times of one millisecond are not the same. */
+export const instantOf = (time: string): number =>
+  Date.parse(time) + Number(`0.${/^.{23}(\d{1,6})/.exec(time)?.[1] ?? ''}`);
+
 /** Undefined where the line is not conmon's (cut off by a full disk, say). */
 export const parseEntry = (line: Buffer): LogEntry | undefined => {
   const first = line.indexOf(SPACE);

@@ -4,7 +4,7 @@ import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, wat
 import { attempt } from '../../errors.js';
 import { createPace } from '../../pace.js';
 import type { LogLine, LogRequest } from '../contract.js';
-import { joiner, parseEntry } from './entry.js';
+import { instantOf, joiner, parseEntry } from './entry.js';
 import { type TailStart, tailStart } from './tail.js';
 
 const BLOCK = 64 * 1024;
@@ -84,8 +84,8 @@ async function* lines(
   const wanted = (line: LogLine | undefined): line is LogLine =>
     line !== undefined &&
     request[line.stream] &&
-    (request.since <= 0 || Date.parse(line.time) >= request.since);
-  const isLater = (line: LogLine) => request.until > 0 && Date.parse(line.time) > request.until;
+    (request.since <= 0 || instantOf(line.time) >= request.since);
+  const isLater = (line: LogLine) => request.until > 0 && instantOf(line.time) > request.until;
 
   try {
     for (;;) {

@@ -75,13 +75,13 @@ const kernelMounts = (host: HostConfig, facts: MountFacts): readonly OciMount[] 
   ];
 };
 
-const etcMounts = (etc: StartRequest['etc']): readonly OciMount[] =>
+const etcMounts = (etc: StartRequest['etc'], readOnly: boolean): readonly OciMount[] =>
   [
     ['/etc/resolv.conf', etc.resolvConf],
     ['/etc/hostname', etc.hostname],
     ['/etc/hosts', etc.hosts],
   ].flatMap(([destination, source]) =>
-    destination && source ? [bind(source, destination, 'rprivate')] : [],
+    destination && source ? [bind(source, destination, 'rprivate', ...(readOnly ? ['ro'] : []))] : [],
   );
 
 /** Mode texts also carry SELinux and copy options (`z`, `Z`, `nocopy`, `consistent`…): not mount options. */
@@ -161,7 +161,7 @@ export const mounts = (request: StartRequest, facts: MountFacts): readonly OciMo
       return { destination, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(text) };
     });
   const ours = [
-    ...etcMounts(request.etc),
+    ...etcMounts(request.etc, host.ReadonlyRootfs === true),
     ...(facts.init ? [bind(facts.init, '/sbin/docker-init', 'ro')] : []),
   ];
   const inner = [...given, ...tmpfs, ...ours.filter((mount) => !destinations.has(mount.destination))];

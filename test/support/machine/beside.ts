@@ -1,5 +1,6 @@
 /** What is kept beside interfaces: sets of nftables, Open vSwitch, and the sockets that the daemon holds. */
 import { isDeepStrictEqual } from 'node:util';
+import { ledElements, meshPortElements } from '../../../src/firewall/index.js';
 import type { PortChains, SetDeclaration } from '../../../src/firewall/language.js';
 import { RULESET, setOf } from '../../../src/firewall/ruleset.js';
 import { add, end } from './links.js';
@@ -68,6 +69,33 @@ export const ELEMENT = {
   },
   delete: (world: World, o: Element): void => {
     if (!elementsOf(world, o).delete(keyText(o))) refuse('ENOENT', `element of ${setName(o)}: ${keyText(o)}`);
+  },
+};
+
+/** To the kernel it is its elements. */
+export const MESH_PORT = {
+  create: (world: World, o: Of<'meshPort'>): void => {
+    for (const element of meshPortElements(o)) ELEMENT.create(world, element);
+  },
+  replace: (world: World, o: Of<'meshPort'>, before: Of<'meshPort'>): void => {
+    MESH_PORT.delete(world, before);
+    MESH_PORT.create(world, o);
+  },
+  delete: (world: World, o: Of<'meshPort'>): void => {
+    for (const element of meshPortElements(o)) ELEMENT.delete(world, element);
+  },
+};
+
+export const PUBLISHED = {
+  create: (world: World, o: Of<'published'>): void => {
+    for (const element of ledElements(o)) ELEMENT.create(world, element);
+  },
+  replace: (world: World, o: Of<'published'>, before: Of<'published'>): void => {
+    PUBLISHED.delete(world, before);
+    PUBLISHED.create(world, o);
+  },
+  delete: (world: World, o: Of<'published'>): void => {
+    for (const element of ledElements(o)) ELEMENT.delete(world, element);
   },
 };
 
@@ -148,13 +176,15 @@ export const OVS_FLOW = {
 const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::';
 const portText = (o: Of<'hostport'>): string => `${o.protocol} ${o.address} ${o.port}+${o.count}`;
 
+const numbers = (o: Of<'hostport'>): readonly number[] =>
+  o.scattered?.map((pair) => pair >>> 16) ?? Array.from({ length: o.count }, (_, at) => o.port + at);
+
 /** Of one family, as the daemon's sockets are of theirs alone. */
 const collide = (a: Of<'hostport'>, b: Of<'hostport'>): boolean =>
   a.protocol === b.protocol &&
   a.address.includes(':') === b.address.includes(':') &&
   (a.address === b.address || isWildcard(a.address) || isWildcard(b.address)) &&
-  a.port < b.port + b.count &&
-  b.port < a.port + a.count;
+  numbers(a).some((port) => numbers(b).includes(port));
 
 export const HOSTPORT = {
   create: (world: World, o: Of<'hostport'>): void => {
@@ -207,5 +237,30 @@ export const SERVICES = {
   },
   delete: (world: World, { ns }: Services): void => {
     if (!world.services.delete(ns)) refuse('ENOENT', `services in ${ns}`);
+  },
+};
+
+/** Whatever was there is made anew. */
+export const WAY_BACK = {
+  create: (world: World, o: Of<'wayBack'>): void => {
+    interfaceOf(world, o.ns, o.link);
+    world.waysBack.set(o.ns, o);
+  },
+  replace: (world: World, o: Of<'wayBack'>): void => WAY_BACK.create(world, o),
+  delete: (world: World, { ns }: Of<'wayBack'>): void => {
+    if (!world.waysBack.delete(ns)) refuse('ENOENT', `way back in ${ns}`);
+  },
+};
+
+const flowsText = ({ protocol, port, count }: Of<'flows'>): string => `${protocol} ${port}+${count}`;
+
+export const FLOWS = {
+  create: (world: World, o: Of<'flows'>): void => {
+    if (world.flows.has(flowsText(o))) refuse('EEXIST', flowsText(o));
+    world.flows.set(flowsText(o), o);
+  },
+  replace: (world: World, o: Of<'flows'>): void => void world.flows.set(flowsText(o), o),
+  delete: (world: World, o: Of<'flows'>): void => {
+    if (!world.flows.delete(flowsText(o))) refuse('ENOENT', flowsText(o));
   },
 };

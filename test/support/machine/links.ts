@@ -47,6 +47,7 @@ export const add = (
     addresses: new Set(),
     neighbours: new Map(),
     fdb: new Set(),
+    peers: new Map(),
     sysctls: new Map(),
     type,
     ns,
@@ -156,6 +157,9 @@ const move = (link: Interface, ns: Namespace, name: string): void => {
   ns.interfaces.set(name, link);
 };
 
+/** What it is known by, and where it listens. */
+const own = ({ key, port }: LinkOf<'wireguard'>): Partial<Interface> => ({ mode: `${key} ${port}` });
+
 const MAKE: { readonly [T in Link['type']]: (world: World, o: LinkOf<T>) => void } = {
   bridge: (world, o) => {
     const { mac, mtu } = o;
@@ -185,6 +189,7 @@ const MAKE: { readonly [T in Link['type']]: (world: World, o: LinkOf<T>) => void
     const port = { mtu: o.mtu, ...masterOf(world, o.ns, o.master) };
     add(namespaceOf(world, o.ns), 'vxlan', o.name, port);
   },
+  wireguard: (world, o) => void add(namespaceOf(world, o.ns), 'wireguard', o.name, { mtu: o.mtu, ...own(o) }),
   moved,
   ovs: (world, o) => {
     if (!world.switches.has(o.bridge)) refuse('ENODEV', `switch ${o.bridge}`);
@@ -221,6 +226,7 @@ const change = (world: World, link: Interface, o: Link, before: Link): void => {
   if (o.type === 'ovs') link.vlan = o.tag;
   if (o.type === 'macvlan') link.mode = o.mode;
   if (o.type === 'ipvlan') link.mode = `${o.mode} ${o.flag}`;
+  if (o.type === 'wireguard') Object.assign(link, own(o));
   if (o.type !== 'veth') return;
   delete link.master;
   Object.assign(link, { hairpin: o.hairpin, isolated: o.isolated }, masterOf(world, o.ns, o.master));

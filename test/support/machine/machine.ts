@@ -7,9 +7,31 @@ import { KernelError } from '../../../src/errors.js';
 import { Applier } from '../../../src/kernel/apply.js';
 import type { BackEnd } from '../../../src/kernel/back-ends/contract.js';
 import type { Kernel } from '../../../src/kernel/contract.js';
-import { ELEMENT, HOSTPORT, OVS_BRIDGE, OVS_FLOW, OVS_PORT, RESOLVER, SERVICES } from './beside.js';
+import {
+  ELEMENT,
+  FLOWS,
+  HOSTPORT,
+  MESH_PORT,
+  OVS_BRIDGE,
+  OVS_FLOW,
+  OVS_PORT,
+  PUBLISHED,
+  RESOLVER,
+  SERVICES,
+  WAY_BACK,
+} from './beside.js';
 import { add, end, LINK, settle } from './links.js';
-import { ADDRESS, FDB, FOREIGN, NEIGHBOUR, OFFLOAD, ROUTE, readSysctl, writeSysctl } from './on-links.js';
+import {
+  ADDRESS,
+  FDB,
+  FOREIGN,
+  NEIGHBOUR,
+  OFFLOAD,
+  ROUTE,
+  readSysctl,
+  WIREGUARD_PEER,
+  writeSysctl,
+} from './on-links.js';
 import {
   type Interface,
   type KernelObject,
@@ -40,6 +62,7 @@ const NETNS: Row<Of<'netns'>> = {
     for (const link of [...namespaceOf(world, path).interfaces.values()]) end(world, link);
     world.namespaces.delete(path);
     world.services.delete(path);
+    world.waysBack.delete(path);
   },
 };
 
@@ -57,22 +80,27 @@ const ROWS: { readonly [K in KernelObject['kind']]: Row<Of<K>> } = {
   route: ROUTE,
   neighbour: NEIGHBOUR,
   fdb: FDB,
+  wireguardPeer: WIREGUARD_PEER,
   sysctl: SYSCTL,
   foreign: FOREIGN,
   offload: { ...OFFLOAD, replace: OFFLOAD.create },
   element: ELEMENT,
+  meshPort: MESH_PORT,
+  published: PUBLISHED,
   hostport: HOSTPORT,
   resolver: RESOLVER,
   services: SERVICES,
+  wayBack: WAY_BACK,
+  flows: FLOWS,
   'ovs-bridge': OVS_BRIDGE,
   'ovs-port': OVS_PORT,
   'ovs-flow': OVS_FLOW,
 };
 
 /** Kinds whose neighbouring steps are one message or batch, as `kernel/` has them. */
-const TOGETHER: ReadonlySet<string> = new Set(['element', 'address', 'route']);
+const TOGETHER: ReadonlySet<string> = new Set(['element', 'meshPort', 'published', 'address', 'route']);
 const whoKeeps = (kind: KernelObject['kind']): string => {
-  if (kind === 'element') return 'nftables';
+  if (kind === 'element' || kind === 'meshPort' || kind === 'published') return 'nftables';
   if (kind === 'hostport' || kind === 'resolver') return 'local';
   return kind.startsWith('ovs') ? 'ovs' : 'netlink';
 };

@@ -114,6 +114,19 @@ export const FDB = {
   },
 };
 
+type Peer = Of<'wireguardPeer'>;
+/** The kernel takes a peer whether it knows it or not, and leaves out one that it does not. */
+const putPeer = (world: World, o: Peer): void => {
+  const link = linkOf(world, o);
+  if (link.type !== 'wireguard') refuse('EOPNOTSUPP', `peer on ${o.link}`);
+  link.peers.set(o.key, `${o.address} ${o.port} ${o.inside}`);
+};
+export const WIREGUARD_PEER = {
+  create: putPeer,
+  replace: putPeer,
+  delete: (world: World, o: Peer): void => void linkOf(world, o).peers.delete(o.key),
+};
+
 const OF_INTERFACE = /^(net\/([a-z0-9]+)\/(?:conf|neigh))\/([^/]+)\/([a-z0-9_]+)$/;
 
 /** Whose values the setting is among, and its name there; `all` and `default` are the namespace's. */

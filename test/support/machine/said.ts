@@ -12,6 +12,7 @@ const ofInterface = (link: Interface): readonly string[] => {
     ...[...link.addresses].map((address) => `address ${name} ${address}`),
     ...[...link.neighbours].map(([address, mac]) => `neighbour ${name} ${address} ${mac}`),
     ...[...link.fdb].map((entry) => `fdb ${name} ${entry}`),
+    ...[...link.peers].map(([key, peer]) => `peer ${name} ${key} ${peer}`),
     ...link.ns.routes
       .filter((route) => route.link === link)
       .map(({ destination, via, metric }) => `route ${name} ${destination} via ${via} ${metric}`),
@@ -29,6 +30,8 @@ export const said = (world: World): readonly string[] =>
     ...[...world.ports.values()].map((port) => `hostport ${JSON.stringify(port)}`),
     ...[...world.resolvers].map(([ns, id]) => `resolver ${ns} ${id}`),
     ...[...world.services].map(([ns, { services }]) => `services ${ns} ${JSON.stringify(services)}`),
+    ...[...world.waysBack].map(([ns, { link }]) => `way back ${ns} ${link}`),
+    ...[...world.flows.values()].map((flows) => `flows ${JSON.stringify(flows)}`),
     ...[...world.switches].flatMap(([name, { made, ports, flows }]) => [
       `switch ${name} ${JSON.stringify(made)}`,
       ...[...ports.values()].map((port) => `port ${name} ${JSON.stringify(port)}`),

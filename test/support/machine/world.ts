@@ -39,6 +39,8 @@ export interface Interface {
   readonly addresses: Set<string>;
   readonly neighbours: Map<string, string>;
   readonly fdb: Set<string>;
+  /** of WireGuard, by public key */
+  readonly peers: Map<string, string>;
   readonly sysctls: Map<string, string>;
   transmit: boolean;
 }
@@ -74,6 +76,10 @@ export interface World {
   readonly resolvers: Map<string, string>;
   /** by namespace */
   readonly services: Map<string, Of<'services'>>;
+  /** by namespace */
+  readonly waysBack: Map<string, Of<'wayBack'>>;
+  /** by protocol and ports */
+  readonly flows: Map<string, Of<'flows'>>;
 }
 
 export const refuse = (errno: keyof typeof constants.errno, what: string): never => {
@@ -94,6 +100,8 @@ export const newWorld = (): World => ({
   ports: new Map(),
   resolvers: new Map(),
   services: new Map(),
+  waysBack: new Map(),
+  flows: new Map(),
 });
 
 export const namespaceOf = (world: World, path: string): Namespace =>

@@ -1,6 +1,6 @@
 /** Addresses on a cluster's networks: chosen from what the records leave free, taken by a key that nobody else can make. */
 import { emptySpace } from '../../../ipam/space.js';
-import { bare } from '../../../model/address.js';
+import { bare, familyOf } from '../../../model/address.js';
 import type { Pool } from '../../../model/network.js';
 import { withLength } from '../../../model/pool.js';
 import type { SwarmNetwork } from '../../../model/swarm/cluster.js';
@@ -31,18 +31,29 @@ const firstFree = (draft: Draft, swarm: SwarmNetwork, pools: readonly Pool[]): s
   return undefined;
 };
 
-/** One address of each family that the network has; a text where there is none left. */
-export const allocateAddresses = (draft: Draft, swarm: SwarmNetwork, owner: string): Allocation | string => {
+/**
+ * One address of each family that the network has; a text where there is none left. `fixed`: those that are the owner's to have
+ * without being asked for.
+ */
+export const allocateAddresses = (
+  draft: Draft,
+  swarm: SwarmNetwork,
+  owner: string,
+  fixed: readonly string[] = [],
+): Allocation | string => {
   const addresses: string[] = [];
+  const free: string[] = [];
   for (const family of FAMILIES) {
     const pools = swarm.network.pools.filter((pool) => pool.family === family);
     if (pools.length === 0) continue;
-    const address = firstFree(draft, swarm, pools);
+    const chosen = fixed.find((address) => familyOf(address) === family);
+    const address = chosen ?? firstFree(draft, swarm, pools);
     if (address === undefined) return exhausted(draft, swarm, pools);
     addresses.push(address);
+    if (chosen === undefined) free.push(address);
   }
   return {
     addresses: { networkId: swarm.id, addresses },
-    edits: addresses.map((address) => ['ip', claim(draft, `${swarm.id}/${bare(address)}`, owner)] as const),
+    edits: free.map((address) => ['ip', claim(draft, `${swarm.id}/${bare(address)}`, owner)] as const),
   };
 };

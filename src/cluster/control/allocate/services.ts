@@ -8,9 +8,10 @@ import type { SwarmNetwork } from '../../../model/swarm/cluster.js';
 import type { EndpointSpec, NetworkAddresses } from '../../../model/swarm/endpoint.js';
 import { keyOf } from '../../../model/swarm/records.js';
 import type { Service, TaskSpec } from '../../../model/swarm/service.js';
-import { type Draft, type Edit, LARGEST_UNIT } from '../draft.js';
+import { claim, type Draft, type Edit, LARGEST_UNIT } from '../draft.js';
 import type { ClusterState } from '../state.js';
 import { allocateAddresses } from './addresses.js';
+import { fixedIds, fixedVips, isOthers } from './fixed.js';
 import { choosePorts } from './ports.js';
 
 export const isAllocated = ({ endpoint, specVersion }: Service): boolean =>
@@ -65,28 +66,48 @@ const virtualIps = (draft: Draft, service: Service): Addresses => {
   let err = '';
   for (const network of networks) {
     if (network.network.pools.length === 0 || (endpoint?.mode === 'dnsrr' && !network.ingress)) continue;
+    const fixed = fixedVips(network, service.spec);
     const had = service.endpoint?.virtualIps.find(({ networkId }) => networkId === network.id);
-    const found = had
-      ? { addresses: had, edits: [] }
-      : allocateAddresses(draft, network, keyOf('service', service.id));
+    const found =
+      had && fixed.every((address) => had.addresses.includes(address))
+        ? { addresses: had, edits: [] }
+        : allocateAddresses(draft, network, keyOf('service', service.id), fixed);
     if (typeof found === 'string') err ||= found;
     else {
       kept.push(found.addresses);
       edits.push(...found.edits);
     }
   }
-  return { virtualIps: kept, edits: [...edits, ...givenBack(state, service, kept)], err };
+  const chosen = claimFixed(draft, service);
+  err ||= typeof chosen === 'string' ? chosen : '';
+  return {
+    virtualIps: kept,
+    edits: [...edits, ...(typeof chosen === 'string' ? [] : chosen), ...givenBack(state, service, kept)],
+    err,
+  };
 };
 
-/** Addresses that it has on networks that it is no longer on. */
+/** Addresses that its user chose are its own, whether a task has them or not. */
+const claimFixed = (draft: Draft, service: Service): readonly Edit[] | string => {
+  const owner = keyOf('service', service.id);
+  const edits: Edit[] = [];
+  for (const id of fixedIds(service.spec)) {
+    if (isOthers(draft.state, id, service.id)) return `address ${id.slice(id.indexOf('/') + 1)} is in use`;
+    if (!draft.state.get('ip', id)) edits.push(['ip', claim(draft, id, owner)]);
+  }
+  return edits;
+};
+
+/** Addresses that it has and is not to have any longer: others, or on networks that it is no longer on. */
 const givenBack = (
   state: ClusterState,
   service: Service,
   kept: readonly NetworkAddresses[],
 ): readonly Edit[] => {
-  const ids = new Set(
-    kept.flatMap(({ networkId, addresses }) => addresses.map((a) => `${networkId}/${bare(a)}`)),
-  );
+  const ids = new Set([
+    ...kept.flatMap(({ networkId, addresses }) => addresses.map((a) => `${networkId}/${bare(a)}`)),
+    ...fixedIds(service.spec),
+  ]);
   const edits: Edit[] = [];
   for (const key of state.owned(keyOf('service', service.id))) {
     const id = key.slice('ip/'.length);

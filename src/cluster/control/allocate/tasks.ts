@@ -5,6 +5,7 @@ import type { Task } from '../../../model/swarm/task.js';
 import { type Draft, type Edit, LARGEST_UNIT } from '../draft.js';
 import { specOf } from '../restart.js';
 import { allocateAddresses } from './addresses.js';
+import { fixedForTask } from './fixed.js';
 import { isAllocated, networksOf } from './services.js';
 
 interface Found {
@@ -22,10 +23,12 @@ const addressesFor = (draft: Draft, task: Task): Found | string => {
   if (typeof networks === 'string') return networks;
   const found: { networks: NetworkAddresses[]; edits: Edit[] } = { networks: [], edits: [] };
   for (const network of networks) {
-    const allocation = allocateAddresses(draft, network, keyOf('task', task.id));
+    const fixed = fixedForTask(state, network, spec.task, task);
+    if (typeof fixed === 'string') return fixed;
+    const allocation = allocateAddresses(draft, network, keyOf('task', task.id), fixed.addresses);
     if (typeof allocation === 'string') return allocation;
     found.networks.push(allocation.addresses);
-    found.edits.push(...allocation.edits);
+    found.edits.push(...fixed.edits, ...allocation.edits);
   }
   // One transaction must hold them all.
   if (found.edits.length >= LARGEST_UNIT) return `more networks than one task can have (${networks.length})`;

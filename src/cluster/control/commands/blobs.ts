@@ -2,6 +2,7 @@
 import type { Blob } from '../../../model/swarm/cluster.js';
 import { unwritten } from '../../../model/swarm/kept.js';
 import { keyOf } from '../../../model/swarm/records.js';
+import { checkTemplate, TemplateError } from '../../../template/index.js';
 import { outOfSequence, rpcError } from '../../rpc.js';
 import type { Unit } from '../draft.js';
 import type { ClusterState } from '../state.js';
@@ -10,7 +11,7 @@ import { type CommandView, unitOf } from './view.js';
 export type BlobKind = 'secret' | 'config';
 
 /** What its user gives; `data`: bytes. */
-export interface BlobWish extends Pick<Blob, 'name' | 'labels'> {
+export interface BlobWish extends Pick<Blob, 'name' | 'labels' | 'templating'> {
   readonly data: Buffer;
 }
 
@@ -19,7 +20,17 @@ const TOO_MANY: Readonly<Record<BlobKind, number>> = { secret: 500 * 1024, confi
 const LONGEST_NAME = 64;
 const NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$/;
 
-const check = (kind: BlobKind, { name, data }: BlobWish): void => {
+/** What is wrong with the words of a template is known before any task wants it. */
+const checkTemplated = (kind: BlobKind, data: Buffer): void => {
+  try {
+    checkTemplate(new TextDecoder('utf-8', { fatal: true }).decode(data));
+  } catch (error) {
+    const why = error instanceof TemplateError ? error.message : 'it is no text in UTF-8';
+    throw rpcError('InvalidArgument', `the template of the ${kind} is not in order: ${why}`);
+  }
+};
+
+const check = (kind: BlobKind, { name, data, templating }: BlobWish): void => {
   if (name === '') throw rpcError('InvalidArgument', 'name must be provided');
   if (name.length > LONGEST_NAME || !NAME.test(name))
     throw rpcError(
@@ -31,6 +42,7 @@ const check = (kind: BlobKind, { name, data }: BlobWish): void => {
       'InvalidArgument',
       `${kind} data must be larger than 0 and less than ${TOO_MANY[kind]} bytes`,
     );
+  if (templating) checkTemplated(kind, data);
 };
 
 /** `kept`: what of its data goes into the record with this id. */
@@ -51,6 +63,7 @@ export const createBlob = (
     name: wish.name,
     labels: wish.labels,
     data: kept(id, wish.data),
+    ...(wish.templating ? { templating: wish.templating } : {}),
     createdAt: now,
     updatedAt: now,
   };

@@ -5,6 +5,7 @@ import { type Instant, unwritten } from '../../../model/swarm/kept.js';
 import { keyOf } from '../../../model/swarm/records.js';
 import type { FileReference, Service, ServiceSpec, UpdateStatus } from '../../../model/swarm/service.js';
 import { outOfSequence, rpcError } from '../../rpc.js';
+import { checkFixed } from '../allocate/fixed.js';
 import { networksOf } from '../allocate/services.js';
 import type { Edit, Unit } from '../draft.js';
 import { versionOf } from '../make.js';
@@ -75,6 +76,7 @@ const checkNetworks = (state: ClusterState, spec: ServiceSpec): void => {
 
 const check = (state: ClusterState, spec: ServiceSpec, self: string): void => {
   checkNetworks(state, spec);
+  checkFixed(state, spec, self);
   checkPorts(state, spec, self);
   checkReferences(state, 'secret', spec.task.secrets);
   checkReferences(state, 'config', spec.task.configs);

@@ -10,6 +10,7 @@ import type {
   TaskSpec,
   UpdateConfig,
 } from '../../../model/swarm/service.js';
+import { expandContainer } from '../../../template/service.js';
 import { rpcError } from '../../rpc.js';
 import { parseConstraints } from '../constraint.js';
 
@@ -96,6 +97,19 @@ const checkContainer = ({ Mounts = [], Healthcheck }: ServiceContainer): void =>
   if (Healthcheck) checkHealth(Healthcheck);
 };
 
+/** Filled in for a task that there never is, as swarmkit does: what the words ask for must be there to be asked for. */
+const checkTemplates = ({ name, labels, task: { container } }: ServiceSpec): void => {
+  try {
+    expandContainer(container, {
+      service: { id: 'serviceid', name, labels },
+      node: { id: 'nodeid', hostname: 'hostname', architecture: 'architecture', os: 'os' },
+      task: { id: 'taskid', name: 'taskname', slot: '1' },
+    });
+  } catch (error) {
+    refuse(error instanceof Error ? error.message : String(error));
+  }
+};
+
 const checkTask = ({ resources, restart, placement, secrets, configs, container }: TaskSpec): void => {
   if (resources?.limits) checkResources(resources.limits);
   if (resources?.reservations) checkResources(resources.reservations);
@@ -133,9 +147,11 @@ const checkEndpoint = ({ mode, ports }: EndpointSpec): void => {
 };
 
 /** Throws for what is refused. */
-export const validateSpec = ({ name, task, mode, update, endpoint }: ServiceSpec): void => {
+export const validateSpec = (spec: ServiceSpec): void => {
+  const { name, task, mode, update, endpoint } = spec;
   checkName(name);
   checkTask(task);
+  checkTemplates(spec);
   checkMode(mode);
   if (mode.kind.endsWith('job') && update) refuse('Jobs may not have an update config');
   if (update) checkUpdate(update);

@@ -1,5 +1,5 @@
 /** Which nodes a task may run on: swarmkit's questions in its order, and its words for why there is none. */
-import type { Platform, ServiceMount, SpecVersion } from '../../../model/swarm/service.js';
+import { type Platform, type SpecVersion, volumeDriver } from '../../../model/swarm/service.js';
 import { satisfies } from '../constraint.js';
 import { hostPortsOf, type Load, reservedBy } from './load.js';
 
@@ -35,11 +35,6 @@ const resources: Filter = {
     );
   },
   explain: counted('insufficient resources on 1 node', (n) => `insufficient resources on ${n} nodes`),
-};
-
-const volumeDriver = ({ Type, VolumeOptions }: ServiceMount): string => {
-  const name = Type === 'volume' ? (VolumeOptions?.DriverConfig?.Name ?? '') : '';
-  return name === 'local' ? '' : name;
 };
 
 const hasPlugin = ({ state }: Load, type: string, name: string): boolean =>

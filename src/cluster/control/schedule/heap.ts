@@ -1,4 +1,4 @@
-/** A queue that gives the least first. */
+/** A priority queue: takes values in any order and gives the least first. */
 export class Heap<T> {
   readonly #items: T[] = [];
 

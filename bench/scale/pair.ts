@@ -1,0 +1,67 @@
+/** Two engines of Viaduct side by side: one that is filled, and one that stays empty. */
+import { inTurn } from '../bench.js';
+import type { Engine } from '../engine.js';
+import { type Client, createClient } from '../http.js';
+import { type Pinger, startPinger } from '../load/processes.js';
+import type { Recorder, Side } from './series.js';
+
+export interface Pair {
+  readonly grown: Engine;
+  readonly empty: Engine;
+  readonly quick: boolean;
+  readonly record: Recorder;
+  say(text: string): void;
+}
+
+export interface Figure {
+  /** as `--only` takes it */
+  readonly name: string;
+  readonly about: string;
+  /** Leaves both engines empty. */
+  readonly measure: (pair: Pair) => Promise<void>;
+}
+
+/** Both in turn, so that whatever else the machine does hits both; one round before counts for nothing. */
+export const besideEmpty = (
+  { grown, empty }: Pair,
+  rounds: number,
+  turn: (engine: Engine, side: Side, measured: boolean) => Promise<void>,
+): Promise<void> =>
+  inTurn(
+    [grown, empty],
+    rounds,
+    (engine, measured) => turn(engine, engine === grown ? 'grown' : 'empty', measured),
+    1,
+  );
+
+/** `work` for each of `count`, by `clients` connections at a time. */
+export const inParallel = async (
+  engine: Engine,
+  count: number,
+  clients: number,
+  work: (client: Client, index: number) => Promise<unknown>,
+): Promise<void> => {
+  let next = 0;
+  const run = async (): Promise<void> => {
+    const client = createClient(engine.socket);
+    try {
+      for (let index = next++; index < count; index = next++) await work(client, index);
+    } finally {
+      client.close();
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, run));
+};
+
+/** What a client that only pings sees while `work` is done. */
+export const whilePinging = async (
+  engine: Engine,
+  work: (pinger: Pinger) => Promise<void>,
+): Promise<void> => {
+  const pinger = await startPinger(engine.world.netns.host, engine.socket);
+  try {
+    await work(pinger);
+  } finally {
+    pinger.stop();
+  }
+};

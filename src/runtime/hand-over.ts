@@ -1,0 +1,194 @@
+/**
+ * What a container is made of, bound for that time into the short namespace in which it is made: its root, and the sources of its binds and
+ * volumes with all that is mounted below them now.
+ *
+ *   <state directory>/.hand/<daemon>/<n>    mount points, used again and again
+ *
+ * Invariants: what was handed over is gone before the container's root is unmounted or it is made anew; a daemon that was killed leaves what the next
+ * one takes away. Where there is no such namespace, containers are made in copies of ours, as with a propagation that
+ * the directory between would end.
+ */
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { EINVAL, failedWith } from '../errno.js';
+import { attempt } from '../errors.js';
+import * as ffi from '../kernel/ffi.js';
+import { identify, isAlive } from '../kernel/processes.js';
+import type { Logger } from '../log.js';
+import type { Machine } from './machine.js';
+import { descriptorOf, makeShortNamespace, within } from './short-namespace.js';
+import type { OciMount, OciSpec } from './spec/oci.js';
+
+interface HandedOver {
+  /** as nsenter(1) takes it; undefined: in a copy of ours */
+  readonly namespace: string | undefined;
+  /** with the paths that lead to things there */
+  readonly spec: OciSpec;
+}
+
+export interface HandOver {
+  /** To be called, and not waited for, as early as a start can be foreseen. */
+  warm(): void;
+  /** `sources`: those of the spec's binds that are handed over too. Throws SystemError. */
+  give(id: string, spec: OciSpec, sources: ReadonlySet<string>): Promise<HandedOver>;
+  /** Nothing was handed over for it: well. Never rejects. */
+  takeBack(id: string): Promise<void>;
+  /** Takes away what daemons left that were killed. */
+  sweep(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Point {
+  readonly kind: 'directory' | 'file';
+  readonly path: string;
+}
+
+const removePoint = (path: string): void => {
+  if (statSync(path).isDirectory()) rmdirSync(path);
+  else unlinkSync(path);
+};
+
+/** Never recursively: what is mounted is a container's files. */
+const clear = async (shared: string): Promise<void> => {
+  await ffi.umountLater(shared).catch(() => {}); // killed before it was mounted
+  for (const name of readdirSync(shared)) attempt(() => removePoint(join(shared, name)));
+  attempt(() => rmdirSync(shared));
+};
+
+/** A mount whose own group nobody is in yet, whatever that is on shares. */
+const makeShared = async (shared: string): Promise<void> => {
+  mkdirSync(shared, { recursive: true, mode: 0o700 });
+  await ffi.mountLater(shared, shared, '', ffi.MS.BIND, '');
+  for (const kind of [ffi.MS.PRIVATE, ffi.MS.SHARED]) await ffi.mountLater('', shared, '', kind, '');
+};
+
+let count = 0;
+const nameOfOurs = (): string => {
+  const { pid, startTime } = identify(process.pid);
+  count += 1;
+  return `${pid}.${startTime}.${count}`;
+};
+
+const isLeft = (name: string): boolean => {
+  const [pid, startTime = ''] = name.split('.');
+  return !isAlive({ pid: Number(pid), startTime });
+};
+
+const PROPAGATES = new Set(['shared', 'rshared', 'slave', 'rslave']);
+
+/** Network namespaces are bound in our own mount namespace. */
+const reachedFromThere = (path: string): string => `/proc/${process.pid}/root${path}`;
+
+/** `home`: of all daemons' directories. `needed`: paths of ours that the OCI runtime uses. */
+export const createHandOver = (
+  machine: Machine,
+  home: string,
+  needed: readonly string[],
+  logger: Pick<Logger, 'warn'>,
+): HandOver => {
+  const shared = join(home, nameOfOurs());
+  let made: Promise<number | undefined> | undefined;
+  /** mount points with nothing on them: what is bound on a directory must be one, too */
+  const free = { directory: [] as Point[], file: [] as Point[] };
+  let points = 0;
+  const given = new Map<string, Point[]>();
+  const leaving = new Map<string, Promise<void>>();
+
+  const make = async (): Promise<number | undefined> => {
+    if (machine.runtime.name !== 'crun') return undefined;
+    try {
+      await makeShared(shared);
+      return await makeShortNamespace(machine, { shared, needed });
+    } catch (cause) {
+      logger.warn({ cause: String(cause) }, 'containers are made in copies of the whole mount table');
+      if (existsSync(shared)) await clear(shared);
+      return undefined;
+    }
+  };
+  const namespace = (): Promise<number | undefined> => {
+    made ??= make();
+    return made;
+  };
+
+  const makePoint = (kind: Point['kind']): Point => {
+    const path = join(shared, String(points));
+    points += 1;
+    if (kind === 'directory') mkdirSync(path);
+    else writeFileSync(path, '');
+    return { kind, path };
+  };
+
+  const bind = async (id: string, source: string): Promise<string> => {
+    const kind = statSync(source).isDirectory() ? 'directory' : 'file';
+    const point = free[kind].pop() ?? makePoint(kind);
+    given.set(id, [...(given.get(id) ?? []), point]);
+    await ffi.mountLater(source, point.path, '', ffi.MS.BIND | ffi.MS.REC, '');
+    return point.path;
+  };
+
+  /** What cannot be unmounted is not used again. */
+  const unbind = async (id: string): Promise<void> => {
+    const mine = given.get(id) ?? [];
+    given.delete(id);
+    for (const point of mine)
+      try {
+        await ffi.umountLater(point.path);
+        free[point.kind].push(point);
+      } catch (error) {
+        if (failedWith(error, EINVAL)) free[point.kind].push(point); // it could not be bound
+      }
+  };
+
+  const takeBack = (id: string): Promise<void> => {
+    if (!given.has(id)) return leaving.get(id) ?? Promise.resolve();
+    const done = unbind(id).finally(() => leaving.delete(id));
+    leaving.set(id, done);
+    return done;
+  };
+
+  const canGive = ({ type, source, options }: OciMount): boolean =>
+    type !== 'bind' || !(options.some((option) => PROPAGATES.has(option)) || within(shared, source));
+
+  return {
+    warm: () => void namespace(),
+    give: async (id, spec, sources) => {
+      const fd = spec.mounts.every(canGive) ? await namespace() : undefined;
+      if (fd === undefined) return { namespace: undefined, spec };
+      await takeBack(id);
+      const root = { ...spec.root, path: await bind(id, spec.root.path) };
+      const mounts: OciMount[] = [];
+      for (const mount of spec.mounts) {
+        const isGiven = mount.type === 'bind' && sources.has(mount.source);
+        // What is not there is told by the OCI runtime, in its words.
+        const source = isGiven ? await bind(id, mount.source).catch(() => mount.source) : mount.source;
+        mounts.push({ ...mount, source });
+      }
+      const namespaces = spec.linux.namespaces.map((each) =>
+        each.type === 'network' && each.path ? { ...each, path: reachedFromThere(each.path) } : each,
+      );
+      const linux = { ...spec.linux, namespaces };
+      return { namespace: descriptorOf(fd), spec: { ...spec, root, mounts, linux } };
+    },
+    takeBack,
+    sweep: async () => {
+      if (!existsSync(home)) return;
+      for (const name of readdirSync(home)) if (isLeft(name)) await clear(join(home, name));
+    },
+    close: async () => {
+      const fd = await made;
+      if (fd === undefined) return;
+      await Promise.all([...given.keys(), ...leaving.keys()].map(takeBack));
+      closeSync(fd);
+      await clear(shared);
+    },
+  };
+};

@@ -1,0 +1,126 @@
+/** The namespace in which containers are made has nothing of others, and they all the same what is mounted now. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import * as ffi from '../../src/kernel/ffi.js';
+import { mountsBelow } from '../../src/kernel/mount-table.js';
+import { runProgram } from '../../src/kernel/program.js';
+import type { MountPoint } from '../../src/model/container.js';
+import { createHandOver } from '../../src/runtime/hand-over.js';
+import { inspectMachine } from '../../src/runtime/machine.js';
+import { entering } from '../../src/runtime/short-namespace.js';
+import type { OciMount, OciSpec } from '../../src/runtime/spec/oci.js';
+import { makeWorld, type World } from './runtime-world.js';
+
+let world: World;
+let others: string;
+beforeAll(async () => {
+  world = await makeWorld();
+  others = join(world.base, 'others');
+  mkdirSync(others);
+  ffi.mount(others, others, '', ffi.MS.BIND, '');
+});
+afterAll(async () => {
+  for (const path of mountsBelow(others).toReversed()) ffi.umount(path);
+  await world.close();
+});
+
+const bind = (source: string, destination: string, propagation = 'rprivate'): MountPoint => ({
+  type: 'bind',
+  ...{ name: '', mode: '', driver: '', options: '' },
+  ...{ source, destination, propagation, rw: true },
+});
+
+const home = () => join(world.base, 'run', '.hand');
+const handed = () =>
+  mountsBelow(home()).filter((path) => path.split('/').length > home().split('/').length + 2);
+
+/** As of a container without anything but a root and these. */
+const specOf = (root: string, mounts: readonly OciMount[] = []): OciSpec =>
+  ({ root: { path: root, readonly: false }, mounts, linux: { namespaces: [{ type: 'mount' }] } }) as never;
+
+const silent = { warn: () => {} };
+
+test('I12: what was mounted since, and below it, is seen by whoever binds it', async () => {
+  await world.shell('true');
+  const late = join(others, 'late');
+  mkdirSync(late);
+  ffi.mount('tmpfs', late, 'tmpfs', 0, '');
+  mkdirSync(join(late, 'inner'));
+  ffi.mount('tmpfs', join(late, 'inner'), 'tmpfs', 0, '');
+  writeFileSync(join(late, 'inner', 'file'), 'seen');
+  const { out } = await world.shell('cat /at/inner/file; cat /one', {
+    mounts: [bind(late, '/at'), bind(join(late, 'inner', 'file'), '/one')],
+  });
+  expect(out).toBe('seenseen');
+});
+
+test('I12: what was handed over is gone when the container is, and soon after it was made', async () => {
+  const { id } = await world.launch(['sleep', '100'], { mounts: [bind(others, '/at')] });
+  await expect.poll(handed).toEqual([]);
+  await world.runtime.delete(id);
+  expect(handed()).toEqual([]);
+});
+
+test('I12: mount points are used again', async () => {
+  const points = () => readdirSync(home()).flatMap((name) => readdirSync(join(home(), name)));
+  const file = join(others, 'file');
+  writeFileSync(file, '');
+  const once = () => world.shell('true', { mounts: [bind(others, '/at'), bind(file, '/one')] });
+  await once();
+  const before = points();
+  await once();
+  expect(points()).toEqual(before);
+});
+
+test('I12: a source that is not there is refused in the runtime’s words, and leaves nothing', async () => {
+  const missing = join(others, 'missing');
+  await expect(world.shell('true', { mounts: [bind(missing, '/at')] })).rejects.toThrow(missing);
+  expect(handed()).toEqual([]);
+});
+
+const open = async () => {
+  const machine = await inspectMachine('crun');
+  const needed = [join(world.base, 'run'), machine.runtime.path];
+  return { machine, hand: createHandOver(machine, join(world.base, 'hand'), needed, silent) };
+};
+
+test('I12: its table has the container at hand, and none of what others or users have mounted', async () => {
+  const { machine, hand } = await open();
+  const { namespace = '', spec } = await hand.give('a', specOf(world.root), new Set());
+  const [command, ...args] = [...entering(machine, namespace), 'cat', '/proc/self/mountinfo'];
+  const table = String(await runProgram({ command, args }));
+  expect(table).toContain(spec.root.path);
+  expect(table).not.toContain(others);
+  expect(readFileSync('/proc/self/mountinfo', 'utf8')).toContain(others);
+  await hand.takeBack('a');
+  expect(String(await runProgram({ command, args }))).not.toContain(spec.root.path);
+  await hand.close();
+  expect(mountsBelow(join(world.base, 'hand'))).toEqual([]);
+});
+
+test('I12: propagation that would end at the directory between is left to a copy of our namespace', async () => {
+  const { hand } = await open();
+  const mount = { type: 'bind', destination: '/at', source: others };
+  for (const option of ['rshared', 'slave']) {
+    const spec = specOf(world.root, [{ ...mount, options: ['rbind', option] }]);
+    expect(await hand.give('a', spec, new Set([others]))).toEqual({ namespace: undefined, spec });
+  }
+  const all = specOf(world.root, [{ ...mount, source: '/', options: ['rbind', 'rprivate'] }]);
+  expect((await hand.give('a', all, new Set(['/']))).namespace).toBeUndefined();
+  await hand.close();
+});
+
+test('I12: what a killed daemon left is taken away; what another has stays', async () => {
+  const { hand } = await open();
+  const left = join(world.base, 'hand', '999999999.1.1');
+  mkdirSync(join(left, 'a.0'), { recursive: true });
+  ffi.mount(left, left, '', ffi.MS.BIND, '');
+  ffi.mount(world.root, join(left, 'a.0'), '', ffi.MS.BIND, '');
+  const { spec } = await hand.give('a', specOf(world.root), new Set());
+  await (await open()).hand.sweep();
+  expect(existsSync(left)).toBe(false);
+  expect(existsSync(join(world.root, 'bin/busybox'))).toBe(true);
+  expect(existsSync(join(spec.root.path, 'bin/busybox'))).toBe(true);
+  await hand.close();
+});

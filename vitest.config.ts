@@ -16,9 +16,6 @@ const rootless = (name: string, testTimeout: number) => ({
 /** Each end-to-end file has a machine of namespaces to itself, and mostly waits: two keep two processors busy. */
 const FILES_AT_A_TIME = Number(process.env.TEST_FILES ?? 2);
 
-/** Real programs on a machine whose speed is anybody's guess: what fails twice in a row has failed; `npm test` tells both. */
-const AGAIN = 1;
-
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -31,7 +28,6 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'kernel',
-          retry: AGAIN,
           include: ['test/kernel/**/*.test.ts'],
           setupFiles: ['test/support/own-namespace.ts'],
           isolate: true,
@@ -46,7 +42,6 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          retry: AGAIN,
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/e2e-setup.ts'],
           setupFiles: ['test/support/no-stands.ts'],
@@ -62,7 +57,6 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'vm',
-          retry: AGAIN,
           include: ['test/vm/**/*.test.ts'],
           globalSetup: ['test/support/vm-setup.ts', 'test/support/e2e-setup.ts'],
           setupFiles: ['test/support/no-stands.ts'],

@@ -24,4 +24,4 @@ if [ "${1:-}" = --shell ]; then
   exit
 fi
 [ $# -gt 0 ] || set -- test/e2e/readme.test.ts test/e2e/containers.test.ts
-enter node node_modules/vitest/vitest.mjs run --project e2e "$@"
+enter sh scripts/twice.sh --project e2e -- "$@"

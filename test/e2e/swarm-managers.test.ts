@@ -170,7 +170,16 @@ test('S1: a leader that leaves by force hands over first: another one leads at o
   const [first, third] = [lab.host(1), lab.host(3)];
   await first.docker('node', 'promote', 'host3');
   await everybodyIs({ host1: 'Ready Leader', host3: 'Ready Reachable' }, third, 30_000);
+  const leads = (): number[] =>
+    third
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('this manager leads the cluster'))
+      .map((line) => (JSON.parse(line) as { time: number }).time);
+  const [begun, before] = [Date.now(), leads().length];
   await first.docker('swarm', 'leave', '--force');
-  // Without handing over it would be when the lease is over: ten seconds.
-  await everybodyIs({ host1: 'Down', host3: 'Ready Leader' }, third, 5_000);
+  await everybodyIs({ host1: 'Down', host3: 'Ready Leader' }, third, 30_000);
+  // Without handing over it would be when the lease is over: ten seconds, of which up to three had passed.
+  expect(leads().length).toBe(before + 1);
+  expect((leads().at(-1) ?? Number.NaN) - begun).toBeLessThan(5_000);
 });

@@ -19,6 +19,9 @@ export const captured = async (
   return (await capture).stdout;
 };
 
+/** Of each packet the headers, and room for all of them: what does not fit is not counted. Bytes, KiB. */
+const [HEADERS, ROOM] = [128, 32_768];
+
 /** All packets on the interface while something is done, to be counted by tcpdump's filters; `directory` takes the files. */
 export const recorded = async (
   on: Shell,
@@ -28,7 +31,7 @@ export const recorded = async (
 ): Promise<(filter: string) => Promise<number>> => {
   const [file, said] = [join(directory, 'capture'), join(directory, 'tcpdump')];
   const pid = await on(
-    `setsid tcpdump --immediate-mode -i ${link} -U -w ${file} >${said} 2>&1 </dev/null & echo $!`,
+    `setsid tcpdump --immediate-mode -s ${HEADERS} -B ${ROOM} -i ${link} -U -w ${file} >${said} 2>&1 </dev/null & echo $!`,
   );
   await until('the capture has begun', async () => (await on(`cat ${said}`)).includes('listening'));
   try {

@@ -11,9 +11,9 @@ import { type Exchanger, exchange } from './exchanger.js';
 
 /** Of one race; RACE_SECONDS=60 for the long version. */
 const SECONDS = Number(process.env.RACE_SECONDS ?? 4);
-export const RACE = { timeout: (SECONDS + 30) * 1000, retry: 0 } as const;
+export const RACE = { timeout: (SECONDS + 30) * 1000 } as const;
 /** The same by paths, until it is caught: that shows that the race can be lost. */
-export const CONTROL = { timeout: 60_000, retry: 0 } as const;
+export const CONTROL = { timeout: 60_000 } as const;
 const CONTROL_MS = 50_000;
 
 /** Text of files outside. */

@@ -1,6 +1,6 @@
 /**
- * A reporter for the end of `npm test`: appends each test that failed, and each that passed only when it was tried
- * again, to the file `VERDICTS` names. The summary prints it, so that the last lines of a long log tell what went wrong.
+ * A reporter for the end of `npm test`: appends each test that failed, with its file, to the file `VERDICTS` names. Files
+ * named there run once more (scripts/twice.sh), and the summary prints it, so that the last lines of a long log tell what went wrong.
  */
 import { appendFileSync } from 'node:fs';
 import type { SerializedError } from 'vitest';
@@ -13,20 +13,20 @@ const indented = (text: string): string => text.slice(0, LONGEST).replaceAll('\n
 const reasons = (errors: readonly { message?: string }[]): string =>
   errors.map(({ message = 'no message' }) => `\n        ${indented(message)}`).join('');
 
-const verdictOf = (test: TestCase): string | undefined => {
+const failed = (module: TestModule, what: string, errors: readonly { message?: string }[]): string =>
+  `FAILED  ${module.project.name} ${module.relativeModuleId}: ${what}${reasons(errors)}`;
+
+const verdictOf = (test: TestCase): string[] => {
   const result = test.result();
-  const title = `${test.module.project.name} ${test.module.relativeModuleId}: ${test.fullName}`;
-  if (result.state === 'failed') return `FAILED  ${title}${reasons(result.errors)}`;
-  if (!test.diagnostic()?.flaky) return undefined;
-  return `again   ${title}${reasons(result.errors ?? [])}`;
+  return result.state === 'failed' ? [failed(test.module, test.fullName, result.errors)] : [];
 };
 
 const verdictsOf = (module: TestModule): string[] => [
-  ...module.errors().map((error) => `FAILED  ${module.relativeModuleId}${reasons([error])}`),
+  ...module.errors().map((error) => failed(module, 'the file', [error])),
   ...[...module.children.allSuites()].flatMap((suite) =>
-    suite.errors().map((error) => `FAILED  ${module.relativeModuleId}: ${suite.fullName}${reasons([error])}`),
+    suite.errors().map((error) => failed(module, suite.fullName, [error])),
   ),
-  ...[...module.children.allTests()].flatMap((test) => verdictOf(test) ?? []),
+  ...[...module.children.allTests()].flatMap(verdictOf),
 ];
 
 export default class Verdicts implements Reporter {

@@ -19,6 +19,8 @@ const FILES_AT_A_TIME = Number(process.env.TEST_FILES ?? 2);
 export default defineConfig({
   test: {
     pool: 'forks',
+    // What is waited for comes when it comes: a busy machine is no failure.
+    expect: { poll: { timeout: 10_000 } },
     reporters: ['default', './test/support/verdicts.ts'],
     projects: [
       rootless('unit', 10_000),

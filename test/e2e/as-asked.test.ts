@@ -110,7 +110,7 @@ describe('addresses', () => {
     expect(json).toMatchObject({
       Warning: expect.stringContaining('192.0.2.128/25 of network brick overlaps'),
     });
-    expect(d.log()).toContain('192.0.2.128/25 of network brick overlaps');
+    await until('the log tells it', () => d.log().includes('192.0.2.128/25 of network brick overlaps'));
     expect(await d.host(`ip -o -4 addr show eth0`)).toContain(HOST.ipv4);
   });
 

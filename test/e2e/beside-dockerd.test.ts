@@ -86,7 +86,7 @@ test('N1 D9 bridges of its own beside docker0, ports that the other holds are ta
     expect(await inspect(ADDRESS, 'ours')).not.toMatch(new RegExp(`^${theirs.replace(/\.\d+$/, '')}\\.`));
 
     // dockerd drops what is forwarded: the log says so, and the guide's rules let it pass
-    expect(d.log()).toContain('another firewall drops forwarded packets');
+    await until('the log tells it', () => d.log().includes('another firewall drops forwarded packets'));
     await d.host(`
       iptables -I FORWARD -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT
       iptables -I FORWARD -i viaduct0 -j ACCEPT

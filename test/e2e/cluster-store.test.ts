@@ -264,7 +264,7 @@ describe('S2 D8: two hosts', () => {
       until(what, async () => (await warnings()).includes(what), LOOKED_AT);
     await told('open UDP port 4789 between the two, in both directions');
     expect(await warnings()).toContain('host host2 (192.0.2.2) on network net');
-    expect(a.log()).toContain('open UDP port 4789 between the two');
+    await until('the log tells it', () => a.log().includes('open UDP port 4789 between the two'));
     await lab.wire('ip link set port2 mtu 1400; nft delete table netdev closed');
     // A bridge lets four bytes more pass, the room of a tag.
     await told('packets of more than 1354 bytes do not reach containers of host host2');

@@ -234,7 +234,7 @@ describe('N8 M3 M4 M5 M18: the default network', () => {
       ],
     ] as const) {
       await expect(daemon.start(flags)).rejects.toThrow(/ended with exit code 1:/);
-      expect(daemon.log()).toMatch(message);
+      await until('the log tells it', () => message.test(daemon.log()));
     }
   });
 

@@ -196,7 +196,7 @@ describe('D10 faults', () => {
     await ovs().wipe();
     await d.start();
     expect(await talks()).toBe(true);
-    expect(d.log()).toMatch(/there is no interface up0 on this host/);
+    await until('the log tells it', () => /there is no interface up0 on this host/.test(d.log()));
     expect(await inspect('{{.State.Running}}', 'cc')).toBe('true');
     await noMoreAttempts();
     await wire();

@@ -212,7 +212,9 @@ test('D9 a plugin’s link that is gone when the daemon starts holds nobody else
   await d.kill9();
   await d.host(`ip link delete exo${endpoint.slice(0, 12)}`);
   await d.start();
-  expect(d.log()).toContain('the link that a plugin made is gone: restart the container');
+  await until('the log tells it', () =>
+    d.log().includes('the link that a plugin made is gone: restart the container'),
+  );
   expect((await ping('bystander', '172.17.0.1')).code).toBe(0);
   expect((await ping('two', '172.18.0.1')).code).toBe(0);
   await d.host('nft flush ruleset'); // a repair meets the missing link, too

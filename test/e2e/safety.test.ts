@@ -339,7 +339,7 @@ describe('safety 8: the API and what users write', () => {
       expect((await d.docker.try(['run', '-d', '-p', '2375:80', 'alpine', 'sleep', '9'])).stderr).toContain(
         'port is already allocated',
       );
-      expect(d.log()).toContain('asks for no client certificate');
+      await until('the log tells it', () => d.log().includes('asks for no client certificate'));
       await d.clear();
     } finally {
       await d.terminate();

@@ -37,8 +37,6 @@ const closeFirst = (descriptors: Int32Array, count: number): void => {
 
 /** What holds a port for nobody gives way. */
 const holdOne = (spare: Spare, place: Place, port: number, heard: boolean): number => {
-  const ready = heard ? -1 : spare.take(place, port);
-  if (ready >= 0) return ready;
   try {
     return hold(place, port, heard);
   } catch (error) {
@@ -49,12 +47,15 @@ const holdOne = (spare: Spare, place: Place, port: number, heard: boolean): numb
 
 const holdRange = (spare: Spare, range: Range, place: Place, heard: boolean): Int32Array => {
   const descriptors = new Int32Array(range.count);
+  const takeReady = heard ? () => -1 : spare.takerAt(place);
   for (let i = 0; i < range.count; i += 1) {
+    const port = portAt(range, i);
+    const ready = takeReady(port);
     try {
-      descriptors[i] = holdOne(spare, place, portAt(range, i), heard);
+      descriptors[i] = ready < 0 ? holdOne(spare, place, port, heard) : ready;
     } catch (error) {
       closeFirst(descriptors, i);
-      throw refusal(place, portAt(range, i), error);
+      throw refusal(place, port, error);
     }
   }
   return descriptors;

@@ -15,8 +15,8 @@ export type Range = Pick<HostPortObject, 'protocol' | 'port' | 'count' | 'scatte
 interface Group {
   readonly protocol: Protocol;
   readonly kind: string;
-  /** where a port's descriptor is */
-  readonly at: ReadonlyMap<number, number>;
+  /** where a port's descriptor is; undefined or beyond them: nowhere */
+  readonly placeOf: (port: number) => number | undefined;
   /** -1: taken, or closed */
   readonly descriptors: Int32Array;
 }
@@ -24,8 +24,8 @@ interface Group {
 const kindOf = ({ protocol, dual, address }: Place): string => `${protocol} ${dual ? 'both' : address}`;
 
 export interface Spare {
-  /** A descriptor that holds the port in exactly this place, the caller's from now on; -1: none. */
-  take(place: Place, port: number): number;
+  /** Answers, in this turn, descriptors that hold a port in exactly this place, the caller's from then on; -1: none. */
+  takerAt(place: Place): (port: number) => number;
   /** Closes whatever holds the port here, in whichever place. Answers whether anything did. */
   clear(protocol: Protocol, port: number): boolean;
   /** Binds what can be bound; answers how to let go of what nobody took. Rejects nothing. */
@@ -37,12 +37,23 @@ export interface Spare {
   close(): void;
 }
 
-const closeAt = ({ descriptors }: Group, i: number): boolean => {
-  const fd = descriptors[i] ?? -1;
-  if (fd < 0) return false;
-  descriptors[i] = -1;
-  attempt(() => ffi.close(fd)); // it is gone, whatever it says
-  return true;
+const placesOf = (range: Range): Group['placeOf'] => {
+  if (!range.scattered) return (port) => port - range.port;
+  const places = new Map(range.scattered.map((_, i) => [portAt(range, i), i]));
+  return (port) => places.get(port);
+};
+
+/** From then on it is the caller's; -1: there is none. */
+const takeFrom = ({ descriptors }: Group, place: number | undefined): number => {
+  const fd = descriptors[place ?? -1] ?? -1;
+  if (fd >= 0) descriptors[place ?? -1] = -1;
+  return fd;
+};
+
+const closeAt = (group: Group, place: number | undefined): boolean => {
+  const fd = takeFrom(group, place);
+  if (fd >= 0) attempt(() => ffi.close(fd)); // it is gone, whatever it says
+  return fd >= 0;
 };
 
 export const createSpare = (): Spare => {
@@ -50,8 +61,12 @@ export const createSpare = (): Spare => {
   const leaving = new Set<Promise<void>>();
 
   const add = (range: Range, place: Place, descriptors: Int32Array): Group => {
-    const at = new Map(Array.from({ length: range.count }, (_, i) => [portAt(range, i), i]));
-    const group = { protocol: range.protocol, kind: kindOf(place), at, descriptors };
+    const group = {
+      protocol: range.protocol,
+      kind: kindOf(place),
+      placeOf: placesOf(range),
+      descriptors,
+    };
     groups.add(group);
     return group;
   };
@@ -70,22 +85,21 @@ export const createSpare = (): Spare => {
   };
 
   return {
-    take(place, port) {
-      if (groups.size === 0) return -1;
+    takerAt(place) {
       const kind = kindOf(place);
-      for (const group of groups) {
-        const i = group.kind === kind ? group.at.get(port) : undefined;
-        const fd = i === undefined ? -1 : (group.descriptors[i] ?? -1);
-        if (i === undefined || fd < 0) continue;
-        group.descriptors[i] = -1;
-        return fd;
-      }
-      return -1;
+      const those = [...groups].filter((group) => group.kind === kind);
+      return (port) => {
+        for (const group of those) {
+          const fd = takeFrom(group, group.placeOf(port));
+          if (fd >= 0) return fd;
+        }
+        return -1;
+      };
     },
     clear: (protocol, port) =>
       [...groups]
         .filter((group) => group.protocol === protocol)
-        .map((group) => closeAt(group, group.at.get(port) ?? -1))
+        .map((group) => closeAt(group, group.placeOf(port)))
         .includes(true),
     async bind(range, place) {
       const group = add(range, place, new Int32Array(range.count).fill(-1));

@@ -15,12 +15,15 @@ const MANY = 1024;
 
 /** Ports that the host chooses are chosen by binding them: nothing may be bound before. */
 const namesMany = ({ hostConfig: { PortBindings, PublishAllPorts } }: Container): boolean => {
-  const all = Object.values(PortBindings);
-  return (
-    !PublishAllPorts &&
-    all.length >= MANY &&
-    all.every((each) => each?.every(({ HostPort }) => /^[1-9]\d*$/.test(HostPort)))
-  );
+  if (PublishAllPorts) return false;
+  let count = 0;
+  for (const port in PortBindings) {
+    count += 1;
+    const bindings = PortBindings[port];
+    // A range, of which one is chosen, is no number.
+    if (!bindings?.every(({ HostPort }) => Number(HostPort) > 0)) return false;
+  }
+  return count >= MANY;
 };
 
 /** Undefined: it does not pay. Else answers how to let go of what the start did not take. Rejects nothing. */

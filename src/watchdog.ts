@@ -7,7 +7,8 @@
  *   work     it ran, in our code or in the kernel's
  *   waited   it slept in a system call: for a disk, a lock of the kernel's, a process that was to start
  *   queued   it could have run, but others had the processors: no fault of ours, and not counted
- *   starved  for so long somebody of the whole machine lacked a processor, or waited for a disk (pressure stall information)
+ *   starved  for so long somebody of the whole machine lacked a processor, or waited for a disk (pressure stall information, which is a
+ *            mean of the processors: what was lacking on one of two counts half there, and whole here)
  *
  * What it waited for may have been among those. So `waited` counts as far as it is longer than `starved`; of the rest a
  * twentieth counts. Meanwhile a worker looks at the beats. When they stop, it asks the main thread through the inspector to note its stack.
@@ -18,6 +19,7 @@
  * end-to-end test, and by VIADUCT_LOOP_LIMIT=50 (milliseconds) in the environment of any daemon.
  */
 import { openSync, readSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from './log.js';
 
@@ -92,10 +94,16 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a +
 const createSpent = (): (() => Spent) => {
   const schedstat = reader('/proc/thread-self/schedstat');
   const pressures = [reader('/proc/pressure/cpu'), reader('/proc/pressure/io')];
+  const processors = availableParallelism();
   return () => {
     const [work = 0, queued = 0] = schedstat().split(' ').map(Number);
     const starved = pressures.map((read) => Number(/^some .*total=(\d+)/.exec(read())?.[1] ?? 0));
-    return { at: performance.now(), work: work / 1e6, queued: queued / 1e6, starved: sum(starved) / 1e3 };
+    return {
+      at: performance.now(),
+      work: work / 1e6,
+      queued: queued / 1e6,
+      starved: (sum(starved) * processors) / 1e3,
+    };
   };
 };
 

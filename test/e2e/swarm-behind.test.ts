@@ -56,7 +56,8 @@ test('S1: compaction overtakes a watch', async () => {
   } finally {
     etcd.close();
   }
-  await until('it shows what is', async () => (await names(second)).join() === 'after,made', 30_000);
+  const shows = until('it shows what is', async () => (await names(second)).join() === 'after,made', 30_000);
+  await shows.catch((error) => expect.fail(`${error}: ${second.log().slice(-8_000)}`));
   await until('the log tells it', () => second.log().includes('everything was read again'));
   await create('later');
   await until('it follows again', async () => (await names(second)).includes('later'));

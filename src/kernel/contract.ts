@@ -41,6 +41,8 @@ export interface Kernel {
   addressesOf(pid: number): readonly string[];
   /** Loads the static tables, or adopts and completes those that a former daemon left. */
   ensureTables(): void;
+  /** Bridges and ports that lead nothing past them now, though plans gave them shortcuts. */
+  suspended(): readonly Suspended[];
   /** What the sender guard dropped, by the host's end of the link. */
   dropped(): readonly DroppedAtPort[];
   /** Removes our tables. For shutdown with nothing left, and tests. */
@@ -57,7 +59,16 @@ export type Drift =
   | { readonly kind: 'sysctl'; readonly object: SysctlObject; readonly found: string }
   /** something that a service beside the kernel keeps, or the service itself came back */
   | { readonly kind: 'service'; readonly service: Service }
+  /** shortcuts were suspended, or lead on */
+  | { readonly kind: 'suspended' }
   | { readonly kind: 'nftables' };
+
+export interface Suspended {
+  /** of the bridge, or of one port's link */
+  readonly name: string;
+  /** to people, with a remedy */
+  readonly reason: string;
+}
 
 /** Executors for objects that live in the daemon itself (held ports, resolver sockets); injected by `main`. */
 export interface LocalObjects<T extends KernelObject> {

@@ -26,7 +26,7 @@ export class Expected {
   readonly #addresses = new Map<string, Map<string, AddressObject>>();
   /** by key */
   readonly #inside = new Map<string, LinkObject>();
-  /** what VXLAN devices know, by their names and then by MAC */
+  /** entries that do not age, of ports and of what VXLAN devices know, by their names and then by MAC */
   readonly #entries = new Map<string, Map<string, FdbObject>>();
   /** neighbours that bridges answer for, by link and address */
   readonly #neighbours = new Map<string, Map<string, NeighbourObject>>();
@@ -74,7 +74,7 @@ export class Expected {
     );
   }
 
-  /** True where a VXLAN device, or its bridge, has lost entries that it was given. */
+  /** True where a VXLAN device or a bridge has lost entries that it was given for this link. */
   isForgetful(session: Session, link: string): boolean {
     const planned = [...(this.#entries.get(link)?.values() ?? [])];
     return planned.length > 0 && !entriesPresent(session, { ns: 'host', link }, planned);
@@ -107,7 +107,7 @@ export class Expected {
   #make(o: KernelObject): void {
     if (o.kind === 'link' && o.ns === 'host') this.#links.set(o.name, o);
     else if (o.kind === 'link' && 'parent' in o) this.#inside.set(objectKey(o), o);
-    if (o.kind === 'fdb' && o.destination !== undefined) keep(this.#entries, o.link, o.mac, o);
+    if (o.kind === 'fdb') keep(this.#entries, o.link, o.mac, o);
     if (o.kind === 'neighbour' && o.ns === 'host') keep(this.#neighbours, o.link, o.address, o);
     if (o.kind === 'wireguardPeer') keep(this.peers, o.link, o.key, o);
     if (o.kind !== 'address' || o.ns !== 'host') return;

@@ -11,13 +11,14 @@ import {
 import type { Plan } from '../plan/plan.js';
 import { Applier } from './apply.js';
 import type { BackEnd, BackEnds } from './back-ends/contract.js';
+import { type FastpathBackEnd, fastpathBackEnd } from './back-ends/fastpath.js';
 import { flowsBackEnd } from './back-ends/flows.js';
 import { type LocalRows, localBackEnd } from './back-ends/local.js';
 import { type NetlinkParts, netlinkBackEnd } from './back-ends/netlink.js';
 import { nftablesBackEnd } from './back-ends/nftables.js';
 import { servicesBackEnd } from './back-ends/services.js';
 import { wayBackBackEnd } from './back-ends/way-back.js';
-import type { Drift, Kernel } from './contract.js';
+import type { Drift, Kernel, Suspended } from './contract.js';
 import type { LinkMaker } from './links/contract.js';
 import { processAddresses } from './look.js';
 import { rebindNamespace } from './netns.js';
@@ -39,6 +40,7 @@ export interface KernelParts extends NetlinkParts {
 class LinuxKernel implements Kernel {
   readonly #reaper = new Reaper();
   readonly #nftables: Nftables;
+  readonly #fastpath: FastpathBackEnd = fastpathBackEnd();
   readonly #backEnds: BackEnds;
   readonly #all: readonly BackEnd<KernelObject>[];
   readonly #byKind: ReadonlyMap<KernelKind, BackEnd<KernelObject>>;
@@ -53,6 +55,7 @@ class LinuxKernel implements Kernel {
       services: servicesBackEnd(services),
       wayBack: wayBackBackEnd(services),
       flows: flowsBackEnd(),
+      fastpath: this.#fastpath,
       local: localBackEnd({ hostport: hostPorts, resolver: resolvers }),
     };
     /** Each gets the objects of its own kinds alone. */
@@ -102,6 +105,10 @@ class LinuxKernel implements Kernel {
 
   ensureTables(): void {
     this.#nftables.ensure();
+  }
+
+  suspended(): readonly Suspended[] {
+    return this.#fastpath.suspended();
   }
 
   dropped(): readonly DroppedAtPort[] {

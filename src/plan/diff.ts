@@ -144,7 +144,7 @@ export const diff = (
   const gone: KernelObject[] = [];
   for (const [key, o] of [...previous].reverse()) {
     const lost = carrier(o);
-    if (lost && moves(key, o)) gone.push(o);
+    if (lost && (moves(key, o) || kindOf(o).apart)) gone.push(o);
     else if (lost) lost.unshift(o);
     else if (!next.has(key) || remade.has(key)) gone.push(o);
   }

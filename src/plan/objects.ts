@@ -3,6 +3,7 @@
  * identity of each; two objects with one key are the same object in two states. A kind is a type and a row beside it
  * (`kinds/`); the union, and all that a plan knows of the kinds, follow from the rows.
  */
+import { FASTPATH } from './kinds/fastpath.js';
 import { FLOWS } from './kinds/flows.js';
 import type { Kind } from './kinds/kind.js';
 import { LOCAL } from './kinds/local.js';
@@ -14,6 +15,7 @@ import { PUBLISHED } from './kinds/published.js';
 import { SERVICES } from './kinds/services.js';
 import { WAY_BACK } from './kinds/way-back.js';
 
+export type { FastpathObject, ShortcutObject } from './kinds/fastpath.js';
 export type { FlowsObject } from './kinds/flows.js';
 export type { HostPortObject, ResolverObject } from './kinds/local.js';
 export type { MeshPortObject } from './kinds/mesh-port.js';
@@ -40,10 +42,11 @@ const BACK_ENDS = {
   services: SERVICES,
   wayBack: WAY_BACK,
   flows: FLOWS,
+  fastpath: FASTPATH,
   local: LOCAL,
   ovs: OVS,
 };
-const KINDS = { ...NETLINK, ...NFTABLES, ...SERVICES, ...WAY_BACK, ...FLOWS, ...LOCAL, ...OVS };
+const KINDS = { ...NETLINK, ...NFTABLES, ...SERVICES, ...WAY_BACK, ...FLOWS, ...FASTPATH, ...LOCAL, ...OVS };
 
 export type BackEndName = keyof typeof BACK_ENDS;
 export type KindOf<B extends BackEndName> = keyof (typeof BACK_ENDS)[B] & KernelKind;

@@ -3,6 +3,7 @@
  * is removed first and added last.
  */
 export const PHASES = [
+  'closeShortcut',
   'closeResolver',
   'closeElement',
   'closeHostport',
@@ -38,6 +39,8 @@ export const PHASES = [
   'linkUp',
   'openRoute',
   'openResolver',
+  // Past guards and bridge: both are there by now, and the port is up.
+  'openShortcut',
   'closeGuard',
 ] as const;
 

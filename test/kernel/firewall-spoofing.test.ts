@@ -37,11 +37,11 @@ const unguarded = (port: string, work: () => void): void => {
 };
 
 let sent = 0;
-/** An honest frame follows behind: when that has come, what has not come by then was dropped. */
+/** An honest frame for everybody, which always takes the bridge, follows behind: when it has come, what has not come by then was dropped. */
 const arrives = (from: LabContainer, to: LabContainer, frame: Buffer): boolean => {
   const watch = new Watch(to.ns);
   const text = `behind ${++sent}`;
-  const ends = { fromMac: from.mac, toMac: to.mac, from: from.v4, to: to.v4 };
+  const ends = { fromMac: from.mac, toMac: BROADCAST, from: from.v4, to: to.v4 };
   try {
     sendFrame(from.ns, 'eth0', frame);
     sendFrame(from.ns, 'eth0', datagram(ends, 53, text.padEnd(12)));

@@ -93,6 +93,9 @@ class Fake implements FakeKernel {
   addressesOf(): readonly [] {
     return [];
   }
+  suspended(): readonly [] {
+    return [];
+  }
   dropped(): readonly [] {
     return [];
   }

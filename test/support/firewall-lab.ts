@@ -9,12 +9,16 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { defined } from '../../src/defined.js';
 import type { FirewallEndpoint, FirewallFamily, FirewallNetwork } from '../../src/firewall/contract.js';
 import { endpointElements, ledElements, networkElements } from '../../src/firewall/index.js';
+import { type Loaded, load, PLACE } from '../../src/kernel/bpf/loaded.js';
 import * as ffi from '../../src/kernel/ffi.js';
 import { createNamespace, inNamespace } from '../../src/kernel/netns.js';
 import { createNftables } from '../../src/kernel/nftables/index.js';
 import type { Nftables } from '../../src/kernel/nftables.contract.js';
+import { withSession } from '../../src/kernel/session.js';
+import { Shortcuts } from '../../src/kernel/shortcuts.js';
 import { sockaddr } from '../../src/kernel/sockaddr.js';
 
 export type Protocol = 'tcp' | 'udp';
@@ -215,13 +219,22 @@ export const nat = (
   ...change,
 });
 
+let fastpath = false;
+/** From now on containers of labs have shortcuts past their bridges (ADR 39). */
+export const withFastpath = (): void => {
+  fastpath = true;
+};
+
 export class Lab {
   readonly nftables: Nftables = createNftables();
   private readonly directory = mkdtempSync(join(tmpdir(), 'viaduct-lab-'));
   private readonly namespaces: string[] = [];
   private count = 0;
+  private readonly loaded: Loaded | undefined = fastpath ? load() : undefined;
+  private readonly shortcuts = this.loaded && new Shortcuts(this.loaded);
 
   constructor() {
+    this.loaded?.lead(PLACE.always, true);
     sysctl('ipv4/ip_forward', '1');
     sysctl('ipv6/conf/all/forwarding', '1');
     for (const each of ['all', 'default']) sysctl(`ipv6/conf/${each}/accept_dad`, '0');
@@ -298,13 +311,22 @@ export class Lab {
     ip(`link set ${port} master ${network.bridge}`);
     if (endpoint.bindings.length > 0) ip(`link set ${port} type bridge_slave hairpin on`);
     ip(`link set ${port} up`);
+    if (network.icc && !rest.forwards) this.shortcut(port, network, mac, endpoint.addresses);
     for (const gateway of network.gateways)
       if (addresses.some((a) => isV6(a) === isV6(gateway)))
         ipIn(ns, `${isV6(gateway) ? '-6 ' : ''}route add default via ${gateway.replace(/\/.*/, '')}`);
     return { ns, port, mac, v4: v4.replace(/\/.*/, ''), v6: v6.replace(/\/.*/, '') };
   }
 
+  private shortcut(link: string, { bridge }: LabNetwork, mac: string, addresses: readonly string[]): void {
+    const of = (v6: boolean) => addresses.filter((address) => isV6(address) === v6);
+    const [[ipv4], [ipv6]] = [of(false), of(true)];
+    const own = { link, bridge, mac, ...defined({ ipv4, ipv6 }), always: true };
+    withSession((session) => this.shortcuts?.put(session, { kind: 'shortcut', ...own }));
+  }
+
   close(): void {
+    this.loaded?.close();
     for (const close of closers.splice(0)) close();
     this.nftables.drop();
     this.nftables.close();

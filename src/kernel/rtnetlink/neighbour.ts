@@ -21,7 +21,6 @@ const header = ({ family, index = 0, state = 0, flags = 0 }: NeighbourHeader): B
   out.writeUInt8(flags, 10);
   return out;
 };
-const CREATE = NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL;
 const REPLACE = NLM_F.ACK | NLM_F.CREATE | NLM_F.REPLACE;
 
 type Entry = Pick<NeighbourObject, 'address'> & Partial<Pick<NeighbourObject, 'mac'>>;
@@ -75,8 +74,8 @@ const fdb = (type: number, flags: number, o: FdbObject, index: number): Buffer =
     attr(NDA.LLADDR, macOf(o.mac)),
     ...(o.destination === undefined ? [] : [attr(NDA.DST, addressOf(o.destination))]),
   );
-export const createFdb = (o: FdbObject, index: number): Buffer =>
-  fdb(RTM.NEWNEIGH, o.destination === undefined ? CREATE : REPLACE, o, index);
+/** Also where the bridge has learned it meanwhile. */
+export const createFdb = (o: FdbObject, index: number): Buffer => fdb(RTM.NEWNEIGH, REPLACE, o, index);
 export const deleteFdb = (o: FdbObject, index: number): Buffer => fdb(RTM.DELNEIGH, NLM_F.ACK, o, index);
 /** A bridge's entry for its own MAC, which the kernel makes with the bridge; in each of its VLANs. */
 export const createLocalFdb = (mac: string, index: number): Buffer =>

@@ -23,6 +23,8 @@ export interface Kind<O> {
   readonly close: Phase | ((o: O) => Phase);
   /** the interface that it cannot be without and dies with, other than being one (`interfaceKey`) */
   on?(o: O): string | undefined;
+  /** it goes by a step of its own, before the interface that it is on; absent: with that */
+  readonly apart?: true;
   /** the name of the host's interface that it is, or takes as it is */
   onHost?(o: O): string | undefined;
   /** the namespace whose end is its end without any step of ours */

@@ -112,7 +112,8 @@ const fdb: Kind<FdbObject> = {
   ...onLink,
   key: (o) => `${o.ns} ${o.link} ${o.mac}`,
   mark: 'host',
-  open: 'openNeighbour',
+  // A port that was taken off its bridge is its port again when it is raised.
+  open: ({ destination }) => (destination === undefined ? 'openShortcut' : 'openNeighbour'),
   close: 'closeNeighbour',
   print: (op, o) => {
     const remote = o.destination === undefined ? '' : ` self master static dst ${o.destination}`;

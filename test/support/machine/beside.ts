@@ -252,6 +252,29 @@ export const WAY_BACK = {
   },
 };
 
+export const FASTPATH = {
+  create: ({ fastpaths }: World, { bridge }: Of<'fastpath'>): void => void fastpaths.add(bridge),
+  replace: (): void => {},
+  delete: ({ fastpaths }: World, { bridge }: Of<'fastpath'>): void => {
+    if (!fastpaths.delete(bridge)) refuse('ENOENT', `fastpath ${bridge}`);
+  },
+};
+
+export const SHORTCUT = {
+  create: (world: World, o: Of<'shortcut'>): void => {
+    interfaceOf(world, 'host', o.link);
+    interfaceOf(world, 'host', o.bridge);
+    if (!world.fastpaths.has(o.bridge)) refuse('ENOENT', `fastpath ${o.bridge}`);
+    world.shortcuts.set(o.link, o);
+  },
+  replace: (world: World, o: Of<'shortcut'>): void => SHORTCUT.create(world, o),
+  /** Of a port that is gone something would be left behind. */
+  delete: (world: World, { link }: Of<'shortcut'>): void => {
+    interfaceOf(world, 'host', link);
+    if (!world.shortcuts.delete(link)) refuse('ENOENT', `shortcut ${link}`);
+  },
+};
+
 const flowsText = ({ protocol, port, count }: Of<'flows'>): string => `${protocol} ${port}+${count}`;
 
 export const FLOWS = {

@@ -9,6 +9,7 @@ import type { BackEnd } from '../../../src/kernel/back-ends/contract.js';
 import type { Kernel } from '../../../src/kernel/contract.js';
 import {
   ELEMENT,
+  FASTPATH,
   FLOWS,
   HOSTPORT,
   MESH_PORT,
@@ -18,6 +19,7 @@ import {
   PUBLISHED,
   RESOLVER,
   SERVICES,
+  SHORTCUT,
   WAY_BACK,
 } from './beside.js';
 import { add, end, LINK, settle } from './links.js';
@@ -92,6 +94,8 @@ const ROWS: { readonly [K in KernelObject['kind']]: Row<Of<K>> } = {
   services: SERVICES,
   wayBack: WAY_BACK,
   flows: FLOWS,
+  fastpath: FASTPATH,
+  shortcut: SHORTCUT,
   'ovs-bridge': OVS_BRIDGE,
   'ovs-port': OVS_PORT,
   'ovs-flow': OVS_FLOW,
@@ -221,6 +225,9 @@ export class Machine implements Kernel {
     return [];
   }
   ensureTables(): void {}
+  suspended(): readonly [] {
+    return [];
+  }
   dropped(): readonly [] {
     return [];
   }

@@ -99,7 +99,8 @@ export const NEIGHBOUR = {
 const entry = (o: Of<'fdb'>): string => `${o.mac} ${o.destination ?? ''}`;
 export const FDB = {
   create: (world: World, o: Of<'fdb'>): void => {
-    const { fdb } = linkOf(world, o);
+    const { fdb, master } = linkOf(world, o);
+    if (o.destination === undefined && !master) refuse('EOPNOTSUPP', `fdb of ${o.link}`);
     if (fdb.has(entry(o))) refuse('EEXIST', `fdb ${o.mac}`);
     fdb.add(entry(o));
   },

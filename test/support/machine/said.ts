@@ -32,6 +32,8 @@ export const said = (world: World): readonly string[] =>
     ...[...world.services].map(([ns, { services }]) => `services ${ns} ${JSON.stringify(services)}`),
     ...[...world.waysBack].map(([ns, { link }]) => `way back ${ns} ${link}`),
     ...[...world.flows.values()].map((flows) => `flows ${JSON.stringify(flows)}`),
+    ...[...world.fastpaths].map((bridge) => `fastpath ${bridge}`),
+    ...[...world.shortcuts.values()].map((shortcut) => `shortcut ${JSON.stringify(shortcut)}`),
     ...[...world.switches].flatMap(([name, { made, ports, flows }]) => [
       `switch ${name} ${JSON.stringify(made)}`,
       ...[...ports.values()].map((port) => `port ${name} ${JSON.stringify(port)}`),

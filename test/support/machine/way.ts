@@ -171,10 +171,23 @@ class Way {
   #receive(link: Interface, next: string): Answer {
     if (!link.up) return undefined;
     if (link.ns.path !== 'host') return hasAddress(link, next) ? this.#arrive(link.ns) : undefined;
+    const past = this.#past(link, next);
+    if (past) return this.#receive(past, next);
     if (!passesPort(this.world, link.name, this.packet)) return undefined;
     if (switchOf(this.world, link)) return this.#switched(link, next);
     if (link.master) return this.#bridged(link.master, link, next);
     return hasAddress(link, next) ? this.#intoStack(link.name) : undefined;
+  }
+
+  /** Whom the program on the port finds for the frame, where it is the port's own container's and nothing but that. */
+  #past({ name }: Interface, next: string): Interface | undefined {
+    const { packet, world } = this;
+    const from = world.shortcuts.get(name);
+    const own = packet.source.includes(':') ? from?.ipv6 : from?.ipv4;
+    if (!from || own !== packet.source || from.mac !== packet.sourceMac) return undefined;
+    const ports = [...world.shortcuts.values()].filter((to) => to !== from && to.bridge === from.bridge);
+    const peers = ports.map(({ link }) => namespaceOf(world, 'host').interfaces.get(link)?.peer);
+    return peers.find((peer) => peer && hasAddress(peer, next));
   }
 
   #arrive(ns: Namespace): Answer {

@@ -80,6 +80,10 @@ export interface World {
   readonly waysBack: Map<string, Of<'wayBack'>>;
   /** by protocol and ports */
   readonly flows: Map<string, Of<'flows'>>;
+  /** bridges past which shortcuts may lead */
+  readonly fastpaths: Set<string>;
+  /** by the names of ports */
+  readonly shortcuts: Map<string, Of<'shortcut'>>;
 }
 
 export const refuse = (errno: keyof typeof constants.errno, what: string): never => {
@@ -102,6 +106,8 @@ export const newWorld = (): World => ({
   services: new Map(),
   waysBack: new Map(),
   flows: new Map(),
+  fastpaths: new Set(),
+  shortcuts: new Map(),
 });
 
 export const namespaceOf = (world: World, path: string): Namespace =>

@@ -140,6 +140,8 @@ export interface Driver {
   hostInterface?(view: NetworkView): string | undefined;
   /** Addresses, bare, that the network's containers leave the host with where the user chose them. Absent: none. */
   sources?(view: NetworkView): readonly string[];
+  /** What of a network's options is not done for it, or for some of its endpoints, and why: to people. Absent: all is done. */
+  suspends?(view: NetworkView, endpoints: () => readonly EndpointView[]): readonly string[];
   /**
    * What several networks of the driver use together (an 802.1q sub-interface, an Open vSwitch bridge), from all of them:
    * it goes with the last network that asks for it. Objects that two drivers name by the same key must be equal. Part of

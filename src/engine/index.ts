@@ -31,6 +31,7 @@ import {
   settleContainers,
   settleStrays,
 } from './commit/restore.js';
+import { suspendedShortcuts } from './commit/suspended.js';
 import { createAttaching, createContainerCommands } from './containers/commands.js';
 import { createExecCommands } from './containers/execs.js';
 import { Lifecycle } from './containers/lifecycle.js';
@@ -135,15 +136,22 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
   kernel.ensureTables();
   const tellOverlaps = teller(log, () => overlapsNow(parts));
   const tellSources = teller(log, () => sourcesNow(parts));
-  const drift = watchDrift({ kernel, model, derive, dirty, log }, () => {
+  const suspended = () => suspendedShortcuts(parts, kernel.suspended());
+  const tellSuspended = teller(log, suspended);
+  const routesChanged = () => {
     parts.facts.routesChanged();
     tellOverlaps();
     tellSources();
-  });
+  };
+  const drift = watchDrift(
+    { kernel, model, derive, dirty, log },
+    { routesChanged, suspended: tellSuspended },
+  );
   if (strays.size > 0) holdStrayPorts(parts, derive, drift.observed);
   const steps = dirty.restore(drift.observed);
   ledger.follow();
   tellSources();
+  tellSuspended();
   parts.debts.open();
   const replay = replayAddresses(parts);
   log.info({ steps, containers: model.containers.size, networks: model.networks.size }, 'restored');
@@ -173,6 +181,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     runtime: { name: rooms.runtime.name, version: rooms.runtime.version },
     warnings: () => [
       ...lossWarnings(rooms.opened, found.length, strays),
+      ...suspended().map(({ text }) => text),
       ...(rooms.cluster()?.warnings() ?? []),
     ],
     dropped: () => droppedPackets(model, kernel.dropped()),

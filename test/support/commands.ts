@@ -88,6 +88,7 @@ const bridge = fc.boolean().chain((internal) =>
       [`${B}.gateway_mode_ipv6`]: modes(internal),
       [`${B}.trusted_host_interfaces`]: [WIRE],
       'com.docker.network.host_ipv4': ['192.0.2.1'],
+      'viaduct.fastpath': ['true', 'always'],
       [MTU]: ['9000', '1280'],
     }),
   }),

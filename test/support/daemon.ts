@@ -133,6 +133,12 @@ const leftovers = async (world: World, execRoot: string): Promise<readonly strin
   ];
 };
 
+let everywhere: readonly string[] = [];
+/** Every daemon of this file has these flags from now on, behind its own. */
+export const withFlags = (...flags: readonly string[]): void => {
+  everywhere = flags;
+};
+
 export const startDaemon = async (options: StartOptions = {}): Promise<TestDaemon> => {
   const world = await createWorld();
   const upstream = await startUpstream(world.netns.outside);
@@ -189,7 +195,7 @@ export const startDaemonIn = async (
       '--config-file',
       configFile,
     ];
-    const started = spawn(program, [...args, ...flags], {
+    const started = spawn(program, [...args, ...flags, ...everywhere], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

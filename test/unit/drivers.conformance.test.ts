@@ -17,7 +17,7 @@ import { aBalancer, aNetwork, anEndpoint, aPeer, aSandbox, aView, POOL4, POOL6 }
 const OPTIONS: Readonly<Record<string, readonly Readonly<Record<string, string>>[]>> = {
   ipvlan: [{ parent: 'eth0' }, { parent: 'eth0.50', ipvlan_mode: 'l3s', ipvlan_flag: 'private' }],
   macvlan: [{ parent: 'eth0' }, { parent: 'eth0.50', macvlan_mode: 'private' }],
-  bridge: [{ 'com.docker.network.bridge.name': 'mine0' }],
+  bridge: [{ 'com.docker.network.bridge.name': 'mine0' }, { 'viaduct.fastpath': 'true' }],
   ovs: [{ bridge: 'sw0', vlan: '10' }],
 };
 

@@ -48,7 +48,7 @@ const turns = () => vi.advanceTimersByTimeAsync(0);
 /** A running world, and the elements by which the container's port is published. */
 const running = () => {
   const world = commitInMemory();
-  const watch = watchDrift(world, () => {});
+  const watch = watchDrift(world, { routesChanged() {}, suspended() {} });
   world.ledger.commit(NETWORK);
   const bare = there(world);
   world.ledger.commit(CONTAINER);
@@ -70,7 +70,7 @@ it('M4: a bridge of somebody else’s that is gone is asked for ever more rarely
     return [parent, link];
   };
   const { dirty, said } = commitInMemory(undefined, { ...world, derive });
-  const watch = watchDrift({ ...world, derive, dirty }, () => {});
+  const watch = watchDrift({ ...world, derive, dirty }, { routesChanged() {}, suspended() {} });
   kernel.meddle('delete', link);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(dirty.list()).not.toEqual([]);
@@ -139,7 +139,7 @@ describe('what of ours no record wants', () => {
 /** A start that is refused at its last opening, on a kernel that also refuses to take an element away. */
 const refusedStart = (refusesToUndo: () => boolean) => {
   const world = commitInMemory();
-  watchDrift(world, () => {});
+  watchDrift(world, { routesChanged() {}, suspended() {} });
   world.ledger.commit(NETWORK);
   const bare = there(world);
   world.kernel.refuse(({ op, object }) =>
@@ -261,7 +261,7 @@ it('I10: a repair reads the model as it is when it acts, however long it took to
 
 it('I10: of many containers the one that was meddled with is brought, and no other is touched', async () => {
   const world = commitInMemory();
-  watchDrift(world, () => {});
+  watchDrift(world, { routesChanged() {}, suspended() {} });
   world.ledger.commit(NETWORK);
   const containers = Array.from({ length: 20 }, (_, n): readonly Change[] => {
     const there = {

@@ -49,7 +49,7 @@ const tunnelOf = (number: number) => ({ key: Buffer.alloc(32, number).toString('
 
 /** A daemon as far as networks go; `world`: of a former one, that was killed. */
 const startHost = (etcd: FakeEtcd, number: number, world = createWorld(), mtu = 1500) => {
-  const { model, ledger, view } = world;
+  const { model, ledger, view, kernel } = world;
   const gate: { failure: EtcdFailure | undefined; only: string } = { failure: undefined, only: '' };
   const said: string[] = [];
   const say = (_: object, text: string): void => void said.push(text);
@@ -66,6 +66,7 @@ const startHost = (etcd: FakeEtcd, number: number, world = createWorld(), mtu = 
   const debts = new Debts({ model, ledger, plugins: { tell: (call) => cluster.store.tell(call) }, log });
   const parts = {
     ...view,
+    kernel,
     seed: id,
     ledger,
     log,

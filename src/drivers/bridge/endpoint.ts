@@ -3,6 +3,7 @@ import type { KernelObject } from '../../plan/objects.js';
 import type { EndpointView } from '../contract.js';
 import { hostPorts, portElements, portSysctls, routerOf, vethPair } from '../host-end.js';
 import { sandboxEnd } from '../sandbox-end.js';
+import { endpointShortcut } from './fastpath.js';
 import { bridgeSettings } from './settings.js';
 
 export const endpoint = (view: EndpointView): readonly KernelObject[] => {
@@ -17,5 +18,6 @@ export const endpoint = (view: EndpointView): readonly KernelObject[] => {
     ...sandboxEnd(view, { mtu, router: (family) => routerOf(network, settings, family) }),
     ...hostPorts(view, settings),
     ...portElements(view, settings),
+    ...endpointShortcut(view, settings),
   ];
 };

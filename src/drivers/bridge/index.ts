@@ -2,6 +2,7 @@
 import type { Driver } from '../contract.js';
 import { hostSources } from '../host-end.js';
 import { endpoint } from './endpoint.js';
+import { suspensions } from './fastpath.js';
 import { network } from './network.js';
 import { bridgeName, bridgeOf, bridgeSettings, gatewayModes, readOptions } from './settings.js';
 import { validate } from './validate.js';
@@ -32,6 +33,7 @@ export const bridge: Driver = {
   validate,
   hostInterface: ({ network, host }) => bridgeSettings(network, host).bridge,
   sources: ({ network, host }) => hostSources(network, bridgeSettings(network, host)),
+  suspends: suspensions,
   network,
   endpoint,
 };

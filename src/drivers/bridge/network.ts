@@ -11,6 +11,7 @@ import type { AdoptedBridge } from '../../model/network.js';
 import type { AddressObject, KernelObject, SysctlObject } from '../../plan/objects.js';
 import type { NetworkView } from '../contract.js';
 import { hostAddresses, hostGuards, hostSysctls } from '../host-end.js';
+import { networkFastpath } from './fastpath.js';
 import { type BridgeSettings, bridgeSettings } from './settings.js';
 
 const sysctls = (view: NetworkView, settings: BridgeSettings): SysctlObject[] => {
@@ -50,5 +51,6 @@ export const network = (view: NetworkView): readonly KernelObject[] => {
     ...sysctls(view, settings),
     ...addresses(view, settings),
     ...hostGuards(view, settings),
+    ...networkFastpath(settings),
   ];
 };

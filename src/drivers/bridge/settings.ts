@@ -33,6 +33,9 @@ export const LABEL = {
   trusted: `${BRIDGE}.trusted_host_interfaces`,
 } as const;
 
+/** `true`: but not while br_netfilter shows the host's rules what bridges carry; `always`: also then. */
+const FASTPATH = 'viaduct.fastpath';
+
 const DEFAULT_BRIDGE = 'docker0';
 const DEFAULT_MTU = 1500;
 
@@ -46,6 +49,8 @@ export interface BridgeOptions extends Pick<HostEnd, 'inhibitIpv4' | 'modes' | '
   readonly masquerade?: boolean;
   readonly icc?: boolean;
   readonly defaultBridge: boolean;
+  /** are shortcuts past the bridge wanted (`fastpath.ts`), and when do they step aside? */
+  readonly fastpath: 'off' | 'aside' | 'always';
 }
 
 /** The options with the host's defaults and the network's identity put in. */
@@ -63,6 +68,12 @@ type Options = Readonly<Record<string, string>>;
 const boolean = (options: Options, label: string): boolean | undefined => {
   const value = options[label];
   return value === undefined ? undefined : booleanOption(label, value);
+};
+
+const fastpath = (options: Options): BridgeOptions['fastpath'] => {
+  const value = options[FASTPATH];
+  if (value === 'always') return value;
+  return value !== undefined && booleanOption(FASTPATH, value) ? 'aside' : 'off';
 };
 
 const gatewayMode = (options: Options, family: Family): GatewayMode => {
@@ -139,6 +150,7 @@ export const readOptions = ({ options, internal }: NetworkOptions): BridgeOption
     mtu: mtuOption(options),
     inhibitIpv4: boolean(options, LABEL.inhibitIpv4) ?? false,
     defaultBridge: boolean(options, LABEL.defaultBridge) ?? false,
+    fastpath: fastpath(options),
     modes,
     snat: sourceOptions(options),
     trusted: interfaceNames(options, LABEL.trusted),

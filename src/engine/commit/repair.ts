@@ -102,7 +102,7 @@ const slicesFor = (parts: Repairing, drift: readonly Drift[]): readonly Slice[] 
 
 /** Answers how many steps it took; 0 when all was as it should be. What is refused is dirty from then on. */
 export const repair = async (parts: Repairing, drift: readonly Drift[]): Promise<number> => {
-  const suspects = drift.filter(({ kind }) => kind !== 'route' && kind !== 'sysctl');
+  const suspects = drift.filter(({ kind }) => !['route', 'sysctl', 'suspended'].includes(kind));
   if (suspects.length === 0) return 0;
   const steps = await parts.dirty.bring((derive) => slicesFor({ ...parts, derive }, suspects));
   if (steps > 0) parts.log.warn({ steps, drift: drift.length }, 'repaired what was changed from outside');
@@ -112,7 +112,7 @@ export const repair = async (parts: Repairing, drift: readonly Drift[]): Promise
 /** Watches until it is closed, and tells what there is now (`Kernel.watch`). */
 export const watchDrift = (
   parts: Repairing,
-  routesChanged: () => void,
+  on: { readonly routesChanged: () => void; readonly suspended: () => void },
 ): { readonly observed: readonly KernelObject[]; close(): void } => {
   const settings = new SettingsRepair(parts);
   let closed = false;
@@ -120,7 +120,8 @@ export const watchDrift = (
     if (closed) return;
     settings.repair(drift.filter((d) => d.kind === 'sysctl'));
     void repair(parts, drift);
-    if (drift.some(({ kind }) => kind === 'route')) routesChanged();
+    if (drift.some(({ kind }) => kind === 'route')) on.routesChanged();
+    if (drift.some(({ kind }) => kind === 'suspended')) on.suspended();
   });
   const close = (): void => {
     closed = true;

@@ -3,6 +3,7 @@ import type { NetworkId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
 import { addressCounts } from '../attach/allocate.js';
 import { carryOut } from '../carry-out.js';
+import { suspendedShortcuts } from '../commit/suspended.js';
 import type { NetworkCommands, NetworkCreateRequest } from '../contract.js';
 import { fresh } from '../fresh.js';
 import type { Outside, Writing } from '../parts.js';
@@ -15,7 +16,7 @@ import { createInCluster, removeInCluster, spansHosts } from './in-cluster.js';
 import { overlapWarning } from './overlaps.js';
 import { sourceWarning } from './sources.js';
 
-type Networking = View & Writing & Pick<Outside, 'plugins' | 'cluster' | 'networkLocks'>;
+type Networking = View & Writing & Pick<Outside, 'plugins' | 'cluster' | 'networkLocks' | 'kernel'>;
 
 /** In one go: no plugin has a part in it. */
 const createAlone = (parts: Networking, named: Naming): Network => {
@@ -36,7 +37,13 @@ const create = async (
     ? await createInCluster(parts, named)
     : { network: await alone(), warning: '' };
   const chosen = !network.configOnly && request.ipam.config.some(({ subnet }) => subnet !== undefined);
-  const warnings = [warning, chosen ? overlapWarning(parts, network) : '', sourceWarning(parts, network)];
+  const suspended = suspendedShortcuts(parts, parts.kernel.suspended());
+  const warnings = [
+    warning,
+    chosen ? overlapWarning(parts, network) : '',
+    sourceWarning(parts, network),
+    ...suspended.flatMap(({ about, text }) => (about.network === network.name ? [text] : [])),
+  ];
   const told = warnings.filter((text) => text !== '');
   for (const text of told) parts.log.warn({ network: network.name }, text);
   return { id: network.id, warning: told.join('; ') };

@@ -1,6 +1,6 @@
 /** A container's cgroups, v1 (one directory a controller) or v2 (one directory): members, freezing, removal, OOM. */
 
-import { existsSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ENOENT, failedWith } from '../errno.js';
@@ -38,16 +38,18 @@ const membersOf = (directory: string): readonly number[] => [
   ...subdirectories(directory).flatMap(membersOf),
 ];
 
-/** Innermost first; a cgroup that still has members stays. */
+/** True where it is gone; a cgroup that has members, or others inside, stays. */
+const removeOne = (directory: string): Promise<boolean> =>
+  rmdir(directory).then(
+    () => true,
+    (error: unknown) => failedWith(error, ENOENT),
+  );
+
+/** Innermost first, where there is anything inside, as there mostly is not. */
 const removeTree = async (directory: string): Promise<boolean> => {
-  if (!existsSync(directory)) return true;
+  if (await removeOne(directory)) return true;
   for (const inner of subdirectories(directory)) await removeTree(inner);
-  try {
-    await rmdir(directory);
-    return true;
-  } catch (error) {
-    return failedWith(error, ENOENT);
-  }
+  return removeOne(directory);
 };
 
 const hierarchies = (version: 1 | 2): readonly string[] =>

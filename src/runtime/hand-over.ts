@@ -42,7 +42,7 @@ export interface HandOver {
   give(id: string, spec: OciSpec, sources: ReadonlySet<string>): Promise<HandedOver>;
   /** Nothing was handed over for it: well. Never rejects. */
   takeBack(id: string): Promise<void>;
-  /** To be called first: takes away what daemons left that were killed. */
+  /** Takes away what daemons left that were killed. */
   sweep(): Promise<void>;
   close(): Promise<void>;
 }
@@ -180,7 +180,6 @@ export const createHandOver = (
     },
     takeBack,
     sweep: async () => {
-      mkdirSync(home, { recursive: true, mode: 0o700 });
       for (const name of readdirSync(home)) if (isLeft(name)) await clear(join(home, name));
     },
     close: async () => {

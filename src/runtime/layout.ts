@@ -34,7 +34,8 @@ export const layoutOf = (stateDir: string, logDir: (id: string) => string): Layo
 });
 
 export const makeLayout = (layout: Layout): void => {
-  for (const directory of [layout.exits, layout.states, layout.filters, layout.consoles])
+  const { exits, states, filters, consoles, hand } = layout;
+  for (const directory of [exits, states, filters, consoles, hand])
     mkdirSync(directory, { recursive: true, mode: 0o700 });
 };
 

@@ -188,6 +188,7 @@ const until = async (done: () => boolean | Promise<boolean>, patience = PATIENCE
 /** Whoever is left in the cgroup: the members of a shared pid namespace outlive the first process. */
 const killMembers = (id: string, context: Context): void => {
   const found = context.cgroups.members(id).map(identify);
+  if (found.length === 0) return;
   // Looked at once more: a number may have become a stranger's before it was identified.
   const still = new Set(context.cgroups.members(id));
   for (const process of found) if (still.has(process.pid)) signal(process, SIGKILL);
@@ -210,6 +211,8 @@ const endProcesses = async (
 /** Kills what is left, then removes cgroups, the OCI runtime's state and the bundle. Safe to repeat. */
 export const remove = async (id: string, context: Context): Promise<void> => {
   const { cgroups, layout, records, exits } = context;
+  // The bundle is the first thing that a container has, and the last that goes, if nobody else takes it away.
+  if (!existsSync(layout.bundle(id)) && !existsSync(cgroups.directory(id, 'pids'))) return;
   const record = records.get(id);
   // One that was never started has no end that anybody waits for.
   const neverStarted = existsSync(fifoOf(id, context));

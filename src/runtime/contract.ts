@@ -135,6 +135,8 @@ export interface Runtime {
   close(): Promise<void>;
   readonly name: 'crun' | 'runc';
   readonly version: string;
+  /** What can be waited for before `create`, which then begins at once. `delete` takes it back. */
+  prepare(request: Pick<StartRequest, 'container' | 'rootfs' | 'pidOf'>): Promise<void>;
   /**
    * conmon + `crun create`: the container's process waits before its command; who attaches now misses nothing. `givenUp`:
    * what was begun is ended, and it rejects.

@@ -1,5 +1,5 @@
 /**
- * What a container is made of, bound for that time into the short namespace in which it is made: its root, and the sources of its binds and
+ * What a container is made of lies ready, before its networks are made, bound for that time into the short namespace in which it is made: its root, and the sources of its binds and
  * volumes with all that is mounted below them now.
  *
  *   <state directory>/.hand/<daemon>/<n>    mount points, used again and again
@@ -24,9 +24,10 @@ import { attempt } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import { identify, isAlive } from '../kernel/processes.js';
 import type { Logger } from '../log.js';
+import type { MountPoint } from '../model/container.js';
 import type { Machine } from './machine.js';
 import { descriptorOf, makeShortNamespace, within } from './short-namespace.js';
-import type { OciMount, OciSpec } from './spec/oci.js';
+import type { OciSpec } from './spec/oci.js';
 
 interface HandedOver {
   /** as nsenter(1) takes it; undefined: in a copy of ours */
@@ -35,16 +36,30 @@ interface HandedOver {
   readonly spec: OciSpec;
 }
 
+export type Bind = Pick<MountPoint, 'source' | 'propagation'>;
+
 export interface HandOver {
   /** To be called, and not waited for, as early as a start can be foreseen. */
   warm(): void;
-  /** `sources`: those of the spec's binds that are handed over too. Throws SystemError. */
-  give(id: string, spec: OciSpec, sources: ReadonlySet<string>): Promise<HandedOver>;
+  /** Lays ready a container's root and what it binds. Throws SystemError. */
+  prepare(id: string, root: string, binds: readonly Bind[]): Promise<void>;
+  isReady(id: string): boolean;
+  /** What was laid ready. */
+  give(id: string, spec: OciSpec): HandedOver;
   /** Nothing was handed over for it: well. Never rejects. */
   takeBack(id: string): Promise<void>;
   /** Takes away what daemons left that were killed. */
   sweep(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** By the path that leads to it here. */
+type Points = Map<string, Point>;
+
+interface Ready {
+  /** undefined: there is none, or not for what it binds */
+  readonly namespace: number | undefined;
+  readonly points: Points;
 }
 
 interface Point {
@@ -100,7 +115,7 @@ export const createHandOver = (
   /** mount points with nothing on them: what is bound on a directory must be one, too */
   const free = { directory: [] as Point[], file: [] as Point[] };
   let points = 0;
-  const given = new Map<string, Point[]>();
+  const ready = new Map<string, Ready>();
   const leaving = new Map<string, Promise<void>>();
 
   const make = async (): Promise<number | undefined> => {
@@ -127,51 +142,64 @@ export const createHandOver = (
     return { kind, path };
   };
 
-  const bind = async (id: string, source: string): Promise<string> => {
+  const bind = async (source: string, points: Points): Promise<void> => {
+    if (points.has(source)) return;
     const kind = statSync(source).isDirectory() ? 'directory' : 'file';
     const point = free[kind].pop() ?? makePoint(kind);
-    given.set(id, [...(given.get(id) ?? []), point]);
-    await ffi.mountLater(source, point.path, '', ffi.MS.BIND | ffi.MS.REC, '');
-    return point.path;
+    points.set(source, point);
+    try {
+      await ffi.mountLater(source, point.path, '', ffi.MS.BIND | ffi.MS.REC, '');
+    } catch (error) {
+      points.delete(source);
+      free[kind].push(point);
+      throw error;
+    }
   };
 
   /** What cannot be unmounted is not used again. */
-  const unbind = async (id: string): Promise<void> => {
-    const mine = given.get(id) ?? [];
-    given.delete(id);
-    for (const point of mine)
+  const unbind = async (points: Points): Promise<void> => {
+    for (const point of points.values())
       try {
         await ffi.umountLater(point.path);
         free[point.kind].push(point);
       } catch (error) {
-        if (failedWith(error, EINVAL)) free[point.kind].push(point); // it could not be bound
+        if (failedWith(error, EINVAL)) free[point.kind].push(point); // it was not bound yet
       }
   };
 
   const takeBack = (id: string): Promise<void> => {
-    if (!given.has(id)) return leaving.get(id) ?? Promise.resolve();
-    const done = unbind(id).finally(() => leaving.delete(id));
+    const mine = ready.get(id);
+    if (!mine) return leaving.get(id) ?? Promise.resolve();
+    ready.delete(id);
+    const done = unbind(mine.points).finally(() => leaving.delete(id));
     leaving.set(id, done);
     return done;
   };
 
-  const canGive = ({ type, source, options }: OciMount): boolean =>
-    type !== 'bind' || !(options.some((option) => PROPAGATES.has(option)) || within(shared, source));
+  const canLie = ({ source, propagation }: Bind): boolean =>
+    !(PROPAGATES.has(propagation) || within(shared, source));
 
   return {
     warm: () => void namespace(),
-    give: async (id, spec, sources) => {
-      const fd = spec.mounts.every(canGive) ? await namespace() : undefined;
-      if (fd === undefined) return { namespace: undefined, spec };
+    prepare: async (id, root, binds) => {
       await takeBack(id);
-      const root = { ...spec.root, path: await bind(id, spec.root.path) };
-      const mounts: OciMount[] = [];
-      for (const mount of spec.mounts) {
-        const isGiven = mount.type === 'bind' && sources.has(mount.source);
-        // What is not there is told by the OCI runtime, in its words.
-        const source = isGiven ? await bind(id, mount.source).catch(() => mount.source) : mount.source;
-        mounts.push({ ...mount, source });
-      }
+      const points: Points = new Map();
+      const fd = binds.every(canLie) ? await namespace() : undefined;
+      ready.set(id, { namespace: fd, points });
+      if (fd === undefined) return;
+      await bind(root, points);
+      // What is not there is told by the OCI runtime, in its words.
+      for (const { source } of binds) await bind(source, points).catch(() => {});
+    },
+    isReady: (id) => ready.has(id),
+    give: (id, spec) => {
+      const { namespace: fd, points } = ready.get(id) ?? {};
+      if (fd === undefined) return { namespace: undefined, spec };
+      const there = (path: string): string => points?.get(path)?.path ?? path;
+      const root = { ...spec.root, path: there(spec.root.path) };
+      const mounts = spec.mounts.map((mount) =>
+        mount.type === 'bind' ? { ...mount, source: there(mount.source) } : mount,
+      );
       const namespaces = spec.linux.namespaces.map((each) =>
         each.type === 'network' && each.path ? { ...each, path: reachedFromThere(each.path) } : each,
       );
@@ -185,7 +213,7 @@ export const createHandOver = (
     close: async () => {
       const fd = await made;
       if (fd === undefined) return;
-      await Promise.all([...given.keys(), ...leaving.keys()].map(takeBack));
+      await Promise.all([...ready.keys(), ...leaving.keys()].map(takeBack));
       closeSync(fd);
       await clear(shared);
     },

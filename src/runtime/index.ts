@@ -138,6 +138,7 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
       need().migration.warm();
       need().handOver.warm();
     },
+    prepare: (request) => lifecycle.prepare(request, need()),
     create: (request, givenUp) => lifecycle.create(request, need(), givenUp),
     start: (id) => lifecycle.start(id, need()),
     attach: clients.join,

@@ -23,7 +23,7 @@ import type { Exit, StartRequest } from './contract.js';
 import { createFailure } from './failure.js';
 import { idsIn } from './layout.js';
 import { lookUpDevices, lookUpFiles, lookUpUser } from './lookup.js';
-import { releaseSharedMemory, sharedMemoryOf } from './shared-memory.js';
+import { mountSharedMemory, releaseSharedMemory, sharedMemoryOf } from './shared-memory.js';
 import { containerSeccomp, containerSpec, specText } from './spec/config.js';
 
 /** milliseconds to wait for processes that were killed to be gone */
@@ -53,10 +53,18 @@ const prepareWorkingDirectory = (request: StartRequest, directory: string): void
   }
 };
 
-const writeBundle = async (
+type Preparation = Pick<StartRequest, 'container' | 'rootfs' | 'pidOf'>;
+
+const memoryOf = (request: Preparation, { layout, records }: Context): string => {
+  const donor = request.pidOf?.ipc === undefined ? undefined : records.idOf(request.pidOf.ipc);
+  return sharedMemoryOf(request, layout, donor);
+};
+
+/** Nothing in it waits for anybody, so that the OCI runtime is at work before the networks are. */
+const writeBundle = (
   request: StartRequest,
   context: Context,
-): Promise<{ keepAs?: string; namespace: string | undefined }> => {
+): { keepAs?: string; namespace: string | undefined } => {
   const { container } = request;
   const { layout, machine } = context;
   if (container.args.length === 0) throw invalid('no command specified');
@@ -66,10 +74,7 @@ const writeBundle = async (
     container.hostConfig.GroupAdd ?? [],
   );
   const bundle = layout.bundle(container.id);
-  mkdirSync(bundle, { recursive: true, mode: 0o700 });
-  const donor = request.pidOf?.ipc === undefined ? undefined : context.records.idOf(request.pidOf.ipc);
   const form = context.seccomp.form(containerSeccomp(request, machine.facts));
-  const shm = await sharedMemoryOf(request, layout, donor);
   const wanted = containerSpec(
     request,
     {
@@ -78,17 +83,32 @@ const writeBundle = async (
       devices: lookUpDevices(container.hostConfig),
       files: lookUpFiles(container.mounts),
       init: initOf(request, context),
-      shm,
+      shm: memoryOf(request, context),
     },
     form,
   );
   prepareWorkingDirectory(request, wanted.process.cwd);
-  const sources = new Set([shm, ...container.mounts.map(({ source }) => source)]);
-  const { namespace, spec } = await context.handOver.give(container.id, wanted, sources);
+  const { namespace, spec } = context.handOver.give(container.id, wanted);
   writeFileSync(join(bundle, 'config.json'), specText(spec), { mode: 0o600 });
   // Kept apart: an exec starts from it, and the limits in config.json's text do not survive a JavaScript number.
   writeFileSync(join(bundle, 'process.json'), JSON.stringify(spec.process), { mode: 0o600 });
   return { namespace, ...(form.keepAs ? { keepAs: form.keepAs } : {}) };
+};
+
+/** Of what a container is made, all that has to be waited for; `remove` takes it away. */
+export const prepare = async (request: Preparation, context: Context): Promise<void> => {
+  const { layout, handOver } = context;
+  const { container, rootfs } = request;
+  const bundle = layout.bundle(container.id);
+  if (existsSync(bundle)) await remove(container.id, context);
+  mkdirSync(bundle, { recursive: true, mode: 0o700 });
+  await mountSharedMemory(request, layout);
+  const memory = { source: memoryOf(request, context), propagation: 'rprivate' };
+  await handOver.prepare(
+    container.id,
+    rootfs,
+    [memory, ...container.mounts].filter(({ source }) => source !== ''),
+  );
 };
 
 /** `given up`: somebody wants the container away; conmon and what it started are ended, and all is cleared. */
@@ -100,10 +120,10 @@ export const create = async (
   const { layout, records, exits } = context;
   const { id, config, hostConfig } = request.container;
   context.migration.warm();
-  if (existsSync(layout.bundle(id))) await remove(id, context);
-  exits.clear(id);
   try {
-    const { keepAs, namespace } = await writeBundle(request, context);
+    if (!context.handOver.isReady(id)) await prepare(request, context);
+    exits.clear(id);
+    const { keepAs, namespace } = writeBundle(request, context);
     failpoint('bundle-written');
     mkdirSync(layout.logs(id), { recursive: true, mode: 0o700 });
     const pid = await launch(

@@ -9,34 +9,33 @@ import type { Layout } from './layout.js';
 const DEFAULT_SIZE = 64 * 1024 * 1024;
 const directoryOf = (layout: Layout, id: string): string => join(layout.bundle(id), 'shm');
 
-const mountOwn = async (layout: Layout, id: string, size: number): Promise<string> => {
-  const directory = directoryOf(layout, id);
-  mkdirSync(directory);
-  const flags = ffi.MS.NOSUID | ffi.MS.NODEV | ffi.MS.NOEXEC;
-  await ffi.mountLater('shm', directory, 'tmpfs', flags, `mode=1777,size=${size}`);
-  return directory;
-};
+type Sharing = Pick<StartRequest, 'container'>;
+
+const hasOwn = ({ container }: Sharing): boolean => container.hostConfig.IpcMode === 'shareable';
 
 /**
  * The directory to bind, or empty where the container has a tmpfs of its own. `donor`: the id of the container whose
  * IPC namespace is joined. Throws invalid where that one does not share.
  */
-export const sharedMemoryOf = async (
-  request: StartRequest,
-  layout: Layout,
-  donor: string | undefined,
-): Promise<string> => {
-  const { container } = request;
-  if (donor !== undefined) {
-    const directory = directoryOf(layout, donor);
-    if (!existsSync(directory))
-      throw invalid(
-        `cannot join IPC of container ${donor}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
-      );
-    return directory;
-  }
-  if (container.hostConfig.IpcMode !== 'shareable') return '';
-  return mountOwn(layout, container.id, container.hostConfig.ShmSize || DEFAULT_SIZE);
+export const sharedMemoryOf = (request: Sharing, layout: Layout, donor: string | undefined): string => {
+  if (donor === undefined) return hasOwn(request) ? directoryOf(layout, request.container.id) : '';
+  const directory = directoryOf(layout, donor);
+  if (!existsSync(directory))
+    throw invalid(
+      `cannot join IPC of container ${donor}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+    );
+  return directory;
+};
+
+/** Of a container that others may join; its bundle is there. Nothing for any other. */
+export const mountSharedMemory = async (request: Sharing, layout: Layout): Promise<void> => {
+  if (!hasOwn(request)) return;
+  const { id, hostConfig } = request.container;
+  const directory = directoryOf(layout, id);
+  mkdirSync(directory);
+  const flags = ffi.MS.NOSUID | ffi.MS.NODEV | ffi.MS.NOEXEC;
+  const size = hostConfig.ShmSize || DEFAULT_SIZE;
+  await ffi.mountLater('shm', directory, 'tmpfs', flags, `mode=1777,size=${size}`);
 };
 
 /** Most containers have none. */

@@ -9,7 +9,7 @@ import type { MountPoint } from '../../src/model/container.js';
 import { createHandOver } from '../../src/runtime/hand-over.js';
 import { inspectMachine } from '../../src/runtime/machine.js';
 import { entering } from '../../src/runtime/short-namespace.js';
-import type { OciMount, OciSpec } from '../../src/runtime/spec/oci.js';
+import type { OciSpec } from '../../src/runtime/spec/oci.js';
 import { makeWorld, type World } from './runtime-world.js';
 
 let world: World;
@@ -35,9 +35,13 @@ const home = () => join(world.base, 'run', '.hand');
 const handed = () =>
   mountsBelow(home()).filter((path) => path.split('/').length > home().split('/').length + 2);
 
-/** As of a container without anything but a root and these. */
-const specOf = (root: string, mounts: readonly OciMount[] = []): OciSpec =>
-  ({ root: { path: root, readonly: false }, mounts, linux: { namespaces: [{ type: 'mount' }] } }) as never;
+/** As of a container without anything but a root. */
+const specOf = (root: string): OciSpec =>
+  ({
+    root: { path: root, readonly: false },
+    mounts: [],
+    linux: { namespaces: [{ type: 'mount' }] },
+  }) as never;
 
 const silent = { warn: () => {} };
 
@@ -87,7 +91,8 @@ const open = async () => {
 
 test('I12: its table has the container at hand, and none of what others or users have mounted', async () => {
   const { machine, hand } = await open();
-  const { namespace = '', spec } = await hand.give('a', specOf(world.root), new Set());
+  await hand.prepare('a', world.root, []);
+  const { namespace = '', spec } = hand.give('a', specOf(world.root));
   const [command, ...args] = [...entering(machine, namespace), 'cat', '/proc/self/mountinfo'];
   const table = String(await runProgram({ command, args }));
   expect(table).toContain(spec.root.path);
@@ -101,13 +106,15 @@ test('I12: its table has the container at hand, and none of what others or users
 
 test('I12: propagation that would end at the directory between is left to a copy of our namespace', async () => {
   const { hand } = await open();
-  const mount = { type: 'bind', destination: '/at', source: others };
-  for (const option of ['rshared', 'slave']) {
-    const spec = specOf(world.root, [{ ...mount, options: ['rbind', option] }]);
-    expect(await hand.give('a', spec, new Set([others]))).toEqual({ namespace: undefined, spec });
+  const spec = specOf(world.root);
+  for (const [source, propagation] of [
+    [others, 'rshared'],
+    [others, 'slave'],
+    ['/', 'rprivate'],
+  ] as const) {
+    await hand.prepare('a', world.root, [{ source, propagation }]);
+    expect(hand.give('a', spec)).toEqual({ namespace: undefined, spec });
   }
-  const all = specOf(world.root, [{ ...mount, source: '/', options: ['rbind', 'rprivate'] }]);
-  expect((await hand.give('a', all, new Set(['/']))).namespace).toBeUndefined();
   await hand.close();
 });
 
@@ -117,7 +124,8 @@ test('I12: what a killed daemon left is taken away; what another has stays', asy
   mkdirSync(join(left, 'a.0'), { recursive: true });
   ffi.mount(left, left, '', ffi.MS.BIND, '');
   ffi.mount(world.root, join(left, 'a.0'), '', ffi.MS.BIND, '');
-  const { spec } = await hand.give('a', specOf(world.root), new Set());
+  await hand.prepare('a', world.root, []);
+  const { spec } = hand.give('a', specOf(world.root));
   await (await open()).hand.sweep();
   expect(existsSync(left)).toBe(false);
   expect(existsSync(join(world.root, 'bin/busybox'))).toBe(true);

@@ -16,7 +16,7 @@ import { startSysctls } from '../attach/sysctls.js';
 import type { Outside, Writing } from '../parts.js';
 import type { View } from '../view.js';
 import { writeEtc } from './etc-files.js';
-import { mountVolumes, useMounts, withSubpaths } from './mounts.js';
+import { hasSubpaths, mountVolumes, useMounts, withSubpaths } from './mounts.js';
 
 type Launching = View &
   Writing &
@@ -92,6 +92,9 @@ const launchMounted = async (
   failpoint('rootfs-mounted');
   await mountVolumes(parts, container, rootfs, givenUp);
   failpoint('volumes-mounted');
+  // Parts of volumes are bound only when the OCI runtime is at work.
+  if (!hasSubpaths(container))
+    await parts.runtime.prepare({ container, rootfs, ...sharedNamespaces(parts, container) });
   const preparing = holdAhead(parts, container);
   const ahead = preparing && (await preparing);
   let creating: Promise<{ readonly pid: number }> | undefined;

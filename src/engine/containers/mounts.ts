@@ -56,13 +56,16 @@ export const mountVolumes = async (
   await fillVolumes(parts, container, rootfs);
 };
 
+export const hasSubpaths = ({ mounts }: Container): boolean =>
+  mounts.some(({ subpath }) => subpath !== undefined);
+
 /** The container for `work` with sources that nobody can exchange, in the place of volumes' subpaths. */
 export const withSubpaths = async <T>(
   parts: Mounting,
   container: Container,
   work: (container: Container) => Promise<T>,
 ): Promise<T> => {
-  if (container.mounts.every(({ subpath }) => subpath === undefined)) return work(container);
+  if (!hasSubpaths(container)) return work(container);
   const releases: (() => Promise<void>)[] = [];
   const bind = async (mount: MountPoint, at: number): Promise<MountPoint> => {
     if (mount.subpath === undefined) return mount;

@@ -7,16 +7,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { meshObjects } from '../../src/firewall/index.js';
+import { overlay } from '../../src/drivers/overlay/index.js';
 import { createKernel } from '../../src/kernel/index.js';
 import { createNftables } from '../../src/kernel/nftables/index.js';
 import { createOvs } from '../../src/ovs/index.js';
 import { diff } from '../../src/plan/diff.js';
 import type { KernelObject } from '../../src/plan/objects.js';
+import { aBalancer, anOverlay, aView } from '../../test/support/views.js';
 
 const BACKENDS = 1000;
 const ROUNDS = 200;
-const PORT = { protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 80, containerPort: 80, count: 1 } as const;
+const SUBNET = '10.95.0.0/16';
 
 const addressOf = (n: number): string => `10.95.${n >> 8}.${n & 255}`;
 
@@ -26,9 +27,22 @@ const inAddress =
     { kind: 'services', ns, services: [{ address: '10.95.255.254', backends }] },
   ];
 
-/** But for the socket that holds the port, which no change touches. */
+const INGRESS = anOverlay({
+  ingress: true,
+  pools: [{ family: 4, subnet: SUBNET, gateway: '10.95.255.254', auxiliary: {} }],
+});
+const NODE = aView({ network: INGRESS, place: { attached: true, address: '192.0.2.2', number: 1 } });
+
+/** All that the slice of the balancer has; the socket that holds the port is made up, as no change touches it. */
 const inPort = (backends: readonly string[]): readonly KernelObject[] =>
-  meshObjects({ bindings: [PORT], backends: { 4: backends, 6: [] } });
+  overlay.balancer?.({
+    ...NODE,
+    balancer: aBalancer([], {
+      networkId: INGRESS.id,
+      backends: backends.map((ipv4) => ({ id: ipv4, node: 'one', ipv4 })),
+      ports: [{ protocol: 'tcp', publishedPort: 80, targetPort: 80 }],
+    }),
+  }) ?? [];
 
 const namespaces = mkdtempSync(join(tmpdir(), 'viaduct-bench-'));
 process.on('exit', () => rmSync(namespaces, { recursive: true, force: true }));

@@ -50,12 +50,13 @@ export const rebalanced = (
   after: Targets | undefined,
 ): { readonly gone: readonly SetElement[]; readonly come: readonly SetElement[] } => {
   const moves = before?.length !== after?.length;
-  const differing = (of: Targets | undefined, from: Targets = []): SetElement[] => [
-    ...(of ?? []).flatMap((target, slot) =>
-      target === from[slot] ? [] : [slotElement(by, key, slot, target)],
-    ),
-    ...(of && moves ? verdictElements(by, key, of) : []),
-  ];
+  const differing = (of: Targets | undefined, from: Targets = []): SetElement[] => {
+    const slots = [...(of ?? []).keys()].filter((slot) => of?.[slot] !== from[slot]);
+    return [
+      ...slots.map((slot) => slotElement(by, key, slot, of?.[slot] ?? '')),
+      ...(of && moves ? verdictElements(by, key, of) : []),
+    ];
+  };
   return { gone: differing(before, after), come: differing(after, before) };
 };
 

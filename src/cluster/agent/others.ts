@@ -1,12 +1,12 @@
 /** Networks, peers, services and hosts among what a node is told, as records of this host: from items that changed to records that do. Pure. */
 
 import type { ClusterChange, ClusterSide } from '../../engine/cluster.js';
-import { bare, parseAddress, parsePrefix } from '../../model/address.js';
+import { parseAddress, parsePrefix } from '../../model/address.js';
 import type { Balancer } from '../../model/balancer.js';
 import type { NetworkId } from '../../model/ids.js';
 import { isMadeByNodes, type Network } from '../../model/network.js';
 import { type Peer, peerId, type RemoteEndpoint, type Vtep } from '../../model/peer.js';
-import { poolHolding } from '../../model/pool.js';
+import { givable } from '../../model/pool.js';
 import type { Tunnel } from '../../model/tunnel.js';
 import type { AssignedItem } from '../session/assigned.js';
 
@@ -77,14 +77,6 @@ export const lacksNumber = (items: Items, self: string): readonly string[] =>
         'this node has no number in the swarm yet: it answers on no port that services publish on all nodes. A manager gives it one as soon as one leads (docker node ls); a swarm has 65535 of them, and docker node rm frees those of nodes that are gone',
       ];
 
-/** Nobody is believed who has an address of no subnet of the network, or its gateway's. */
-const fits = (network: Network, ...addresses: readonly (string | undefined)[]): boolean =>
-  addresses.every((address) => {
-    if (address === undefined) return true;
-    const pool = poolHolding(network, address);
-    return pool !== undefined && pool.gateway !== bare(address);
-  });
-
 const peerOf = (seen: Seen, id: string): Peer | null => {
   const { items } = seen;
   const [networkId = '', node = ''] = id.split('/');
@@ -93,7 +85,8 @@ const peerOf = (seen: Seen, id: string): Peer | null => {
   const told = item(items, 'peer', id);
   if (!network || !vtep || vtep.own || !told) return null;
   const said = told.endpoints as readonly unknown[] as readonly RemoteEndpoint[]; // the brands are the cluster's to give
-  const endpoints = said.filter(({ ipv4, ipv6 }) => fits(network, ipv4, ipv6));
+  const fits = givable(network);
+  const endpoints = said.filter(({ ipv4, ipv6 }) => fits(ipv4, ipv6));
   if (endpoints.length === 0) return null;
   const { address, tunnel } = vtep;
   return { id, networkId: network.id, node, address, ...(tunnel ? { key: tunnel.key } : {}), endpoints };
@@ -103,9 +96,11 @@ const peerOf = (seen: Seen, id: string): Peer | null => {
 const balancerOf = ({ items, failed }: Seen, id: string): Balancer | null => {
   const network = networkOf(items, id.split('/')[0] ?? '');
   const told = item(items, 'balancer', id);
-  if (!network || !told || !fits(network, told.vip4, told.vip6)) return null;
+  if (!network || !told) return null;
+  const fits = givable(network);
+  if (!fits(told.vip4, told.vip6)) return null;
   const { kind: _, ...balancer } = told;
-  const backends = told.backends.filter(({ ipv4, ipv6 }) => fits(network, ipv4, ipv6));
+  const backends = told.backends.filter(({ ipv4, ipv6 }) => fits(ipv4, ipv6));
   const living = backends.filter(({ node }) => !failed.has(node));
   const ports = told.ports.filter(
     ({ publishedPort, targetPort }) =>

@@ -3,11 +3,10 @@
  * what it remembers of the store.
  */
 import { type ClusterChange, type ClusterSide, NO_CHANGE } from '../../engine/cluster.js';
-import { bare } from '../../model/address.js';
 import type { NetworkId } from '../../model/ids.js';
 import type { Network } from '../../model/network.js';
-import { type Peer, peerId, type RemoteEndpoint, type Vtep } from '../../model/peer.js';
-import { poolHolding } from '../../model/pool.js';
+import { type Peer, peerId, type Vtep } from '../../model/peer.js';
+import { givable } from '../../model/pool.js';
 import type { Entry } from '../etcd/contract.js';
 import { readKey } from './keys.js';
 import {
@@ -112,11 +111,13 @@ export class Seen {
     const network = this.#networks.get(networkOf(id));
     const node = nodeOf(id);
     const place = this.#placeOf(node);
+    if (!network || !place) return null;
+    const fits = givable(network);
     const endpoints = [...(this.#endpoints.get(id)?.values() ?? [])]
       .map(({ endpoint }) => endpoint)
-      .filter((endpoint) => network !== undefined && fits(network, endpoint))
+      .filter(({ ipv4, ipv6 }) => fits(ipv4, ipv6))
       .sort((a, b) => (a.id < b.id ? -1 : 1));
-    if (!network || !place || endpoints.length === 0) return null;
+    if (endpoints.length === 0) return null;
     const { address, tunnel } = place;
     return { id, networkId: network.id, node, address, ...(tunnel ? { key: tunnel.key } : {}), endpoints };
   }
@@ -145,11 +146,3 @@ export class Seen {
 
 const networkOf = (peer: string): string => peer.split('/')[0] ?? '';
 const nodeOf = (peer: string): string => peer.split('/')[1] ?? '';
-
-/** Nobody is believed who has an address of no subnet of the network, or its gateway's. */
-const fits = (network: Network, { ipv4, ipv6 }: RemoteEndpoint): boolean =>
-  [ipv4, ipv6].every((address) => {
-    if (address === undefined) return true;
-    const pool = poolHolding(network, address);
-    return pool !== undefined && pool.gateway !== bare(address);
-  });

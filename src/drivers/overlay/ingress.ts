@@ -6,6 +6,7 @@
 import { defined } from '../../defined.js';
 import { meshObjects } from '../../firewall/index.js';
 import { bare } from '../../model/address.js';
+import type { Balancer } from '../../model/balancer.js';
 import { macOfNode } from '../../model/mac.js';
 import type { Family, Network, Overlay } from '../../model/network.js';
 import type { PortBinding } from '../../model/port.js';
@@ -113,14 +114,15 @@ const held = (bindings: readonly PortBinding[], address: string): readonly HostP
     everywhere: true,
   }));
 
+const addressesOf = ({ backends }: Balancer, family: Family): readonly string[] =>
+  backends.map(({ ipv4, ipv6 }) => (family === 4 ? ipv4 : ipv6)).filter((address) => address !== undefined);
+
 const flows = (
   { network, balancer }: BalancerView,
   bindings: readonly PortBinding[],
 ): readonly FlowsObject[] => {
-  const { backends, leaving = [] } = balancer;
-  const to = [...backends.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]), ...leaving].filter(
-    (a) => a !== undefined,
-  );
+  const { leaving = [] } = balancer;
+  const to = [...addressesOf(balancer, 4), ...addressesOf(balancer, 6), ...leaving];
   return bindings
     .filter(({ hostIp }) => hostIp === ANY[4])
     .map(({ protocol, hostPort: port, count }) => ({
@@ -129,7 +131,7 @@ const flows = (
       port,
       count,
       subnets: network.pools.map(({ subnet }) => subnet),
-      to: [...new Set(to)].sort(),
+      to,
     }));
 };
 
@@ -138,11 +140,7 @@ export const balancer = (view: BalancerView): readonly KernelObject[] => {
   const router = network.pools.find(({ gateway }) => gateway !== undefined)?.gateway;
   if (!network.ingress || place?.number === undefined || router === undefined) return [];
   const bindings = bindingsOf(view);
-  const of = (family: Family): readonly string[] =>
-    service.backends.flatMap(({ ipv4, ipv6 }) => {
-      const address = family === 4 ? ipv4 : ipv6;
-      return address === undefined ? [] : [bare(address)];
-    });
+  const of = (family: Family): readonly string[] => addressesOf(service, family);
   return [
     ...held(bindings, bare(router)),
     ...meshObjects({ bindings, backends: { 4: of(4), 6: of(6) } }),

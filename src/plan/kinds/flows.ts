@@ -14,13 +14,15 @@ export interface FlowsObject {
   readonly count: number;
   /** CIDRs: what leads out of these is none of ours */
   readonly subnets: readonly string[];
-  /** bare addresses, in the order of texts */
+  /** bare addresses; in whichever order, one may be there twice */
   readonly to: readonly string[];
 }
 
 /** Somebody is left out who was not. */
-export const losesFlows = (before: FlowsObject, { to }: FlowsObject): boolean =>
-  before.to.some((address) => !to.includes(address));
+export const losesFlows = (before: FlowsObject, after: FlowsObject): boolean => {
+  const stays = new Set(after.to);
+  return before.to.some((address) => !stays.has(address));
+};
 
 const flows: Kind<FlowsObject> = {
   key: (o) => `${o.protocol} ${o.port}+${o.count}`,

@@ -2,6 +2,8 @@
  * The addresses of services as one sandbox reaches them. One object a sandbox: it is there only while its networks have any, as the
  * containers of others are not to pay for connection tracking, and a change of one backend among thousands compares lists.
  */
+
+import { same } from '../equal.js';
 import type { Netns } from '../link-objects.js';
 import type { Kind } from './kind.js';
 
@@ -21,14 +23,11 @@ export interface ServicesObject {
   readonly services: readonly ServiceAddress[];
 }
 
-const sameList = (a: readonly string[], b: readonly string[]): boolean =>
-  a === b || (a.length === b.length && a.every((each, i) => each === b[i]));
-
 const sameService = (a: ServiceAddress, b: ServiceAddress | undefined): boolean =>
   a === b ||
   (a.address === b?.address &&
-    sameList(a.backends, b.backends) &&
-    (!a.leaving || !b.leaving || sameList(a.leaving, b.leaving)));
+    same(a.backends, b.backends) &&
+    (!a.leaving || !b.leaving || same(a.leaving, b.leaving)));
 
 const byAddress = (o: ServicesObject | undefined): ReadonlyMap<string, ServiceAddress> =>
   new Map(o?.services.map((service) => [service.address, service]));

@@ -12,7 +12,7 @@ import type { Mirror, RecordChange } from '../mirror/index.js';
 import type { Frames } from './frames.js';
 import type { FromManager } from './protocol.js';
 
-/** milliseconds: what changes together is told together */
+/** milliseconds between tellings: what changes together is told together, what changes alone at once */
 const DEBOUNCE_MS = 50;
 const NOTHING: Assigned = new Map();
 
@@ -105,10 +105,11 @@ export const createAssigning = ({ mirror, epochs, openSecret, signal }: Assignin
   let marks = new Marks();
   let timer: NodeJS.Timeout | undefined;
   let busy = false;
+  let ended = Number.NEGATIVE_INFINITY;
 
   const soon = (): void => {
     if (busy || signal.aborted) return;
-    timer ??= setTimeout(() => void tellAll(), DEBOUNCE_MS);
+    timer ??= setTimeout(() => void tellAll(), Math.max(0, ended + DEBOUNCE_MS - performance.now()));
   };
   signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
 
@@ -150,6 +151,7 @@ export const createAssigning = ({ mirror, epochs, openSecret, signal }: Assignin
     }
     shared.forget();
     busy = false;
+    ended = performance.now();
     if (marks.all || marks.nodes.size + marks.networks.size > 0) soon();
   };
 

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../log.js';
+import type { TaskState } from '../../model/swarm/task.js';
 import type { TaskSaid } from '../session/assigned.js';
 import type { Connection } from '../session/connect.js';
 import type { Here, TaskItem } from './container.js';
@@ -48,6 +49,10 @@ export interface Duties {
 
 /** milliseconds: a task that is being stopped may have minutes, and goes on stopping with the next daemon */
 const CLOSE_MS = 2_000;
+/** States on the way: nobody waits for them, and most are over in a moment. */
+const ON_THE_WAY: ReadonlySet<TaskState> = new Set(['accepted', 'preparing', 'starting']);
+/** milliseconds until they are told all the same, if nothing else is */
+const ON_THE_WAY_MS = 100;
 /** Tasks of one message. */
 const MOST_TOLD = 500;
 const TASK = 'task/';
@@ -57,6 +62,7 @@ export const createDuties = (settings: DutySettings): Duties => {
   const over = new AbortController();
   const untold = new Set<string>();
   let telling: NodeJS.Immediate | undefined;
+  let later: NodeJS.Timeout | undefined;
 
   const wanted = (id: string): TaskItem | undefined => {
     const item = items().get(TASK + id);
@@ -76,11 +82,19 @@ export const createDuties = (settings: DutySettings): Duties => {
   };
 
   const files = createTaskFiles(settings.taskFiles);
+  const tellNow = (): void => {
+    clearTimeout(later);
+    later = undefined;
+    tell(untold);
+    untold.clear();
+  };
+  const isAwaited = (id: string): boolean => !ON_THE_WAY.has(said.get(id)?.state ?? 'running');
+  /** Each report is a write of the cluster's store: of a task that starts at once there is one. */
   const tellSoon = (): void => {
     telling ??= setImmediate(() => {
       telling = undefined;
-      tell(untold);
-      untold.clear();
+      if ([...untold].some(isAwaited)) tellNow();
+      else later ??= setTimeout(tellNow, ON_THE_WAY_MS);
     });
   };
 
@@ -130,6 +144,7 @@ export const createDuties = (settings: DutySettings): Duties => {
     async close() {
       over.abort();
       if (telling) clearImmediate(telling);
+      clearTimeout(later);
       await settled(CLOSE_MS);
     },
   };

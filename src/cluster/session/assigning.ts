@@ -144,14 +144,18 @@ export const createAssigning = ({ mirror, epochs, openSecret, signal }: Assignin
     busy = true;
     const [now, pace] = [marks, createPace()];
     marks = new Marks();
+    let concerned = false;
     for (const told of [...sessions.values()]) {
       if (signal.aborted) return;
-      if (sessions.get(told.nodeId) === told && now.concern(told)) tell(told);
+      if (sessions.get(told.nodeId) === told && now.concern(told)) {
+        tell(told);
+        concerned = true;
+      }
       if (pace.due()) await pace.rest();
     }
     shared.forget();
     busy = false;
-    ended = performance.now();
+    if (concerned) ended = performance.now();
     if (marks.all || marks.nodes.size + marks.networks.size > 0) soon();
   };
 

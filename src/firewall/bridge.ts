@@ -6,7 +6,6 @@
 import { arp, icmpv6, v4, v6 } from './guard.js';
 import type { HostTable, SetDeclaration } from './language.js';
 import * as s from './statements.js';
-import { NODE_MAC_BYTES } from './way-back.js';
 
 /** UDP has no handshake to tell answers by: this long after a linked packet its answer passes. */
 const ANSWER_SECONDS = 180;
@@ -85,57 +84,13 @@ const iccGuard = s.whileAny(
   ),
 );
 
-/**
- * What containers on the ingress network send is for nodes, by their MACs, before anything is translated: with br_netfilter a call
- * to the own node's published port is, while it is still in the bridge, and goes on to a container from there. So that the
- * answer comes back through this node, it leaves as the node's. Nobody but a node hears what is for one.
- */
-const meshGuard = [
-  s.baseChain(
-    'mesh_guard',
-    'filter',
-    'prerouting',
-    -300,
-    s.rule(
-      'a service’s container speaks with nodes alone',
-      s.inSet('mesh_ports', 'iifname'),
-      s.match('ether daddr 0-1', NODE_MAC_BYTES, '!='),
-      s.drop,
-    ),
-  ),
-  s.baseChain(
-    'mesh_forward',
-    'filter',
-    'forward',
-    -200,
-    s.rule('as the node’s', s.writeFrom('ether saddr', 'mesh_nodes', 'iifname')),
-    s.rule(
-      'of no node that there is',
-      s.inSet('mesh_ports', 'oifname'),
-      s.match('ether daddr 0-1', NODE_MAC_BYTES),
-      s.drop,
-    ),
-  ),
-].map((chain) => s.whileAny('mesh_ports', chain));
-
 export const BRIDGE: HostTable = {
   family: 'bridge',
   name: 'viaduct',
   sets: [
     { name: 'icc_off', key: ['ifname'], comment: 'ports of containers that may not talk freely' },
-    {
-      name: 'mesh_ports',
-      key: ['ifname'],
-      comment: 'ports of containers that nodes of the cluster alone may reach',
-    },
-    {
-      name: 'mesh_nodes',
-      key: ['ifname'],
-      data: ['ether_addr'],
-      comment: 'and the MAC of their own node',
-    },
     ...setsOf(4),
     ...setsOf(6),
   ],
-  chains: [...between, iccGuard, ...meshGuard],
+  chains: [...between, iccGuard],
 };

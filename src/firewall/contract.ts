@@ -12,6 +12,8 @@ export interface FirewallNetwork {
   readonly internal: boolean;
   /** inter-container connectivity within the network */
   readonly icc: boolean;
+  /** the host is no part of it and has no address there: nothing that the bridge hands up to the host gets any further */
+  readonly deaf?: true;
   /**
    * this node's MAC, where its containers speak with nodes of the cluster alone, by which clients reach them, and never with each
    * other

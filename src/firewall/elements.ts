@@ -18,7 +18,6 @@ const ofMap =
 export const inet = ofSet('inet');
 export const inetMap = ofMap('inet');
 export const bridge = ofSet('bridge');
-export const bridgeMap = ofMap('bridge');
 export const netdev = ofSet('netdev');
 /** The chain of one port. */
 export const netdevPort = (set: string, port: string, data: readonly string[]): ElementObject =>

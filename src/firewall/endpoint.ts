@@ -3,10 +3,11 @@ import { isIPv4, isIPv6 } from 'node:net';
 import type { LinkedPort } from '../model/endpoint.js';
 import type { ElementObject } from '../plan/objects.js';
 import type { FirewallEndpoint } from './contract.js';
-import { bridge, bridgeMap, inet, netdev, netdevPort } from './elements.js';
+import { bridge, inet, netdev, netdevPort } from './elements.js';
 import { NO_VALUE } from './language.js';
 import { publishElements } from './publish.js';
 import type { Led } from './published.js';
+import { NODE_MAC_BYTES } from './way-back.js';
 
 /**
  * The link-local address that Linux gives an interface with this MAC (modified EUI-64, RFC 4291 appendix A), in
@@ -28,12 +29,12 @@ const guardElements = (endpoint: FirewallEndpoint): ElementObject[] => {
   return [
     netdev('macs', port, mac),
     ...(network.icc ? [] : [bridge('icc_off', port)]),
-    ...(network.mesh === undefined
-      ? []
-      : [bridge('mesh_ports', port), bridgeMap('mesh_nodes', [port], [network.mesh])]),
     ...[...new Set(own)].map((a) => netdev(isIPv4(a) ? 'senders4' : 'senders6', port, mac, a)),
     ...carried.map((a) => netdev(a.includes(':') ? 'carried6' : 'carried4', port, mac, a)),
-    netdevPort('guards', port, [forwards ? 'guard_router' : 'guard', mac, ...first]),
+    netdevPort('guards', port, [
+      ...[forwards ? 'guard_router' : 'guard', mac, ...first],
+      ...(network.mesh === undefined ? [] : [NODE_MAC_BYTES]),
+    ]),
   ];
 };
 

@@ -58,6 +58,7 @@ const guardSets: readonly SetDeclaration[] = [
       comment: 'port . MAC . further addresses that its user allows',
     }),
   ),
+  { name: 'nodes', key: ['ether_addr'], comment: 'nodes of the cluster, on its ingress network' },
   ...Object.entries(DROPPED).map(
     ([name, reason]): SetDeclaration => ({
       name,
@@ -116,6 +117,7 @@ const guardChains: readonly Chain[] = [
     s.rule('another’s address', v6, drop('dropped_address')),
     ...tagsWithinTags,
   ),
+  s.chain('deaf', s.rule('the host is no part of this network', s.drop)),
   s.chain(
     'guard_router',
     s.rule('ARP', arp, s.goTo('guard_arp')),
@@ -134,8 +136,19 @@ export const GUARD: HostTable = {
   ports: {
     name: 'guards',
     priority: -300,
-    data: ['chain', 'mac', 'ipv4', 'ipv6'],
+    data: ['chain', 'mac', 'ipv4', 'ipv6', 'nodes'],
     rules: [
+      s.rule(
+        'a service’s container speaks with nodes alone',
+        s.match('ether daddr 0-1', '$nodes', '!='),
+        s.drop,
+      ),
+      s.rule(
+        'that there are: what no node takes comes to every port',
+        s.match('ether daddr 0-1', '$nodes'),
+        s.notInSet('nodes', 'ether daddr'),
+        s.drop,
+      ),
       s.rule('own address', v4, s.match('ether saddr', '$mac'), s.match('ip saddr', '$ipv4'), s.accept),
       s.rule(
         'own address',

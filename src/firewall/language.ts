@@ -45,6 +45,7 @@ export const FIELDS = {
   'fib daddr . iif type': 'fib_addrtype',
   'ether saddr': 'ether_addr',
   /** single bytes of MACs, which say by which node of a cluster a frame came (`model/mac.ts`) */
+  'ether daddr': 'ether_addr',
   'ether daddr 0-1': 'bytes',
   'ether daddr 2-5': 'bytes',
   'ether saddr 0-1': 'bytes',
@@ -171,7 +172,7 @@ export interface PortChains {
   /** as a set's; an element's key is the interface, which names the chain too */
   readonly name: string;
   readonly priority: number;
-  /** names of the fields of an element's data, where `NO_VALUE` may stand */
+  /** names of the fields of an element's data, where `NO_VALUE` may stand; the last ones without value may be absent */
   readonly data: readonly string[];
   /** `$field` stands for the element's; a rule that names a field without value is left out */
   readonly rules: readonly Rule[];

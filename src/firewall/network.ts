@@ -5,9 +5,17 @@
 import type { Family } from '../model/network.js';
 import type { ElementObject } from '../plan/objects.js';
 import type { FirewallFamily, FirewallNetwork } from './contract.js';
-import { inet, inetMap } from './elements.js';
+import { inet, inetMap, netdev, netdevPort } from './elements.js';
+import { NO_VALUE } from './language.js';
 
 const NFPROTO: Record<Family, string> = { 4: 'ipv4', 6: 'ipv6' };
+
+/** What the bridge of a network that the host is no part of hands up to it: no packet of other interfaces pays for that. */
+const deafElement = (bridge: string): ElementObject =>
+  netdevPort('guards', bridge, ['deaf', NO_VALUE, NO_VALUE, NO_VALUE]);
+
+/** A node of the cluster, by its MAC on the ingress network. */
+export const nodeElement = (mac: string): ElementObject => netdev('nodes', mac);
 
 /** The chain that judges what is forwarded into the bridge. */
 const intoChain = (network: FirewallNetwork, family: FirewallFamily | undefined): string => {
@@ -31,10 +39,15 @@ const sourceNat = ({ bridge: name }: FirewallNetwork, { family, snat }: Firewall
 export const fixedSources = ({ internal, families }: FirewallNetwork): readonly string[] =>
   internal ? [] : families.filter(translates).flatMap(({ snat }) => snat ?? []);
 
-const fromInternal = (key: readonly string[], isolated: boolean): ElementObject[] =>
-  isolated
-    ? [inetMap('from', key, ['goto from_isolated']), inet('isolated', ...key)]
-    : [inetMap('from', key, ['goto from_internal'])];
+/** Nothing of a deaf one gets so far, so it needs no look at flows under way. */
+const fromInternal = (
+  key: readonly string[],
+  isolated: boolean,
+  { deaf }: FirewallNetwork,
+): ElementObject[] => {
+  if (!isolated) return [inetMap('from', key, ['goto from_internal'])];
+  return [inetMap('from', key, ['goto from_isolated']), ...(deaf ? [] : [inet('isolated', ...key)])];
+};
 
 const familyElements = (network: FirewallNetwork, number: Family): ElementObject[] => {
   const { bridge: name, internal } = network;
@@ -42,8 +55,8 @@ const familyElements = (network: FirewallNetwork, number: Family): ElementObject
   const key = [NFPROTO[number], name];
   const found = [inetMap('into', key, [`goto ${intoChain(network, family)}`])];
   if (closedOutwards(network, family)) found.push(inetMap('out_of', key, ['goto closed']));
-  if (internal || family?.mode === 'isolated') found.push(inet('closed', ...key));
-  if (internal) found.push(...fromInternal(key, family?.mode === 'isolated'));
+  if (!network.deaf && (internal || family?.mode === 'isolated')) found.push(inet('closed', ...key));
+  if (internal) found.push(...fromInternal(key, family?.mode === 'isolated', network));
   else if (family && translates(family)) found.push(...sourceNat(network, family));
   if (family?.gateway !== undefined) found.push(inet(`gateways${number}`, family.gateway));
   return found;
@@ -51,8 +64,13 @@ const familyElements = (network: FirewallNetwork, number: Family): ElementObject
 
 /** Slice `network/<id>`: must be there before the bridge comes up, or a moment is open. */
 export const networkElements = (network: FirewallNetwork): ElementObject[] => {
-  const { bridge: name, icc, trusted = [] } = network;
-  const found = [inet('bridges', name), inet('same_bridge', name, name)];
+  const { bridge: name, icc, deaf, mesh, trusted = [] } = network;
+  const found = [
+    inet('bridges', name),
+    inet('same_bridge', name, name),
+    ...(deaf ? [deafElement(name)] : []),
+    ...(mesh === undefined ? [] : [inetMap('mesh_bridges', [name], [mesh]), nodeElement(mesh)]),
+  ];
   for (const incoming of icc ? [name, ...trusted] : trusted) found.push(inet('direct', incoming, name));
   return [...found, ...familyElements(network, 4), ...familyElements(network, 6)];
 };

@@ -15,12 +15,28 @@ export const relayElements = (port: number): ElementObject[] => [
 export const apiElements = (ports: readonly number[]): ElementObject[] =>
   ports.map((port) => ({ ...inet('api', 'tcp', String(port)), guard: true }));
 
-/** The cluster's other hosts, bare addresses, may send to these UDP ports, and nobody else. */
-export const vxlanElements = (ports: readonly number[], hosts: readonly string[]): ElementObject[] =>
-  [
-    ...[...new Set(ports)].map((port) => inet('vxlan', String(port))),
-    ...[...new Set(ports.length > 0 ? hosts : [])].map((a) => inet(a.includes(':') ? 'vteps6' : 'vteps4', a)),
+/**
+ * The cluster's other hosts may send to these UDP ports of this host's own address, and nobody else. Bare addresses; `own`: undefined
+ * while it has none in the cluster.
+ */
+export const vxlanElements = (
+  ports: readonly number[],
+  own: string | undefined,
+  hosts: readonly string[],
+): ElementObject[] => {
+  const [each, others] = [[...new Set(ports)], [...new Set(ports.length > 0 ? hosts : [])]];
+  const family = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4);
+  const ways = others.flatMap((host) =>
+    own === undefined || family(own) !== family(host)
+      ? []
+      : each.map((port) => inet(`vxlan_ways${family(host)}`, host, own, String(port))),
+  );
+  return [
+    ...each.map((port) => inet('vxlan', String(port))),
+    ...others.map((host) => inet(`vteps${family(host)}`, host)),
+    ...ways,
   ].map((element) => ({ ...element, guard: true }));
+};
 
 /** Packets to these UDP ports come and go by WireGuard alone. */
 export const sealedElements = (ports: readonly number[]): ElementObject[] =>

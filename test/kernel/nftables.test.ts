@@ -60,9 +60,9 @@ describe('our tables', () => {
     nftables.apply(adding(SAMPLES));
     const elements = nftables.elements();
     expect(sorted(unmarked(elements))).toEqual(sorted(SAMPLES));
-    const guards = ['macs', 'senders4', 'senders6', 'carried4', 'carried6'];
+    const guards = ['macs', 'senders4', 'senders6', 'carried4', 'carried6', 'nodes'];
     const marked = elements.filter(({ guard }) => guard).map(({ family, set }) => `${family} ${set}`);
-    const bridges = ['icc_off', 'mesh_ports', 'mesh_nodes'].map((set) => `bridge ${set}`);
+    const bridges = ['icc_off'].map((set) => `bridge ${set}`);
     expect([...new Set(marked)]).toEqual([...guards.map((set) => `netdev ${set}`), ...bridges]);
     for (const each of SAMPLES) expect(nftables.has(each), objectKey(each)).toBe(true);
     nftables.apply(deleting(SAMPLES));

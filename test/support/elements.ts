@@ -77,6 +77,10 @@ export const SAMPLES: readonly ElementObject[] = [
   inet('sealed', '4790'),
   inet('vteps4', '192.0.2.7'),
   inet('vteps6', '2001:db8::7'),
+  inet('vxlan_ways4', '192.0.2.7 . 192.0.2.2 . 4789'),
+  inet('vxlan_ways6', '2001:db8::7 . 2001:db8::2 . 4789'),
+  inet('mesh_bridges', 'br-mesh', '02:43:00:00:00:01'),
+  netdev('nodes', '02:43:00:00:00:01'),
   netdev('macs', 'veth1 . 02:42:ac:12:00:02'),
   netdev('senders4', 'veth1 . 02:42:ac:12:00:02 . 172.18.0.2'),
   netdev('senders6', 'veth1 . 02:42:ac:12:00:02 . fe80::42:acff:fe12:2'),
@@ -84,8 +88,6 @@ export const SAMPLES: readonly ElementObject[] = [
   netdev('carried4', 'veth1 . 02:42:ac:12:00:02 . 172.18.0.100'),
   netdev('carried6', 'veth1 . 02:42:ac:12:00:02 . fd00:244::/64'),
   bridge('icc_off', 'veth1'),
-  bridge('mesh_ports', 'veth1'),
-  bridge('mesh_nodes', 'veth1', '02:43:00:00:00:01'),
   bridge('links4', '172.18.0.2 . 172.18.0.3 . udp . 53'),
   bridge('links6', 'fd00::2 . fd00::3 . udp . 53'),
 ];
@@ -99,6 +101,8 @@ export const PORTS: readonly ElementObject[] = [
     'veth0123456789c',
     'guard . 02:42:ac:12:00:04 . - . fd00:1234:1234:1234:1234:1234:1234:1234',
   ),
+  netdev('guards', 'veth0123456789d', 'guard . 02:42:0a:00:00:03 . 10.0.0.3 . - . 0x0243'),
+  netdev('guards', 'br-0123456789ab', 'deaf . - . - . -'),
 ];
 
 /** As the kernel has them: what an element is for is not told by it. */

@@ -355,7 +355,8 @@ describe('the ruleset', () => {
   });
   test('uses every set, and only sets and chains that it declares', () => {
     for (const table of all) {
-      const used = statements(table).flatMap((s) => ('set' in s ? [s.set] : 'map' in s ? [s.map] : []));
+      const all = [...statements(table), ...(table.ports?.rules ?? []).flatMap((rule) => rule.statements)];
+      const used = all.flatMap((s) => ('set' in s ? [s.set] : 'map' in s ? [s.map] : []));
       expect([...new Set(used)].sort()).toEqual(table.sets.map(({ name }) => name).sort());
       const names = table.chains.map(({ name }) => name);
       for (const s of statements(table)) if ('chain' in s) expect(names).toContain(s.chain);
@@ -370,7 +371,7 @@ describe('the ruleset', () => {
     expect(rules).toHaveLength(2);
     expect(rules[0]?.statements).toContainEqual(match('ip saddr', '172.18.0.2'));
     expect(rules[1]?.statements).toEqual([goTo('guard_router')]);
-    const values = ['guard', '02:42:ac:12:00:02', '172.18.0.2', 'fd00::2'];
+    const values = ['guard', '02:42:ac:12:00:02', '172.18.0.2', 'fd00::2', '0x0243'];
     expect(portRules(ports, values)).toHaveLength(ports.rules.length);
     const names = chains.map(({ name }) => name);
     expect(names).toContain('guard_router');

@@ -61,13 +61,14 @@ export const between = (
   const clear = networks.filter(({ network }) => !network.overlay?.encrypted);
   const used = sealed.filter(({ place }) => place?.attached);
   const others = hosts.filter(({ own }) => !own);
-  const own = hosts.find(({ own: is }) => is)?.tunnel;
+  const own = hosts.find(({ own: is }) => is);
   return [
     ...vxlanElements(
       portsOf(clear),
+      own?.address,
       others.map(({ address }) => address),
     ),
     ...sealedElements(portsOf(sealed)),
-    ...(own && used.length > 0 ? tunnel(own, used, others) : []),
+    ...(own?.tunnel && used.length > 0 ? tunnel(own.tunnel, used, others) : []),
   ];
 };

@@ -4,7 +4,7 @@
  * node has to go back by it. Those speak with nodes alone, and never with each other. Pure.
  */
 import { defined } from '../../defined.js';
-import { meshObjects } from '../../firewall/index.js';
+import { meshObjects, nodeElement } from '../../firewall/index.js';
 import { bare } from '../../model/address.js';
 import type { Balancer } from '../../model/balancer.js';
 import { macOfNode } from '../../model/mac.js';
@@ -43,7 +43,7 @@ export const ingressNetwork = (view: NetworkView): readonly KernelObject[] => {
   const { network, place } = view;
   const { overlay } = network;
   if (!overlay || !place?.attached || place.number === undefined) return [];
-  const settings = settingsOf(network, overlay);
+  const settings = settingsOf(network, overlay, place.number);
   return [
     ...links(view, overlay, vtepOf(overlay, place), macOfNode(place.number)),
     ...hostSysctls(view, settings),
@@ -63,7 +63,8 @@ export const vtep = ({ network, place, vtep: other }: VtepView): readonly Kernel
     vtepOf(overlay, { address, ...defined({ key: tunnel?.key }) }),
   ];
   if (other.own || other.number === undefined || local === undefined || destination === undefined) return [];
-  return [{ kind: 'fdb', ns: 'host', link: vxlanOf(network), mac: macOfNode(other.number), destination }];
+  const mac = macOfNode(other.number);
+  return [{ kind: 'fdb', ns: 'host', link: vxlanOf(network), mac, destination }, nodeElement(mac)];
 };
 
 /** What an endpoint has here that others have not; its link and addresses are as theirs. */

@@ -23,6 +23,7 @@ export const firewallNetwork = (network: Network): FirewallNetwork => ({
   bridge: bridgeOf(network),
   internal: true,
   icc: true,
+  deaf: true,
   families: network.pools
     .filter(({ family }) => (family === 4 ? network.ipv4 : network.ipv6))
     .map(({ family, subnet }) => ({ family, subnet, mode: 'isolated', masquerade: false })),

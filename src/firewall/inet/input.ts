@@ -1,6 +1,6 @@
 /** What containers may reach of the host itself. All that the host receives passes here. */
 import * as s from '../statements.js';
-import { established, invalid, port, translated, v4, v6 } from './matches.js';
+import { established, invalid, port, translated, udp, v4, v6 } from './matches.js';
 
 const fromInternal = s.chain(
   'from_internal',
@@ -70,6 +70,7 @@ export const INPUT = [
     'input',
     0,
     s.rule('flows under way', established, s.accept),
+    s.rule('VXLAN, which is no flow: judged as it came', udp, s.inSet('vxlan', 'udp dport'), s.accept),
     s.rule('of no flow', invalid, s.jump('strays')),
     s.rule(
       'the relay takes what was published',

@@ -9,4 +9,5 @@ export const invalid = s.anyBit('ct state', 'invalid');
 export const translated = s.anyBit('ct status', 'dnat');
 export const notLoopback = s.match('iifname', 'lo', '!=');
 export const tcp = s.match('meta l4proto', 'tcp');
+export const udp = s.match('meta l4proto', 'udp');
 export const port = ['meta l4proto', 'th dport'] as const;

@@ -6,9 +6,8 @@
  */
 import { TUNNEL_LINK, TUNNEL_SUBNET } from '../../model/tunnel.js';
 import * as s from '../statements.js';
-import { v6 } from './matches.js';
+import { udp, v6 } from './matches.js';
 
-const udp = s.match('meta l4proto', 'udp');
 const sealed = s.inSet('sealed', 'udp dport');
 const byTunnel = s.match('iifname', TUNNEL_LINK);
 const notByTunnel = s.match('iifname', TUNNEL_LINK, '!=');

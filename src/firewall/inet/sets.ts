@@ -59,11 +59,16 @@ export const SETS: readonly SetDeclaration[] = [
   set('fixed_source', 'bridges whose packets leave with a fixed address', ['nf_proto', 'ifname']),
   ...setsOf(4),
   ...setsOf(6),
+  set('mesh_bridges', 'the bridge of the ingress network, and this node’s MAC on it', ['ifname'], {
+    data: ['ether_addr'],
+  }),
   set('relay_port', 'where the relay listens', ['inet_proto'], { data: ['inet_service'] }),
   set('relay_guard', 'the relay’s own ports, closed to direct connections', ['inet_proto', 'inet_service']),
   set('vxlan', 'UDP ports of our VXLAN devices', ['inet_service']),
   set('sealed', 'and of those that send through WireGuard alone', ['inet_service']),
   set('vteps4', 'the cluster’s other hosts', ['ipv4_addr']),
   set('vteps6', 'the cluster’s other hosts', ['ipv6_addr']),
+  set('vxlan_ways4', 'another host . this one . VXLAN’s port', ['ipv4_addr', 'ipv4_addr', 'inet_service']),
+  set('vxlan_ways6', 'another host . this one . VXLAN’s port', ['ipv6_addr', 'ipv6_addr', 'inet_service']),
   set('api', 'ports of the API, closed to containers', ['inet_proto', 'inet_service']),
 ];

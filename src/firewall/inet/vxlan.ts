@@ -4,20 +4,17 @@
  * would pay for a look-up that decides nothing. In front of everything else, and only on hosts of a cluster.
  */
 import * as s from '../statements.js';
-import { v4, v6 } from './matches.js';
+import { udp, v4, v6 } from './matches.js';
 
-const udp = s.match('meta l4proto', 'udp');
 const local = s.match('fib daddr type', 'local');
 const untracked = { is: 'notrack' } as const;
+const forOurs = [udp, s.inSet('vxlan', 'udp dport')];
+const fromContainer = s.inSet('bridges', 'iifname');
+
+/** Nearly all that these chains are asked about: what has neither port is through with one comparison. */
+const others = s.rule('what VXLAN is not', s.match('meta l4proto', 'udp', '!='), s.accept);
 
 export const VXLAN = [
-  s.chain(
-    'vxlan_in',
-    s.rule('no container is a host of the cluster', s.inSet('bridges', 'iifname'), s.drop),
-    s.rule('a host of the cluster', v4, s.inSet('vteps4', 'ip saddr'), untracked, s.accept),
-    s.rule('a host of the cluster', v6, s.inSet('vteps6', 'ip6 saddr'), untracked, s.accept),
-    s.rule('a stranger', s.drop),
-  ),
   // What the host masquerades comes to another host from an address that is believed there.
   s.chain(
     'vxlan_through',
@@ -31,14 +28,20 @@ export const VXLAN = [
       'filter',
       'prerouting',
       -300,
-      s.rule('for our VXLAN devices', udp, s.inSet('vxlan', 'udp dport'), local, s.goTo('vxlan_in')),
-      s.rule(
-        'for other hosts’',
-        udp,
-        s.inSet('vxlan', 'udp dport'),
-        s.inSet('bridges', 'iifname'),
-        s.goTo('vxlan_through'),
-      ),
+      others,
+      ...([4, 6] as const).map((family) => {
+        const [is, ip] = family === 4 ? ([v4, 'ip'] as const) : ([v6, 'ip6'] as const);
+        return s.rule(
+          'from a host of the cluster to this one',
+          is,
+          s.inSet(`vxlan_ways${family}`, `${ip} saddr`, `${ip} daddr`, 'udp dport'),
+          s.notInSet('bridges', 'iifname'),
+          untracked,
+          s.accept,
+        );
+      }),
+      s.rule('a container, or a stranger', forOurs, local, s.drop),
+      s.rule('for other hosts’ VXLAN devices', forOurs, fromContainer, s.goTo('vxlan_through')),
     ),
   ),
   s.whileAny(
@@ -48,22 +51,17 @@ export const VXLAN = [
       'filter',
       'output',
       -300,
-      s.rule(
-        'to a host of the cluster',
-        udp,
-        s.inSet('vxlan', 'udp dport'),
-        v4,
-        s.inSet('vteps4', 'ip daddr'),
-        untracked,
-      ),
-      s.rule(
-        'to a host of the cluster',
-        udp,
-        s.inSet('vxlan', 'udp dport'),
-        v6,
-        s.inSet('vteps6', 'ip6 daddr'),
-        untracked,
-      ),
+      others,
+      ...([4, 6] as const).map((family) => {
+        const [is, ip] = family === 4 ? ([v4, 'ip'] as const) : ([v6, 'ip6'] as const);
+        return s.rule(
+          'from this host of the cluster to another',
+          is,
+          s.inSet(`vxlan_ways${family}`, `${ip} daddr`, `${ip} saddr`, 'udp dport'),
+          untracked,
+          s.accept,
+        );
+      }),
     ),
   ),
 ];

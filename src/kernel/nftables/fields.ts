@@ -53,6 +53,7 @@ const LOADS: Readonly<Record<Field, Load>> = {
   'fib daddr type': { from: 'fib', flags: n.NFTA_FIB_F.DADDR },
   'fib daddr . iif type': { from: 'fib', flags: n.NFTA_FIB_F.DADDR | n.NFTA_FIB_F.IIF },
   'ether saddr': payload('link', 6, 6),
+  'ether daddr': payload('link', 0, 6),
   'ether daddr 0-1': payload('link', 0, 2),
   'ether daddr 2-5': payload('link', 2, 4),
   'ether saddr 0-1': payload('link', 6, 2),

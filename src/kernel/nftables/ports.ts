@@ -38,12 +38,15 @@ export const isPortChain = ({ family, set }: SetName): boolean => family === 'ne
 
 const portOf = ({ key }: ElementObject): string => key[0] ?? '';
 
+const hasFields = (ports: PortChains, { length }: readonly string[]): boolean =>
+  length > 0 && length <= ports.data.length;
+
 /** The chain on its interface, which must be there, with its rules. EEXIST where it is there. */
 export const addPortMessages = (element: ElementObject): readonly Buffer[] => {
   const { table, ports } = placeOf(element);
   const { data = [] } = element;
   const name = portOf(element);
-  if (data.length !== ports.data.length)
+  if (!hasFields(ports, data))
     throw internal(`element ${element.set} ${name} does not have the fields of its map`);
   const base = { type: 'filter', hook: 'ingress', priority: ports.priority, device: name } as const;
   return [
@@ -94,7 +97,7 @@ export const portFits = (table: HostTable, ports: PortChains, { data = [] }: Ele
   const targets = portRules(ports, data).flatMap(({ statements }) =>
     statements.flatMap((s) => (s.is === 'goto' ? [s.chain] : [])),
   );
-  return data.length === ports.data.length && targets.every((chain) => chains.has(chain));
+  return hasFields(ports, data) && targets.every((chain) => chains.has(chain));
 };
 
 /** Throws ENOENT where there is none. */

@@ -23,10 +23,10 @@ export interface ElementObject {
 }
 
 /**
- * All in the netdev table is of one interface, the first of its key: it needs that (a chain on what it receives), and
- * goes with it.
+ * All in the netdev table but the cluster's nodes is of one interface, the first of its key: it needs that (a chain on what it
+ * receives), and goes with it.
  */
-const isPortGuard = ({ family }: ElementObject): boolean => family === 'netdev';
+const isPortGuard = ({ family, set }: ElementObject): boolean => family === 'netdev' && set !== 'nodes';
 
 /** Its rules are those of the element's data (`firewall/guard.ts`). */
 const portGuard = (verb: string, { key: [port = ''], data = [] }: ElementObject): string =>

@@ -155,6 +155,12 @@ describe('S8 the mesh', () => {
     for (const address of ['10.77.0.3', 'fd00:77::3'])
       expect(() => inside(task(2), 'ping', '-c', '1', '-W', '1', address)).toThrow();
     inside(task(2), 'ping', '-c', '1', '-W', '2', '172.18.0.5');
+    // A node that is gone: the bridge knows no port for it, and would ask all.
+    inside(task(2), 'ip', 'neigh', 'replace', '10.77.0.1', 'lladdr', '02:43:00:00:00:09', 'dev', 'eth0');
+    expect(() => inside(task(2), 'ping', '-c', '1', '-W', '1', '172.18.0.5')).toThrow();
+    expect(
+      inside('/proc/self/ns/net', 'nft', 'list', 'chain', 'netdev', 'viaduct', 'veth00000000002'),
+    ).toMatch(/@nodes counter packets [1-9]/);
   });
 
   test('the way back is seen as it was made, and mended where somebody changed it', () => {

@@ -125,6 +125,12 @@ describe('a network', () => {
       ]),
     );
   });
+  test('that the host is no part of is deaf on a hook of its own bridge, and costs no other packet a look', () => {
+    const families = [v4({ mode: 'isolated' })];
+    const elements = texts(networkElements(network({ internal: true, deaf: true, families })));
+    expect(elements).toContain('netdev guards br-a : deaf . - . - . -');
+    expect(elements.join()).not.toMatch(/inet (closed|isolated) /);
+  });
   test('leaves with the address it is told', () => {
     const elements = texts(networkElements(network({ families: [v4({ snat: '192.0.2.7' })] })));
     expect(elements).toContain('inet snat4 br-a : 192.0.2.7');

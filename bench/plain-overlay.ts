@@ -80,7 +80,10 @@ const half = async (world: World, host: Host, network: Network, container: strin
   ]);
 };
 
-/** Ports send only with their own MAC and address; VXLAN is taken from the other host alone, and not tracked. */
+/**
+ * Ports send only with their own MAC and address; VXLAN is taken from the other host alone, from no container, and not tracked. What
+ * comes to the host itself is asked whether it belongs to a flow, and 127/8 is nobody else's.
+ */
 const guards = async (world: World, host: Host): Promise<void> => {
   const ports = NETWORKS.map(
     (network) => `
@@ -96,14 +99,25 @@ const guards = async (world: World, host: Host): Promise<void> => {
 table netdev hand {${ports.join('')}
 }
 table inet hand {
+  chain loopback {
+    type filter hook prerouting priority -300
+    ip daddr 127.0.0.0/8 iifname != lo drop
+    ip saddr 127.0.0.0/8 iifname != lo drop
+  }
   chain strangers {
     type filter hook prerouting priority -300
+    udp dport ${PORT} iifname { ${NETWORKS.map((network) => `br${network}`).join(', ')} } drop
     udp dport ${PORT} ip saddr != ${onWire(other(host)).ipv4} drop
     udp dport ${PORT} notrack
   }
   chain sent {
     type filter hook output priority -300
     udp dport ${PORT} notrack
+  }
+  chain input {
+    type filter hook input priority 0
+    ct state established,related accept
+    ct state invalid drop
   }
 }
 ${routerOf('br0', 'hand_router')}`,

@@ -36,7 +36,7 @@ const KINDS: readonly { readonly kind: Kind; readonly unit: Row['unit']; readonl
   ];
 
 const BY_HAND =
-  'the one by hand refuses forged senders and strangers’ VXLAN, does not track VXLAN, and is on hosts that track and translate for another network';
+  'the one by hand refuses forged senders, 127/8 from outside and VXLAN of strangers and containers, does not track VXLAN, and is on hosts that track, drop what belongs to no flow, and translate for another network';
 const NOTES: Readonly<Record<OverlayWay, string>> = {
   overlay: BY_HAND,
   'address of a service': `${BY_HAND}; one dnat in the caller’s namespace`,

@@ -11,6 +11,17 @@ const publishOne = s.goTo('publish_one');
  * inside already); a neighbour who routes to another interface's address through us finds nothing.
  */
 const publish = [
+  // Nobody else has a port of the mesh, at no address: it needs no look at ranges, relays and addresses.
+  s.whileAny(
+    'mesh4',
+    s.baseChain(
+      'mesh_incoming',
+      'nat',
+      'prerouting',
+      -101,
+      s.rule('a port of the mesh', v4, local, s.vmap('mesh4', ...port)),
+    ),
+  ),
   s.baseChain(
     'publish_incoming',
     'nat',

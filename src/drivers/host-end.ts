@@ -15,7 +15,7 @@ import {
 } from '../firewall/index.js';
 import { bare, familyOf } from '../model/address.js';
 import { addressesOf, type Endpoint } from '../model/endpoint.js';
-import type { Family, Network, Pool } from '../model/network.js';
+import { type Family, GATEWAY_NETWORK, type Network, type Pool } from '../model/network.js';
 import type { PortBinding } from '../model/port.js';
 import { groupBy } from '../plan/group.js';
 import { containerOf, hostOf, samePairs } from '../plan/kinds/published.js';
@@ -133,19 +133,27 @@ export const routerOf = (network: Network, { modes }: HostEnd, family: Family): 
 /** The pair between the host and a sandbox. `master`: the bridge that the host's end is a port of; empty: the driver plugs it in. */
 export const vethPair = (
   { endpoint, sandbox }: EndpointView,
-  near: Pick<VethLink, 'mtu' | 'master' | 'hairpin'>,
+  near: Pick<VethLink, 'mtu' | 'master' | 'hairpin'> & Partial<Pick<VethLink, 'isolated'>>,
 ): VethLink => ({
   kind: 'link',
   type: 'veth',
   ns: 'host',
   name: endpoint.hostIfname,
   up: true,
-  ...near,
   isolated: false,
+  ...near,
   peerNs: sandbox.netns,
   peerName: endpoint.ifname,
   peerMac: endpoint.mac,
 });
+
+/**
+ * Ports of docker_gwbridge, which each container of an overlay has, speak with the host alone: the bridge itself keeps them apart, and no
+ * frame of other bridges is asked about it. One with links has a look at each frame, as on other networks whose containers may not
+ * talk; so has each port of a bridge that was there before us.
+ */
+export const isIsolated = ({ network, endpoint }: EndpointView, { icc }: Pick<HostEnd, 'icc'>): boolean =>
+  !icc && network.name === GATEWAY_NETWORK && !network.adopted && endpoint.linkedTo.length === 0;
 
 /** The host's end is a bridge port and never speaks for itself. */
 export const portSysctls = (
@@ -216,9 +224,11 @@ export const hostPorts = ({ endpoint, network }: EndpointView, { modes }: HostEn
   );
 };
 
-export const portElements = ({ endpoint, network, sandbox }: EndpointView, settings: HostEnd): Led[] =>
-  endpointElements({
+export const portElements = (view: EndpointView, settings: HostEnd): Led[] => {
+  const { endpoint, network, sandbox } = view;
+  return endpointElements({
     network: firewallNetwork(network, settings),
+    isolated: isIsolated(view, settings),
     hostIfname: endpoint.hostIfname,
     mac: endpoint.mac,
     addresses: [...addressesOf(endpoint), ...endpoint.linkLocal],
@@ -229,3 +239,4 @@ export const portElements = ({ endpoint, network, sandbox }: EndpointView, setti
     forwards: forwards(endpoint, sandbox),
     carried: carriedAddresses(endpoint.driverOptions),
   }).map(asGuard);
+};

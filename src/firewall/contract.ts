@@ -44,6 +44,8 @@ export interface FirewallEndpoint {
   readonly exposed: readonly ExposedPort[];
   readonly bindings: readonly PortBinding[];
   readonly linkedTo: readonly LinkedPort[];
+  /** the bridge lets its port speak with the host alone, and with ports that are not like it */
+  readonly isolated?: boolean;
   /** the container's own on routed networks, whose answers leave by this port as it is the way out */
   readonly answersFor?: readonly string[];
   /** the container is a router: it may send packets with others' IP addresses (its MAC, ARP and ND stay bound) */

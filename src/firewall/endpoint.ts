@@ -22,13 +22,22 @@ export const linkLocalOf = (mac: string): string => {
 
 /** Anti-spoofing: MAC and addresses are bound to the port (RELIABILITY.md, safety 6). */
 const guardElements = (endpoint: FirewallEndpoint): ElementObject[] => {
-  const { hostIfname: port, mac, addresses, network, forwards, answersFor = [], carried = [] } = endpoint;
+  const {
+    hostIfname: port,
+    mac,
+    addresses,
+    network,
+    forwards,
+    answersFor = [],
+    carried = [],
+    isolated,
+  } = endpoint;
   const linkLocal = network.families.some((f) => f.family === 6) ? [linkLocalOf(mac)] : [];
   const own = [...addresses, ...linkLocal, ...answersFor];
   const first = [isIPv4, isIPv6].map((ofFamily) => addresses.find(ofFamily) ?? NO_VALUE);
   return [
     netdev('macs', port, mac),
-    ...(network.icc ? [] : [bridge('icc_off', port)]),
+    ...(network.icc || isolated ? [] : [bridge('icc_off', port)]),
     ...[...new Set(own)].map((a) => netdev(isIPv4(a) ? 'senders4' : 'senders6', port, mac, a)),
     ...carried.map((a) => netdev(a.includes(':') ? 'carried6' : 'carried4', port, mac, a)),
     netdevPort('guards', port, [

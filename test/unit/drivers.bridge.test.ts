@@ -168,6 +168,25 @@ describe('a bridge network', () => {
     ]);
   });
 
+  it('keeps containers on docker_gwbridge apart by their ports, others and linked ones by a look at each frame', () => {
+    const kept = (name: string, changes: Parameters<typeof anEndpoint>[0] = {}, adopted = false): unknown => {
+      const options = { [`${B}.enable_icc`]: 'false' };
+      const was = { adopted: { addresses: [], mtu: 1500, routeLocalnet: false } };
+      const network = aNetwork({ name, options, ...(adopted ? was : {}) });
+      const objects = bridge.endpoint(aView({ network, endpoint: anEndpoint(changes) }));
+      const port = objects.find((o) => o.kind === 'link' && o.type === 'veth');
+      return {
+        isolated: port && 'isolated' in port && port.isolated,
+        looks: objects.some((o) => o.kind === 'element' && o.set === 'icc_off'),
+      };
+    };
+    expect(kept('docker_gwbridge')).toEqual({ isolated: true, looks: false });
+    const looks = { isolated: false, looks: true };
+    expect(kept('docker_gwbridge', {}, true)).toEqual(looks);
+    expect(kept('mine')).toEqual(looks);
+    const linkedTo = [{ address: '172.18.0.3', protocol: 'tcp' as const, port: 80 }];
+    expect(kept('docker_gwbridge', { linkedTo })).toEqual(looks);
+  });
   it('takes --icc and --mtu of the daemon, the first for the default bridge only', () => {
     const host = { ...HOST, icc: false, mtu: 1400 };
     const icc = (options: Record<string, string>): boolean => bridgeSettings(aNetwork({ options }), host).icc;

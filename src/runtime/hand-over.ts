@@ -36,7 +36,7 @@ interface HandedOver {
   readonly spec: OciSpec;
 }
 
-export type Bind = Pick<MountPoint, 'source' | 'propagation'>;
+type Bind = Pick<MountPoint, 'source' | 'propagation'>;
 
 export interface HandOver {
   /** To be called, and not waited for, as early as a start can be foreseen. */

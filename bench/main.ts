@@ -71,7 +71,9 @@ const chosen = ({ only }: Options): readonly Figure[] =>
 const needed = (options: Options, figures: readonly Figure[]) => [
   ...(options.engine === 'viaduct' ? [] : [DOCKERD]),
   ...(figures.some(({ name }) => name === 'names') ? [DNSPERF] : []),
-  ...(figures.some(({ name }) => name === 'drivers' || name === 'mesh') ? [IPERF] : []),
+  ...(figures.some(({ name }) => name === 'drivers' || name === 'fastpath' || name === 'mesh')
+    ? [IPERF]
+    : []),
 ];
 
 /** A figure that fails leaves the others their turn; its engines are cleared for them. */

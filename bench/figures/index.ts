@@ -5,6 +5,7 @@ import { client } from './client.js';
 import { connections } from './connections.js';
 import { control } from './control.js';
 import { drivers } from './drivers.js';
+import { fastpath } from './fastpath.js';
 import { floods } from './floods.js';
 import { idle } from './idle.js';
 import { mesh } from './mesh.js';
@@ -25,6 +26,7 @@ export const FIGURES: readonly Figure[] = [
   names,
   floods,
   drivers,
+  fastpath,
   restarts,
   reach,
   services,

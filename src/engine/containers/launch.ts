@@ -88,17 +88,17 @@ const launchMounted = async (
   container: Container,
   givenUp: AbortSignal,
 ): Promise<{ readonly pid: number }> => {
-  const rootfs = await parts.images.mount(container.id, container.imageId);
-  failpoint('rootfs-mounted');
-  await mountVolumes(parts, container, rootfs, givenUp);
-  failpoint('volumes-mounted');
-  // Parts of volumes are bound only when the OCI runtime is at work.
-  if (!hasSubpaths(container))
-    await parts.runtime.prepare({ container, rootfs, ...sharedNamespaces(parts, container) });
-  const preparing = holdAhead(parts, container);
-  const ahead = preparing && (await preparing);
+  const ahead = holdAhead(parts, container);
   let creating: Promise<{ readonly pid: number }> | undefined;
   try {
+    const rootfs = await parts.images.mount(container.id, container.imageId);
+    failpoint('rootfs-mounted');
+    await mountVolumes(parts, container, rootfs, givenUp);
+    failpoint('volumes-mounted');
+    // Parts of volumes are bound only when the OCI runtime is at work.
+    if (!hasSubpaths(container))
+      await parts.runtime.prepare({ container, rootfs, ...sharedNamespaces(parts, container) });
+    await ahead;
     await ownTurn();
     const joined = await start(parts, container, (placed) => {
       if (setsInterfaces(placed)) return;
@@ -113,7 +113,7 @@ const launchMounted = async (
     await creating?.catch(() => {});
     throw error;
   } finally {
-    ahead?.();
+    (await ahead)?.();
   }
 };
 

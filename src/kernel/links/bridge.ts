@@ -74,8 +74,8 @@ export const bridge: LinkRow<BridgeLink> = {
         .request([createLocalFdb(o.mac, session.index(o.ns, o.name))], `fdb create ${o.name}`);
     if (o.up !== before.up) raise(session, o);
   },
-  delete({ session, reaper }, o, found) {
-    if (o.owned) reaper.cut(session, { ns: o.ns, name: o.name, index: found.index });
+  deleteAt({ session, reaper }, o, index) {
+    if (o.owned) reaper.cut(session, { ns: o.ns, name: o.name, index });
   },
   present: (_, o, found) => present(o, found),
 };

@@ -44,7 +44,7 @@ export interface Sight {
 /** What is read alike of most types. */
 export const common = ({ name, mtu, up }: DumpedLink) => ({ kind: 'link', name, mtu, up }) as const;
 
-export interface LinkRow<L extends LinkObject> {
+interface Row<L extends LinkObject> {
   /** names on the host that are ours for this type */
   readonly names?: RegExp;
   /** The object that a link was made from; undefined: it is not of this type, or not ours. */
@@ -52,8 +52,6 @@ export interface LinkRow<L extends LinkObject> {
   /** Makes it, up or down as it says. One that is there in the same state is a success. */
   create(context: LinkContext, o: L): void;
   replace(context: LinkContext, o: L, before: L): void;
-  /** `found` is of this name and of any type: what is not ours stays. */
-  delete(context: LinkContext, o: L, found: DumpedLink): void;
   /** A deletion where the kernel has no such link, for types that somebody beside the kernel knows of too. */
   gone?(context: LinkContext, o: L): void;
   /** `found` is of this name and of any type. */
@@ -61,3 +59,11 @@ export interface LinkRow<L extends LinkObject> {
   /** `present` for the host's end alone: what a container does to its own end is its own affair. Absent: `present`. */
   nearPresent?(look: Look, o: L, found: DumpedLink): boolean;
 }
+
+type Deletion<L extends LinkObject> =
+  /** `found` is of this name and of any type: what is not ours stays. */
+  | { delete(context: LinkContext, o: L, found: DumpedLink): void }
+  /** Of a type on the host whose names nobody else gives: its number is found without waiting for the rtnl lock. */
+  | { deleteAt(context: LinkContext, o: L, index: number): void };
+
+export type LinkRow<L extends LinkObject> = Row<L> & Deletion<L>;

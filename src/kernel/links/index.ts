@@ -59,11 +59,14 @@ const livingLink = (look: Look, o: LinkObject): DumpedLink | undefined => {
 export const deleteLink = (context: LinkContext, o: LinkObject): void => {
   if (!isMade(o)) return;
   const { session, reaper } = context;
-  const found = livingLink(session, o);
-  if (!found) rowOf(o).gone?.(context, o);
-  if (!found || reaper.owns(o.ns, found.index)) return;
+  const row = rowOf(o);
+  const found = 'delete' in row ? livingLink(session, o) : undefined;
+  const index = 'delete' in row ? (found?.index ?? 0) : session.index(o.ns, o.name);
+  if (index === 0) row.gone?.(context, o);
+  if (index === 0 || reaper.owns(o.ns, index)) return;
   session.forget(o.ns, o.name);
-  rowOf(o).delete(context, o, found);
+  if ('deleteAt' in row) row.deleteAt(context, o, index);
+  else if (found) row.delete(context, o, found);
 };
 
 /** Is the link there, in exactly this state? Not where the namespace of its other end is gone. */

@@ -112,7 +112,7 @@ const create = (context: LinkContext, o: VethLink): void => {
     if (o.up || known) setUp(context, o);
   } catch (error) {
     const made = known ? undefined : session.link(o.ns, o.name);
-    if (made) remove(context, o, made);
+    if (made) remove(context, o, made.index);
     throw error;
   }
 };
@@ -136,7 +136,7 @@ const replace = (context: LinkContext, o: VethLink, before: VethLink): void => {
 };
 
 /** One whose peer's namespace is dropped is left to the kernel first. */
-const remove = ({ session, reaper, dropped }: LinkContext, o: VethLink, { index }: DumpedLink): void => {
+const remove = ({ session, reaper, dropped }: LinkContext, o: VethLink, index: number): void => {
   session.forget(o.peerNs, o.peerName);
   const peer = { ns: o.peerNs, name: o.peerName };
   reaper.cut(session, { ns: o.ns, name: o.name, index, peer }, dropped.has(o.peerNs) ? NAMESPACE_LINGERS : 0);
@@ -172,7 +172,7 @@ export const veth: LinkRow<VethLink> = {
   recognise,
   create,
   replace,
-  delete: remove,
+  deleteAt: remove,
   present,
   nearPresent: (look, o, found) =>
     found.type === 'veth' && found.mtu === o.mtu && (found.up || !o.up) && portPresent(look, o, found),

@@ -1,8 +1,9 @@
 /** Facts of the host, looked up in /proc and /etc when they are needed. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, openSync, readSync } from 'node:fs';
 import { networkInterfaces, release } from 'node:os';
 import { hostResolvConf } from '../dns/etc-files.js';
+import { attempt } from '../errors.js';
 import { hostSubnets, type Subnets } from '../ipam/subnets.js';
 import { textOrNone } from '../small-files.js';
 import type { HostFacts } from './view.js';
@@ -61,6 +62,16 @@ const dockerdLives = (): boolean =>
   existsSync('/sys/class/net/docker0') &&
   /dockerd/.test(textOrNone(`/proc/${Number(textOrNone(DOCKER_PID)) || 'none'}/cmdline`));
 
+/** Asked for each container that is made, so the file stays open. Where there is none, nobody is warned. */
+const createForwarding = (): (() => boolean) => {
+  const value = Buffer.alloc(1);
+  let file: number | undefined;
+  return () => {
+    file ??= attempt(() => openSync('/proc/sys/net/ipv4/ip_forward', 'r'));
+    return file === undefined || readSync(file, value, 0, 1, 0) === 0 || value.toString() !== '0';
+  };
+};
+
 /** `ours`: names of the host's interfaces on our networks, whose subnets are known from the model. */
 export const createHostFacts = (options: {
   readonly ours: () => ReadonlySet<string>;
@@ -89,7 +100,7 @@ export const createHostFacts = (options: {
     routesChanged() {
       known = undefined;
     },
-    forwardsIpv4: () => textOrNone('/proc/sys/net/ipv4/ip_forward').trim() !== '0',
+    forwardsIpv4: createForwarding(),
     resolvConf: hostResolvConf,
     defaultBridge: () => (dockerdLives() ? 'viaduct0' : 'docker0'),
     gatewayBridge: () => (dockerdLives() ? 'viaduct_gw' : 'docker_gwbridge'),

@@ -10,6 +10,7 @@ import { internal, PortError, type ViaductError } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
 import { sockaddr } from '../kernel/sockaddr.js';
 import type { Protocol } from '../model/port.js';
+import { textOrNone } from '../small-files.js';
 
 const IPPROTO = { tcp: 6, udp: 17, sctp: 132, IPV6: 41 } as const;
 /** `include/uapi/asm-generic/socket.h` */
@@ -37,6 +38,8 @@ export interface Place {
   readonly v6: boolean;
   /** `::` that holds 0.0.0.0 too: one socket where two would be */
   readonly dual: boolean;
+  /** An IPv6 socket has to be told which families it holds; one call of three for each port. */
+  readonly toTell: boolean;
   readonly sockaddr: Buffer;
 }
 
@@ -45,21 +48,26 @@ export const placeOf = (protocol: Protocol, address: string): Place => {
   const [bare = '', zone] = address.split('%', 2);
   const scope = zone === undefined ? 0 : ffi.ifNameToIndex(zone);
   try {
-    return { protocol, address, v6: isIPv6(bare), dual: false, sockaddr: sockaddr(bare, 0, scope) };
+    const v6 = isIPv6(bare);
+    return { protocol, address, v6, dual: false, toTell: v6, sockaddr: sockaddr(bare, 0, scope) };
   } catch (cause) {
     throw internal(`invalid host address ${address.slice(0, 64)}`, cause);
   }
 };
 
-/** Every address of both families. */
-export const dualPlace = (protocol: Protocol): Place => ({ ...placeOf(protocol, '::'), dual: true });
+/** Every address of both families, as a socket is born where the host does not say otherwise. */
+export const dualPlace = (protocol: Protocol): Place => ({
+  ...placeOf(protocol, '::'),
+  dual: true,
+  toTell: textOrNone('/proc/sys/net/ipv6/bindv6only').trim() !== '0',
+});
 
 const opened = (place: Place, prepare: (fd: number) => void): number => {
   const type = place.protocol === 'udp' ? ffi.SOCK.DGRAM : ffi.SOCK.STREAM;
   const family = place.v6 ? ffi.AF.INET6 : ffi.AF.INET;
   const fd = ffi.socket(family, type | ffi.SOCK.NONBLOCK, IPPROTO[place.protocol]);
   try {
-    if (place.v6) ffi.setsockoptInt(fd, IPPROTO.IPV6, IPV6_V6ONLY, place.dual ? 0 : 1);
+    if (place.toTell) ffi.setsockoptInt(fd, IPPROTO.IPV6, IPV6_V6ONLY, place.dual ? 0 : 1);
     prepare(fd);
     return fd;
   } catch (error) {

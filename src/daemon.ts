@@ -50,6 +50,9 @@ export interface Daemon {
   close(): Promise<void>;
 }
 
+/** Of a container with ten thousand ports each commit is a megabyte, and its start follows its making at once. */
+const SNAPSHOT_LULL_MS = 1_000;
+
 const hostView = (config: DaemonConfig): HostView => ({
   mtu: config.mtu,
   ipForward: config.ipForward,
@@ -88,7 +91,7 @@ export const startDaemon = async (config: DaemonConfig, log: Logger, release: st
   // The runtime asks a program for its version: we read the records meanwhile.
   const ready = Promise.all([runtime.open(), images.open()]);
   ready.catch(() => {}); // awaited below
-  const { store, ...opened } = await openStore(config, (message) => log.error({}, message));
+  const { store, ...opened } = await openStore(config, (message) => log.error({}, message), SNAPSHOT_LULL_MS);
   if (opened.quarantined)
     log.error(
       opened.quarantined,

@@ -40,10 +40,14 @@ export interface OpenedStore extends Loss {
 const SETTING = 'setting';
 /** Milliseconds until what the disk refused is tried again. */
 const AGAIN_MS = 5_000;
+/** Bytes of a tail whose snapshot waits no longer: some 0.1 s of the next start. */
+const LONG_TAIL = 8 * RESERVE;
 
+/** `lullMs`: so long a snapshot that is due waits, so that whoever made it due, and goes on, is answered before. */
 export const openStore = async (
   places: Places,
   warn: (message: string) => void = () => {},
+  lullMs = 0,
 ): Promise<OpenedStore> => {
   const { found, home, copies, loss } = await findRecord(places, warn);
   const { records } = found;
@@ -76,10 +80,17 @@ export const openStore = async (
         await delay(AGAIN_MS, undefined, { ref: false, signal: closing.signal }).catch(() => {});
       }
   };
+  let due: NodeJS.Timeout | undefined;
   const turn = (): void => {
+    clearTimeout(due);
+    due = undefined;
     saving ??= save().finally(() => {
       saving = undefined;
     });
+  };
+  const soon = (): void => {
+    if (lullMs === 0 || tail.length > Math.max(LONG_TAIL, length / 2)) turn();
+    else due ??= setTimeout(turn, lullMs).unref();
   };
   // A snapshot was under way when the daemon before us ended.
   if (found.tails.length > 1) turn();
@@ -90,7 +101,7 @@ export const openStore = async (
     commit(changes, durable) {
       tail.append(shortened(records, changes), durable);
       play(records, changes);
-      if (tail.length > Math.max(RESERVE, length / 2)) turn();
+      if (tail.length > Math.max(RESERVE, length / 2)) soon();
     },
     written: () => tail.written(),
     setting(id, fresh) {
@@ -102,6 +113,7 @@ export const openStore = async (
     },
     async close() {
       closing.abort();
+      clearTimeout(due);
       await saving;
       await tail.close();
     },

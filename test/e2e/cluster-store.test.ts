@@ -308,8 +308,8 @@ describe('S2 D8: two hosts', () => {
     await lab.wire.try(`ping -c 5 -i 0.1 -W 1 ${target}`);
     await lab.wire('ip link del forged');
     expect(await seen('stranger')).toBe(0);
-    expect(await a.host('nft list chain inet viaduct vxlan_in')).toMatch(
-      /counter packets [1-9]\d* bytes \d+ drop comment "a stranger"/,
+    expect(await a.host('nft list chain inet viaduct vxlan_guard')).toMatch(
+      /counter packets [1-9]\d* bytes \d+ drop comment "a container, or a stranger"/,
     );
   });
 });

@@ -18,8 +18,8 @@ vitest() { VERDICTS="$here/$1" && shift && export VERDICTS && : >"$VERDICTS" && 
 
 vitest first "$@" && exit 0
 status=$?
-files=$(sed -n 's/^    FAILED  [a-z]* \([^ :]*\):.*/\1/p' "$here/first" | sort -u)
-wholly=$(grep '^    FAILED ' "$here/first" | grep -vc '^    FAILED  [a-z]* [^ :]*:')
+files=$(sed -n 's/^    FAILED  [a-z0-9]* \([^ :]*\):.*/\1/p' "$here/first" | sort -u)
+wholly=$(grep '^    FAILED ' "$here/first" | grep -vc '^    FAILED  [a-z0-9]* [^ :]*:')
 if [ "$wholly" -ne 0 ] || [ -z "$files" ] || [ "$(echo "$files" | wc -l)" -gt 2 ] || echo "$files" | grep -q -e '-race\.test'; then
   cat "$here/first" >>"$all"
   exit "$status"

@@ -4,6 +4,7 @@
  */
 import { readSync, writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { attempt } from '../errors.js';
 import { createPace } from '../pace.js';
 import { type ByteTest, onlyWhere } from './byte-tests.js';
 import * as ffi from './ffi.js';
@@ -116,7 +117,7 @@ class Ears {
       if (size > LONGEST) lost();
       else hear(Buffer.from(this.#into.subarray(0, size))); // whoever hears may keep it
     } catch {
-      lost();
+      attempt(lost); // whatever one listener cannot do, the others are heard
     }
     return true;
   }

@@ -15,10 +15,12 @@ export const unreadable = (label: string, value: string, reason: string): Viaduc
 
 export const isTrue = (value: string | undefined): boolean => value !== undefined && TRUE.includes(value);
 
+export const isFalse = (value: string): boolean => FALSE.includes(value);
+
 /** Go's strconv.ParseBool. Throws invalid. */
 export const booleanOption = (label: string, value: string): boolean => {
   if (isTrue(value)) return true;
-  if (FALSE.includes(value)) return false;
+  if (isFalse(value)) return false;
   throw unreadable(
     label,
     value,

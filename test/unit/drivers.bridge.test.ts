@@ -37,6 +37,11 @@ describe('bridge options that cannot be', () => {
       'failed to parse com.docker.network.bridge.enable_icc value: yes (strconv.ParseBool: parsing "yes": invalid syntax)',
     ],
     [
+      'viaduct.fastpath',
+      'perhaps',
+      'failed to parse viaduct.fastpath value: perhaps (true, false or always is understood)',
+    ],
+    [
       `${B}.host_binding_ipv4`,
       '010.0.0.1',
       'failed to parse com.docker.network.bridge.host_binding_ipv4 value: 010.0.0.1 (nil ip)',

@@ -12,6 +12,7 @@ import {
   addressOption,
   booleanOption,
   checkInterfacePrefix,
+  isFalse,
   isInterfaceName,
   isTrue,
   mtuOption,
@@ -72,8 +73,10 @@ const boolean = (options: Options, label: string): boolean | undefined => {
 
 const fastpath = (options: Options): BridgeOptions['fastpath'] => {
   const value = options[FASTPATH];
+  if (value === undefined || isFalse(value)) return 'off';
   if (value === 'always') return value;
-  return value !== undefined && booleanOption(FASTPATH, value) ? 'aside' : 'off';
+  if (!isTrue(value)) throw unreadable(FASTPATH, value, 'true, false or always is understood');
+  return 'aside';
 };
 
 const gatewayMode = (options: Options, family: Family): GatewayMode => {

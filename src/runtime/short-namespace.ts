@@ -7,7 +7,7 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { internal } from '../errors.js';
-import { mountsOf } from '../kernel/mount-table.js';
+import { mountsOf, reachable } from '../kernel/mount-table.js';
 import { ANSWER_LIMIT, runProgram } from '../kernel/program.js';
 import type { Machine } from './machine.js';
 
@@ -70,12 +70,14 @@ const shorten = async (machine: Machine, places: Places, pid: number, enter: Com
   const seen = await run([...enter, 'stat', '-c', '%d:%i', shared]);
   const { dev, ino } = statSync(shared);
   if (String(seen).trim() !== `${dev}:${ino}`) throw internal(`${shared} is another directory there`);
-  const receiving = mountsOf(pid).filter(({ point, propagates }) => propagates && point !== shared);
+  const receiving = reachable(mountsOf(pid)).filter(
+    ({ point, propagates }) => propagates && point !== shared,
+  );
   const open = receiving.map(({ point }) => point);
   const kept = new Set(open);
   for (const point of unneeded(open, [shared, ...needed], machine.hideUnified)) kept.delete(point);
   if (kept.size > 0) await run([...enter, '/bin/sh', '-c', EACH_PRIVATE, 'sh', ...kept]);
-  const points = mountsOf(pid).map(({ point }) => point);
+  const points = reachable(mountsOf(pid)).map(({ point }) => point);
   const leaving = unneeded(points, [shared, ...needed], machine.hideUnified);
   if (leaving.length > 0) await run([...enter, ...program(machine, 'umount'), '-l', ...leaving]);
 };

@@ -9,6 +9,7 @@ import { loadImages, startEngine } from '../engine.js';
 import { build, dockerClient, missing, readMachine, testImages } from '../machine.js';
 import { isInterrupted, undoAll, undoOnSignals } from '../undo.js';
 import { bursts } from './figures/bursts.js';
+import { byHand } from './figures/by-hand.js';
 import { containers } from './figures/containers.js';
 import { mixed } from './figures/mixed.js';
 import { networks } from './figures/networks.js';
@@ -17,7 +18,7 @@ import type { Figure } from './pair.js';
 import { markdown, type ScaleReport, writeReport } from './report.js';
 import { Growth } from './series.js';
 
-const FIGURES: readonly Figure[] = [bursts, mixed, ports, networks, containers];
+const FIGURES: readonly Figure[] = [bursts, mixed, ports, networks, containers, byHand];
 
 interface Options {
   readonly quick: boolean;
@@ -59,7 +60,14 @@ const measureFigure = async (
   const [grown, empty] = [await start(), await start()];
   try {
     for (const engine of [grown, empty]) await loadImages(engine, client, await testImages());
-    await figure.measure({ grown, empty, quick: options.quick, record, say: (text) => say(`  ${text}`) });
+    await figure.measure({
+      grown,
+      empty,
+      client,
+      quick: options.quick,
+      record,
+      say: (text) => say(`  ${text}`),
+    });
     return grown.version;
   } finally {
     for (const engine of [grown, empty]) await engine.stop();

@@ -8,6 +8,8 @@ import type { Recorder, Side } from './series.js';
 export interface Pair {
   readonly grown: Engine;
   readonly empty: Engine;
+  /** path of the `docker` client */
+  readonly client: string;
   readonly quick: boolean;
   readonly record: Recorder;
   say(text: string): void;
@@ -34,6 +36,19 @@ export const besideEmpty = (
     1,
   );
 
+/** `work` for each of `count`, so many at a time; `who`: which of those. */
+export const atATime = async (
+  many: number,
+  count: number,
+  work: (index: number, who: number) => Promise<unknown>,
+): Promise<void> => {
+  let next = 0;
+  const run = async (who: number): Promise<void> => {
+    for (let index = next++; index < count; index = next++) await work(index, who);
+  };
+  await Promise.all(Array.from({ length: many }, (_, who) => run(who)));
+};
+
 /** `work` for each of `count`, by `clients` connections at a time. */
 export const inParallel = async (
   engine: Engine,
@@ -41,16 +56,15 @@ export const inParallel = async (
   clients: number,
   work: (client: Client, index: number) => Promise<unknown>,
 ): Promise<void> => {
-  let next = 0;
-  const run = async (): Promise<void> => {
-    const client = createClient(engine.socket);
-    try {
-      for (let index = next++; index < count; index = next++) await work(client, index);
-    } finally {
-      client.close();
-    }
-  };
-  await Promise.all(Array.from({ length: clients }, run));
+  const connections = Array.from({ length: clients }, () => createClient(engine.socket));
+  try {
+    await atATime(clients, count, async (index, who) => {
+      const client = connections[who];
+      if (client) await work(client, index);
+    });
+  } finally {
+    for (const client of connections) client.close();
+  }
 };
 
 /** What a client that only pings sees while `work` is done. */

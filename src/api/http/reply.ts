@@ -14,8 +14,11 @@ export const sendJson = <T = never>(exchange: Exchange, status: number, value: N
 };
 
 /** A value that is JSON already. */
-export const sendText = (exchange: Exchange, status: number, json: string): void => {
-  const body = Buffer.from(`${json}\n`);
+export const sendText = (exchange: Exchange, status: number, json: string): void =>
+  sendJsonBytes(exchange, status, Buffer.from(`${json}\n`));
+
+/** The same, encoded, with the newline that ends every answer. */
+export const sendJsonBytes = (exchange: Exchange, status: number, body: Buffer): void => {
   const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
   whenWritten(exchange, () => exchange.response.writeHead(status, headers).end(body));
 };

@@ -1,6 +1,6 @@
 /**
- * Rows of lists of containers, as JSON. Each is kept with what it was made of for as long as its container's record lives: of a
- * thousand rows few say something else in the next list, and to make them anew takes most of its time.
+ * Rows of lists of containers, as the bytes of their JSON. Each is kept with what it was made of for as long as its container's record lives: of
+ * a thousand rows few say something else in the next list, and to make them anew, or to encode them, takes most of its time.
  */
 import type { Engine } from '../../engine/contract.js';
 import type { Container } from '../../model/container.js';
@@ -11,7 +11,7 @@ import { viewContainer } from './views.js';
 interface Row {
   /** records, which are replaced when they change, and texts */
   readonly from: readonly unknown[];
-  readonly json: string;
+  readonly json: Buffer;
 }
 
 /** What a row says beside what the engine knows of the container. */
@@ -29,7 +29,7 @@ const rows = new WeakMap<Container, Row>();
 const same = (a: readonly unknown[], b: readonly unknown[]): boolean =>
   a.length === b.length && a.every((each, i) => each === b[i]);
 
-export const summaryJson = (engine: Engine, container: Container, shown: Shown): string => {
+export const summaryJson = (engine: Engine, container: Container, shown: Shown): Buffer => {
   const { image, linkNames, now, minor } = shown;
   const from = [
     ...[image, minor, presentStatus(container.state, now), linkNames.join()],
@@ -40,8 +40,8 @@ export const summaryJson = (engine: Engine, container: Container, shown: Shown):
   ];
   const known = rows.get(container);
   if (known && same(known.from, from)) return known.json;
-  const json = JSON.stringify(
-    presentSummary({ ...viewContainer(engine, container), linkNames }, image, now, minor),
+  const json = Buffer.from(
+    JSON.stringify(presentSummary({ ...viewContainer(engine, container), linkNames }, image, now, minor)),
   );
   rows.set(container, { from, json });
   return json;

@@ -128,6 +128,7 @@ export const MS = {
   NOEXEC: 8,
   REMOUNT: 32,
   BIND: 4096,
+  MOVE: 8192,
   REC: 16384,
   UNBINDABLE: 1 << 17,
   PRIVATE: 1 << 18,

@@ -2,7 +2,8 @@
  * What a container is made of lies ready, before its networks are made, bound for that time into the short namespace in which it is made: its root, and the sources of its binds and
  * volumes with all that is mounted below them now.
  *
- *   <state directory>/.hand/<daemon>/<n>    mount points, used again and again
+ *   <state directory>/.hand/<daemon>/<n>          mount points, used again and again
+ *   <state directory>/.hand/<daemon>.aside/<n>    where what is bound stops sharing with what it is a copy of
  *
  * Invariants: what was handed over is gone before the container's root is unmounted or it is made anew; a daemon that was killed leaves what the next
  * one takes away. Where there is no such namespace, containers are made in copies of ours, as with a propagation that
@@ -18,7 +19,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { EINVAL, failedWith } from '../errno.js';
 import { attempt } from '../errors.js';
 import * as ffi from '../kernel/ffi.js';
@@ -67,23 +68,39 @@ interface Point {
   readonly path: string;
 }
 
+const makeFile = (kind: Point['kind'], path: string): void => {
+  if (kind === 'directory') mkdirSync(path);
+  else writeFileSync(path, '');
+};
+
 const removePoint = (path: string): void => {
   if (statSync(path).isDirectory()) rmdirSync(path);
   else unlinkSync(path);
 };
 
-/** Never recursively: what is mounted is a container's files. */
-const clear = async (shared: string): Promise<void> => {
-  await ffi.umountLater(shared).catch(() => {}); // killed before it was mounted
-  for (const name of readdirSync(shared)) attempt(() => removePoint(join(shared, name)));
-  attempt(() => rmdirSync(shared));
+const { BIND, MOVE, PRIVATE, REC, SHARED } = ffi.MS;
+const propagate = (path: string, kind: number): Promise<void> => ffi.mountLater('', path, '', kind, '');
+
+/**
+ * Never recursively: what is mounted is a container's files. What a killed daemon had just bound may still share with the
+ * host, which would lose all that is mounted below.
+ */
+const clear = async (directory: string): Promise<void> => {
+  await propagate(directory, REC | PRIVATE).catch(() => {}); // killed before it was mounted
+  await ffi.umountLater(directory).catch(() => {});
+  for (const name of readdirSync(directory)) attempt(() => removePoint(join(directory, name)));
+  attempt(() => rmdirSync(directory));
 };
 
-/** A mount whose own group nobody is in yet, whatever that is on shares. */
-const makeShared = async (shared: string): Promise<void> => {
-  mkdirSync(shared, { recursive: true, mode: 0o700 });
-  await ffi.mountLater(shared, shared, '', ffi.MS.BIND, '');
-  for (const kind of [ffi.MS.PRIVATE, ffi.MS.SHARED]) await ffi.mountLater('', shared, '', kind, '');
+/** Mounts whose own groups nobody is in yet, whatever they were copied from shares. */
+const shareAnew = async (path: string): Promise<void> => {
+  for (const kind of [PRIVATE, SHARED]) await propagate(path, REC | kind);
+};
+
+const makeMount = async (directory: string): Promise<void> => {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  await ffi.mountLater(directory, directory, '', BIND, '');
+  await propagate(directory, PRIVATE);
 };
 
 let count = 0;
@@ -111,6 +128,7 @@ export const createHandOver = (
   logger: Pick<Logger, 'warn'>,
 ): HandOver => {
   const shared = join(home, nameOfOurs());
+  const aside = `${shared}.aside`;
   let made: Promise<number | undefined> | undefined;
   /** mount points with nothing on them: what is bound on a directory must be one, too */
   const free = { directory: [] as Point[], file: [] as Point[] };
@@ -121,11 +139,12 @@ export const createHandOver = (
   const make = async (): Promise<number | undefined> => {
     if (machine.runtime.name !== 'crun') return undefined;
     try {
-      await makeShared(shared);
+      for (const directory of [aside, shared]) await makeMount(directory);
+      await shareAnew(shared);
       return await makeShortNamespace(machine, { shared, needed });
     } catch (cause) {
       logger.warn({ cause: String(cause) }, 'containers are made in copies of the whole mount table');
-      if (existsSync(shared)) await clear(shared);
+      for (const directory of [aside, shared]) if (existsSync(directory)) await clear(directory);
       return undefined;
     }
   };
@@ -137,18 +156,35 @@ export const createHandOver = (
   const makePoint = (kind: Point['kind']): Point => {
     const path = join(shared, String(points));
     points += 1;
-    if (kind === 'directory') mkdirSync(path);
-    else writeFileSync(path, '');
+    makeFile(kind, path);
     return { kind, path };
   };
 
-  const bind = async (source: string, points: Points): Promise<void> => {
+  /**
+   * With all that is mounted below. A copy shares with what it is a copy of, and where one is unmounted, what is below the other goes
+   * too: the host's own disks. So it becomes one that shares with nobody but the short namespace, before it comes there.
+   */
+  const bindDeep = async (source: string, { kind, path }: Point): Promise<void> => {
+    const between = join(aside, basename(path));
+    if (!existsSync(between)) makeFile(kind, between);
+    await ffi.mountLater(source, between, '', BIND | REC, '');
+    try {
+      await shareAnew(between);
+      await ffi.mountLater(between, path, '', MOVE, '');
+    } catch (error) {
+      await propagate(between, REC | PRIVATE);
+      await ffi.umountLater(between);
+      throw error;
+    }
+  };
+
+  const bind = async (source: string, points: Points, how: typeof bindDeep): Promise<void> => {
     if (points.has(source)) return;
     const kind = statSync(source).isDirectory() ? 'directory' : 'file';
     const point = free[kind].pop() ?? makePoint(kind);
     points.set(source, point);
     try {
-      await ffi.mountLater(source, point.path, '', ffi.MS.BIND | ffi.MS.REC, '');
+      await how(source, point);
     } catch (error) {
       points.delete(source);
       free[kind].push(point);
@@ -187,9 +223,9 @@ export const createHandOver = (
       const fd = binds.every(canLie) ? await namespace() : undefined;
       ready.set(id, { namespace: fd, points });
       if (fd === undefined) return;
-      await bind(root, points);
+      await bind(root, points, (source, { path }) => ffi.mountLater(source, path, '', BIND, ''));
       // What is not there is told by the OCI runtime, in its words.
-      for (const { source } of binds) await bind(source, points).catch(() => {});
+      for (const { source } of binds) await bind(source, points, bindDeep).catch(() => {});
     },
     isReady: (id) => ready.has(id),
     give: (id, spec) => {
@@ -215,7 +251,7 @@ export const createHandOver = (
       if (fd === undefined) return;
       await Promise.all([...ready.keys(), ...leaving.keys()].map(takeBack));
       closeSync(fd);
-      await clear(shared);
+      for (const directory of [aside, shared]) await clear(directory);
     },
   };
 };

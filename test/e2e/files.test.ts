@@ -193,6 +193,17 @@ describe('M29: options of mounts', () => {
     await d.host(`umount ${outer}/sub`);
   });
 
+  test('M29: what the host has mounted below a directory stays when containers and volumes that had it are gone', async () => {
+    const outer = join(here, 'lent');
+    await d.host(`mkdir -p ${outer}/sub; mount -t tmpfs none ${outer}/sub; touch ${outer}/sub/inner`);
+    const device = ['--opt', 'type=none', '--opt', 'o=rbind', '--opt', `device=${outer}`];
+    await d.docker('volume', 'create', ...device, 'lent');
+    for (const source of [outer, 'lent'])
+      expect(await d.docker('run', '--rm', '-v', `${source}:/m`, 'alpine', 'ls', '/m/sub')).toBe('inner');
+    await d.docker('volume', 'rm', 'lent');
+    expect(await d.host(`ls ${outer}/sub; umount ${outer}/sub`)).toBe('inner');
+  });
+
   test('M29: one file, read-only, also with all below it', async () => {
     const file = join(here, 'one');
     writeFileSync(file, 'content\n');

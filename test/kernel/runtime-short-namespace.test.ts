@@ -1,5 +1,5 @@
 /** The namespace in which containers are made has nothing of others, and they all the same what is mounted now. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as ffi from '../../src/kernel/ffi.js';
@@ -102,6 +102,55 @@ test('I12: its table has the container at hand, and none of what others or users
   expect(String(await runProgram({ command, args }))).not.toContain(spec.root.path);
   await hand.close();
   expect(mountsBelow(join(world.base, 'hand'))).toEqual([]);
+});
+
+/** A directory that shares what is mounted below it, as all do where systemd is. */
+const lend = (): { readonly lent: string; readonly inner: string } => {
+  const lent = join(others, 'lent');
+  mkdirSync(lent);
+  ffi.mount('tmpfs', lent, 'tmpfs', 0, '');
+  ffi.mount('', lent, '', ffi.MS.SHARED, '');
+  const inner = join(lent, 'inner');
+  mkdirSync(inner);
+  ffi.mount('tmpfs', inner, 'tmpfs', 0, '');
+  writeFileSync(join(inner, 'file'), 'seen');
+  return { lent, inner };
+};
+
+const takeLent = ({ lent }: ReturnType<typeof lend>): void => {
+  for (const path of mountsBelow(lent).toReversed()) ffi.umount(path);
+  rmdirSync(lent);
+};
+
+test('I12: what the host shares stays mounted there when it is taken back, and is gone from the namespace', async () => {
+  const of = lend();
+  const { machine, hand } = await open();
+  await hand.prepare('a', world.root, [{ source: of.lent, propagation: 'rprivate' }]);
+  const { namespace = '', spec } = hand.give('a', specOf(world.root));
+  const [command, ...args] = [...entering(machine, namespace), 'cat', '/proc/self/mountinfo'];
+  const table = async () => String(await runProgram({ command, args }));
+  expect((await table()).match(/ tmpfs tmpfs rw/g)?.length).toBeGreaterThanOrEqual(2);
+  const before = (await table()).split('\n').length;
+  await hand.takeBack('a');
+  expect(before - (await table()).split('\n').length).toBe(3); // the root, what was lent, and what is on it
+  expect(await table()).not.toContain(`${spec.root.path} `);
+  expect(readFileSync(join(of.inner, 'file'), 'utf8')).toBe('seen');
+  await hand.close();
+  expect(readFileSync(join(of.inner, 'file'), 'utf8')).toBe('seen');
+  takeLent(of);
+});
+
+test('I12: what the host shares stays mounted there, too, when a daemon was killed while it bound it', async () => {
+  const of = lend();
+  const { hand } = await open();
+  const left = join(world.base, 'hand', '999999999.1.1.aside');
+  mkdirSync(join(left, '0'), { recursive: true });
+  ffi.mount(left, left, '', ffi.MS.BIND, '');
+  ffi.mount(of.lent, join(left, '0'), '', ffi.MS.BIND | ffi.MS.REC, '');
+  await hand.sweep();
+  expect(existsSync(left)).toBe(false);
+  expect(readFileSync(join(of.inner, 'file'), 'utf8')).toBe('seen');
+  takeLent(of);
 });
 
 test('I12: propagation that would end at the directory between is left to a copy of our namespace', async () => {

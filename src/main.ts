@@ -9,6 +9,7 @@ import { attempt, invalid, messageOf } from './errors.js';
 import { claimNamespace, claimRoots } from './kernel/claim.js';
 import { raiseOpenFiles } from './kernel/ffi.js';
 import { hearTheUncaught } from './last-resort.js';
+import { giveBackSpareMemory } from './spare-memory.js';
 import { watchLoop } from './watchdog.js';
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
@@ -70,6 +71,7 @@ const run = async (config: DaemonConfig, warnings: readonly string[]): Promise<v
   claimPidFile(config.pidFile);
   raiseOpenFileLimit(log);
   const daemon = await startDaemon(config, log, VERSION);
+  giveBackSpareMemory();
   const loopLimit = Number(process.env.VIADUCT_LOOP_LIMIT ?? 0);
   if (loopLimit > 0) watchLoop(loopLimit, log);
   process.on('SIGHUP', () => reload(daemon, log));

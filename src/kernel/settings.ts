@@ -84,7 +84,7 @@ class Values {
 }
 
 export interface SettingsWatchParts {
-  /** what must be; asked anew at each look */
+  /** what must be; the same list as before where nothing has changed */
   readonly wanted: () => readonly SysctlObject[];
   readonly onDrift: (drift: readonly Drift[]) => void;
 }
@@ -92,6 +92,7 @@ export interface SettingsWatchParts {
 export class SettingsWatch {
   readonly #sockets: readonly EventSocket[];
   readonly #values = new Values();
+  #known: readonly SysctlObject[] = [];
   readonly #looking: NodeJS.Timeout;
   #soon: NodeJS.Timeout | undefined;
   #closed = false;
@@ -128,7 +129,8 @@ export class SettingsWatch {
   /** What must be; the descriptors of what need not be any more are let go. */
   #wanted(): readonly SysctlObject[] {
     const wanted = this.parts.wanted();
-    this.#values.keepOnly(new Set(wanted.map(({ path }) => path)));
+    if (wanted !== this.#known) this.#values.keepOnly(new Set(wanted.map(({ path }) => path)));
+    this.#known = wanted;
     return wanted;
   }
 
@@ -140,9 +142,9 @@ export class SettingsWatch {
     const looked = new Set<string>();
     const pace = createPace();
     while (!this.#closed) {
-      const wanted = this.#wanted().filter((o) => asked(o) && !looked.has(o.path));
       const drift: Drift[] = [];
-      for (const object of wanted) {
+      for (const object of this.#wanted()) {
+        if (looked.has(object.path) || !asked(object)) continue;
         const found = this.#values.read(object.path);
         if (found !== undefined && found !== object.value) drift.push({ kind: 'sysctl', object, found });
         looked.add(object.path);

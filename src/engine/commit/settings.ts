@@ -49,7 +49,10 @@ const settingsOf = (network: Network, { host, drivers }: Context): readonly Sysc
   ];
 };
 
-/** Asked once a second: records never change, so what was derived from one stays so. */
+/**
+ * Asked once a second: records never change, so what was derived from one stays so. The same list is answered for as long as no
+ * network changes.
+ */
 export const hostSettings = (model: ReadModel, context: Context): (() => readonly SysctlObject[]) => {
   const known = new WeakMap<Network, readonly SysctlObject[]>();
   const of = (network: Network): readonly SysctlObject[] => {
@@ -57,7 +60,15 @@ export const hostSettings = (model: ReadModel, context: Context): (() => readonl
     known.set(network, settings);
     return settings;
   };
-  return () => [...forwardingSwitches(model, context.host), ...[...model.networks.values()].flatMap(of)];
+  let made: { readonly edition: number; readonly settings: readonly SysctlObject[] } | undefined;
+  return () => {
+    const { edition } = model.tables.network;
+    if (made?.edition !== edition) {
+      const each = [...model.networks.values()].flatMap(of);
+      made = { edition, settings: [...forwardingSwitches(model, context.host), ...each] };
+    }
+    return made.settings;
+  };
 };
 
 /** Repairs of one sysctl that followed closely on each other. */

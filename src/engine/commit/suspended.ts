@@ -37,8 +37,13 @@ const byKernel = (view: Asking, { name, reason }: Suspended): readonly Warning[]
   ];
 };
 
-export const suspendedShortcuts = (view: Asking, suspended: readonly Suspended[]): readonly Warning[] => [
-  ...[...view.model.networks.values()].flatMap((network) =>
+/** `networks`: of these, not of all. */
+export const suspendedShortcuts = (
+  view: Asking,
+  suspended: readonly Suspended[],
+  networks: Iterable<Network> = view.model.networks.values(),
+): readonly Warning[] => [
+  ...[...networks].flatMap((network) =>
     byRecords(view, network).map((text) => ({ about: { network: network.name }, text })),
   ),
   ...suspended.flatMap((each) => byKernel(view, each)),

@@ -33,6 +33,7 @@ class Index<R> {
 export class Table<R, I extends string> {
   readonly #records = new Map<string, R>();
   readonly #indices: ReadonlyMap<string, Index<R>>;
+  #edition = 0;
 
   constructor(indices: Readonly<Record<I, Keys<R>>>) {
     this.#indices = new Map(Object.entries<Keys<R>>(indices).map(([name, keys]) => [name, new Index(keys)]));
@@ -42,9 +43,15 @@ export class Table<R, I extends string> {
     return this.#records;
   }
 
+  /** Another number after each change: what was made of all records holds as long as it is the same. */
+  get edition(): number {
+    return this.#edition;
+  }
+
   /** null: the record goes. Answers what was there before. */
   set(id: string, value: R | null): R | null {
     const before = this.#records.get(id) ?? null;
+    this.#edition += 1;
     for (const index of this.#indices.values()) index.move(id, before, value);
     if (value === null) this.#records.delete(id);
     else this.#records.set(id, value);

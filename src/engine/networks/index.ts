@@ -37,7 +37,7 @@ const create = async (
     ? await createInCluster(parts, named)
     : { network: await alone(), warning: '' };
   const chosen = !network.configOnly && request.ipam.config.some(({ subnet }) => subnet !== undefined);
-  const suspended = suspendedShortcuts(parts, parts.kernel.suspended());
+  const suspended = suspendedShortcuts(parts, parts.kernel.suspended(), [network]);
   const warnings = [
     warning,
     chosen ? overlapWarning(parts, network) : '',

@@ -14,6 +14,7 @@ export type DataType =
   | 'nf_proto'
   | 'mark'
   | 'iface_index'
+  | 'devgroup'
   | 'verdict'
   /** 0 and up: which of several an element is, to be drawn by lot */
   | 'slot'
@@ -34,6 +35,9 @@ export const FIELDS = {
   'meta mark': 'mark',
   /** 0: none, as for what the host itself sends */
   'meta iif': 'iface_index',
+  /** the link group, which tells our own links by a number */
+  'meta iifgroup': 'devgroup',
+  'meta oifgroup': 'devgroup',
   iifname: 'ifname',
   oifname: 'ifname',
   'ct state': 'ct_state',

@@ -1,9 +1,9 @@
 /** Looks at one interface of the host's, whosever it is, and at addresses: for what a network is to stand on and leave by. */
 
+import { OWN_GROUP } from '../plan/link-objects.js';
 import { hostSocket, NETLINK } from './netlink.js';
 import { GROUP } from './reaper.js';
 import { dumpAddresses, parseAddress } from './rtnetlink/address.js';
-import { OWN_GROUP } from './rtnetlink/link.js';
 import { getRoute, isLocalRoute } from './rtnetlink/route.js';
 import { withSession } from './session.js';
 import { hasSysctl } from './sysctl.js';

@@ -3,9 +3,10 @@
  * namespaces that the host's has numbers for (NETLINK_LISTEN_ALL_NSID, Linux 4.2), which are those with links to it and
  * those numbered by `rtnetlink/nsid.ts`. It does not learn in which one it was, so it only says that something died.
  */
+import { OWN_GROUP } from '../plan/link-objects.js';
 import { type EventSocket, listen } from './listen.js';
 import { HEADER, messageType, NETLINK, splitMessages } from './netlink.js';
-import { OWN_GROUP, parseLink } from './rtnetlink/link.js';
+import { parseLink } from './rtnetlink/link.js';
 import { RTM } from './rtnetlink/numbers.js';
 
 const RTNLGRP_LINK = 1;

@@ -71,6 +71,12 @@ export interface IpvlanLink extends Stacked {
 }
 
 /**
+ * The link group (IFLA_GROUP) of links we made whose name does not say so: "vdbr". Docker's bridges are called `br-` and
+ * twelve digits too, a user may have made `eth0.50`, and theirs are never to be taken for ours.
+ */
+export const OWN_GROUP = 0x76646272;
+
+/**
  * An 802.1q sub-interface of the host. Where somebody made an interface of this name, that is used as it is, whatever it
  * is: the kernel layer knows ours by their link group.
  */

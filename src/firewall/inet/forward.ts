@@ -1,4 +1,5 @@
 /** Who may reach a container, and what it may reach through the host. */
+import { OWN_GROUP } from '../../plan/link-objects.js';
 import * as s from '../statements.js';
 import { established, invalid, port, translated, v4, v6 } from './matches.js';
 
@@ -82,4 +83,28 @@ const forward = [
   ),
 ];
 
-export const FORWARD = [...into, untranslated, ...forward];
+const own = String(OWN_GROUP);
+
+/**
+ * With br_netfilter a call of a container's to its own node's published port goes on to a container while it is still in the bridge. So that
+ * the answer comes back through this node, it leaves as the node's. Here and not in postrouting, where the VXLAN that carries all
+ * containers' frames would pass as well; what comes from another interface than ours, or leaves by one, is through with a comparison.
+ */
+const asNode = s.whileAny(
+  'mesh_bridges',
+  s.baseChain(
+    'as_node',
+    'filter',
+    'forward',
+    1,
+    s.rule(
+      'as the node’s',
+      s.match('meta iifgroup', own),
+      s.match('meta oifgroup', own),
+      translated,
+      s.writeFrom('ether saddr', 'mesh_bridges', 'oifname'),
+    ),
+  ),
+);
+
+export const FORWARD = [...into, untranslated, ...forward, asNode];

@@ -10,7 +10,7 @@ import { INPUT } from './input.js';
 import { PUBLISH } from './publish.js';
 import { SEALED } from './sealed.js';
 import { SETS } from './sets.js';
-import { AS_NODE, SOURCE } from './source.js';
+import { SOURCE } from './source.js';
 import { VXLAN } from './vxlan.js';
 
 /** Chains as a packet meets them. */
@@ -19,5 +19,5 @@ export const INET: HostTable = {
   name: 'viaduct',
   sets: SETS,
   counted: MESH_COUNTED,
-  chains: [...GUARDS, ...VXLAN, ...SEALED, ...PUBLISH, ...FORWARD, ...INPUT, SOURCE, AS_NODE],
+  chains: [...GUARDS, ...VXLAN, ...SEALED, ...PUBLISH, ...FORWARD, ...INPUT, SOURCE],
 };

@@ -2,8 +2,8 @@
 import * as s from '../statements.js';
 import { translated, v4, v6 } from './matches.js';
 
-/** Where sources are translated, and behind that. */
-const [SOURCES, BEHIND_SOURCES] = [100, 101];
+/** Where sources are translated. */
+const SOURCES = 100;
 
 export const SOURCE = s.baseChain(
   'source',
@@ -44,27 +44,6 @@ export const SOURCE = s.baseChain(
       s.inSet('bridges', 'oifname'),
       translated,
       s.masquerade,
-    ),
-  ),
-);
-
-/**
- * With br_netfilter a call of a container's to its own node's published port goes on to a container while it is still in the bridge. So that
- * the answer comes back through this node, it leaves as the node's. Packets that came by an interface, or that are no flow's to a
- * published port, are through with one comparison.
- */
-export const AS_NODE = s.whileAny(
-  'mesh_bridges',
-  s.baseChain(
-    'as_node',
-    'filter',
-    'postrouting',
-    BEHIND_SOURCES,
-    s.rule(
-      'as the node’s',
-      s.match('meta iif', '0'),
-      translated,
-      s.writeFrom('ether saddr', 'mesh_bridges', 'oifname'),
     ),
   ),
 );

@@ -3,8 +3,9 @@
  * changed or deleted.
  */
 import { conflict } from '../../errors.js';
+import { OWN_GROUP } from '../../plan/link-objects.js';
 import type { BridgeLink } from '../../plan/objects.js';
-import { changeLink, type DumpedLink, OWN_GROUP } from '../rtnetlink/link.js';
+import { changeLink, type DumpedLink } from '../rtnetlink/link.js';
 import { createBridge } from '../rtnetlink/link-types.js';
 import { createLocalFdb } from '../rtnetlink/neighbour.js';
 import type { LinkContext, LinkRow, Sight } from './contract.js';

@@ -4,8 +4,9 @@
  */
 import { ENETDOWN } from '../../errno.js';
 import { invalid } from '../../errors.js';
+import { OWN_GROUP } from '../../plan/link-objects.js';
 import type { DummyLink, VlanLink } from '../../plan/objects.js';
-import { changeLink, type DumpedLink, deleteLink, OWN_GROUP } from '../rtnetlink/link.js';
+import { changeLink, type DumpedLink, deleteLink } from '../rtnetlink/link.js';
 import { createDummy, createVlan, vlanId } from '../rtnetlink/link-types.js';
 import type { Look, Session } from '../session.js';
 import { common, type LinkContext, type LinkRow, type Sight } from './contract.js';

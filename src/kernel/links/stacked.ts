@@ -7,9 +7,10 @@
 import { createHash } from 'node:crypto';
 import { EBUSY, EEXIST, EINVAL } from '../../errno.js';
 import { invalid, KernelError } from '../../errors.js';
+import { OWN_GROUP } from '../../plan/link-objects.js';
 import type { IpvlanLink, MacvlanLink } from '../../plan/objects.js';
 import { deleteAddress, dumpAddresses, parseAddress } from '../rtnetlink/address.js';
-import { changeLink, type DumpedLink, deleteLink, getLink, OWN_GROUP } from '../rtnetlink/link.js';
+import { changeLink, type DumpedLink, deleteLink, getLink } from '../rtnetlink/link.js';
 import { createStacked, ipvlanMode, macvlanMode, setStackedMode } from '../rtnetlink/link-types.js';
 import { numberNamespace } from '../rtnetlink/nsid.js';
 import type { Look, Session } from '../session.js';

@@ -1,16 +1,10 @@
 /** VXLAN devices, ports of our bridges. Invariant: ours bear our link group; one without it is somebody else's and stays. */
 import { EADDRNOTAVAIL, EEXIST } from '../../errno.js';
 import { conflict } from '../../errors.js';
+import { OWN_GROUP } from '../../plan/link-objects.js';
 import type { VxlanLink } from '../../plan/objects.js';
 import { GROUP } from '../reaper.js';
-import {
-  changeLink,
-  type DumpedLink,
-  deleteLink,
-  dumpLinks,
-  OWN_GROUP,
-  parseLink,
-} from '../rtnetlink/link.js';
+import { changeLink, type DumpedLink, deleteLink, dumpLinks, parseLink } from '../rtnetlink/link.js';
 import { createVxlan, setQuietPort, vxlanData } from '../rtnetlink/link-types.js';
 import type { Look, Session } from '../session.js';
 import { common, type LinkContext, type LinkRow } from './contract.js';

@@ -84,6 +84,8 @@ export const NFT_META = {
   OIFNAME: 7,
   NFPROTO: 15,
   L4PROTO: 16,
+  IIFGROUP: 21,
+  OIFGROUP: 22,
 } as const;
 export const NFTA_CT = { DREG: 1, KEY: 2, DIRECTION: 3, SREG: 4 } as const;
 export const NFT_CT = { STATE: 0, STATUS: 2, MARK: 3, ZONE: 17 } as const;

@@ -44,6 +44,8 @@ const LOADS: Readonly<Record<Field, Load>> = {
   'meta l4proto': meta(n.NFT_META.L4PROTO),
   'meta mark': meta(n.NFT_META.MARK),
   'meta iif': meta(n.NFT_META.IIF),
+  'meta iifgroup': meta(n.NFT_META.IIFGROUP),
+  'meta oifgroup': meta(n.NFT_META.OIFGROUP),
   iifname: meta(n.NFT_META.IIFNAME),
   oifname: meta(n.NFT_META.OIFNAME),
   'ct state': { from: 'ct', key: n.NFT_CT.STATE },

@@ -145,6 +145,7 @@ export const TYPES: Readonly<Record<DataType, Type>> = {
   tcp_flag: { length: 1, number: 15, as: NAMES_OF_BITS },
   iface_index: { length: 4, number: 20, host: true, as: NUMBER },
   mark: { length: 4, number: 19, host: true, as: NUMBER },
+  devgroup: { length: 4, number: 35, host: true, as: NUMBER },
   ct_state: { length: 4, number: 26, host: true, as: NAMES_OF_BITS },
   ct_status: { length: 4, number: 28, host: true, as: NAMES_OF_BITS },
   icmpv6_type: { length: 1, number: 29, as: NAMES_OF_BITS },

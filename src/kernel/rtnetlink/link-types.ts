@@ -1,6 +1,7 @@
 /** How each type of link is made, and what is its own (IFLA_INFO_DATA), as rtnetlink messages. Pure. */
 
 import { addressText } from '../../model/address-bytes.js';
+import { OWN_GROUP } from '../../plan/link-objects.js';
 import type {
   BridgeLink,
   DummyLink,
@@ -24,7 +25,7 @@ import {
   parseAttributes,
 } from '../netlink.js';
 import { addressOf, macOf } from './inet.js';
-import { linkHeader, OWN_GROUP, raised } from './link.js';
+import { linkHeader, raised } from './link.js';
 import {
   IFLA,
   IFLA_BRPORT,

@@ -41,12 +41,6 @@ export const linkHeader = ({ index = 0, flags = 0, change = 0 }: LinkHeader = {}
   return out;
 };
 export const raised = (up: boolean): LinkHeader => ({ flags: up ? IFF_UP : 0, change: IFF_UP });
-/**
- * The link group (IFLA_GROUP) of links we made whose name does not say so: "vdbr". Docker's bridges are called `br-` and
- * twelve digits too, a user may have made `eth0.50`, and theirs are never to be taken for ours.
- */
-export const OWN_GROUP = 0x76646272;
-
 /** No link-local address of the kernel's making: the host's end of a veth is a port, not a host. */
 export const setNoIpv6Address = (name: string): Buffer =>
   message(

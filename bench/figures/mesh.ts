@@ -84,7 +84,7 @@ const routesOf = async (bench: Bench, swarm: Swarm): Promise<Routes<OverlayWay>>
 const SECONDS = {
   full: { total: 90, stream: 0.3, roundTrip: 0.1, connections: 0.3 },
   quick: { total: 15, stream: 0.2, roundTrip: 0.05, connections: 0.2 },
-  emulated: { total: 150, stream: 1, roundTrip: 0.25, connections: 0.5 },
+  emulated: { total: 200, stream: 1, roundTrip: 0.25, connections: 0.5 },
 } as const satisfies Readonly<Record<string, Duration>>;
 
 const measure = (bench: Bench): Promise<readonly Row[]> =>

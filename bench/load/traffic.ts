@@ -99,7 +99,7 @@ export class Values<Name extends string, Way extends string> {
 export interface Duration {
   /** seconds for all rounds; there are MIN_ROUNDS whatever they take */
   readonly total: number;
-  /** seconds of one stream, of one series of round trips, of which a round has two, and of one of connections */
+  /** seconds of one stream, of one series of round trips and of one of connections, of which a round has two */
   readonly stream: number;
   readonly roundTrip: number;
   readonly connections?: number;
@@ -110,17 +110,19 @@ const MIN_ROUNDS = 4;
 const WARM_UP = 8;
 
 /**
- * Microseconds, the better of two series, there and back through the subjects. In the emulated machine one series in
- * fifty took 1.5 to 3 times as long, whoever's network it was and whatever V8 was told; the cause was not found.
+ * The better of two series, there and back through the subjects. In the emulated machine one series in fifty took 1.5 to 3
+ * times as long, whoever's network it was and whatever V8 was told; the cause was not found.
  */
-const roundTrips = async <Name extends string, Way extends string>(
+const betterOfTwo = async <Name extends string, Way extends string>(
   subjects: readonly Subject<Name, Way>[],
-  way: Way,
-  seconds: number,
+  measure: (subject: Subject<Name, Way>) => Promise<number>,
+  better: (a: number, b: number) => number,
 ): Promise<ReadonlyMap<Name, number>> => {
   const best = new Map<Name, number>();
-  for (const { name, roundTrip } of [...subjects, ...[...subjects].reverse()])
-    best.set(name, Math.min(best.get(name) ?? Number.POSITIVE_INFINITY, await roundTrip(way, seconds)));
+  for (const subject of [...subjects, ...[...subjects].reverse()]) {
+    const value = await measure(subject);
+    best.set(subject.name, better(best.get(subject.name) ?? value, value));
+  }
   return best;
 };
 
@@ -154,11 +156,19 @@ export const measureTraffic = async <Name extends string, Way extends string>(
       const amount = ['-n', bytes.get(way) ?? 0] as const;
       for (const { name, throughput } of order)
         values.add(name, way, 'throughput', await throughput(way, amount));
-      for (const [name, value] of await roundTrips(order, way, roundTrip))
+      for (const [name, value] of await betterOfTwo(
+        order,
+        (each) => each.roundTrip(way, roundTrip),
+        Math.min,
+      ))
         values.add(name, way, 'round trip', value);
-      if (connections !== undefined)
-        for (const subject of order)
-          values.add(subject.name, way, 'connections', await subject.connections(way, connections));
+      if (connections === undefined) continue;
+      for (const [name, value] of await betterOfTwo(
+        order,
+        (each) => each.connections(way, connections),
+        Math.max,
+      ))
+        values.add(name, way, 'connections', value);
     }
   }
   return values;

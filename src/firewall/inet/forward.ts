@@ -8,8 +8,8 @@ const into = [
   s.chain(
     'into_nat',
     s.rule('answers', established, s.accept),
-    s.rule('neighbours, and trusted interfaces', s.inSet('direct', 'iifname', 'oifname'), s.accept),
     s.rule('published ports', translated, s.accept),
+    s.rule('neighbours, and trusted interfaces', s.inSet('direct', 'iifname', 'oifname'), s.accept),
     s.rule('links', v4, s.inSet('links4', 'ip saddr', 'ip daddr', ...port), s.accept),
     s.rule('links', v6, s.inSet('links6', 'ip6 saddr', 'ip6 daddr', ...port), s.accept),
     ...['nd-neighbor-solicit', 'nd-neighbor-advert'].map((type) =>

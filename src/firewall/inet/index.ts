@@ -19,5 +19,5 @@ export const INET: HostTable = {
   name: 'viaduct',
   sets: SETS,
   counted: MESH_COUNTED,
-  chains: [...GUARDS, ...VXLAN, ...SEALED, ...PUBLISH, ...FORWARD, ...INPUT, SOURCE],
+  chains: [...GUARDS, ...VXLAN, ...SEALED, ...PUBLISH, ...FORWARD, ...INPUT, ...SOURCE],
 };

@@ -5,18 +5,18 @@ import { translated, v4, v6 } from './matches.js';
 /** Where sources are translated. */
 const SOURCES = 100;
 
-export const SOURCE = s.baseChain(
+const within = s.chain(
+  'within',
+  s.rule('back into the bridge it came from: the answer must pass here', translated, s.masquerade),
+  s.rule('neighbours see each other', s.accept),
+);
+
+const source = s.baseChain(
   'source',
   'nat',
   'postrouting',
   SOURCES,
-  s.rule(
-    'back into the bridge it came from: the answer must pass here',
-    s.inSet('same_bridge', 'iifname', 'oifname'),
-    translated,
-    s.masquerade,
-  ),
-  s.rule('neighbours see each other', s.inSet('same_bridge', 'iifname', 'oifname'), s.accept),
+  s.rule('within a bridge', s.inSet('same_bridge', 'iifname', 'oifname'), s.goTo('within')),
   s.rule(
     'the same where br_netfilter runs us inside the bridge, which leaves the incoming interface empty',
     s.match('meta iif', '0'),
@@ -47,3 +47,5 @@ export const SOURCE = s.baseChain(
     ),
   ),
 );
+
+export const SOURCE = [within, source];

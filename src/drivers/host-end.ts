@@ -28,6 +28,8 @@ import { carriedAddresses, forwards } from './sender.js';
 export interface HostEnd {
   /** the interface's name: the bridge's */
   readonly bridge: string;
+  /** is it a bridge that we make ourselves, with the link group of what is ours? */
+  readonly owned: boolean;
   /** bytes */
   readonly mtu: number;
   readonly masquerade: boolean;
@@ -69,6 +71,7 @@ const firewallNetwork = (network: Network, settings: HostEnd): FirewallNetwork =
   bridge: settings.bridge,
   internal: network.internal,
   icc: settings.icc,
+  ...(settings.owned ? {} : { foreign: true as const }),
   ...defined({ mesh: settings.mesh }),
   ...(settings.trusted.length > 0 ? { trusted: settings.trusted } : {}),
   families: pools(network).map((pool) => firewallFamily(pool, settings)),

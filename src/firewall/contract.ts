@@ -9,6 +9,8 @@ export type GatewayMode = 'nat' | 'nat-unprotected' | 'routed' | 'isolated';
 export interface FirewallNetwork {
   /** interface name of the bridge */
   readonly bridge: string;
+  /** not of our making, so that its link group does not tell what comes by it from the host's own */
+  readonly foreign?: true;
   readonly internal: boolean;
   /** inter-container connectivity within the network */
   readonly icc: boolean;

@@ -145,8 +145,8 @@ export interface Chain {
     readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting' | 'ingress' | 'egress';
     readonly priority: number;
     readonly device?: string;
-    /** a set: the chain is there only while that has elements */
-    readonly tiedTo?: string;
+    /** sets: the chain is there only while each of them has elements */
+    readonly tiedTo?: readonly string[];
   };
   readonly rules: readonly Rule[];
 }

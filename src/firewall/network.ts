@@ -64,9 +64,10 @@ const familyElements = (network: FirewallNetwork, number: Family): ElementObject
 
 /** Slice `network/<id>`: must be there before the bridge comes up, or a moment is open. */
 export const networkElements = (network: FirewallNetwork): ElementObject[] => {
-  const { bridge: name, icc, deaf, mesh, trusted = [] } = network;
+  const { bridge: name, foreign, icc, deaf, mesh, trusted = [] } = network;
   const found = [
     inet('bridges', name),
+    ...(foreign ? [inet('foreign_bridges', name)] : []),
     inet('same_bridge', name, name),
     ...(deaf ? [deafElement(name)] : []),
     ...(mesh === undefined ? [] : [inetMap('mesh_bridges', [name], [mesh]), nodeElement(mesh)]),

@@ -76,7 +76,7 @@ const printBase = ({ type, hook, device, priority }: NonNullable<Chain['base']>)
 
 const printChain = ({ name, base, rules }: Chain): string[] => [
   `  chain ${name} {`,
-  ...(base?.tiedTo === undefined ? [] : [`    # only while @${base.tiedTo} has elements`]),
+  ...(base?.tiedTo === undefined ? [] : [`    # only while @${base.tiedTo.join(' and @')} has elements`]),
   ...(base ? [printBase(base)] : []),
   ...rules.map(printRule),
   '  }',

@@ -83,9 +83,9 @@ export const baseChain = (
   priority: number,
   ...rules: readonly Rule[]
 ): Chain => ({ name, base: { type, hook, priority }, rules });
-/** There only while `set` has elements. */
-export const whileAny = (set: string, { name, base, rules }: Chain): Chain => ({
+/** There only while `sets` have elements, each of them. */
+export const whileAny = (sets: string | readonly string[], { name, base, rules }: Chain): Chain => ({
   name,
-  ...(base ? { base: { ...base, tiedTo: set } } : {}),
+  ...(base ? { base: { ...base, tiedTo: [sets].flat() } } : {}),
   rules,
 });

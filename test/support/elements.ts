@@ -73,6 +73,7 @@ export const SAMPLES: readonly ElementObject[] = [
   inet('relay_guard', 'tcp . 40001'),
   inet('api', 'tcp . 2375'),
   inet('switched', 'veth0123456789a'),
+  inet('foreign_bridges', 'br0'),
   inet('vxlan', '4789'),
   inet('sealed', '4790'),
   inet('vteps4', '192.0.2.7'),

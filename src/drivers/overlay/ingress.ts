@@ -27,6 +27,7 @@ import { bridgeOf, deafPort, links, vtepOf, vxlanOf } from './network.js';
 /** `number`: of this node; undefined where nothing of it matters that depends on it */
 export const settingsOf = (network: Network, { mtu }: Overlay, number?: number): HostEnd => ({
   bridge: bridgeOf(network),
+  owned: true,
   mtu,
   masquerade: true,
   // Frames of one container to another end at its port. What br_netfilter shows of frames on their way to other nodes passes.

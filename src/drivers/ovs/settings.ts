@@ -43,6 +43,7 @@ const hostEnd = (network: Network, options: OvsOptions, mtu: number): HostEnd =>
   const mode = options.gatewayMode === 'routed' ? 'routed' : 'nat';
   return {
     bridge: ownName(network),
+    owned: false,
     mtu,
     masquerade: options.masquerade,
     icc: true,

@@ -44,6 +44,9 @@ const setsOf = (family: 4 | 6): SetDeclaration[] => {
 
 export const SETS: readonly SetDeclaration[] = [
   set('bridges', 'our bridges', ['ifname']),
+  set('foreign_bridges', 'those of them that are not of our making, and in no link group of ours', [
+    'ifname',
+  ]),
   set('switched', 'ports of Open vSwitch’s own process, which has their packets already', ['ifname']),
   set('same_bridge', 'each bridge twice: in and out are one', ['ifname', 'ifname']),
   set('direct', 'from . to: everything passes', ['ifname', 'ifname']),

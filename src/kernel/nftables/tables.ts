@@ -153,7 +153,7 @@ export const getChainMessage = (table: Table, name: string): Buffer =>
 const chainsFor = (table: Table, elements: readonly SetElement[]): readonly Chain[] => {
   const filled = new Set(elements.map(({ set }) => set));
   return [
-    ...table.chains.filter(({ base }) => base?.tiedTo === undefined || filled.has(base.tiedTo)),
+    ...table.chains.filter(({ base }) => (base?.tiedTo ?? []).every((set) => filled.has(set))),
     ...countedFor(table, elements),
   ];
 };

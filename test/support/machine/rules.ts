@@ -166,7 +166,7 @@ class Look {
 
 /** Only while the set that it is tied to has elements. */
 const isThere = (world: World, { family }: HostTable, { base }: Chain): boolean =>
-  base?.tiedTo === undefined || (world.sets.get(`${family} ${base.tiedTo}`)?.size ?? 0) > 0;
+  (base?.tiedTo ?? []).every((set) => (world.sets.get(`${family} ${set}`)?.size ?? 0) > 0);
 
 type Hook = NonNullable<Chain['base']>['hook'];
 

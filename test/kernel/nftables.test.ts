@@ -10,6 +10,7 @@ import { loadTable } from '../../src/kernel/nftables/load.js';
 import { carriedElements, observeTable } from '../../src/kernel/nftables/observed.js';
 import type { Nftables } from '../../src/kernel/nftables.contract.js';
 import { portPair } from '../../src/plan/kinds/published.js';
+import { OWN_GROUP } from '../../src/plan/link-objects.js';
 import { type ElementObject, objectKey, type PublishedObject } from '../../src/plan/objects.js';
 import { SAMPLES, unmarked } from '../support/elements.js';
 
@@ -105,6 +106,66 @@ describe('our tables', () => {
     expect(hooks()).toBe(false);
     nftables.apply(adding([apart('veth4')]));
     expect(hooks()).toBe(true);
+  });
+
+  test.each([
+    ['vxlan', 'foreign_bridges'],
+    ['foreign_bridges', 'vxlan'],
+  ])('have one that needs two sets only while both have elements: %s, then %s', (first, second) => {
+    const keys: Readonly<Record<string, string>> = { vxlan: '4789', foreign_bridges: 'br0' };
+    const of = (set: string): ElementObject => element(set, [keys[set] ?? '']);
+    const hooks = (): boolean => nft('list', 'table', 'inet', 'viaduct').includes('chain foreign_guard');
+    nftables.apply(adding([of(first)]));
+    expect(hooks()).toBe(false);
+    nftables.apply(adding([of(second)]));
+    expect(hooks()).toBe(true);
+    nftables.apply(deleting([of(first)]));
+    nftables.ensure();
+    expect(hooks()).toBe(false);
+    nftables.apply(adding([of(first)]));
+    expect(hooks()).toBe(true);
+  });
+
+  test('take for a container’s what comes by a bridge, ours by its link group or another by its name', () => {
+    const [HERE, HOST, CONTAINER] = ['10.77.0.1', '192.0.2.9', 'viaduct-forger'];
+    const dropped = (chain: string): boolean =>
+      /counter packets [1-9]/.test(nft('list', 'chain', 'inet', 'viaduct', chain));
+    const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' });
+    ip('netns', 'add', CONTAINER);
+    try {
+      ip('link', 'add', 'br0', 'type', 'bridge');
+      ip('link', 'add', 'port0', 'master', 'br0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', CONTAINER);
+      for (const link of ['br0', 'port0']) ip('link', 'set', link, 'up');
+      ip('address', 'add', `${HERE}/24`, 'dev', 'br0');
+      ip('route', 'add', `${HOST}/32`, 'dev', 'br0');
+      ip('-n', CONTAINER, 'address', 'add', `${HOST}/32`, 'dev', 'eth0');
+      ip('-n', CONTAINER, 'link', 'set', 'eth0', 'up');
+      ip('-n', CONTAINER, 'route', 'add', '10.77.0.0/24', 'dev', 'eth0');
+      const forge = (): void =>
+        void execFileSync('ip', [
+          ...['netns', 'exec', CONTAINER, 'sh', '-c'],
+          `echo forged | socat -u - UDP:${HERE}:4789; ping -c1 -W1 ${HERE} >/dev/null`,
+        ]);
+      nftables.apply(
+        adding([
+          element('vxlan', ['4789']),
+          element('vxlan_ways4', [HOST, HERE, '4789']),
+          element('bridges', ['br0']),
+        ]),
+      );
+      forge();
+      expect(dropped('vxlan_guard')).toBe(false);
+      nftables.apply(adding([element('foreign_bridges', ['br0'])]));
+      forge();
+      expect(dropped('foreign_guard')).toBe(true);
+      nftables.apply(deleting([element('foreign_bridges', ['br0'])]));
+      ip('link', 'set', 'br0', 'group', String(OWN_GROUP));
+      forge();
+      expect(dropped('vxlan_guard')).toBe(true);
+    } finally {
+      ip('link', 'delete', 'br0');
+      ip('netns', 'delete', CONTAINER);
+    }
   });
 
   test('are read by nft', () => {

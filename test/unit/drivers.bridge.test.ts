@@ -153,6 +153,11 @@ describe('a bridge network', () => {
       bridge
         .network({ network: aNetwork({ options, ipv6, ...(adopted ? { adopted } : {}) }), host: HOST })
         .filter((o) => ['link', 'address', 'sysctl'].includes(o.kind));
+    const strange = (adopted?: AdoptedBridge): boolean =>
+      bridge
+        .network({ network: aNetwork({ options, ...(adopted ? { adopted } : {}) }), host: HOST })
+        .some((o) => o.kind === 'element' && o.set === 'foreign_bridges');
+    expect([strange(), strange({ addresses: [], mtu: 1500, routeLocalnet: true })]).toEqual([false, true]);
     const link = { kind: 'link', name: 'lan0' };
     expect(kinds(undefined)[0]).toMatchObject({ ...link, owned: true });
     const route = { kind: 'sysctl', path: 'net/ipv4/conf/lan0/route_localnet', value: '1', restore: '0' };

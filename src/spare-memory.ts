@@ -4,48 +4,54 @@
  * is larger than it need be, V8 is made to begin a collection. `gc()` would stand until all has been looked at (30 ms with 17 MB in
  * use); memory outside of the heap makes it begin one that goes in slices, of which the last takes 2 to 11 ms.
  */
-import { getHeapSpaceStatistics } from 'node:v8';
+import { getHeapStatistics } from 'node:v8';
 
 /** Milliseconds between two looks. A collection is over within them. */
 const LOOK_MS = 2_000;
-/** Bytes: who keeps so much more than at the last look is at work. */
+/** Bytes: who takes so much more than at the last look is at work. */
 const AT_WORK = 2 << 20;
 /** Bytes: for less nobody's processor is taken. */
 const WORTH = 4 << 20;
 /** Bytes: twice what makes V8 look (`kExternalAllocationSoftLimit`). Nobody writes to it, so the kernel gives none of it. */
 const PRESSURE = 128 << 20;
+/**
+ * The first collection leaves pages with little on them, which the second empties; what young objects had room in is given back by one
+ * that comes some seconds after the work. After 0, 2, 6 and 14 s V8 has had its say.
+ */
+const ROW = 4;
 
 export interface Looked {
-  /** bytes in use, garbage among them */
-  readonly used: number;
-  /** bytes that collections are known to leave */
+  /** bytes that V8 has of the kernel */
+  readonly held: number;
+  /** bytes that collections are known to leave it */
   readonly needed: number;
-  /** a collection was begun */
-  readonly begun: boolean;
+  /** collections of this row so far */
+  readonly done: number;
+  /** looks until the next one */
+  readonly wait: number;
+  /** a collection is to begin */
+  readonly begins: boolean;
 }
 
-export const UNSEEN: Looked = { used: 0, needed: 0, begun: false };
+export const UNSEEN: Looked = { held: 0, needed: 0, done: 0, wait: 0, begins: false };
 
-/** Of one look, after the one before; `begun`: a collection is to begin. */
-export const look = (before: Looked, used: number): Looked => {
-  // The first leaves pages with little on them, which a second one empties.
-  if (before.begun) return { used, needed: used, begun: before.used - used >= WORTH };
-  const needed = Math.min(before.needed, used);
-  return { used, needed, begun: used - before.used < AT_WORK && used - needed >= WORTH };
+/** Of one look, after the one before. */
+export const look = (before: Looked, held: number): Looked => {
+  const { needed, done, wait } = before;
+  const rests = { ...UNSEEN, held };
+  if (held - needed < WORTH) return { ...rests, needed: Math.min(needed, held) };
+  if (held - before.held >= AT_WORK) return { ...rests, needed };
+  if (wait > 0) return { ...before, held, wait: wait - 1, begins: false };
+  if (done === ROW) return { ...rests, needed: held };
+  return { held, needed, done: done + 1, wait: 2 ** done - 1, begins: true };
 };
-
-/** What is not young: V8 often collects that by itself. */
-const bytesInUse = (): number =>
-  getHeapSpaceStatistics()
-    .filter(({ space_name }) => !space_name.startsWith('new_'))
-    .reduce((sum, { space_used_size }) => sum + space_used_size, 0);
 
 export const beginCollection = (): void => void new ArrayBuffer(PRESSURE);
 
 export const giveBackSpareMemory = (): void => {
   let seen = UNSEEN;
   setInterval(() => {
-    seen = look(seen, bytesInUse());
-    if (seen.begun) beginCollection();
+    seen = look(seen, getHeapStatistics().total_heap_size);
+    if (seen.begins) beginCollection();
   }, LOOK_MS).unref();
 };

@@ -7,8 +7,8 @@ import type { Curve } from '../series.js';
 
 const COUNT = 9_000;
 const FIRST = 20_000;
-/** for the kernel's deferred work, and until what is not used is given back (`spare-memory.ts`: three looks) */
-const REST_MS = 8_000;
+/** for the kernel's deferred work, and until what is not used is given back (`spare-memory.ts`) */
+const REST_MS = 20_000;
 
 const MEMORY: Curve = {
   title: 'memory after rounds of 9,000 ports (PSS)',
@@ -32,15 +32,16 @@ const measure = async ({ grown, empty, quick, record, say }: Pair): Promise<void
     record.add(MEMORY, round, 'empty', footprint(empty.processes()).pss);
   };
   await look(0);
-  for (let round = 1; round <= (quick ? 2 : 4); round += 1) {
+  const rounds = quick ? 2 : 4;
+  for (let round = 1; round <= rounds; round += 1) {
     say(`round ${round}`);
     for (const { ports, start, remove } of kinds) {
       const { id, startMs } = await startContainer(grown, containerBody('bridge', ports));
       record.add(start, round, 'grown', startMs);
       record.add(remove, round, 'grown', await removeContainer(grown, id));
     }
-    await look(round);
   }
+  await look(rounds);
 };
 
 export const ports: Figure = {

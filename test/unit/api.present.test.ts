@@ -222,7 +222,7 @@ describe('a container', () => {
     } as unknown as Engine; // what a row is made of
     const shown = { image: 'busybox', linkNames: [], now: Date.parse('2026-01-02T03:07:10Z'), minor: 47 };
     const row = (change: Partial<Shown> = {}): string =>
-      summaryJson(engine, now.container, { ...shown, ...change }).toString();
+      Buffer.concat(summaryJson(engine, now.container, { ...shown, ...change })).toString();
     const first = row();
     expect(JSON.parse(first)).toMatchObject({ Names: ['/box'], Status: 'Up 3 minutes' });
     expect(row({ now: shown.now + 1_000 })).toBe(first);

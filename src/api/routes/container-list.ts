@@ -53,7 +53,7 @@ const list = async (exchange: Exchange): Promise<void> => {
   const all = flag(exchange, 'all') || limit > 0 || filters.get('status').length > 0;
   const matches = FILTERS.some((key) => filters.has(key)) ? matcher(engine, filters) : undefined;
   const withSizes = flag(exchange, 'size');
-  const rows: Buffer[] = [];
+  const rows: (readonly Buffer[])[] = [];
   const imageOf = shownImages(engine);
   const [now, { minor }] = [Date.now(), exchange];
   const linked = linkNamesByTarget(engine);
@@ -69,15 +69,15 @@ const list = async (exchange: Exchange): Promise<void> => {
     }
     const view = viewContainer(engine, container, await sizesOf(engine, container));
     const summary: Answer<'ContainerSummary'> = presentSummary({ ...view, linkNames }, image, now, minor);
-    rows.push(Buffer.from(JSON.stringify(summary)));
+    rows.push([Buffer.from(JSON.stringify(summary))]);
   }
   sendJsonBytes(exchange, 200, arrayOf(rows));
 };
 
 const [OPEN, COMMA, CLOSE] = ['[', ',', ']\n'].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer];
 
-const arrayOf = (rows: readonly Buffer[]): Buffer =>
-  Buffer.concat([OPEN, ...rows.flatMap((row, i) => (i === 0 ? [row] : [COMMA, row])), CLOSE]);
+const arrayOf = (rows: readonly (readonly Buffer[])[]): Buffer =>
+  Buffer.concat([OPEN, ...rows.flatMap((row, i) => (i === 0 ? row : [COMMA, ...row])), CLOSE]);
 
 /** Containers go by the names that others link to them by, too. */
 const linkNamesByTarget = (engine: Engine): ReadonlyMap<string, readonly string[]> => {

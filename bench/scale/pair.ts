@@ -79,3 +79,19 @@ export const whilePinging = async (
     pinger.stop();
   }
 };
+
+/** The same, and at the same time what a client of the empty engine sees, where nothing is done: what the machine takes. */
+export const whilePingingBoth = (
+  { grown, empty }: Pair,
+  work: (
+    seen: () => Promise<readonly (readonly [Side, Awaited<ReturnType<Pinger['seen']>>])[]>,
+  ) => Promise<void>,
+): Promise<void> =>
+  whilePinging(empty, (quiet) =>
+    whilePinging(grown, (pinger) =>
+      work(async () => [
+        ['grown', await pinger.seen()],
+        ['empty', await quiet.seen()],
+      ]),
+    ),
+  );

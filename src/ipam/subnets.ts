@@ -15,6 +15,11 @@ import {
   width,
 } from './address.js';
 
+type Range = readonly [start: bigint, end: bigint];
+
+/** So many are inserted one by one. */
+const MANY = 16;
+
 /**
  * Ranges sorted by start. CIDRs nest or are disjoint, so two running values make them searchable: `reach`, the furthest
  * end so far, and `cover`, the end of the unbroken stretch that a range lies in.
@@ -24,9 +29,12 @@ class Axis {
   readonly #ends: bigint[] = [];
   readonly #reach: bigint[] = [];
   readonly cover: bigint[] = [];
+  /** what came and nobody has asked for yet */
+  #new: Range[] = [];
 
-  /** First index whose reach goes beyond `value`. */
+  /** First index whose reach goes beyond `value`. What is read of the axis is read after it. */
   from(value: bigint): number {
+    this.#takeNew();
     return search(this.#reach, (reach) => reach > value);
   }
 
@@ -34,9 +42,17 @@ class Axis {
     return search(this.starts, (other) => other >= start);
   }
 
-  /** Many at once: sorted once instead of inserted one by one. */
-  fill(ranges: (readonly [start: bigint, end: bigint])[]): void {
+  /** Many that came together, as when a daemon starts, are sorted once: among adjacent ones each insertion goes over all before it. */
+  #takeNew(): void {
+    const ranges = this.#new;
+    this.#new = [];
+    if (ranges.length <= MANY) for (const [start, end] of ranges) this.#insert(start, end);
+    else this.#fill([...this.#all(), ...ranges]);
+  }
+
+  #fill(ranges: Range[]): void {
     ranges.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+    for (const values of [this.starts, this.#ends, this.#reach, this.cover]) values.length = 0;
     for (const [start, end] of ranges) {
       this.starts.push(start);
       this.#ends.push(end);
@@ -51,11 +67,20 @@ class Axis {
     this.#stretch(this.starts.length - 1, 0);
   }
 
-  *ranges(): Generator<readonly [start: bigint, end: bigint]> {
-    for (const [i, start] of this.starts.entries()) yield [start, this.#ends[i] ?? start];
+  #all(): readonly Range[] {
+    return this.starts.map((start, i) => [start, this.#ends[i] ?? start]);
   }
 
-  insert(start: bigint, end: bigint): void {
+  ranges(): readonly Range[] {
+    this.#takeNew();
+    return this.#all();
+  }
+
+  add(start: bigint, end: bigint): void {
+    this.#new.push([start, end]);
+  }
+
+  #insert(start: bigint, end: bigint): void {
     const at = this.#position(start);
     this.starts.splice(at, 0, start);
     for (const values of [this.#ends, this.#reach, this.cover]) values.splice(at, 0, end);
@@ -63,6 +88,7 @@ class Axis {
   }
 
   delete(start: bigint, end: bigint): boolean {
+    this.#takeNew();
     let at = this.#position(start);
     while (this.starts[at] === start && this.#ends[at] !== end) at += 1;
     if (this.starts[at] !== start) return false;
@@ -111,19 +137,13 @@ export class Subnets {
   readonly #axes: Readonly<Record<Family, Axis>> = { 4: new Axis(), 6: new Axis() };
 
   constructor(cidrs: Iterable<string> = []) {
-    const ranges: Record<Family, (readonly [bigint, bigint])[]> = { 4: [], 6: [] };
-    for (const cidr of cidrs) {
-      const prefix = masked(prefixOf(cidr));
-      ranges[prefix.family].push([prefix.value, last(prefix) + 1n]);
-    }
-    this.#axes[4].fill(ranges[4]);
-    this.#axes[6].fill(ranges[6]);
+    for (const cidr of cidrs) this.add(cidr);
   }
 
   /** Throws invalid for what is no CIDR. */
   add(cidr: string): void {
     const prefix = masked(prefixOf(cidr));
-    this.#axes[prefix.family].insert(prefix.value, last(prefix) + 1n);
+    this.#axes[prefix.family].add(prefix.value, last(prefix) + 1n);
   }
 
   /** Takes one mention back; false when there was none. */

@@ -1,6 +1,6 @@
 /** Many containers started at once on an engine that runs none: how many a second, and what a client that reads waits meanwhile. */
 import { containerBody, idOf } from '../../bench.js';
-import { type Figure, inParallel, type Pair, whilePinging } from '../pair.js';
+import { type Figure, inParallel, type Pair, whilePingingBoth } from '../pair.js';
 import type { Curve } from '../series.js';
 
 const along = 'at once';
@@ -14,27 +14,23 @@ const WORST: Curve = {
 const MIDDLE: Curve = { title: 'ping while containers start', along, unit: 'ms' };
 const RATE: Curve = { title: 'containers started a second', along, unit: '1/s' };
 
-const burst = async ({ grown, empty, record }: Pair, at: number): Promise<void> => {
+const burst = async (pair: Pair, at: number): Promise<void> => {
+  const { grown, record } = pair;
   const body = containerBody('bridge');
   const ids: string[] = [];
   const count = Math.max(at, 20);
   for (let i = 0; i < count; i += 1)
     ids.push(idOf((await grown.api('POST', '/containers/create', body)).json));
-  await whilePinging(empty, (quiet) =>
-    whilePinging(grown, async (pinger) => {
-      await Promise.all([quiet.seen(), pinger.seen()]);
-      const begin = performance.now();
-      await inParallel(grown, count, at, (client, i) => client.call('POST', `/containers/${ids[i]}/start`));
-      record.add(RATE, at, 'grown', (count * 1_000) / (performance.now() - begin));
-      for (const [seen, side] of [
-        [await pinger.seen(), 'grown'],
-        [await quiet.seen(), 'empty'],
-      ] as const) {
-        record.add(WORST, at, side, seen.worst);
-        record.add(MIDDLE, at, side, seen.p50);
-      }
-    }),
-  );
+  await whilePingingBoth(pair, async (seen) => {
+    await seen();
+    const begin = performance.now();
+    await inParallel(grown, count, at, (client, i) => client.call('POST', `/containers/${ids[i]}/start`));
+    record.add(RATE, at, 'grown', (count * 1_000) / (performance.now() - begin));
+    for (const [side, { worst, p50 }] of await seen()) {
+      record.add(WORST, at, side, worst);
+      record.add(MIDDLE, at, side, p50);
+    }
+  });
   await inParallel(grown, count, 4, (client, i) => client.call('DELETE', `/containers/${ids[i]}?force=1`));
 };
 

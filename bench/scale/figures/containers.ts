@@ -6,7 +6,7 @@ import { containerBody, idOf, removeContainer, startContainer } from '../../benc
 import type { Engine } from '../../engine.js';
 import { allRun } from '../../figures/restarts.js';
 import { footprint } from '../../processes.js';
-import { besideEmpty, type Figure, inParallel, type Pair, whilePinging } from '../pair.js';
+import { besideEmpty, type Figure, inParallel, type Pair, whilePingingBoth } from '../pair.js';
 import type { Curve } from '../series.js';
 
 const along = 'containers';
@@ -102,23 +102,24 @@ const start = async (engine: Engine, index: number): Promise<void> => {
   await startContainer(engine, containerBody(networkOf(index)), `c${index}`);
 };
 
-const clear = async ({ grown, record }: Pair, count: number): Promise<void> => {
-  await whilePinging(grown, async (pinger) => {
+const clear = (pair: Pair, count: number): Promise<void> =>
+  whilePingingBoth(pair, async (seen) => {
     const begin = performance.now();
-    await inParallel(grown, count, 4, (client, i) => client.call('DELETE', `/containers/c${i}?force=1&v=1`));
-    record.add(CLEAR, count, 'grown', (performance.now() - begin) / 1_000);
-    record.add(CLEAR_STALL, count, 'grown', (await pinger.seen()).worst);
+    await inParallel(pair.grown, count, 4, (client, i) =>
+      client.call('DELETE', `/containers/c${i}?force=1&v=1`),
+    );
+    pair.record.add(CLEAR, count, 'grown', (performance.now() - begin) / 1_000);
+    for (const [side, { worst }] of await seen()) pair.record.add(CLEAR_STALL, count, side, worst);
   });
-};
 
 const measure = async (pair: Pair): Promise<void> => {
   const steps = pair.quick ? [10, 60, 150] : [10, 100, 300, 600, 1_000];
   let there = 0;
   for (const at of steps) {
     pair.say(`${at} containers`);
-    await whilePinging(pair.grown, async (pinger) => {
+    await whilePingingBoth(pair, async (seen) => {
       for (; there < at; there += 1) await start(pair.grown, there);
-      pair.record.add(STALL, at, 'grown', (await pinger.seen()).worst);
+      for (const [side, { worst }] of await seen()) pair.record.add(STALL, at, side, worst);
     });
     await measureAt(pair, at);
   }

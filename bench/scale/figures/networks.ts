@@ -1,8 +1,8 @@
 /** A network made, joined, left and removed beside ever more networks; then a restart of the daemon with all of them. */
 import { containerBody, idOf, removeContainer, startContainer } from '../../bench.js';
 import type { Engine } from '../../engine.js';
-import { besideEmpty, type Figure, inParallel, type Pair, whilePinging } from '../pair.js';
-import type { Curve } from '../series.js';
+import { besideEmpty, type Figure, inParallel, type Pair, whilePingingBoth } from '../pair.js';
+import type { Curve, Side } from '../series.js';
 
 const along = 'networks';
 const CREATE: Curve = {
@@ -34,6 +34,30 @@ const READY: Curve = {
 };
 const GONE: Curve = { title: 'restart of the daemon: the old process gone', along, unit: 'ms' };
 
+const HAND_CREATE: Curve = { title: 'by hand: a bridge with an address made (ip)', along, unit: 'ms' };
+const HAND_REMOVE: Curve = { title: 'by hand: a bridge deleted (ip)', along, unit: 'ms' };
+const HAND_READ: Curve = { title: 'by hand: all links and rules read (ip, nft)', along, unit: 'ms' };
+
+const timed = async (work: Promise<unknown>): Promise<number> => {
+  const begin = performance.now();
+  await work;
+  return performance.now() - begin;
+};
+
+/** What the kernel takes beside so many, and a program of a few milliseconds that asks it. */
+const byHand = async ({ world }: Engine, side: Side, at: number, { record }: Pair): Promise<void> => {
+  const ip = (...lines: string[]) => timed(world.host('ip -batch -', { input: `${lines.join('\n')}\n` }));
+  const made = ['link add hand type bridge', 'link set hand up', 'address add 172.31.255.1/24 dev hand'];
+  record.add(HAND_CREATE, at, side, await ip(...made));
+  record.add(HAND_REMOVE, at, side, await ip('link delete hand'));
+  record.add(
+    HAND_READ,
+    at,
+    side,
+    await timed(world.host('ip -d link >/dev/null; nft list ruleset >/dev/null')),
+  );
+};
+
 const make = async ({ api }: Pick<Engine, 'api'>, name: string) => {
   const { json, ms } = await api('POST', '/networks/create', { Name: name, Driver: 'bridge' });
   return { id: idOf(json), ms };
@@ -56,6 +80,9 @@ const measureAt = async (pair: Pair, at: number): Promise<void> => {
     record.add(CONNECT, at, side, connect.ms);
     record.add(DISCONNECT, at, side, disconnect.ms);
     record.add(REMOVE, at, side, remove.ms);
+  });
+  await besideEmpty(pair, pair.quick ? 2 : 5, async (engine, side, measured) => {
+    if (measured) await byHand(engine, side, at, pair);
   });
   await removeContainer(pair.grown, grown.id);
   await removeContainer(pair.empty, empty.id);
@@ -85,9 +112,9 @@ const measure = async (pair: Pair): Promise<void> => {
   let there = 0;
   for (const at of steps) {
     pair.say(`${at} networks`);
-    await whilePinging(pair.grown, async (pinger) => {
+    await whilePingingBoth(pair, async (seen) => {
       for (; there < at; there += 1) await make(pair.grown, `n${there}`);
-      pair.record.add(STALL, at, 'grown', (await pinger.seen()).worst);
+      for (const [side, { worst }] of await seen()) pair.record.add(STALL, at, side, worst);
     });
     await measureAt(pair, at);
   }

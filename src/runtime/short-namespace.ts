@@ -4,7 +4,8 @@
  * works in one that has what the system has and nothing of any container. Nobody but a descriptor of ours holds it: it ends with us,
  * however we end. Invariant: nothing that is mounted on the host later comes there, but below the one shared directory (`hand-over.ts`).
  */
-import { closeSync, openSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { internal } from '../errors.js';
 import { mountsOf, reachable } from '../kernel/mount-table.js';
@@ -61,25 +62,39 @@ const run = ([command, ...args]: Command): Promise<Buffer> =>
 
 const EACH_PRIVATE = 'for point; do mount --make-private "$point" || exit; done';
 
+/** Itself, or the lowest directory above it that is there. */
+const nearest = (path: string): string => (existsSync(path) ? path : nearest(dirname(path)));
+
+/** Throws where one of the paths leads elsewhere there, or nowhere. */
+const checkPaths = async (enter: Command, paths: readonly string[]): Promise<void> => {
+  const seen = String(await run([...enter, 'stat', '-L', '-c', '%d:%i', ...paths])).split('\n');
+  for (const [i, path] of paths.entries()) {
+    const { dev, ino } = statSync(path);
+    if (seen[i] !== `${dev}:${ino}`) throw internal(`${path} is another file there`);
+  }
+};
+
 /**
  * In the namespace of process `pid`, which is a copy of ours that only receives. First it is made to receive nothing but what is shared: a
- * container that is made meanwhile would come after we had looked. Throws where paths lead elsewhere there (we are in a chroot).
+ * container that is made meanwhile would come after we had looked. What a path of ours goes through by links is needed as well.
+ * Throws where paths lead elsewhere there (we are in a chroot).
  */
 const shorten = async (machine: Machine, places: Places, pid: number, enter: Command): Promise<void> => {
-  const { shared, needed } = places;
-  const seen = await run([...enter, 'stat', '-c', '%d:%i', shared]);
-  const { dev, ino } = statSync(shared);
-  if (String(seen).trim() !== `${dev}:${ino}`) throw internal(`${shared} is another directory there`);
+  const { shared } = places;
+  const used = [shared, ...places.needed].map(nearest);
+  await checkPaths(enter, used);
+  const needed = [...used, ...used.map((path) => realpathSync(path))];
   const receiving = reachable(mountsOf(pid)).filter(
     ({ point, propagates }) => propagates && point !== shared,
   );
   const open = receiving.map(({ point }) => point);
   const kept = new Set(open);
-  for (const point of unneeded(open, [shared, ...needed], machine.hideUnified)) kept.delete(point);
+  for (const point of unneeded(open, needed, machine.hideUnified)) kept.delete(point);
   if (kept.size > 0) await run([...enter, '/bin/sh', '-c', EACH_PRIVATE, 'sh', ...kept]);
   const points = reachable(mountsOf(pid)).map(({ point }) => point);
-  const leaving = unneeded(points, [shared, ...needed], machine.hideUnified);
+  const leaving = unneeded(points, needed, machine.hideUnified);
   if (leaving.length > 0) await run([...enter, ...program(machine, 'umount'), '-l', ...leaving]);
+  await checkPaths(enter, used);
 };
 
 /** A process in a copy of our namespace: its pid, and its end. */

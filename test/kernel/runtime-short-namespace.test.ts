@@ -1,5 +1,13 @@
 /** The namespace in which containers are made has nothing of others, and they all the same what is mounted now. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as ffi from '../../src/kernel/ffi.js';
@@ -83,9 +91,9 @@ test('I12: a source that is not there is refused in the runtime’s words, and l
   expect(handed()).toEqual([]);
 });
 
-const open = async () => {
+const open = async (also: readonly string[] = []) => {
   const machine = await inspectMachine('crun');
-  const needed = [join(world.base, 'run'), machine.runtime.path];
+  const needed = [join(world.base, 'run'), machine.runtime.path, ...also];
   return { machine, hand: createHandOver(machine, join(world.base, 'hand'), needed, silent) };
 };
 
@@ -151,6 +159,27 @@ test('I12: what the host shares stays mounted there, too, when a daemon was kill
   expect(existsSync(left)).toBe(false);
   expect(readFileSync(join(of.inner, 'file'), 'utf8')).toBe('seen');
   takeLent(of);
+});
+
+test('I12: a disk that a path of ours leads to by a link is there, and one that nothing leads to is not', async () => {
+  const [disk, link, lost] = ['disk', 'link', 'lost'].map((name) => join(world.base, name)) as [
+    string,
+    string,
+    string,
+  ];
+  for (const path of [disk, lost]) {
+    mkdirSync(path);
+    ffi.mount('tmpfs', path, 'tmpfs', 0, '');
+    writeFileSync(join(path, 'file'), 'seen');
+  }
+  symlinkSync(disk, link);
+  const { machine, hand } = await open([join(link, 'not', 'yet')]);
+  await hand.prepare('a', world.root, []);
+  const { namespace = '' } = hand.give('a', specOf(world.root));
+  const [command, ...args] = [...entering(machine, namespace), 'sh', '-c', `cat ${link}/file; ls ${lost}`];
+  expect(String(await runProgram({ command, args }))).toBe('seen');
+  await hand.close();
+  for (const path of [disk, lost]) ffi.umount(path);
 });
 
 test('I12: propagation that would end at the directory between is left to a copy of our namespace', async () => {

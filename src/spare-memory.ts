@@ -8,8 +8,8 @@ import { getHeapStatistics } from 'node:v8';
 
 /** Milliseconds between two looks. A collection is over within them. */
 const LOOK_MS = 2_000;
-/** Bytes: who takes so much more than at the last look is at work. */
-const AT_WORK = 2 << 20;
+/** Milliseconds of processors between two looks: who took more is at work, and a collection would be in the way. */
+const AT_WORK = 60;
 /** Bytes: for less nobody's processor is taken. */
 const WORTH = 4 << 20;
 /** Bytes: twice what makes V8 look (`kExternalAllocationSoftLimit`). Nobody writes to it, so the kernel gives none of it. */
@@ -21,8 +21,6 @@ const PRESSURE = 128 << 20;
 const ROW = 4;
 
 export interface Looked {
-  /** bytes that V8 has of the kernel */
-  readonly held: number;
   /** bytes that collections are known to leave it */
   readonly needed: number;
   /** collections of this row so far */
@@ -33,25 +31,30 @@ export interface Looked {
   readonly begins: boolean;
 }
 
-export const UNSEEN: Looked = { held: 0, needed: 0, done: 0, wait: 0, begins: false };
+export const UNSEEN: Looked = { needed: 0, done: 0, wait: 0, begins: false };
 
-/** Of one look, after the one before. */
-export const look = (before: Looked, held: number): Looked => {
+/**
+ * Of one look, after the one before. `held`: bytes that V8 has of the kernel; `worked`: milliseconds of processors since. A row that has
+ * begun goes on: its own collections are work, too.
+ */
+export const look = (before: Looked, held: number, worked: number): Looked => {
   const { needed, done, wait } = before;
-  const rests = { ...UNSEEN, held };
-  if (held - needed < WORTH) return { ...rests, needed: Math.min(needed, held) };
-  if (held - before.held >= AT_WORK) return { ...rests, needed };
-  if (wait > 0) return { ...before, held, wait: wait - 1, begins: false };
-  if (done === ROW) return { ...rests, needed: held };
-  return { held, needed, done: done + 1, wait: 2 ** done - 1, begins: true };
+  if (held - needed < WORTH) return { ...UNSEEN, needed: Math.min(needed, held) };
+  if (done === 0 && worked > AT_WORK) return { ...UNSEEN, needed };
+  if (wait > 0) return { ...before, wait: wait - 1, begins: false };
+  if (done === ROW) return { ...UNSEEN, needed: held };
+  return { needed, done: done + 1, wait: done + 1 === ROW ? 0 : 2 ** done - 1, begins: true };
 };
 
 export const beginCollection = (): void => void new ArrayBuffer(PRESSURE);
 
 export const giveBackSpareMemory = (): void => {
   let seen = UNSEEN;
+  let used = process.cpuUsage();
   setInterval(() => {
-    seen = look(seen, getHeapStatistics().total_heap_size);
+    const { user, system } = process.cpuUsage(used);
+    used = process.cpuUsage();
+    seen = look(seen, getHeapStatistics().total_heap_size, (user + system) / 1_000);
     if (seen.begins) beginCollection();
   }, LOOK_MS).unref();
 };

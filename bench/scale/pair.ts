@@ -68,7 +68,7 @@ export const inParallel = async (
 };
 
 /** What a client that only pings sees while `work` is done. */
-export const whilePinging = async (
+const whilePinging = async (
   engine: Engine,
   work: (pinger: Pinger) => Promise<void>,
 ): Promise<void> => {

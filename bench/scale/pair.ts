@@ -68,10 +68,7 @@ export const inParallel = async (
 };
 
 /** What a client that only pings sees while `work` is done. */
-const whilePinging = async (
-  engine: Engine,
-  work: (pinger: Pinger) => Promise<void>,
-): Promise<void> => {
+const whilePinging = async (engine: Engine, work: (pinger: Pinger) => Promise<void>): Promise<void> => {
   const pinger = await startPinger(engine.world.netns.host, engine.socket);
   try {
     await work(pinger);

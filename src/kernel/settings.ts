@@ -94,7 +94,6 @@ export class SettingsWatch {
   readonly #values = new Values();
   #known: readonly SysctlObject[] = [];
   readonly #looking: NodeJS.Timeout;
-  readonly #first: NodeJS.Timeout;
   #soon: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -104,13 +103,11 @@ export class SettingsWatch {
       this.#listen(RTNLGRP.IPV6_NETCONF, NOWHERE),
     ];
     this.#looking = setInterval(() => void this.#look(isUntold), LOOK_MS).unref();
-    // Not at once: of many networks the look would be in the way of the daemon's start.
-    this.#first = setTimeout(() => void this.#look(() => true), LOOK_MS).unref();
+    this.#lookSoon();
   }
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#first);
     clearTimeout(this.#soon);
     clearInterval(this.#looking);
     for (const socket of this.#sockets) socket.close();

@@ -1,4 +1,5 @@
 /** What a node of a swarm has of its own: networks that each makes for itself, and its daemon's settings; with the real client. */
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Lab, type LabHost, startLab } from '../support/lab.js';
 import { until } from '../support/run.js';
@@ -119,6 +120,8 @@ describe('D8: a network of a swarm that each node makes for itself', () => {
     await manager.docker('network', 'create', '--scope', 'swarm', '--attachable', 'own');
     await worker.docker('run', '-d', '--name', 'guest', '--network', 'own', ...SLEEP);
     expect(await addressOn(worker, 'guest', 'own')).toMatch(/^172\./);
+    // A node tells the managers a moment later; until then nobody is in the way of the network's removal.
+    await setTimeout(2_000);
     await until('the manager knows that it is used', async () =>
       /network \w+ is in use by task/.test((await manager.docker.try(['network', 'rm', 'own'])).stderr),
     );

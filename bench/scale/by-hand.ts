@@ -111,6 +111,7 @@ const makeBridges = (world: World): Promise<string> =>
 const startShort = async (world: World): Promise<{ enter: readonly string[]; end: () => void }> => {
   const [program = '', ...args] = [...world.enter, 'unshare', '-m', 'sh', '-c', SHORT];
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  child.on('error', () => {}); // `until` tells it
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => {
     said += String(chunk);
@@ -131,6 +132,7 @@ const exportRoot = async ({ empty: engine, client }: Pair, to: string): Promise<
 /** With the same root as the engines'. */
 export const createByHand = async (pair: Pair): Promise<HandMadeContainers> => {
   const world = await createWorld();
+  const removeWorld = onEnd(world.remove);
   const hand = join(world.base, 'hand');
   const id = `hand-${process.pid}-${Date.now()}`;
   mkdirSync(join(hand, 'image'), { recursive: true });
@@ -154,7 +156,7 @@ export const createByHand = async (pair: Pair): Promise<HandMadeContainers> => {
   const takeAway = onEnd(async () => {
     for (const index of there) await timed(REMOVE, index).catch(() => {});
     end();
-    await world.remove();
+    await removeWorld();
     removeCgroups(`/${id}`);
   });
   return {

@@ -12,6 +12,7 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
+  readFileSync,
   readSync,
   renameSync,
   writeFileSync,
@@ -20,7 +21,6 @@ import {
 import { dirname } from 'node:path';
 import { attempt } from '../errors.js';
 import { closing } from '../kernel/file-calls.js';
-import { unchangedText } from '../small-files.js';
 import { type HostsRecord, withAddress, withoutRecords, withRecords } from './hosts.js';
 import { EMPTY_RESOLV_CONF, parseResolvConf, type ResolvConf, type ResolvConfMode } from './resolv-conf.js';
 
@@ -102,10 +102,8 @@ const HOST_PATH = '/etc/resolv.conf';
 const RESOLVED_PATH = '/run/systemd/resolve/resolv.conf';
 const STUB = '127.0.0.53';
 
-const load = (path: string): ResolvConf => {
-  const text = unchangedText(path);
-  return text === '' ? { ...EMPTY_RESOLV_CONF, path } : parseResolvConf(text, path);
-};
+const load = (path: string): ResolvConf =>
+  attempt(() => parseResolvConf(readFileSync(path, 'utf8'), path)) ?? { ...EMPTY_RESOLV_CONF, path };
 
 /**
  * The host's file that a container's is made from. On the default bridge the stub of systemd-resolved cannot be reached,

@@ -5,7 +5,7 @@ import { networkInterfaces, release } from 'node:os';
 import { hostResolvConf } from '../dns/etc-files.js';
 import { attempt } from '../errors.js';
 import { hostSubnets, type Subnets } from '../ipam/subnets.js';
-import { textOrNone, unchangedText } from '../small-files.js';
+import { textOrNone } from '../small-files.js';
 import type { HostFacts } from './view.js';
 
 /** Milliseconds for which routes are kept that nobody was heard to change: not of every change the kernel tells. */
@@ -50,7 +50,7 @@ const nameservers = (resolvConf: string): string[] =>
 
 /** systemd-resolved's stub is of no use to a container; its upstream list is (moby does the same). */
 const resolvConfPath = (): string => {
-  const own = nameservers(unchangedText('/etc/resolv.conf'));
+  const own = nameservers(textOrNone('/etc/resolv.conf'));
   const resolved = '/run/systemd/resolve/resolv.conf';
   return own.length === 1 && own[0] === '127.0.0.53' && existsSync(resolved) ? resolved : '/etc/resolv.conf';
 };
@@ -92,7 +92,7 @@ export const createHostFacts = (options: {
   };
   return {
     subnets(changed = false) {
-      const [now, resolvConf] = [performance.now(), unchangedText(resolvConfPath())];
+      const [now, resolvConf] = [performance.now(), textOrNone(resolvConfPath())];
       if (!known || changed || now - known.at > KEPT_MS || known.resolvConf !== resolvConf)
         known = look(now, resolvConf);
       return known.subnets;

@@ -260,6 +260,14 @@ export const mountLater = async (...args: Parameters<typeof mount>): Promise<voi
 export const umountLater = async (target: string): Promise<void> => {
   if ((await inThread(c.umount2, target, MNT_DETACH)) < 0) umount(target); // for the errno
 };
+/**
+ * Of a bind. It shares with what it is a copy of, where that is shared: unmounted so, it would take along what is mounted below the
+ * original. Throws EINVAL where nothing is mounted.
+ */
+export const umountAlone = async (target: string): Promise<void> => {
+  await mountLater('', target, '', MS.REC | MS.PRIVATE, '');
+  await umountLater(target);
+};
 export const ioctl = (fd: number, request: number, argument: Buffer): number =>
   checked('ioctl', c.ioctl(fd, request, argument));
 export const fcntl = (fd: number, command: number, argument: number): number =>

@@ -86,8 +86,7 @@ const propagate = (path: string, kind: number): Promise<void> => ffi.mountLater(
  * host, which would lose all that is mounted below.
  */
 const clear = async (directory: string): Promise<void> => {
-  await propagate(directory, REC | PRIVATE).catch(() => {}); // killed before it was mounted
-  await ffi.umountLater(directory).catch(() => {});
+  await ffi.umountAlone(directory).catch(() => {}); // killed before it was mounted
   for (const name of readdirSync(directory)) attempt(() => removePoint(join(directory, name)));
   attempt(() => rmdirSync(directory));
 };
@@ -172,8 +171,7 @@ export const createHandOver = (
       await shareAnew(between);
       await ffi.mountLater(between, path, '', MOVE, '');
     } catch (error) {
-      await propagate(between, REC | PRIVATE);
-      await ffi.umountLater(between);
+      await ffi.umountAlone(between);
       throw error;
     }
   };

@@ -131,15 +131,13 @@ export const mountDevice = async (directory: string, options: DeviceOptions): Pr
   try {
     const { flags, data } = parseMountOptions(o);
     await ffi.mountLater(device, directory, type, flags, data);
-    // A copy that shares would take along what is mounted below the directory on the host, when it is unmounted.
-    if (flags & ffi.MS.BIND) await ffi.mountLater('', directory, '', ffi.MS.REC | ffi.MS.SLAVE, '');
     // The kernel ignores every other flag of a bind mount until it is remounted.
     const rest = flags & ~(ffi.MS.BIND | ffi.MS.REC);
     if (flags & ffi.MS.BIND && rest !== 0) {
       await ffi.mountLater('', directory, '', ffi.MS.BIND | ffi.MS.REMOUNT | rest, '');
     }
   } catch (cause) {
-    if (isMounted(directory)) await ffi.umountLater(directory);
+    if (isMounted(directory)) await ffi.umountAlone(directory);
     throw mountFailure(options, directory, cause);
   }
 };

@@ -12,7 +12,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync
 import { join } from 'node:path';
 import { conflict, internal, invalid, notFound, refused, ViaductError } from '../../errors.js';
 import { bytesBelow } from '../../files/size.js';
-import { umountLater } from '../../kernel/ffi.js';
+import { umountAlone } from '../../kernel/ffi.js';
 import { isMounted, mountsBelow } from '../../kernel/mount-table.js';
 import type { Volume } from '../../model/volume.js';
 import type { Events } from '../events.js';
@@ -220,7 +220,7 @@ export const createVolumes = ({
   const detach = ({ name, mountpoint, options }: Volume): Promise<void> =>
     turns.run(name, async () => {
       if (!isMounted(mountpoint)) return;
-      await (isRemote(options) ? remote.unmount(mountpoint) : umountLater(mountpoint));
+      await (isRemote(options) ? remote.unmount(mountpoint) : umountAlone(mountpoint));
     });
 
   /** Out of sight by one rename, then deleted: a crash in between leaves nothing that looks like a volume. */

@@ -22,7 +22,7 @@ const refusal = (subpath: string, error: unknown): unknown => {
 
 /** Never recursively: were it still mounted, that would be the volume's files. */
 const removePoint = async (path: string): Promise<void> => {
-  await ffi.umountLater(path).catch((error: unknown) => {
+  await ffi.umountAlone(path).catch((error: unknown) => {
     if (!failedWith(error, EINVAL)) throw error; // nothing is mounted there
   });
   try {

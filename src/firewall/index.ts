@@ -2,7 +2,7 @@
 export { asGuard } from './elements.js';
 export { endpointElements, linkLocalOf } from './endpoint.js';
 export { meshObjects, meshPortChanges, meshPortElements, meshPortsOf } from './mesh.js';
-export { fixedSources, networkElements, nodeElement, switchedElement } from './network.js';
+export { fixedSources, networkElements, otherNodeElements, switchedElement } from './network.js';
 export { apiElements, relayElements, sealedElements, vxlanElements } from './own-ports.js';
 export { printRuleset } from './print.js';
 export { type Led, ledBy, ledChanges, ledElements, MANY, pairsOf } from './published.js';

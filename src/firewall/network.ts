@@ -15,7 +15,13 @@ const deafElement = (bridge: string): ElementObject =>
   netdevPort('guards', bridge, ['deaf', NO_VALUE, NO_VALUE, NO_VALUE]);
 
 /** A node of the cluster, by its MAC on the ingress network. */
-export const nodeElement = (mac: string): ElementObject => netdev('nodes', mac);
+const nodeElement = (mac: string): ElementObject => netdev('nodes', mac);
+
+/** Another one than this. */
+export const otherNodeElements = (bridge: string, mac: string): readonly ElementObject[] => [
+  nodeElement(mac),
+  inet('mesh_nodes', bridge, mac),
+];
 
 /** The chain that judges what is forwarded into the bridge. */
 const intoChain = (network: FirewallNetwork, family: FirewallFamily | undefined): string => {

@@ -199,6 +199,12 @@ describe('S8, S9: an ingress network with IPv6', () => {
     },
   );
 
+  /** `1`: br_netfilter shows the firewall what bridges pass. */
+  const netfilter = async (way: '1' | '0'): Promise<void> => {
+    const words = ['iptables', 'ip6tables'].map((each) => `net.bridge.bridge-nf-call-${each}=${way}`);
+    for (const { host } of lab.hosts) await host(`sysctl -qw ${words.join(' ')}`);
+  };
+
   /** Another each time: a server remembers those of connections that have just ended. */
   let port = 40_000;
 
@@ -213,23 +219,23 @@ describe('S8, S9: an ingress network with IPv6', () => {
         return inTurn === 5;
       });
     }
-    for (const family of [4, 6] as const)
-      for (const protocol of ['TCP', 'UDP'] as const) {
-        port += 1;
-        const calls = lab.hosts.map((host) =>
-          ask(protocol, family === 4 ? host.ipv4 : host.ipv6, `,bind=:${port},reuseaddr,reuseport`),
-        );
-        expect(await Promise.all(calls)).toEqual(lab.hosts.map(() => SHOWN[family]));
-      }
+    for (const way of ['1', '0'] as const) {
+      await netfilter(way);
+      for (const family of [4, 6] as const)
+        for (const protocol of ['TCP', 'UDP'] as const) {
+          port += 1;
+          const calls = lab.hosts.map((host) =>
+            ask(protocol, family === 4 ? host.ipv4 : host.ipv6, `,bind=:${port},reuseaddr,reuseport`),
+          );
+          const said = await Promise.all(calls);
+          expect([way, protocol, said]).toEqual([way, protocol, lab.hosts.map(() => SHOWN[family])]);
+        }
+    }
     await first.docker('service', 'scale', '-d', 'who=2');
     await untilRunning('who', 2);
   });
 
   test('S8: also where br_netfilter shows the firewall what bridges pass', async () => {
-    const netfilter = async (way: string): Promise<void> => {
-      const words = ['iptables', 'ip6tables'].map((each) => `net.bridge.bridge-nf-call-${each}=${way}`);
-      for (const { host } of lab.hosts) await host(`sysctl -qw ${words.join(' ')}`);
-    };
     await netfilter('1');
     try {
       for (const host of lab.hosts)

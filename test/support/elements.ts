@@ -82,6 +82,7 @@ export const SAMPLES: readonly ElementObject[] = [
   inet('vxlan_ways6', '2001:db8::7 . 2001:db8::2 . 4789'),
   inet('mesh_bridges', 'br-mesh', '02:43:00:00:00:01'),
   netdev('nodes', '02:43:00:00:00:01'),
+  inet('mesh_nodes', 'br-mesh . 02:43:00:00:00:02'),
   netdev('macs', 'veth1 . 02:42:ac:12:00:02'),
   netdev('senders4', 'veth1 . 02:42:ac:12:00:02 . 172.18.0.2'),
   netdev('senders6', 'veth1 . 02:42:ac:12:00:02 . fe80::42:acff:fe12:2'),

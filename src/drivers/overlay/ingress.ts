@@ -4,7 +4,7 @@
  * node has to go back by it. Those speak with nodes alone, and never with each other. Pure.
  */
 import { defined } from '../../defined.js';
-import { meshObjects, nodeElement } from '../../firewall/index.js';
+import { meshObjects, otherNodeElements } from '../../firewall/index.js';
 import { bare } from '../../model/address.js';
 import type { Balancer } from '../../model/balancer.js';
 import { macOfNode } from '../../model/mac.js';
@@ -65,7 +65,10 @@ export const vtep = ({ network, place, vtep: other }: VtepView): readonly Kernel
   ];
   if (other.own || other.number === undefined || local === undefined || destination === undefined) return [];
   const mac = macOfNode(other.number);
-  return [{ kind: 'fdb', ns: 'host', link: vxlanOf(network), mac, destination }, nodeElement(mac)];
+  return [
+    { kind: 'fdb', ns: 'host', link: vxlanOf(network), mac, destination },
+    ...otherNodeElements(bridgeOf(network), mac),
+  ];
 };
 
 /** What an endpoint has here that others have not; its link and addresses are as theirs. */

@@ -1,6 +1,7 @@
 /** Before everything else: what must not have come from outside, and what is not the host's to forward. */
+import { OWN_GROUP } from '../../plan/link-objects.js';
 import * as s from '../statements.js';
-import { notLoopback, v6 } from './matches.js';
+import { notLoopback, untracked, v6 } from './matches.js';
 
 /**
  * Whole-host guard; 127/8 becomes routable where a bridge has `route_localnet`. Before NAT, which would hide it. Every
@@ -34,4 +35,22 @@ const switchedGuard = s.whileAny(
   ),
 );
 
-export const GUARDS = [...loopbackGuard, switchedGuard];
+/**
+ * br_netfilter shows what passes between a task and another node, and one client may have the same port with several: two of those flows
+ * would be taken for one, whose second half never gets an answer. The task's sandbox keeps them apart (`way-back.ts`); here they are
+ * another node's, and not tracked.
+ */
+const meshPassing = s.whileAny(
+  'mesh_nodes',
+  s.baseChain(
+    'mesh_passing',
+    'filter',
+    'prerouting',
+    -300,
+    s.rule('from outside', s.match('meta iifgroup', String(OWN_GROUP), '!='), s.accept),
+    s.rule('of another node', s.inSet('mesh_nodes', 'iifname', 'ether saddr'), untracked),
+    s.rule('its answer', s.inSet('mesh_nodes', 'iifname', 'ether daddr'), untracked),
+  ),
+);
+
+export const GUARDS = [...loopbackGuard, switchedGuard, meshPassing];

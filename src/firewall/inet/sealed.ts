@@ -6,13 +6,12 @@
  */
 import { TUNNEL_LINK, TUNNEL_SUBNET } from '../../model/tunnel.js';
 import * as s from '../statements.js';
-import { udp, v6 } from './matches.js';
+import { udp, untracked, v6 } from './matches.js';
 
 const sealed = s.inSet('sealed', 'udp dport');
 const byTunnel = s.match('iifname', TUNNEL_LINK);
 const notByTunnel = s.match('iifname', TUNNEL_LINK, '!=');
 const intoTunnel = s.match('oifname', TUNNEL_LINK);
-const untracked = { is: 'notrack' } as const;
 
 export const SEALED = [
   s.whileAny(

@@ -65,6 +65,10 @@ export const SETS: readonly SetDeclaration[] = [
   set('mesh_bridges', 'the bridge of the ingress network, and this node’s MAC on it', ['ifname'], {
     data: ['ether_addr'],
   }),
+  set('mesh_nodes', 'the bridge of the ingress network, and another node’s MAC on it', [
+    'ifname',
+    'ether_addr',
+  ]),
   set('relay_port', 'where the relay listens', ['inet_proto'], { data: ['inet_service'] }),
   set('relay_guard', 'the relay’s own ports, closed to direct connections', ['inet_proto', 'inet_service']),
   set('vxlan', 'UDP ports of our VXLAN devices', ['inet_service']),

@@ -8,10 +8,9 @@
  */
 import { OWN_GROUP } from '../../plan/link-objects.js';
 import * as s from '../statements.js';
-import { udp, v4, v6 } from './matches.js';
+import { udp, untracked, v4, v6 } from './matches.js';
 
 const local = s.match('fib daddr type', 'local');
-const untracked = { is: 'notrack' } as const;
 const forOurs = [udp, s.inSet('vxlan', 'udp dport')];
 const fromContainer = s.inSet('bridges', 'iifname');
 const notOurs = s.match('meta iifgroup', String(OWN_GROUP), '!=');

@@ -4,7 +4,7 @@
  */
 import type { Family } from '../model/network.js';
 import type { ElementObject } from '../plan/objects.js';
-import type { FirewallFamily, FirewallNetwork } from './contract.js';
+import type { FirewallFamily, FirewallNetwork, GatewayMode } from './contract.js';
 import { inet, inetMap, netdev, netdevPort } from './elements.js';
 import { NO_VALUE } from './language.js';
 
@@ -23,15 +23,13 @@ export const otherNodeElements = (bridge: string, mac: string): readonly Element
   inet('mesh_nodes', bridge, mac),
 ];
 
-/** The chain that judges what is forwarded into the bridge. */
-const intoChain = (network: FirewallNetwork, family: FirewallFamily | undefined): string => {
-  if (network.internal || !family || family.mode === 'isolated') return 'closed';
-  if (family.mode === 'nat-unprotected') return 'into_open';
-  return family.mode === 'routed' ? 'into_routed' : 'into_nat';
+/** The set of bridges with whose chain what is forwarded into them is judged; none: it is closed both ways. */
+const OPEN: Readonly<Record<GatewayMode, string | undefined>> = {
+  nat: 'nat_bridges',
+  routed: 'routed_bridges',
+  'nat-unprotected': 'open_bridges',
+  isolated: undefined,
 };
-
-const closedOutwards = (network: FirewallNetwork, family: FirewallFamily | undefined): boolean =>
-  network.internal || !family || family.mode === 'isolated';
 
 const translates = ({ mode, masquerade }: FirewallFamily): boolean =>
   masquerade && (mode === 'nat' || mode === 'nat-unprotected');
@@ -59,8 +57,7 @@ const familyElements = (network: FirewallNetwork, number: Family): ElementObject
   const { bridge: name, internal } = network;
   const family = network.families.find((f) => f.family === number);
   const key = [NFPROTO[number], name];
-  const found = [inetMap('into', key, [`goto ${intoChain(network, family)}`])];
-  if (closedOutwards(network, family)) found.push(inetMap('out_of', key, ['goto closed']));
+  const found = [inet((!internal && family && OPEN[family.mode]) || 'out_of', ...key)];
   if (!network.deaf && (internal || family?.mode === 'isolated')) found.push(inet('closed', ...key));
   if (internal) found.push(...fromInternal(key, family?.mode === 'isolated', network));
   else if (family && translates(family)) found.push(...sourceNat(network, family));

@@ -20,31 +20,47 @@ type Range = readonly [start: bigint, end: bigint];
 /** So many are inserted one by one. */
 const MANY = 16;
 
+/** Sorted ranges as unbroken stretches: what overlaps or touches is one. */
+const merged = (ranges: Iterable<Range>): Range[] => {
+  const found: Range[] = [];
+  for (const [start, end] of ranges) {
+    const before = found.at(-1);
+    if (!before || before[1] < start) found.push([start, end]);
+    else if (end > before[1]) found[found.length - 1] = [before[0], end];
+  }
+  return found;
+};
+
 /**
- * Ranges sorted by start. CIDRs nest or are disjoint, so two running values make them searchable: `reach`, the furthest
- * end so far, and `cover`, the end of the unbroken stretch that a range lies in.
+ * Ranges sorted by start, and the stretches that they make up together, which are what is in somebody's way. CIDRs nest or are disjoint,
+ * so a running value tells whether one lies in another: `reach`, the furthest end so far.
  */
 class Axis {
-  readonly starts: bigint[] = [];
+  readonly #starts: bigint[] = [];
   readonly #ends: bigint[] = [];
   readonly #reach: bigint[] = [];
-  readonly cover: bigint[] = [];
+  #stretches: Range[] = [];
   /** what came and nobody has asked for yet */
   #new: Range[] = [];
 
-  /** First index whose reach goes beyond `value`. What is read of the axis is read after it. */
-  from(value: bigint): number {
+  /** The first stretch that ends beyond `value`. */
+  beyond(value: bigint): Range | undefined {
     this.#takeNew();
-    return search(this.#reach, (reach) => reach > value);
+    return this.#stretches[this.#stretchBeyond(value)];
+  }
+
+  #stretchBeyond(value: bigint): number {
+    return search(this.#stretches, ([, end]) => end > value);
   }
 
   #position(start: bigint): number {
-    return search(this.starts, (other) => other >= start);
+    return search(this.#starts, (other) => other >= start);
   }
 
-  /** Many that came together, as when a daemon starts, are sorted once: among adjacent ones each insertion goes over all before it. */
+  /** Many that came together, as when a daemon starts, are sorted once. */
   #takeNew(): void {
     const ranges = this.#new;
+    if (ranges.length === 0) return;
     this.#new = [];
     if (ranges.length <= MANY) for (const [start, end] of ranges) this.#insert(start, end);
     else this.#fill([...this.#all(), ...ranges]);
@@ -52,23 +68,19 @@ class Axis {
 
   #fill(ranges: Range[]): void {
     ranges.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-    for (const values of [this.starts, this.#ends, this.#reach, this.cover]) values.length = 0;
-    for (const [start, end] of ranges) {
-      this.starts.push(start);
-      this.#ends.push(end);
-      this.#reach.push(end);
-      this.cover.push(end);
-    }
+    for (const values of [this.#starts, this.#ends, this.#reach]) values.length = 0;
     let furthest = 0n;
-    for (const [i, end] of this.#ends.entries()) {
+    for (const [start, end] of ranges) {
       if (end > furthest) furthest = end;
-      this.#reach[i] = furthest;
+      this.#starts.push(start);
+      this.#ends.push(end);
+      this.#reach.push(furthest);
     }
-    this.#stretch(this.starts.length - 1, 0);
+    this.#stretches = merged(ranges);
   }
 
   #all(): readonly Range[] {
-    return this.starts.map((start, i) => [start, this.#ends[i] ?? start]);
+    return this.#starts.map((start, i) => [start, this.#ends[i] ?? start]);
   }
 
   ranges(): readonly Range[] {
@@ -82,52 +94,61 @@ class Axis {
 
   #insert(start: bigint, end: bigint): void {
     const at = this.#position(start);
-    this.starts.splice(at, 0, start);
-    for (const values of [this.#ends, this.#reach, this.cover]) values.splice(at, 0, end);
+    this.#starts.splice(at, 0, start);
+    for (const values of [this.#ends, this.#reach]) values.splice(at, 0, end);
     this.#settle(at);
+    const first = search(this.#stretches, ([, other]) => other >= start);
+    const behind = search(this.#stretches, ([other]) => other > end);
+    const touched = this.#stretches.slice(first, behind);
+    const [from = start] = touched[0] ?? [];
+    const [, until = end] = touched.at(-1) ?? [];
+    this.#stretches.splice(first, touched.length, [from < start ? from : start, until > end ? until : end]);
   }
 
   delete(start: bigint, end: bigint): boolean {
     this.#takeNew();
     let at = this.#position(start);
-    while (this.starts[at] === start && this.#ends[at] !== end) at += 1;
-    if (this.starts[at] !== start) return false;
-    for (const values of [this.starts, this.#ends, this.#reach, this.cover]) values.splice(at, 1);
+    while (this.#starts[at] === start && this.#ends[at] !== end) at += 1;
+    if (this.#starts[at] !== start) return false;
+    for (const values of [this.#starts, this.#ends, this.#reach]) values.splice(at, 1);
     this.#settle(at);
+    this.#leave(start, end);
     return true;
   }
 
-  /** Mends the running values around a change at `at`, as far as they change. */
-  #settle(at: number): void {
-    let furthest = this.#reach[at - 1] ?? 0n;
-    let i = at;
-    for (; i < this.#ends.length; i += 1) {
-      const end = this.#ends[i] ?? 0n;
-      if (end > furthest) furthest = end;
-      if (i > at && this.#reach[i] === furthest) break;
-      this.#reach[i] = furthest;
-    }
-    this.#stretch(Math.min(i, this.#ends.length - 1), at);
+  /** What is left of the stretch that lost this. */
+  #leave(start: bigint, end: bigint): void {
+    const first = this.#position(start);
+    if ((this.#reach[first - 1] ?? 0n) >= end) return; // it lies in another one
+    const within: Range[] = [];
+    for (let i = first; (this.#starts[i] ?? end) < end; i += 1)
+      within.push([this.#starts[i] ?? start, this.#ends[i] ?? start]);
+    const at = this.#stretchBeyond(start);
+    const [from = start, until = end] = this.#stretches[at] ?? [];
+    const around: readonly Range[] = [[from, start], ...within, [end, until]];
+    this.#stretches.splice(at, 1, ...merged(around.filter(([a, b]) => a < b)));
   }
 
-  #stretch(from: number, changed: number): void {
-    for (let i = from; i >= 0; i -= 1) {
-      const reach = this.#reach[i] ?? 0n;
-      const next = this.starts[i + 1];
-      const cover = next !== undefined && next <= reach ? (this.cover[i + 1] ?? reach) : reach;
-      if (i < changed - 1 && this.cover[i] === cover) return;
-      this.cover[i] = cover;
+  /** Mends the running value around a change at `at`, as far as it changes. */
+  #settle(at: number): void {
+    let furthest = this.#reach[at - 1] ?? 0n;
+    for (let i = at; i < this.#ends.length; i += 1) {
+      const end = this.#ends[i] ?? 0n;
+      if (end > furthest) furthest = end;
+      if (i > at && this.#reach[i] === furthest) return;
+      this.#reach[i] = furthest;
     }
   }
 }
 
 /** The first index of a sorted list for which `found` holds; its length when none does. */
-const search = (list: readonly bigint[], found: (value: bigint) => boolean): number => {
+const search = <T>(list: readonly T[], found: (value: T) => boolean): number => {
   let low = 0;
   let high = list.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (found(list[middle] ?? 0n)) high = middle;
+    const value = list[middle] as T; // it is one of the list
+    if (found(value)) high = middle;
     else low = middle + 1;
   }
   return low;
@@ -169,10 +190,8 @@ export class Subnets {
 
   /** Where the stretch ends that is in the way of `[start, end)`; undefined: it is free. */
   blockedUntil(family: Family, start: bigint, end: bigint): bigint | undefined {
-    const axis = this.#axes[family];
-    const at = axis.from(start);
-    const found = axis.starts[at];
-    return found !== undefined && found < end ? axis.cover[at] : undefined;
+    const [from, until] = this.#axes[family].beyond(start) ?? [];
+    return from !== undefined && from < end ? until : undefined;
   }
 }
 

@@ -173,13 +173,13 @@ describe('our tables', () => {
       adding([
         published(8080),
         element('publish_any_range4', ['udp', '20000-29999'], ['172.18.0.3']),
-        element('into', ['ipv4', 'br-a'], ['goto into_nat']),
+        element('from', ['ipv4', 'br-a'], ['goto from_internal']),
       ]),
     );
     const text = nft('list', 'table', 'inet', 'viaduct').replaceAll(/\s+/g, ' ');
     expect(text).toContain('elements = { tcp . 8080 : 172.18.0.2 . 80 }');
     expect(text).toContain('elements = { udp . 20000-29999 : 172.18.0.3 }');
-    expect(text).toContain('elements = { ipv4 . "br-a" : goto into_nat }');
+    expect(text).toContain('elements = { ipv4 . "br-a" : goto from_internal }');
     expect(text).toContain('chain forward { type filter hook forward priority filter; policy accept;');
   });
 
@@ -229,7 +229,7 @@ describe('our tables', () => {
   test('of another version are replaced with their elements', () => {
     const [inet] = RULESET;
     if (!inet) throw new Error('no ruleset');
-    nftables.apply(adding([published(1), element('into', ['ipv4', 'br-a'], ['goto into_nat'])]));
+    nftables.apply(adding([published(1), element('from', ['ipv4', 'br-a'], ['goto from_internal'])]));
     nftables.close();
     const chains = inet.chains.filter(({ name }) => name !== 'from_isolated');
     const sets = inet.sets.map((set) => (set.name === 'routed4' ? { ...set, key: ['mark'] as const } : set));

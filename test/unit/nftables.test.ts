@@ -67,10 +67,10 @@ describe('an element', () => {
       wrong('publish_any_range4', ['tcp', '9-8'], ['10.0.0.1']),
       wrong('publish_range4', ['10.0.0.1/8', 'tcp', '9'], ['10.0.0.1']),
       wrong('publish_range4', ['10.0.0.0/33', 'tcp', '9'], ['10.0.0.1']),
-      wrong('into', ['ipv4', 'a'], ['jump']),
-      wrong('into', ['ipv4', 'a'], ['accept now']),
-      wrong('into', ['ipv5', 'a'], ['accept']),
-      wrong('into', ['toString', 'a'], ['accept']),
+      wrong('from', ['ipv4', 'a'], ['jump']),
+      wrong('from', ['ipv4', 'a'], ['accept now']),
+      wrong('from', ['ipv5', 'a'], ['accept']),
+      wrong('from', ['toString', 'a'], ['accept']),
     ])
       expect(() => elementMessages([add(element)]), JSON.stringify(element)).toThrow(ViaductError);
   });

@@ -55,7 +55,8 @@ const untranslated = s.chain(
 );
 
 /**
- * Verdicts are final here, but never overrule another table's drop. Who leaves is judged before who enters. Nearly every
+ * Bridges are elements of plain sets: for one more verdict in a map the kernel walks all that the table has, and the chains
+ * behind them (2 ms with 5,000 networks). Verdicts are final here, but never overrule another table's drop. Who leaves is judged before who enters. Nearly every
  * packet belongs to a flow that was judged when it began, so that comes first. An internal network is closed even to those,
  * whatever let them in once; only hosts that have one pay for that.
  */
@@ -78,8 +79,12 @@ const forward = [
     0,
     s.rule('flows under way', established, s.accept),
     s.rule('of no flow', invalid, s.jump('untranslated')),
-    s.rule('bridges that nothing leaves', s.vmap('out_of', 'meta nfproto', 'iifname')),
-    s.rule('into a bridge', s.vmap('into', 'meta nfproto', 'oifname')),
+    s.rule('bridges that nothing leaves', s.inSet('out_of', 'meta nfproto', 'iifname'), s.goTo('closed')),
+    s.rule('into no bridge of ours', s.notInSet('bridges', 'oifname'), s.accept),
+    ...(['nat', 'routed', 'open'] as const).map((mode) =>
+      s.rule('into a bridge', s.inSet(`${mode}_bridges`, 'meta nfproto', 'oifname'), s.goTo(`into_${mode}`)),
+    ),
+    s.rule('into one that is not opened', s.goTo('closed')),
   ),
 ];
 

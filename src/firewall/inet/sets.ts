@@ -51,8 +51,10 @@ export const SETS: readonly SetDeclaration[] = [
   set('same_bridge', 'each bridge twice: in and out are one', ['ifname', 'ifname']),
   set('direct', 'from . to: everything passes', ['ifname', 'ifname']),
   set('trusted_marks', 'packets with these marks reach every container', ['mark']),
-  set('into', 'who judges what enters a bridge', ['nf_proto', 'ifname'], { data: ['verdict'] }),
-  set('out_of', 'bridges that nothing leaves', ['nf_proto', 'ifname'], { data: ['verdict'] }),
+  set('nat_bridges', 'those of them that published ports lead into', ['nf_proto', 'ifname']),
+  set('routed_bridges', 'those whose containers are routed to', ['nf_proto', 'ifname']),
+  set('open_bridges', 'and those that whoever routes there may enter', ['nf_proto', 'ifname']),
+  set('out_of', 'those that nothing leaves, and nothing enters', ['nf_proto', 'ifname']),
   set('closed', 'bridges closed to flows under way as well', ['nf_proto', 'ifname']),
   set('from', 'bridges whose containers may not reach all of the host', ['nf_proto', 'ifname'], {
     data: ['verdict'],

@@ -3,7 +3,7 @@
  * a veth into a bridge, an address. What an engine adds is beside it; how much slower it gets beside many is the machine's.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeCgroups } from '../../test/support/cgroups.js';
 import { run, until } from '../../test/support/run.js';
@@ -12,6 +12,18 @@ import { containerBody, idOf, removeContainer } from '../bench.js';
 import { docker } from '../engine.js';
 import { onEnd } from '../undo.js';
 import type { Pair } from './pair.js';
+import type { Curve } from './series.js';
+
+export const HAND_RATE: Curve = {
+  title: 'by hand: containers started a second',
+  along: 'at once',
+  unit: '1/s',
+};
+export const HAND_CLEAR: Curve = {
+  title: 'by hand: all removed, four at a time',
+  along: 'containers',
+  unit: 's',
+};
 
 export interface HandMadeContainers {
   /** Both answer milliseconds. */
@@ -171,4 +183,31 @@ export const createByHand = async (pair: Pair): Promise<HandMadeContainers> => {
     },
     end: takeAway,
   };
+};
+
+const ANSWERS = `
+  const { readFileSync } = require('node:fs');
+  const [, body, socket] = process.argv;
+  const bytes = readFileSync(body);
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': bytes.length };
+  require('node:http').createServer((_, answer) => answer.writeHead(200, headers).end(bytes)).listen(socket, () => console.log('ready'));`;
+
+/** A program that answers each request with the same bytes; `socket` is its own. */
+export const answerByHand = async (
+  directory: string,
+  body: unknown,
+): Promise<{ readonly socket: string; end(): void }> => {
+  const [file, socket] = [join(directory, 'answer.json'), join(directory, 'answer.sock')];
+  rmSync(socket, { force: true });
+  writeFileSync(file, JSON.stringify(body));
+  const child = spawn(process.execPath, ['-e', ANSWERS, file, socket], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  child.on('error', () => {}); // `until` tells it
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += String(chunk);
+  });
+  await until('an answer by hand', () => said.includes('ready'));
+  return { socket, end: () => void child.kill('SIGKILL') };
 };

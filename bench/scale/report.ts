@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Machine } from '../machine.js';
 import { number, place, table } from '../report.js';
 import { bars, svg } from './chart.js';
-import { figureOf, type Goal, isMet, reached, type Series } from './series.js';
+import { figureOf, type Goal, isMet, reached, type Series, type Side } from './series.js';
 
 export interface ScaleReport {
   readonly machine: Machine;
@@ -50,6 +50,43 @@ const line = (series: Series): readonly string[] => {
 
 const HEADER = ['what', 'with', 'at first', 'then', 'empty engine', 'so', 'goal', 'met'];
 
+const lastOf = (series: Series | undefined, side: Side): number | undefined => {
+  const last = series?.points.at(-1);
+  return series && last && figureOf(series, last[side]);
+};
+
+/** From the first point to the last where the goal is about growth. */
+const floorText = (series: Series, all: readonly Series[]): string => {
+  const { floor, unit, goal } = series;
+  if (!floor) return '–';
+  if (floor.of === 'empty')
+    return `${cell(lastOf(series, 'empty'), unit)} (an engine that does nothing, in the same seconds)`;
+  return floor.of
+    .map(({ title }) => {
+      const by = all.find((each) => each.title === title);
+      const first = by?.points[0];
+      const begin =
+        goal?.kind.startsWith('times') && by && first ? `${cell(figureOf(by, first.grown), by.unit)} → ` : '';
+      return `${begin}${cell(lastOf(by, 'grown'), by?.unit ?? unit)} (${title})`;
+    })
+    .join(' + ');
+};
+
+const missed = (all: readonly Series[]): readonly string[] => {
+  const lines = all
+    .filter((series) => isMet(series) === false)
+    .map((series) => [
+      series.title,
+      reachedText(series),
+      series.goal ? GOALS[series.goal.kind](series.goal.value, series.unit) : '',
+      floorText(series, all),
+      series.floor?.why ?? '',
+    ]);
+  return lines.length === 0
+    ? []
+    : ['', '## Missed, and the floor', '', table(['what', 'so', 'goal', 'floor', 'why'], lines)];
+};
+
 const READING =
   'One engine has ever more of something; beside it, in turn and in the same minute, another one has nothing: its figure is what the machine gave just then. Medians of the rounds, or where it says so the worst.';
 
@@ -62,6 +99,7 @@ export const markdown = ({ machine, version, quick, series, failures }: ScaleRep
     `${READING}${quick ? ' **A quick run: small numbers, few rounds.**' : ''}`,
     '',
     table(HEADER, series.map(line)),
+    ...missed(series),
     '',
     '![growth](scale.svg)',
     ...series.flatMap((each) => ['', `## ${each.title}`, '', '```', bars(each), '```']),

@@ -12,6 +12,13 @@ export interface Goal {
   readonly value: number;
 }
 
+/** What nobody can do without, measured in the same run: the empty engine's own figure, or curves made by hand whose figures add up. */
+interface Floor {
+  readonly of: 'empty' | readonly Curve[];
+  /** a sentence: what the floor is made of, and what of the figure is above it */
+  readonly why: string;
+}
+
 export interface Curve {
   readonly title: string;
   /** what there is ever more of */
@@ -20,6 +27,7 @@ export interface Curve {
   /** the figure of a point: its rounds' median, or the worst of them */
   readonly of?: 'median' | 'worst';
   readonly goal?: Goal;
+  readonly floor?: Floor;
 }
 
 interface Point {

@@ -1,13 +1,12 @@
 /** The same containers made by hand: one started beside ever more, beside none in the same minute; then all removed, four at a time. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createByHand, type HandMadeContainers } from '../by-hand.js';
+import { createByHand, HAND_CLEAR, HAND_RATE, type HandMadeContainers } from '../by-hand.js';
 import { atATime, type Figure, type Pair } from '../pair.js';
 import type { Curve, Side } from '../series.js';
 
 const along = 'containers';
 const START: Curve = { title: 'by hand: container start', along, unit: 'ms' };
 const REMOVE: Curve = { title: 'by hand: container removed', along, unit: 'ms' };
-const CLEAR: Curve = { title: 'by hand: all removed, four at a time', along, unit: 's' };
 
 /** Of those that are started and removed again. */
 const EXTRA = 1_100;
@@ -30,8 +29,21 @@ const measureAt = async (
     }
 };
 
+/** As the bursts of the engines. */
+const bursts = async ({ quick, record }: Pair, hand: HandMadeContainers): Promise<void> => {
+  for (const many of [1, 10])
+    for (let round = 0; round < (quick ? 1 : 3); round += 1) {
+      const count = 20;
+      const begin = performance.now();
+      await atATime(many, count, (index) => hand.start(EXTRA + index));
+      record.add(HAND_RATE, many, 'grown', (count * 1_000) / (performance.now() - begin));
+      await atATime(4, count, (index) => hand.remove(EXTRA + index));
+    }
+};
+
 const measure = async (pair: Pair): Promise<void> => {
   const [grown, empty] = [await createByHand(pair), await createByHand(pair)];
+  await bursts(pair, grown);
   const steps = pair.quick ? [10, 150] : [10, 1_000];
   let there = 0;
   for (const at of steps) {
@@ -45,7 +57,7 @@ const measure = async (pair: Pair): Promise<void> => {
   pair.say('removing them');
   const begin = performance.now();
   await atATime(4, there, (index) => grown.remove(index));
-  pair.record.add(CLEAR, there, 'grown', (performance.now() - begin) / 1_000);
+  pair.record.add(HAND_CLEAR, there, 'grown', (performance.now() - begin) / 1_000);
   for (const hand of [grown, empty]) await hand.end();
 };
 

@@ -1,23 +1,64 @@
 /** A network made, joined, left and removed beside ever more networks; then a restart of the daemon with all of them. */
-import { containerBody, idOf, removeContainer, startContainer } from '../../bench.js';
+import { containerBody, containerPid, idOf, removeContainer, startContainer } from '../../bench.js';
 import type { Engine } from '../../engine.js';
 import { besideEmpty, type Figure, inParallel, type Pair, whilePingingBoth } from '../pair.js';
 import type { Curve, Side } from '../series.js';
 
 const along = 'networks';
+
+const HAND_CREATE: Curve = { title: 'by hand: a bridge with an address made (ip)', along, unit: 'ms' };
+const HAND_REMOVE: Curve = { title: 'by hand: a bridge deleted (ip)', along, unit: 'ms' };
+const HAND_JOIN: Curve = {
+  title: 'by hand: a veth pair made, put into bridge and container, up (ip, without its own start)',
+  along,
+  unit: 'ms',
+};
+const HAND_LEAVE: Curve = {
+  title: 'by hand: a veth pair deleted (ip, without its own start)',
+  along,
+  unit: 'ms',
+};
+const HAND_READ: Curve = { title: 'by hand: all links and rules read (ip, nft)', along, unit: 'ms' };
+
 const CREATE: Curve = {
   title: 'network create',
   along,
   unit: 'ms',
   goal: { kind: 'timesFirst', value: 1.3 },
+  floor: {
+    of: [HAND_CREATE],
+    why: 'the kernel’s own growth; above it are the record on the disk and the elements of the firewall',
+  },
 };
-const REMOVE: Curve = { title: 'network rm', along, unit: 'ms', goal: { kind: 'timesEmpty', value: 1.3 } };
-const CONNECT: Curve = { title: 'network connect', along, unit: 'ms', goal: { kind: 'most', value: 3 } };
+const REMOVE: Curve = {
+  title: 'network rm',
+  along,
+  unit: 'ms',
+  goal: { kind: 'timesEmpty', value: 1.3 },
+  floor: {
+    of: [HAND_REMOVE],
+    why: 'the kernel goes through all routes and neighbours of the namespace when a link goes: by hand it grows by as many milliseconds; of those that do not grow there are fewer here, so the ratio is larger',
+  },
+};
+const CONNECT: Curve = {
+  title: 'network connect',
+  along,
+  unit: 'ms',
+  goal: { kind: 'most', value: 3 },
+  floor: {
+    of: [HAND_JOIN],
+    why: 'the kernel’s part; above it are the record on the disk (one fdatasync), the firewall’s elements, resolver and hosts file, and HTTP',
+  },
+};
 const DISCONNECT: Curve = {
   title: 'network disconnect',
   along,
   unit: 'ms',
   goal: { kind: 'most', value: 2 },
+  floor: {
+    of: [HAND_LEAVE],
+    why: 'the kernel’s part; above it are the record on the disk (one fdatasync), the firewall’s elements, hosts file, and HTTP',
+  },
 };
 const STALL: Curve = {
   title: 'worst ping while networks are made one by one',
@@ -25,18 +66,22 @@ const STALL: Curve = {
   unit: 'ms',
   of: 'worst',
   goal: { kind: 'most', value: 25 },
+  floor: {
+    of: 'empty',
+    why: 'the machine’s; what is above it is a network’s own turn of the loop, and collections of a heap that holds them all',
+  },
 };
 const READY: Curve = {
   title: 'restart of the daemon: ready',
   along,
   unit: 'ms',
   goal: { kind: 'most', value: 1_000 },
+  floor: {
+    of: [HAND_READ],
+    why: 'to read what is there; above it, each link, sysctl and element is compared with the record, a process of Node starts (the empty engine’s figure), and a heap grows from nothing. This is not at the floor',
+  },
 };
 const GONE: Curve = { title: 'restart of the daemon: the old process gone', along, unit: 'ms' };
-
-const HAND_CREATE: Curve = { title: 'by hand: a bridge with an address made (ip)', along, unit: 'ms' };
-const HAND_REMOVE: Curve = { title: 'by hand: a bridge deleted (ip)', along, unit: 'ms' };
-const HAND_READ: Curve = { title: 'by hand: all links and rules read (ip, nft)', along, unit: 'ms' };
 
 const timed = async (work: Promise<unknown>): Promise<number> => {
   const begin = performance.now();
@@ -44,11 +89,29 @@ const timed = async (work: Promise<unknown>): Promise<number> => {
   return performance.now() - begin;
 };
 
-/** What the kernel takes beside so many, and a program of a few milliseconds that asks it. */
-const byHand = async ({ world }: Engine, side: Side, at: number, { record }: Pair): Promise<void> => {
+/** What the kernel takes beside so many, and a program of a few milliseconds that asks it. `pid`: a container's. */
+const byHand = async (
+  { world }: Engine,
+  pid: number,
+  side: Side,
+  at: number,
+  { record }: Pair,
+): Promise<void> => {
   const ip = (...lines: string[]) => timed(world.host('ip -batch -', { input: `${lines.join('\n')}\n` }));
+  const inside = (...lines: string[]) =>
+    timed(world.host(`nsenter -t ${pid} -n ip -batch -`, { input: `${lines.join('\n')}\n` }));
   const made = ['link add hand type bridge', 'link set hand up', 'address add 172.31.255.1/24 dev hand'];
   record.add(HAND_CREATE, at, side, await ip(...made));
+  const nothing = (await ip('link show dev hand')) + (await inside('link show dev lo'));
+  const pair = [
+    `link add handveth type veth peer name hand9 netns ${pid}`,
+    'link set handveth master hand up',
+  ];
+  const outer = await ip(...pair);
+  const inner = await inside('address add 172.31.255.9/24 dev hand9', 'link set hand9 up');
+  record.add(HAND_JOIN, at, side, Math.max(0, outer + inner - nothing));
+  const alone = await ip('link show dev hand');
+  record.add(HAND_LEAVE, at, side, Math.max(0, (await ip('link delete handveth')) - alone));
   record.add(HAND_REMOVE, at, side, await ip('link delete hand'));
   record.add(
     HAND_READ,
@@ -81,8 +144,12 @@ const measureAt = async (pair: Pair, at: number): Promise<void> => {
     record.add(DISCONNECT, at, side, disconnect.ms);
     record.add(REMOVE, at, side, remove.ms);
   });
+  const pids = {
+    grown: await containerPid(pair.grown, grown.id),
+    empty: await containerPid(pair.empty, empty.id),
+  };
   await besideEmpty(pair, pair.quick ? 2 : 5, async (engine, side, measured) => {
-    if (measured) await byHand(engine, side, at, pair);
+    if (measured) await byHand(engine, pids[side], side, at, pair);
   });
   await removeContainer(pair.grown, grown.id);
   await removeContainer(pair.empty, empty.id);

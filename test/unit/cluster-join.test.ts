@@ -9,7 +9,8 @@ import { ClusterState } from '../../src/cluster/control/state.js';
 import type { Door } from '../../src/cluster/door/contract.js';
 import { openDoor } from '../../src/cluster/door/mux.js';
 import type { EtcdClient } from '../../src/cluster/etcd/client.js';
-import type { Etcd, EtcdAdmin, EtcdFailure, Txn } from '../../src/cluster/etcd/contract.js';
+import type { Etcd, EtcdAdmin, EtcdFailure, MemberId, Txn } from '../../src/cluster/etcd/contract.js';
+import { EtcdError } from '../../src/cluster/etcd/failure.js';
 import { createAttachments } from '../../src/cluster/life/attachments.js';
 import { Epochs } from '../../src/cluster/life/epochs.js';
 import { type NodeFiles, nodeFiles } from '../../src/cluster/life/files.js';
@@ -76,6 +77,8 @@ const alone: EtcdAdmin = {
 
 let directory: string;
 let etcd: Etcd;
+/** what the manager asks of etcd's members: a test changes how it is answered */
+let admin: EtcdAdmin;
 /** of each write while it is there */
 /** by the clock; as of AttachmentsSettings */
 let hearsUntil = 0;
@@ -113,6 +116,7 @@ beforeEach(async () => {
     },
   );
   failure = undefined;
+  admin = { ...alone };
   hearsUntil = 0;
   etcd = createFakeEtcd().connect((operation) => (operation === 'txn' ? failure : undefined));
   await found(Object.assign({}, etcd, alone, { close: () => {} }) satisfies EtcdClient);
@@ -161,7 +165,7 @@ beforeEach(async () => {
       mirror,
       register,
       store,
-      etcd: { ...alone, ...etcd },
+      etcd: Object.assign(admin, etcd),
       dataKey,
       secrets,
       managers: () => [{ id: state.nodeId, address: address() }],
@@ -175,6 +179,7 @@ beforeEach(async () => {
       }),
       now: Date.now,
       log: quiet,
+      signal,
     }),
     assigning,
     quiet,
@@ -312,6 +317,57 @@ test('S1: a worker may not enrol, nor may anybody without a certificate say hell
   });
   expect(await closed).toBeTypeOf('string');
   expect(mirror.state.all('session').size).toBe(0);
+});
+
+/** A manager that joins, whose etcd is a learner until `promote` has succeeded. */
+const enrolled = async (): Promise<string> => {
+  const { state, files: own } = await joinAs('manager');
+  const member = {
+    id: '8' as MemberId,
+    name: '',
+    peerUrls: ['https://127.0.0.1:1'],
+    clientUrls: [],
+    learner: true,
+  };
+  admin.addLearner = async () => member;
+  admin.members = async () => [member];
+  await askOnce(address(), own.credentials(), { type: 'enrol', address: '127.0.0.1:1' }, 'enrolled');
+  return state.nodeId;
+};
+
+const recordOf = async (id: string): Promise<string | undefined> =>
+  (await etcd.range({ key: `${mirror.prefix}member/${id}` })).entries[0]?.value;
+
+test('S1: a manager that joins has its vote, and is known to have it, however long etcd does not answer meanwhile', async () => {
+  const refusals: EtcdFailure[] = [{ kind: 'unavailable', sent: true }, { kind: 'no-leader' }];
+  admin.promote = async () => {
+    const refused = refusals.shift();
+    if (refused) throw new EtcdError(refused, refused.kind);
+    failure = { kind: 'no-leader' };
+  };
+  const id = await enrolled();
+  await until('it has its vote', () => failure !== undefined);
+  await new Promise((resolve) => setTimeout(resolve, 700)); // it is tried, and refused
+  expect(await recordOf(id)).toBeUndefined();
+  failure = undefined;
+  await until('others know', async () => (await recordOf(id)) !== undefined);
+  expect(await recordOf(id)).toBe('{"address":"127.0.0.1:1","member":"8"}');
+});
+
+test('S1: the place of a manager that never follows is taken back, also where etcd has no leader just then', async () => {
+  const removed: string[] = [];
+  let asked = 0;
+  admin.promote = async () => {
+    throw new EtcdError({ kind: 'not-ready' }, 'etcd: it does not follow');
+  };
+  admin.removeMember = async (id) => {
+    asked += 1;
+    if (asked === 1) throw new EtcdError({ kind: 'no-leader' }, 'etcd has no leader');
+    removed.push(id);
+  };
+  await enrolled();
+  await until('its place is free', () => removed.length > 0);
+  expect(removed).toEqual(['8']);
 });
 
 /** What a node is told that says hello. */

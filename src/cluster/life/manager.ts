@@ -14,7 +14,8 @@ import { lacksRoom, withRoom } from '../etcd/room.js';
 import { type Office, runForOffice } from '../lead.js';
 import { createServiceLogs } from '../logs/index.js';
 import { createMirror, type Mirror, type RecordChange } from '../mirror/index.js';
-import { LEADER, MANAGER } from '../mirror/keys.js';
+import { LEADER, MANAGER, MEMBER } from '../mirror/keys.js';
+import { writeMember } from '../mirror/member.js';
 import { createAssigning } from '../session/assigning.js';
 import type { ManagerAddress } from '../session/protocol.js';
 import { createSessions, type Sessions } from '../session/server.js';
@@ -148,7 +149,7 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
     const lacks = (): string | undefined => lacksRoom(files.at.etcdData);
     const etcd = withRoom(createEtcdClient({ endpoints: [member.client] }), lacks);
     const givenUp = aborted(settings.givenUp);
-    await Promise.race([untilVoter(etcd, member.ended), givenUp]);
+    const own = await Promise.race([untilVoter(etcd, member.ended), givenUp]);
     await settings.found?.(etcd);
 
     let held: LeaseId | undefined;
@@ -274,6 +275,7 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
         logs,
         now,
         log,
+        signal,
       }),
       assigning,
       log,
@@ -284,6 +286,10 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
       turn: () => isTurnOf(saved.nodeId, [...mirror.members.keys()], now()),
     });
     void register.set(MANAGER + saved.nodeId, saved.advertise);
+    // Whoever gave it its vote may have died before it wrote so.
+    const isKnown = mirror.members.get(saved.nodeId)?.member === own;
+    if (!isKnown && mirror.state.get('node', saved.nodeId)?.role === 'manager')
+      void register.keep(MEMBER + saved.nodeId, writeMember({ address: saved.advertise, member: own }));
     void holdLease({
       ...LEASE,
       etcd,

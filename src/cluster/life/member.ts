@@ -1,7 +1,7 @@
 /** etcd's member on a manager's machine: adopted where a former daemon started it, else begun; and when it has a vote. */
 import { unavailable } from '../../errors.js';
 import type { EtcdClient } from '../etcd/client.js';
-import type { Beginning, Endpoint, EtcdProcess, EtcdSettings } from '../etcd/contract.js';
+import type { Beginning, Endpoint, EtcdProcess, EtcdSettings, MemberId } from '../etcd/contract.js';
 import { adoptEtcd, forceNewCluster, QUOTA, restartEtcd, startEtcd, trustIn } from '../etcd/process.js';
 import { lacksRoom } from '../etcd/room.js';
 import { findPrograms } from '../programs.js';
@@ -107,15 +107,15 @@ const untilLed = async (etcd: Pick<EtcdClient, 'status'>): Promise<void> => {
   }
 };
 
-/** Resolves when this member has a vote; throws where etcd ends before. */
-export const untilVoter = async (etcd: EtcdClient, ended: Promise<void>): Promise<void> => {
+/** Resolves when this member has a vote, to which member it is; throws where etcd ends before. */
+export const untilVoter = async (etcd: EtcdClient, ended: Promise<void>): Promise<MemberId> => {
   let over = false;
   void ended.then(() => {
     over = true;
   });
   while (!over) {
     const status = await etcd.status().catch(() => undefined);
-    if (status && !status.learner) return;
+    if (status && !status.learner) return status.memberId;
     await new Promise((resolve) => setTimeout(resolve, JOINED_PAUSE_MS));
   }
   throw new Error('etcd ended before it became a member of the cluster; its log says why');

@@ -8,6 +8,7 @@ import type { CertificateRequest, NodeIdentity } from '../ca/contract.js';
 import { bridgesIn } from '../ca/succession.js';
 import { sameSecret } from '../ca/tokens.js';
 import type { Etcd, EtcdAdmin, Member, MemberId } from '../etcd/contract.js';
+import { isEtcd } from '../etcd/failure.js';
 import { newId } from '../ids.js';
 import type { ServiceLogs } from '../logs/index.js';
 import type { Mirror } from '../mirror/index.js';
@@ -30,6 +31,7 @@ const NS_PER_MS = 1_000_000;
 /** how long a node's hello waits until others can know of it */
 const WRITE_MS = 3_000;
 const LOOK_MS = 20;
+const AGAIN_MS = 500;
 /** how often somebody else may change a node while it leaves */
 const CONFLICTS = 5;
 export const LEFT = 'node has left the swarm';
@@ -49,6 +51,8 @@ export interface ReceptionSettings {
   readonly logs: Pick<ServiceLogs, 'pass' | 'taker'>;
   readonly now: () => number;
   readonly log: Logger;
+  /** Aborted: this manager is none any more. */
+  readonly signal: AbortSignal;
 }
 
 /** `host:port` with the address that a node is seen at, where it does not say one. */
@@ -77,7 +81,7 @@ export const freshNode = (
 });
 
 export const createReception = (settings: ReceptionSettings): Reception => {
-  const { mirror, store, register, etcd, epochs, reports, now, log, secrets } = settings;
+  const { mirror, store, register, etcd, epochs, reports, now, log, secrets, signal } = settings;
   const { prefix, state } = mirror;
   const key = (kind: Parameters<typeof keyOf>[0], id: string): string => prefix + keyOf(kind, id);
 
@@ -139,25 +143,40 @@ export const createReception = (settings: ReceptionSettings): Reception => {
     return etcd.addLearner(peerUrl);
   };
 
-  /** Once it follows it gets its vote; where it never comes, its place goes, or nobody else could join. */
+  /** Without a leader, or an answer, nothing is decided: it is asked again, for as long as this manager is one. */
+  const insist = async <T>(work: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isEtcd(error, 'no-leader') && !isEtcd(error, 'unavailable')) throw error;
+      }
+      await pause(AGAIN_MS, undefined, { signal });
+    }
+  };
+
+  /**
+   * Once it follows it gets its vote; where it never comes, its place goes, or nobody else could join. No other manager ends what is begun
+   * here: to give up when etcd is slow for some seconds would leave a learner that waits for ever, or a voter that nobody knows of.
+   */
   const giveVote = async (nodeId: string, member: MemberId, address: string): Promise<void> => {
     try {
-      await etcd.promote(member);
-      await store.commit({
-        success: [{ do: 'put', key: `${prefix}${MEMBER}${nodeId}`, value: writeMember({ address, member }) }],
-      });
+      await insist(() => etcd.promote(member));
+      await register.keep(`${MEMBER}${nodeId}`, writeMember({ address, member }));
     } catch (error) {
+      if (signal.aborted) return;
       log.warn({ node: nodeId, error: String(error) }, 'a manager that joins did not come to follow');
-      const still = (await etcd.members().catch(() => [])).find(({ id }) => id === member);
-      if (still?.learner)
-        await etcd
-          .removeMember(member)
-          .catch((cause: unknown) =>
-            log.warn(
-              { node: nodeId, error: String(cause) },
-              'its place among the managers could not be taken back',
-            ),
-          );
+      const takeBack = async (): Promise<void> => {
+        const still = (await etcd.members()).find(({ id }) => id === member);
+        if (still?.learner) await etcd.removeMember(member);
+      };
+      await insist(takeBack).catch((cause: unknown) => {
+        if (isEtcd(cause, 'no-member') || signal.aborted) return; // an answer that was lost
+        log.warn(
+          { node: nodeId, error: String(cause) },
+          'its place among the managers could not be taken back',
+        );
+      });
     }
   };
 

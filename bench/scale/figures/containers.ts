@@ -87,6 +87,10 @@ const GONE: Curve = {
   along,
   unit: 'ms',
   goal: { kind: 'most', value: 300 },
+  floor: {
+    of: 'empty',
+    why: 'what the empty engine takes to end; above it, what is kept beside each container (so that a lost record can be made anew) is written where it is not yet, here seconds after the start before',
+  },
 };
 const CLEAR: Curve = {
   title: 'all removed, four at a time',

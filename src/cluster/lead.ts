@@ -4,7 +4,7 @@
  * took it (`fence`), so that a deposed leader's writes fail, whatever it believes.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Etcd, LeaseId } from './etcd/contract.js';
+import type { Compare, Entry, Etcd, LeaseId } from './etcd/contract.js';
 
 const AGAIN_MS = 500;
 
@@ -14,15 +14,35 @@ export interface Fence {
   readonly createRevision: number;
 }
 
+/** The key `leader`, as it was put. */
+export interface Holder {
+  /** whose it is: a node's id */
+  readonly node: string;
+  /** the revision at which it came to be, from which on it was never anybody else's */
+  readonly since: number;
+  /** the revision of its last change */
+  readonly at: number;
+  readonly lease: LeaseId | undefined;
+}
+
+export const holderIn = ({ value, createRevision, modRevision, lease }: Entry): Holder => ({
+  node: value,
+  since: createRevision,
+  at: modRevision,
+  lease,
+});
+
 export interface Office {
   /** Holds in the transactions of whoever leads; undefined: it is not us. */
   fence(): Fence | undefined;
-  /** We have a lease; undefined: none. Tries to lead. */
-  stand(lease: LeaseId | undefined): void;
+  /** We have a lease, or another one in place of the former. Tries to lead, or to go on leading with that. */
+  stand(lease: LeaseId): void;
+  /** Who leads by this lease leads no more. */
+  ended(lease: LeaseId): void;
   /** It is not to lead again once it leads no more: whether this node is on its way out of the managers. */
   retire(retired: boolean): void;
-  /** The key `leader` has changed: whose it is (a node's id), and since which revision; undefined: nobody's. Tries to lead then. */
-  seen(holder: { readonly node: string; readonly since: number } | undefined): void;
+  /** What the key `leader` is now; undefined: nobody's. Tries to lead then. */
+  seen(holder: Holder | undefined): void;
 }
 
 export interface OfficeSettings {
@@ -37,48 +57,69 @@ export interface OfficeSettings {
 }
 
 export const runForOffice = ({ etcd, key, node, leads, signal }: OfficeSettings): Office => {
+  /** the one to hang the key on */
   let lease: LeaseId | undefined;
+  /** that one, and those before it whose time is not over yet */
+  const living = new Set<LeaseId>();
   let vacant = false;
-  let since: number | undefined;
-  let standing = false;
+  /** the key, while it is ours */
+  let own: Holder | undefined;
+  let led = false;
+  let busy = false;
   let retired = false;
 
-  const become = (revision: number | undefined): void => {
-    if (since === revision) return;
-    const [was, is] = [since !== undefined, revision !== undefined];
-    since = revision;
-    if (was !== is) leads(is);
+  const inOffice = (): boolean => own?.lease !== undefined && living.has(own.lease);
+  const tell = (): void => {
+    if (led === inOffice()) return;
+    led = !led;
+    leads(led);
+  };
+
+  /** Under which conditions the key is to be put now: as nobody's, or as ours with another lease; undefined: it is not. */
+  const due = (): readonly Compare[] | undefined => {
+    if (!own) return vacant && !retired ? [{ key, createRevision: 0 }] : undefined;
+    if (own.lease === lease) return undefined;
+    // Put again it keeps the revision at which it was made: whoever took it in between is not overwritten, and fences go on to hold.
+    return [
+      { key, createRevision: own.since },
+      { key, value: node },
+    ];
   };
 
   const stand = async (): Promise<void> => {
-    const mine = lease;
-    if (standing || retired || !vacant || mine === undefined || signal.aborted) return;
-    standing = true;
+    const [mine, compare, former] = [lease, due(), own];
+    if (busy || !compare || mine === undefined || signal.aborted) return;
+    busy = true;
     try {
-      const { succeeded, revision } = await etcd.txn({
-        compare: [{ key, createRevision: 0 }],
-        success: [{ do: 'put', key, value: node, lease: mine }],
-      });
-      if (succeeded && mine === lease) {
+      const success = [{ do: 'put', key, value: node, lease: mine }] as const;
+      const { succeeded, revision } = await etcd.txn({ compare, success });
+      if (succeeded) {
         vacant = false;
-        become(revision);
-      }
+        own = { node, since: former?.since ?? revision, at: revision, lease: mine };
+      } else if (own && own.since === former?.since) own = undefined; // the watch will say whose it is
+      tell();
     } catch {
       // No leader of etcd's, or nobody answered: the next try is below.
     } finally {
-      standing = false;
+      busy = false;
     }
-    if (!vacant || lease === undefined) return;
+    if (!due() || lease === undefined) return;
     await pause(AGAIN_MS, undefined, { signal, ref: false }).catch(() => {});
     void stand();
   };
 
   return {
-    fence: () => (since === undefined ? undefined : { key, createRevision: since }),
+    fence: () => (own && inOffice() ? { key, createRevision: own.since } : undefined),
     stand(given) {
       lease = given;
-      if (given === undefined) become(undefined);
-      else void stand();
+      living.add(given);
+      tell();
+      void stand();
+    },
+    ended(given) {
+      living.delete(given);
+      if (lease === given) lease = undefined;
+      tell();
     },
     retire(given) {
       const back = retired && !given;
@@ -87,9 +128,9 @@ export const runForOffice = ({ etcd, key, node, leads, signal }: OfficeSettings)
     },
     seen(holder) {
       vacant = holder === undefined;
-      // What we took ourselves we know before the watch tells it.
-      if (holder?.node !== node || (since !== undefined && holder.since > since)) become(undefined);
-      if (holder?.node === node && lease !== undefined) become(holder.since);
+      // What we put ourselves we know before the watch tells it.
+      if (!holder || !own || holder.at > own.at) own = holder?.node === node ? holder : undefined;
+      tell();
       void stand();
     },
   };

@@ -1,7 +1,6 @@
 /** S1: managers become more and fewer, one to five and back, while what they run on are killed: the leader's daemon, its etcd, and both. */
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Lab, type LabHost, startLab } from '../support/lab.js';
+import { etcdOf, type Lab, type LabHost, startLab } from '../support/lab.js';
 import { until } from '../support/run.js';
 
 let lab: Lab;
@@ -41,15 +40,6 @@ const numbered = (names: readonly string[]): LabHost => {
   if (!found) throw new Error('nobody leads');
   return found;
 };
-
-const etcdOf = ({ world }: LabHost): number | undefined =>
-  world.processes().find((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/comm`, 'utf8') === 'etcd\n';
-    } catch {
-      return false; // it has just ended
-    }
-  });
 
 /** Written by one manager, and read by each. */
 const remembers = async (count: number, text: string, by: LabHost): Promise<void> => {

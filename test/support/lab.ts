@@ -9,6 +9,7 @@
  *     await lab.part([1, 3]);                            // these two reach each other, and nobody else
  *     await lab.stop();                                  // leaves swarms, checks that nothing is left of any of them
  */
+import { readFileSync } from 'node:fs';
 import { type StartOptions, startDaemonIn, type TestDaemon } from './daemon.js';
 import { until } from './run.js';
 import { startUpstream } from './upstream.js';
@@ -80,6 +81,16 @@ const leave = async (host: LabHost): Promise<void> => {
 };
 
 /** Ends all that can be ended, then says what went wrong first. */
+/** The process of its member of etcd, where it is a manager. */
+export const etcdOf = ({ world }: Pick<LabHost, 'world'>): number | undefined =>
+  world.processes().find((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, 'utf8') === 'etcd\n';
+    } catch {
+      return false; // it has just ended
+    }
+  });
+
 const all = async (work: readonly Promise<unknown>[]): Promise<void> => {
   const failed = (await Promise.allSettled(work)).find((each) => each.status === 'rejected');
   if (failed) throw failed.reason;

@@ -3,6 +3,8 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { Etcd, EtcdFailure, LeaseId } from '../../src/cluster/etcd/contract.js';
 import { EtcdError } from '../../src/cluster/etcd/failure.js';
 import { holdLease } from '../../src/cluster/etcd/lease.js';
+import { runForOffice } from '../../src/cluster/lead.js';
+import { createRegister } from '../../src/cluster/life/register.js';
 import { etcdConformance } from '../support/etcd-conformance.js';
 import { createFakeEtcd } from '../support/fake-etcd.js';
 import { until } from '../support/run.js';
@@ -57,13 +59,14 @@ describe('a held lease', () => {
   });
   /** What was granted, and how often it ended. */
   const hold = async (etcd: Etcd, ttl: number, everyMs: number, former?: LeaseId) => {
-    const held = { leases: [] as LeaseId[], ended: 0, end: new AbortController() };
+    const held = { leases: [] as LeaseId[], over: [] as LeaseId[], ended: 0, end: new AbortController() };
     over.push(held.end);
     void holdLease({
       ...{ etcd, ttl, everyMs, former, signal: held.end.signal },
       granted: (lease) => void held.leases.push(lease),
-      ended: () => {
+      ended: (lease) => {
         held.ended += 1;
+        held.over.push(lease);
       },
     });
     await until('there is one', () => held.leases.length > 0);
@@ -101,7 +104,56 @@ describe('a held lease', () => {
     const begun = performance.now();
     await until('it is lost as well', () => held.ended === 2);
     expect(performance.now() - begun).toBeLessThan(1_500);
+    expect(held.over).toEqual(held.leases.slice(0, 2));
   });
+
+  test.each(['are refused', 'are not answered'])(
+    'S1: is followed by others in time where renewals %s and all else is done',
+    async (how) => {
+      const etcd = fake.connect();
+      const keepLease = (id: LeaseId): Promise<number> =>
+        how === 'are refused'
+          ? Promise.reject(new EtcdError({ kind: 'unavailable', sent: true }, String(id)))
+          : new Promise(() => {});
+      const end = new AbortController();
+      over.push(end);
+      const register = createRegister(etcd, how, end.signal);
+      const office = runForOffice({
+        ...{ etcd, key: `${how}/leader`, node: 'a', signal: end.signal },
+        leads: (leads) => void told.push(leads ? 'leads' : 'leads not'),
+      });
+      const told: string[] = [];
+      let held: LeaseId | undefined;
+      void register.set('/manager/a', 'here');
+      office.seen(undefined);
+      const revision = fake.revision + 1;
+      const gone: string[] = [];
+      const watch = async (): Promise<void> => {
+        for await (const { events } of etcd.watch({ prefix: how, from: revision, signal: end.signal }))
+          for (const each of events) if (each.type === 'delete') gone.push(each.key);
+      };
+      void watch();
+      let count = 0;
+      void holdLease({
+        ...{ etcd: { ...etcd, keepLease }, ttl: 1, everyMs: 100, former: undefined, signal: end.signal },
+        granted: (lease) => {
+          held = lease;
+          count += 1;
+          register.lease(lease);
+          office.stand(lease);
+        },
+        ended: (lease) => {
+          if (lease === held) told.push('without a lease');
+          office.ended(lease);
+        },
+      });
+      const begun = performance.now();
+      await until('there were five', () => count === 5, 6_000);
+      expect([gone, told]).toEqual([[], ['leads']]);
+      expect(performance.now() - begun).toBeGreaterThan(1_900); // none before half the time of the one before
+    },
+    10_000,
+  );
 
   test('is lost at once when etcd says that it is none', async () => {
     const etcd = fake.connect();
@@ -120,5 +172,13 @@ describe('a held lease', () => {
       return etcd.keepLease(lease);
     };
     expect((await hold({ ...etcd, keepLease }, 60, 20, id)).leases).toEqual([id]);
+  });
+
+  test('S1: of the former daemon is followed by another one where it cannot be renewed', async () => {
+    const etcd = fake.connect();
+    const { id } = await etcd.grantLease(60);
+    const held = await hold({ ...etcd, keepLease: () => new Promise(() => {}) }, 1, 100, id);
+    expect(held.leases).not.toContain(id);
+    expect(held.over).toEqual([]);
   });
 });

@@ -1,8 +1,8 @@
 /** A manager's copy of the cluster, who leads, and what hangs on leases: against etcd in memory. */
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ClusterState } from '../../src/cluster/control/state.js';
-import type { Etcd, EtcdFailure } from '../../src/cluster/etcd/contract.js';
-import { type Office, runForOffice } from '../../src/cluster/lead.js';
+import type { Etcd, EtcdFailure, LeaseId } from '../../src/cluster/etcd/contract.js';
+import { holderIn, type Office, runForOffice } from '../../src/cluster/lead.js';
 import { lead } from '../../src/cluster/life/leading.js';
 import { createRegister } from '../../src/cluster/life/register.js';
 import { type Followed, follow, type KeyChange } from '../../src/cluster/mirror/follow.js';
@@ -147,23 +147,27 @@ test('what a member that is behind still has is no news', async () => {
 interface Candidate {
   readonly office: Office;
   leads: boolean;
+  /** how often it began to, or ceased */
+  changes: number;
+  readonly lease: LeaseId;
 }
 
 /** Sees who leads by its own mirror, as managers do. */
 const candidate = async (etcd: Etcd, node: string): Promise<Candidate> => {
-  const state = { leads: false };
+  const state = { leads: false, changes: 0 };
   const office = runForOffice({
     etcd,
     key: '/p/leader',
     node,
     leads: (leads) => {
       state.leads = leads;
+      state.changes += 1;
     },
     signal: signal(),
   });
   const look = (): void => {
     const entry = followed.entries.get('leader');
-    office.seen(entry && { node: entry.value, since: entry.createRevision });
+    office.seen(entry && holderIn(entry));
   };
   const followed: Followed = follow({
     etcd,
@@ -175,8 +179,9 @@ const candidate = async (etcd: Etcd, node: string): Promise<Candidate> => {
   });
   await followed.ready;
   look();
-  office.stand((await etcd.grantLease(10)).id);
-  return Object.assign(state, { office });
+  const { id } = await etcd.grantLease(10);
+  office.stand(id);
+  return Object.assign(state, { office, lease: id });
 };
 
 test('one leads; when its lease ends another one does, and the former one’s writes are refused', async () => {
@@ -198,6 +203,79 @@ test('one leads; when its lease ends another one does, and the former one’s wr
   await until('b leads', () => b.leads && !a.leads);
   expect((await etcd.txn(write)).succeeded).toBe(false);
   expect(a.office.fence()).toBeUndefined();
+});
+
+describe('S1: a leader that gets another lease', () => {
+  const begin = async () => {
+    const fake = createFakeEtcd({ now: () => 0 });
+    const etcd = fake.connect();
+    let failure: EtcdFailure | undefined;
+    const a = await candidate(
+      fake.connect((operation) => (operation === 'txn' ? failure : undefined)),
+      'a',
+    );
+    await until('a leads', () => a.leads);
+    const key = () => fake.entries().find((entry) => entry.key === '/p/leader');
+    const fail = (as: EtcdFailure | undefined): void => {
+      failure = as;
+    };
+    return { etcd, a, key, fail, fence: a.office.fence(), next: (await etcd.grantLease(10)).id };
+  };
+
+  test('goes on leading: the key hangs on that one, and its fence holds', async () => {
+    const { etcd, a, key, fence, next } = await begin();
+    const b = await candidate(etcd, 'b');
+    a.office.stand(next);
+    await until('it hangs on the next', () => key()?.lease === next);
+    a.office.ended(a.lease);
+    await etcd.revokeLease(a.lease);
+    await etcd.put('/p/x', 'all have seen what was before');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect([a.leads, a.changes, b.changes]).toEqual([true, 1, 0]);
+    expect(a.office.fence()).toEqual(fence);
+    expect(key()?.createRevision).toBe(fence?.createRevision);
+  });
+
+  test('leads no more where another one has the key by now, though nobody told, and leaves it to that one', async () => {
+    const etcd = createFakeEtcd({ now: () => 0 }).connect();
+    const told: boolean[] = [];
+    const office = runForOffice({
+      ...{ etcd, key: '/p/leader', node: 'a', signal: signal() },
+      leads: (leads) => void told.push(leads),
+    });
+    office.seen(undefined);
+    office.stand((await etcd.grantLease(10)).id);
+    await until('it leads', () => told.length === 1);
+    await etcd.delete({ key: '/p/leader' });
+    await etcd.put('/p/leader', 'b');
+    const taken = (await etcd.range({ key: '/p/leader' })).entries;
+    office.stand((await etcd.grantLease(10)).id);
+    await until('it leads no more', () => told.length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect((await etcd.range({ key: '/p/leader' })).entries).toEqual(taken);
+    expect([told, office.fence()]).toEqual([[true, false], undefined]);
+  });
+
+  test('leads no more where it could not write so before the former ended, and again when it can', async () => {
+    const { a, key, fail, fence, next } = await begin();
+    fail({ kind: 'unavailable', sent: false });
+    a.office.stand(next);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(a.leads).toBe(true);
+    a.office.ended(a.lease);
+    expect([a.leads, a.office.fence()]).toEqual([false, undefined]);
+    fail(undefined); // and etcd has not let the former go yet
+    await until('it leads again', () => a.leads);
+    expect([key()?.lease, a.office.fence()]).toEqual([next, fence]);
+  });
+
+  test('takes what its former daemon left for its own, by its own lease', async () => {
+    const { etcd, key, fence } = await begin();
+    for (const controller of over.splice(0)) controller.abort();
+    const again = await candidate(etcd, 'a');
+    await until('it leads', () => again.leads);
+    expect([key()?.lease, again.office.fence()]).toEqual([again.lease, fence]);
+  });
 });
 
 test('what hangs on a lease is written with the next one again, and another manager’s is left alone', async () => {

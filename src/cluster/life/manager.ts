@@ -3,6 +3,7 @@
  * one's turn. Started from what is on the disk, whether the cluster is new or this daemon only follows another one.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { attempt } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import type { Manager, SwarmStatus } from '../contract.js';
 import type { Door } from '../door/contract.js';
@@ -297,13 +298,13 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
       former: files.lease() as LeaseId | undefined, // etcd says whether it is one
       granted: (lease) => {
         held = lease;
-        files.saveLease(lease);
         register.lease(lease);
         office?.stand(lease);
+        attempt(() => files.saveLease(lease)); // without it the next daemon gets one of its own
       },
-      ended: () => {
-        register.lease(undefined);
-        office?.stand(undefined);
+      ended: (lease) => {
+        if (lease === held) register.lease(undefined); // what hung on one before is put again by now
+        office?.ended(lease);
       },
     });
 

@@ -7,6 +7,7 @@ import type { Kept } from '../../model/swarm/kept.js';
 import type { Kind, SwarmRecords } from '../../model/swarm/records.js';
 import { ClusterState } from '../control/state.js';
 import type { Entry, Etcd } from '../etcd/contract.js';
+import { type Holder, holderIn } from '../lead.js';
 import { decodeRecord, isKind } from './codec.js';
 import { type Followed, follow, type KeyChange } from './follow.js';
 import { kindOf, LEADER, MANAGER, MEMBER, prefixOf, SECRETS_KEY } from './keys.js';
@@ -26,7 +27,7 @@ export interface Mirror extends Pick<Followed, 'revision' | 'silentSince' | 'rea
   readonly members: ReadonlyMap<string, MemberRecord>;
   /** by node id: managers whose lease lives */
   readonly living: ReadonlySet<string>;
-  readonly leader: { readonly node: string; readonly since: number } | undefined;
+  readonly leader: Holder | undefined;
   /** sealed, and the revision of its last change */
   readonly secrets: { readonly sealed: string; readonly revision: number } | undefined;
 }
@@ -91,7 +92,7 @@ export const createMirror = (settings: MirrorSettings): Mirror => {
 
   /** Keys that are no records. */
   const own = ({ key, after }: KeyChange): boolean => {
-    if (key === LEADER) leader = after && { node: after.value, since: after.createRevision };
+    if (key === LEADER) leader = after && holderIn(after);
     else if (key === SECRETS_KEY) secrets = after && { sealed: after.value, revision: after.modRevision };
     else if (key.startsWith(MANAGER)) {
       const node = key.slice(MANAGER.length);

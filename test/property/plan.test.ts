@@ -266,7 +266,7 @@ describe('the machine that judges', () => {
     const world = published();
     const allOpen = (): number => reached(world.kernel.world, probesOf(world.model)).size;
     const before = allOpen();
-    world.kernel.world.sets.get('inet into')?.clear();
+    world.kernel.world.sets.get('inet bridges')?.clear();
     expect(allOpen()).toBeGreaterThan(before);
   });
 

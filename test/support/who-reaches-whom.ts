@@ -194,7 +194,11 @@ export class View {
     const family = familyOf(address);
     const any = family === 4 ? '0.0.0.0' : '::';
     const named = from !== 'lan' || address === ADDRESSES.host[family];
-    const all = this.#members.flatMap((member) =>
+    // Where the host has no address nothing is published, and the port may be another container's.
+    const publishing = this.#members.filter(
+      ({ network }) => gatewayOn(network, 4) !== undefined || gatewayOn(network, 6) !== undefined,
+    );
+    const all = publishing.flatMap((member) =>
       member.endpoint.bindings
         .filter(({ hostIp, hostPort }) => hostPort > 0 && !isRouted(member.network, familyOf(hostIp)))
         .map((binding) => ({ member, binding, first: binding.hostPort })),

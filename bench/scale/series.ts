@@ -12,7 +12,7 @@ export interface Goal {
   readonly value: number;
 }
 
-/** What nobody can do without, measured in the same run: the empty engine's own figure, or curves made by hand whose figures add up. */
+/** What stands beside a figure that misses its goal, measured in the same run: the empty engine's own, or what is made by hand (added up). */
 interface Floor {
   readonly of: 'empty' | readonly Curve[];
   /** a sentence: what the floor is made of, and what of the figure is above it */

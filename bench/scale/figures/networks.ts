@@ -37,7 +37,7 @@ const REMOVE: Curve = {
   goal: { kind: 'timesEmpty', value: 1.3 },
   floor: {
     of: [HAND_REMOVE],
-    why: 'the kernel goes through all routes and neighbours of the namespace when a link goes: by hand it grows by as many milliseconds; of those that do not grow there are fewer here, so the ratio is larger',
+    why: 'when a link goes down the kernel goes through all routes of the namespace: by hand that grows by as many milliseconds, but beside a wait (RCU) that is put off here, so that the ratio is larger',
   },
 };
 const CONNECT: Curve = {
@@ -57,7 +57,7 @@ const DISCONNECT: Curve = {
   goal: { kind: 'most', value: 2 },
   floor: {
     of: [HAND_LEAVE],
-    why: 'the kernel’s part; above it are the record on the disk (one fdatasync), the firewall’s elements, hosts file, and HTTP',
+    why: 'by hand one waits until nobody reads the link any more (RCU); here it is taken out of the way, and deleted later with others. What is left are netlink, the record on the disk (one fdatasync), the firewall’s elements, the hosts file and HTTP',
   },
 };
 const STALL: Curve = {

@@ -20,14 +20,18 @@ const MEMORY: Curve = {
     why: 'a heap that has been as large once keeps pages with what lives among them; it does not grow from round to round',
   },
 };
-const BOUND: Curve = { title: 'by hand: 9,000 elements added to a map (nft)', along: 'rounds', unit: 'ms' };
+const ELEMENTS: Curve = {
+  title: 'by hand: 9,000 elements added to a map (nft)',
+  along: 'rounds',
+  unit: 'ms',
+};
 const SCATTERED: Curve = {
   title: 'start with 9,000 ports in no order, by that with a range',
   along: 'rounds',
   unit: '×',
   goal: { kind: 'most', value: 1.5 },
   floor: {
-    of: [BOUND],
+    of: [ELEMENTS],
     why: 'a range is one element of the firewall and one binding of the record; in no order each port is an element, a row and a socket of its own',
   },
 };
@@ -83,7 +87,7 @@ const measure = async ({ grown, empty, quick, record, say }: Pair): Promise<void
     }
     const [range = 1, scattered = 0] = took;
     record.add(SCATTERED, round, 'grown', scattered / range);
-    record.add(BOUND, round, 'grown', await elementsByHand(grown));
+    record.add(ELEMENTS, round, 'grown', await elementsByHand(grown));
   }
   await look(rounds);
 };

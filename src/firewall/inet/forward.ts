@@ -55,10 +55,12 @@ const untranslated = s.chain(
 );
 
 /**
- * Bridges are elements of plain sets: for one more verdict in a map the kernel walks all that the table has, and the chains
- * behind them (2 ms with 5,000 networks). Verdicts are final here, but never overrule another table's drop. Who leaves is judged before who enters. Nearly every
+ * Verdicts are final here, but never overrule another table's drop. Who leaves is judged before who enters. Nearly every
  * packet belongs to a flow that was judged when it began, so that comes first. An internal network is closed even to those,
  * whatever let them in once; only hosts that have one pay for that.
+ *
+ * Bridges are elements of plain sets: for one more verdict in a map the kernel walks all that the table has, and the chains
+ * behind them (2.7 ms with 5,000 networks).
  */
 const forward = [
   s.whileAny(

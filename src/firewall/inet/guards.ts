@@ -1,6 +1,7 @@
 /** Before everything else: what must not have come from outside, and what is not the host's to forward. */
 import { OWN_GROUP } from '../../plan/link-objects.js';
 import * as s from '../statements.js';
+import { NODE_MAC_BYTES } from '../way-back.js';
 import { notLoopback, untracked, v6 } from './matches.js';
 
 /**
@@ -48,7 +49,12 @@ const meshPassing = s.whileAny(
     'prerouting',
     -300,
     s.rule('from outside', s.match('meta iifgroup', String(OWN_GROUP), '!='), s.accept),
-    s.rule('of another node', s.inSet('mesh_nodes', 'iifname', 'ether saddr'), untracked),
+    s.rule(
+      'of another node, to a task: what is for a node is translated here, or dropped',
+      s.match('ether daddr 0-1', NODE_MAC_BYTES, '!='),
+      s.inSet('mesh_nodes', 'iifname', 'ether saddr'),
+      untracked,
+    ),
     s.rule('its answer', s.inSet('mesh_nodes', 'iifname', 'ether daddr'), untracked),
   ),
 );

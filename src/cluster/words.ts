@@ -16,6 +16,7 @@ export const WORDS = {
     'This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster.',
   worker:
     "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.",
+  left: 'node has left the swarm',
   notLocked: 'swarm is not locked',
   wrongKey: 'swarm could not be unlocked: invalid key provided',
 } as const;

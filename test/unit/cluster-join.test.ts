@@ -17,6 +17,7 @@ import { type NodeFiles, nodeFiles } from '../../src/cluster/life/files.js';
 import { init } from '../../src/cluster/life/init.js';
 import { join } from '../../src/cluster/life/join.js';
 import { layout } from '../../src/cluster/life/layout.js';
+import { createMembership } from '../../src/cluster/life/membership.js';
 import { createNetworks, type NetworkRules } from '../../src/cluster/life/networks.js';
 import { createReception } from '../../src/cluster/life/reception.js';
 import { createRegister } from '../../src/cluster/life/register.js';
@@ -165,7 +166,8 @@ beforeEach(async () => {
       mirror,
       register,
       store,
-      etcd: Object.assign(admin, etcd),
+      etcd,
+      membership: createMembership({ etcd: admin, mirror, register, log: quiet, signal }),
       dataKey,
       secrets,
       managers: () => [{ id: state.nodeId, address: address() }],
@@ -178,8 +180,6 @@ beforeEach(async () => {
         },
       }),
       now: Date.now,
-      log: quiet,
-      signal,
     }),
     assigning,
     quiet,

@@ -49,7 +49,7 @@ const formerManagers = ({ members, state }: Mirror): readonly string[] =>
   [...members.keys()].filter((id) => state.get('node', id)?.role !== 'manager');
 
 /** Of those who would be left, more than half must live. */
-const mayGo = ({ members, living }: Mirror, id: string): boolean => {
+export const mayGo = ({ members, living }: Pick<Mirror, 'members' | 'living'>, id: string): boolean => {
   const others = [...members.keys()].filter((each) => each !== id);
   return others.filter((each) => living.has(each)).length > others.length / 2;
 };

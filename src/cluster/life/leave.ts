@@ -6,9 +6,8 @@ import type { Node } from '../../model/swarm/node.js';
 import { MEMBER } from '../mirror/keys.js';
 import { put, remove } from '../mirror/write.js';
 import type { NodeSession } from '../session/client.js';
-import { leavingManager } from '../words.js';
+import { leavingManager, WORDS } from '../words.js';
 import type { RunningManager } from './manager.js';
-import { LEFT } from './reception.js';
 
 /**
  * milliseconds: leaving ends, whoever does not answer. etcd lets nobody go in the first 5 s after a member came, and who went
@@ -47,7 +46,7 @@ const resign = async (manager: RunningManager, { nodeId, now, log }: GoodbyeSett
   const left: Node | undefined = node && {
     ...node,
     updatedAt: now(),
-    status: { state: 'down', message: LEFT },
+    status: { state: 'down', message: WORDS.left },
   };
   await etcd.txn({
     success: [

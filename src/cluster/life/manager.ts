@@ -28,6 +28,7 @@ import type { NodeFiles, SavedState } from './files.js';
 import { handOver, handOverEtcd } from './hand-over.js';
 import { lead } from './leading.js';
 import { type RunningMember, STORE_QUOTA, startMember, untilVoter } from './member.js';
+import { createMembership } from './membership.js';
 import type { NetworkRules } from './networks.js';
 import { createReach, type Reach } from './reach.js';
 import { createReception } from './reception.js';
@@ -222,6 +223,7 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
       },
     });
     const register = createRegister(etcd, mirror.prefix, signal);
+    const membership = createMembership({ etcd, mirror, register, log, signal });
     const managers = (): readonly ManagerAddress[] =>
       [...mirror.members].map(([id, { address }]) => ({ id, address }));
     const store = createStore(etcd, {
@@ -259,6 +261,7 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
         mirror,
         store,
         register,
+        membership,
         etcd,
         dataKey,
         secrets: readSecrets,
@@ -275,8 +278,6 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
         }),
         logs,
         now,
-        log,
-        signal,
       }),
       assigning,
       log,
@@ -284,6 +285,7 @@ export const startManager = async (settings: ManagerSettings): Promise<RunningMa
     keepUp({
       ...{ etcd, lacks, log, signal, quota: STORE_QUOTA },
       leads: () => office?.fence() !== undefined,
+      tend: membership.tend,
       turn: () => isTurnOf(saved.nodeId, [...mirror.members.keys()], now()),
     });
     void register.set(MANAGER + saved.nodeId, saved.advertise);

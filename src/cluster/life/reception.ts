@@ -1,26 +1,25 @@
 /** What a manager decides of those who come to its door: who joins as what, who gets which certificate, who is here. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Logger } from '../../log.js';
 import { unwritten } from '../../model/swarm/kept.js';
 import type { Node, NodeState } from '../../model/swarm/node.js';
 import { issue } from '../ca/authority.js';
 import type { CertificateRequest, NodeIdentity } from '../ca/contract.js';
 import { bridgesIn } from '../ca/succession.js';
 import { sameSecret } from '../ca/tokens.js';
-import type { Etcd, EtcdAdmin, Member, MemberId } from '../etcd/contract.js';
-import { isEtcd } from '../etcd/failure.js';
+import type { Etcd } from '../etcd/contract.js';
 import { newId } from '../ids.js';
 import type { ServiceLogs } from '../logs/index.js';
 import type { Mirror } from '../mirror/index.js';
-import { keyOf, MEMBER } from '../mirror/keys.js';
-import { writeMember } from '../mirror/member.js';
+import { keyOf } from '../mirror/keys.js';
 import { put, remove, textOf } from '../mirror/write.js';
 import { rpcError } from '../rpc.js';
 import type { Ask, Reception } from '../session/contract.js';
 import type { ManagerAddress, Role } from '../session/protocol.js';
+import { WORDS } from '../words.js';
 import { joinPlace, splitPlace } from './addresses.js';
 import type { Attachments } from './attachments.js';
 import type { Epochs } from './epochs.js';
+import type { Membership } from './membership.js';
 import type { Register } from './register.js';
 import type { Reports } from './reports.js';
 import { trustIn } from './roles.js';
@@ -31,16 +30,15 @@ const NS_PER_MS = 1_000_000;
 /** how long a node's hello waits until others can know of it */
 const WRITE_MS = 3_000;
 const LOOK_MS = 20;
-const AGAIN_MS = 500;
 /** how often somebody else may change a node while it leaves */
 const CONFLICTS = 5;
-export const LEFT = 'node has left the swarm';
 
 export interface ReceptionSettings {
   readonly mirror: Mirror;
   readonly store: Store;
   readonly register: Register;
-  readonly etcd: Pick<Etcd, 'range'> & Pick<EtcdAdmin, 'members' | 'addLearner' | 'promote' | 'removeMember'>;
+  readonly etcd: Pick<Etcd, 'range'>;
+  readonly membership: Pick<Membership, 'welcome'>;
   readonly dataKey: Buffer;
   /** Throws where they are not known yet. */
   readonly secrets: () => ClusterSecrets;
@@ -50,9 +48,6 @@ export interface ReceptionSettings {
   readonly attachments: Attachments;
   readonly logs: Pick<ServiceLogs, 'pass' | 'taker'>;
   readonly now: () => number;
-  readonly log: Logger;
-  /** Aborted: this manager is none any more. */
-  readonly signal: AbortSignal;
 }
 
 /** `host:port` with the address that a node is seen at, where it does not say one. */
@@ -81,7 +76,7 @@ export const freshNode = (
 });
 
 export const createReception = (settings: ReceptionSettings): Reception => {
-  const { mirror, store, register, etcd, epochs, reports, now, log, secrets, signal } = settings;
+  const { mirror, store, register, etcd, epochs, reports, now, secrets } = settings;
   const { prefix, state } = mirror;
   const key = (kind: Parameters<typeof keyOf>[0], id: string): string => prefix + keyOf(kind, id);
 
@@ -132,54 +127,6 @@ export const createReception = (settings: ReceptionSettings): Reception => {
     return found;
   };
 
-  /** A place for it among etcd's members: that which it has, where it has not begun yet; else a new one. */
-  const placeFor = async (nodeId: string, peerUrl: string): Promise<Member> => {
-    const members = await etcd.members();
-    const waiting = members.find((each) => each.name === '' && each.peerUrls.includes(peerUrl));
-    if (waiting) return waiting;
-    // It asks because its disk has nothing of etcd's: what it was is lost.
-    for (const former of members)
-      if (former.name === nodeId || former.peerUrls.includes(peerUrl)) await etcd.removeMember(former.id);
-    return etcd.addLearner(peerUrl);
-  };
-
-  /** Without a leader, or an answer, nothing is decided: it is asked again, for as long as this manager is one. */
-  const insist = async <T>(work: () => Promise<T>): Promise<T> => {
-    for (;;) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!isEtcd(error, 'no-leader') && !isEtcd(error, 'unavailable')) throw error;
-      }
-      await pause(AGAIN_MS, undefined, { signal });
-    }
-  };
-
-  /**
-   * Once it follows it gets its vote; where it never comes, its place goes, or nobody else could join. No other manager ends what is begun
-   * here: to give up when etcd is slow for some seconds would leave a learner that waits for ever, or a voter that nobody knows of.
-   */
-  const giveVote = async (nodeId: string, member: MemberId, address: string): Promise<void> => {
-    try {
-      await insist(() => etcd.promote(member));
-      await register.keep(`${MEMBER}${nodeId}`, writeMember({ address, member }));
-    } catch (error) {
-      if (signal.aborted) return;
-      log.warn({ node: nodeId, error: String(error) }, 'a manager that joins did not come to follow');
-      const takeBack = async (): Promise<void> => {
-        const still = (await etcd.members()).find(({ id }) => id === member);
-        if (still?.learner) await etcd.removeMember(member);
-      };
-      await insist(takeBack).catch((cause: unknown) => {
-        if (isEtcd(cause, 'no-member') || signal.aborted) return; // an answer that was lost
-        log.warn(
-          { node: nodeId, error: String(cause) },
-          'its place among the managers could not be taken back',
-        );
-      });
-    }
-  };
-
   const keepState = (said: NodeState): Promise<void> => {
     const former = state.get('node-state', said.id);
     const value = textOf(said);
@@ -209,7 +156,7 @@ export const createReception = (settings: ReceptionSettings): Reception => {
 
   /** Down, and without a session, in one moment: else the leader would give it time to come back. */
   const markDown = (node: Node): Promise<boolean> => {
-    const gone: Node = { ...node, updatedAt: now(), status: { state: 'down', message: LEFT } };
+    const gone: Node = { ...node, updatedAt: now(), status: { state: 'down', message: WORDS.left } };
     return store.commit({
       compare: [{ key: key('node', node.id), modRevision: node.version }],
       success: [put(prefix, 'node', gone), remove(prefix, 'session', node.id)],
@@ -280,14 +227,8 @@ export const createReception = (settings: ReceptionSettings): Reception => {
     async enrol(peer, { address }) {
       if (peer.role !== 'manager' || nodeOf(peer).role !== 'manager')
         throw rpcError('PermissionDenied', 'this node is no manager');
-      const peerUrl = `https://${address}`;
-      const place = await placeFor(peer.nodeId, peerUrl);
-      const members = (await etcd.members()).map(({ id, name, peerUrls }) => ({
-        name: id === place.id ? peer.nodeId : name,
-        address: (peerUrls[0] ?? '').replace(/^https:\/\//, ''),
-      }));
-      void giveVote(peer.nodeId, place.id, address);
-      return { members, dataKey: settings.dataKey.toString('base64') };
+      const members = await settings.membership.welcome(peer.nodeId, address);
+      return { members: [...members], dataKey: settings.dataKey.toString('base64') };
     },
 
     async leave(peer) {

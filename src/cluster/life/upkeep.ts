@@ -19,6 +19,8 @@ export interface UpkeepSettings {
   /** bytes */
   readonly quota: number;
   readonly leads: () => boolean;
+  /** by the leader: what concerns all members */
+  readonly tend: () => Promise<void>;
   /** It is this member's turn to be away for a moment: no other one is. */
   readonly turn: () => boolean;
   /** why nothing can be written to the disk; undefined: there is room */
@@ -48,7 +50,7 @@ export const isTurnOf = (id: string, members: readonly string[], now: number): b
   [...members].sort().indexOf(id) === Math.floor(now / 60_000) % Math.max(members.length, 1);
 
 export const keepUp = (settings: UpkeepSettings): void => {
-  const { etcd, quota, leads, turn, lacks, log, signal, every = LOOK_MS } = settings;
+  const { etcd, quota, leads, tend, turn, lacks, log, signal, every = LOOK_MS } = settings;
   let told = '';
   /** Once, and when it is over. */
   const tell = (text: string): void => {
@@ -75,6 +77,7 @@ export const keepUp = (settings: UpkeepSettings): void => {
       done = status.revision;
       log.info({}, 'this member’s part of the cluster’s store has given back what was free');
     }
+    if (leads()) await tend();
     const after = await etcd.status();
     if (dueFor(after, { quota, done, turn: false }).disarm && leads()) await etcd.disarm();
     const share = Math.round((100 * after.inUse) / quota);

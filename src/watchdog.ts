@@ -8,7 +8,8 @@
  *   waited   it slept in a system call: for a disk, a lock of the kernel's, a process that was to start
  *   queued   it could have run, but others had the processors: no fault of ours, and not counted
  *   starved  for so long somebody of the whole machine lacked a processor, or waited for a disk (pressure stall information, which is a
- *            mean of the processors: what was lacking on one of two counts half there, and whole here)
+ *            mean of the processors: what was lacking on one of two counts half there, and whole here), or the machine itself had none, as
+ *            it is a virtual one (steal: a thread that runs on a processor which does not is neither at work nor queued)
  *
  * What it waited for may have been among those. So `waited` counts as far as it is longer than `starved`; of the rest a
  * twentieth counts. Meanwhile a worker looks at the beats. When they stop, it asks the main thread through the inspector to note its stack.
@@ -29,6 +30,8 @@ export const STOOD = 'the event loop stood';
 const BEAT = 10;
 /** Of so many milliseconds waited on a busy machine one is counted. */
 const BUSY = 20;
+/** milliseconds of a tick of /proc/stat's (USER_HZ, which is 100 to all programs) */
+const TICK = 10;
 /** frames of a stack */
 const FRAMES = 40;
 /** bytes for the kernel's stacks of one stand: some ten of them */
@@ -94,15 +97,17 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a +
 const createSpent = (): (() => Spent) => {
   const schedstat = reader('/proc/thread-self/schedstat');
   const pressures = [reader('/proc/pressure/cpu'), reader('/proc/pressure/io')];
+  const ticks = reader('/proc/stat');
   const processors = availableParallelism();
   return () => {
     const [work = 0, queued = 0] = schedstat().split(' ').map(Number);
     const starved = pressures.map((read) => Number(/^some .*total=(\d+)/.exec(read())?.[1] ?? 0));
+    const stolen = Number(/^cpu +(?:\d+ ){7}(\d+)/.exec(ticks())?.[1] ?? 0);
     return {
       at: performance.now(),
       work: work / 1e6,
       queued: queued / 1e6,
-      starved: (sum(starved) * processors) / 1e3,
+      starved: (sum(starved) * processors) / 1e3 + stolen * TICK,
     };
   };
 };

@@ -43,8 +43,12 @@ const setUp = async () => {
   return { bridge: `br-${id.slice(0, 12)}`, veth };
 };
 
-const published = async () =>
-  (await d.outside.try(`curl -s --http0.9 --max-time 0.3 http://${HOST.ipv4}:8080/`)).stdout !== '';
+const answersWithin = async (seconds: number) =>
+  (await d.outside.try(`curl -s --http0.9 --max-time ${seconds} http://${HOST.ipv4}:8080/`)).stdout !== '';
+/** For asking again and again: a packet that is dropped is not waited for. */
+const published = () => answersWithin(0.3);
+/** Once, on a machine that has other things to do: the server starts a process for each client. */
+const answers = () => answersWithin(5);
 const fromNeighbour = async () =>
   (await d.docker.try(['exec', 'client', 'sh', '-c', 'nc -w 1 web 80 </dev/null'])).stdout !== '';
 const same = (a: readonly string[], b: readonly string[]) => a.join() === b.join();
@@ -79,7 +83,7 @@ describe('O4 self-healing', () => {
     expect(await d.host('nft list tables')).not.toContain('theirs');
     expect(await connection.say('after')).toBe('after');
     connection.close();
-    expect(await published()).toBe(true);
+    expect(await answers()).toBe(true);
   });
 
   test('O4 nobody else can take an element, a chain or a table of ours away', async () => {
@@ -94,7 +98,7 @@ describe('O4 self-healing', () => {
       expect([command, code]).toEqual([command, 1]);
       expect(stderr).toContain('Operation not permitted');
     }
-    expect(await published()).toBe(true);
+    expect(await answers()).toBe(true);
   });
 
   test('O4 flushed while nobody was there to own them, the rules are back with the next daemon', async () => {

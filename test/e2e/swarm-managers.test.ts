@@ -1,6 +1,6 @@
 /** S1: several managers, by the real client: one to three and back, a lost leader, a lost quorum. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createEtcdClient } from '../../src/cluster/etcd/client.js';
+import { createEtcdClient, type EtcdClient } from '../../src/cluster/etcd/client.js';
 import { etcdOf, type Lab, type LabHost, startLab } from '../support/lab.js';
 import { until } from '../support/run.js';
 
@@ -93,13 +93,18 @@ test('S1: a leader that dies is followed by another one, and is a manager when i
   );
 });
 
+/** What is asked of this host's etcd itself. */
+const asking = async <T>(host: LabHost, work: (etcd: EtcdClient) => Promise<T>): Promise<T> => {
+  const path = `/proc/${etcdOf(host)}/cwd/client:1`;
+  const etcd = createEtcdClient({ endpoints: [{ kind: 'unix', path }] });
+  return work(etcd).finally(() => etcd.close());
+};
+
 /** Whose etcd leads raft, as that one says itself. */
 const leadsRaft = (): Promise<LabHost> =>
   until('an etcd leads', async () => {
     for (const host of lab.hosts) {
-      const path = `/proc/${etcdOf(host)}/cwd/client:1`;
-      const etcd = createEtcdClient({ endpoints: [{ kind: 'unix', path }] });
-      const status = await etcd.status().finally(() => etcd.close());
+      const status = await asking(host, (etcd) => etcd.status());
       if (status.leader === status.memberId) return host;
     }
     return undefined;
@@ -138,6 +143,30 @@ test('S1: where a daemon dies while its etcd leads raft on, the others stay, and
   expect(etcdOf(dead)).toBe(etcd);
   await dead.start();
   await settled(by);
+});
+
+test('S1: a manager that joins has its vote also where those who took it in die before they gave it', async () => {
+  const [first, second, third] = [lab.host(1), lab.host(2), lab.host(3)];
+  await settled(first);
+  await first.docker('node', 'demote', 'host3');
+  await isWorker(third);
+  await until('nothing is left of its etcd', () => etcdOf(third) === undefined);
+  await first.docker('node', 'promote', 'host3');
+  // Where it has all that it begins with it does not ask for a place again.
+  await until(
+    'its etcd follows',
+    async () => (await asking(third, (its) => its.status()).catch(() => undefined))?.learner,
+  );
+  const etcd = etcdOf(third) ?? 0;
+  process.kill(etcd, 'SIGSTOP');
+  await Promise.all([first.kill9(), second.kill9()]);
+  process.kill(etcd, 'SIGCONT');
+  expect(await asking(first, async (etcd) => (await etcd.members()).some(({ learner }) => learner))).toBe(
+    true,
+  );
+  await Promise.all([first.start(), second.start()]);
+  await until('it has its vote', async () => (await nodes(first)).host3 === 'Ready Reachable', 40_000);
+  await settled(third);
 });
 
 test('S1: without a quorum what is known is shown and nothing is changed, and the refusal says what to do', async () => {

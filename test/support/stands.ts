@@ -7,6 +7,8 @@ import { STOOD } from '../../src/watchdog.js';
 interface Stand {
   readonly work: number;
   readonly waited: number;
+  readonly queued: number;
+  readonly starved: number;
   readonly stacks: readonly string[];
   /** functions of the kernel, innermost first, at each look */
   readonly calls: readonly string[];
@@ -14,9 +16,9 @@ interface Stand {
 
 const isStand = (line: string): boolean => line.endsWith(`"msg":"${STOOD}"}`);
 
-const shown = ({ work, waited, stacks, calls }: Stand): string =>
+const shown = ({ work, waited, queued, starved, stacks, calls }: Stand): string =>
   [
-    `${STOOD}: ${work} ms at work, ${waited} ms waiting in the kernel`,
+    `${STOOD}: ${work} ms at work, ${waited} ms waiting in the kernel (${queued} ms queued, ${starved} ms starved)`,
     stacks.join('\n    and\n') || '    (no stack was seen)',
     ...calls.map((call) => `    in the kernel: ${call}`),
     '',
@@ -43,8 +45,8 @@ export const knowManyPorts = (): void =>
 const OTHERS_WAIT = 250;
 const OWN_WORK = 50;
 
-/** Calls to the kernel's network, its grace periods, and no call at all: the thread was put aside by an interrupt. */
-const OTHERS = /\bnetlink_|\brtnl_|\bsynchronize_rcu|\birqentry_exit_to_user_mode/;
+/** Calls to the kernel's network, its grace periods, and no call at all: the thread was put aside by an interrupt, or on its way out of a call. */
+const OTHERS = /\bnetlink_|\brtnl_|\bsynchronize_rcu|\birqentry_exit_to_user_mode|^exit_to_user_mode_loop\b/;
 
 /** Where the kernel's own stacks cannot be read, by who made the calls. */
 const isOthers = ({ work, waited, stacks, calls }: Stand): boolean => {

@@ -15,7 +15,7 @@ import { linkThere } from './links/index.js';
 import { type EventSocket, listen } from './listen.js';
 import { HEADER, hostSocket, messagePort, messageType, NETLINK, splitMessages } from './netlink.js';
 import { parseAddress } from './rtnetlink/address.js';
-import { dumpLinks, linkIndex } from './rtnetlink/link.js';
+import { type DumpedLink, dumpLinks, linkIndex } from './rtnetlink/link.js';
 import { parseNeighbour } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE, NUD, RTM } from './rtnetlink/numbers.js';
 import { parseRoute } from './rtnetlink/route.js';
@@ -108,7 +108,12 @@ export class Watch {
       this.#listen(Object.values(RTNLGRP), (m) => this.#route(m)),
       this.#listen([RTNLGRP_NEIGH], (m) => this.#entryGone(m), LASTING_ENTRY_GONE),
     ];
-    this.#learnNames();
+  }
+
+  /** All links of the host, read since it listens and before the loop has turned: the first look. Of later ones it was told what changed. */
+  know(links: readonly Pick<DumpedLink, 'index' | 'name'>[]): void {
+    if (this.#names.size > 0) return;
+    for (const { index, name } of links) this.#names.set(index, name);
   }
 
   close(): void {

@@ -48,6 +48,8 @@ export interface ObserveParts {
   readonly claims: readonly LinkObject[];
   /** whether sysctls of our interfaces are told too: they have no mark, so only who knows what he wants may ask */
   readonly settings: boolean;
+  /** is told all links of the host's that were seen, whosever they are */
+  readonly onLinks: (links: readonly DumpedLink[]) => void;
 }
 
 const NO_OTHERS: ReadonlyMap<string, readonly string[]> = new Map();
@@ -228,6 +230,7 @@ export const observeLinks = (parts: ObserveParts): readonly KernelObject[] =>
       const socket = session.socket(ns);
       return { ns, socket, all: linksOf(socket) };
     });
+    parts.onLinks(places[0]?.all ?? []);
     const entries = once(() => readEntries(session.socket('host')));
     const found = oursIn(places, sightsOf(places, parts));
     const names = new Set(found.flatMap(interfacesOf));

@@ -94,6 +94,8 @@ export class SettingsWatch {
   readonly #values = new Values();
   #known: readonly SysctlObject[] = [];
   readonly #looking: NodeJS.Timeout;
+  /** The first look is at all, as nobody told of what was changed before; not sooner, as to open many files would be in the way of a start. */
+  #asked: (object: SysctlObject) => boolean = () => true;
   #soon: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -102,8 +104,10 @@ export class SettingsWatch {
       this.#listen(RTNLGRP.IPV4_NETCONF, NOT_FORWARDING),
       this.#listen(RTNLGRP.IPV6_NETCONF, NOWHERE),
     ];
-    this.#looking = setInterval(() => void this.#look(isUntold), LOOK_MS).unref();
-    this.#lookSoon();
+    this.#looking = setInterval(() => {
+      void this.#look(this.#asked);
+      this.#asked = isUntold;
+    }, LOOK_MS).unref();
   }
 
   close(): void {

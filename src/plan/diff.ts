@@ -3,7 +3,7 @@
  * removed first and added last, what guards is added before the links it guards (or before they are up) and goes after or
  * with them, ports are held before traffic is led to them.
  */
-import { hostedBy, interfacesOf, isMade, livesIn, lowerOf, mustRemake } from './depend.js';
+import { hostedBy, interfacesOf, isMade, isUnmarked, livesIn, lowerOf, mustRemake } from './depend.js';
 import { same } from './equal.js';
 import { type KernelObject, kindOf, type LinkObject, objectKey, type Slice } from './objects.js';
 import { PHASES, type Phase } from './phases.js';
@@ -107,6 +107,23 @@ const losing = (
     for (const name of interfacesOf(o)) interfaces.set(name, takes);
   }
   return { interfaces, namespaces, remade };
+};
+
+/**
+ * Of many objects that are wanted, most of which are there: those that a plan must know of. What is as it should be has no step where
+ * nothing goes that it may lie on. `there`: by key; `strays`: what goes.
+ */
+export const unsettled = (
+  there: ReadonlyMap<string, KernelObject>,
+  strays: readonly KernelObject[],
+  wanted: readonly KernelObject[],
+): readonly KernelObject[] => {
+  const changed = wanted.filter((o) => {
+    const old = there.get(objectKey(o));
+    return old === undefined || !sameState(old, o);
+  });
+  const mayTake = (o: KernelObject): boolean => isHeavy(o) && (isUnmarked(o) || there.has(objectKey(o)));
+  return strays.some(isHeavy) || changed.some(mayTake) ? wanted : changed;
 };
 
 type Delete = Extract<Step, { readonly op: 'delete' }>;

@@ -1,10 +1,13 @@
 /** What comes goes without a trace: after storms of restarts, of networks and of failures, and when the daemon stops. */
-import { describe, expect, test } from 'vitest';
+import { setTimeout as pause } from 'node:timers/promises';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { containerProcesses, kernelState, openFiles } from '../support/kernel-state.js';
 import { daemonForThisFile } from '../support/phrases.js';
 import { until } from '../support/run.js';
 
 const d = daemonForThisFile();
+// What it opens in its first second (sysctls that it looks at again and again) it holds for life.
+beforeAll(() => pause(1_000));
 const numbers = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 

@@ -5,7 +5,7 @@
 import type { Kernel } from '../../kernel/contract.js';
 import { createPace } from '../../pace.js';
 import { isUnmarked } from '../../plan/depend.js';
-import { diff } from '../../plan/diff.js';
+import { diff, unsettled } from '../../plan/diff.js';
 import { HOST_SLICE, type KernelObject, objectKey, type Slice, sliceKey } from '../../plan/objects.js';
 import type { Plan } from '../../plan/plan.js';
 import { allSlices, type Derive, lacksLink } from './derive.js';
@@ -38,22 +38,16 @@ interface Piece {
 
 const PLUGIN_LINK = 'the link that a plugin made is gone: restart the container';
 
-const keysOf = (objects: readonly KernelObject[]): ReadonlySet<string> => new Set(objects.map(objectKey));
+/** What is observed, by key. */
+type There = ReadonlyMap<string, KernelObject>;
+
+const byKey = (observed: readonly KernelObject[]): There => new Map(observed.map((o) => [objectKey(o), o]));
 const objectsOf = (pieces: readonly Piece[]): readonly KernelObject[] =>
   pieces.flatMap(({ objects }) => objects);
 
 /** What of `wanted` is there, in whichever state; what may be there without our mark is looked at one by one. */
-const stateOf = (
-  kernel: Kernel,
-  observed: readonly KernelObject[],
-  wanted: readonly KernelObject[],
-): readonly KernelObject[] => {
-  const keys = keysOf(wanted);
-  const ours = observed.filter((o) => keys.has(objectKey(o)));
-  const found = keysOf(ours);
-  const unmarked = wanted.filter((o) => isUnmarked(o) && !found.has(objectKey(o)) && kernel.present(o));
-  return [...ours, ...unmarked];
-};
+const stateOf = (kernel: Kernel, there: There, wanted: readonly KernelObject[]): readonly KernelObject[] =>
+  wanted.flatMap((o) => there.get(objectKey(o)) ?? (isUnmarked(o) && kernel.present(o) ? o : []));
 
 /**
  * What does not have to wait for a service beside the kernel (Open vSwitch) that does not answer now. A network or endpoint
@@ -97,10 +91,10 @@ const removeEach = (kernel: Kernel, strays: readonly KernelObject[], blamed: rea
   sum(diff(strays, []).map((step) => attempt(blamed, () => carryOut(kernel, [step]))));
 
 const bringEach = (kernel: Kernel, pieces: readonly Piece[]): Outcome => {
-  const observed = kernel.observe();
+  const there = byKey(kernel.observe());
   return sum(
     split(pieces).map(({ slice, objects }) =>
-      attempt([slice], () => apply(kernel, stateOf(kernel, observed, objects), objects)),
+      attempt([slice], () => apply(kernel, stateOf(kernel, there, objects), objects)),
     ),
   );
 };
@@ -119,41 +113,35 @@ interface Comparison {
 const compare = (
   { kernel, model, derive }: Converging,
   slices: readonly Slice[],
-  observed: readonly KernelObject[],
+  there: There,
   isStray: (o: KernelObject) => boolean,
 ): Comparison => {
-  const all = allSlices(model).map((slice): Piece => ({ slice, objects: derive(model, slice) }));
-  const wanted = keysOf(objectsOf(all));
   const concerned = new Set(slices.map(sliceKey));
+  const unwanted = new Set(there.keys());
   const [whole, lacking]: [Piece[], Piece[]] = [[], []];
-  for (const piece of all)
-    if (concerned.delete(sliceKey(piece.slice)))
-      (lacksLink(piece.objects, observed) ? lacking : whole).push(reachable(kernel, piece));
+  for (const slice of allSlices(model)) {
+    const objects = derive(model, slice);
+    for (const o of objects) unwanted.delete(objectKey(o));
+    if (concerned.delete(sliceKey(slice)))
+      (lacksLink(objects, there) ? lacking : whole).push(reachable(kernel, { slice, objects }));
+  }
   return {
     whole,
     lacking,
-    strays: observed.filter((o) => isStray(o) && !wanted.has(objectKey(o))),
+    strays: [...unwanted].flatMap((key) => there.get(key) ?? []).filter(isStray),
     gone: slices.filter((slice) => concerned.has(sliceKey(slice))),
   };
 };
 
-const isAmiss = (
-  kernel: Kernel,
-  there: ReadonlyMap<string, KernelObject>,
-  objects: readonly KernelObject[],
-): boolean => {
-  const found = objects.flatMap(
-    (o) => there.get(objectKey(o)) ?? (isUnmarked(o) && kernel.present(o) ? o : []),
-  );
-  return diff(found, objects).length > 0;
-};
+const isAmiss = (kernel: Kernel, there: There, objects: readonly KernelObject[]): boolean =>
+  diff(stateOf(kernel, there, objects), objects).length > 0;
 
 /** Of many slices those that are not as they should be, looked at some in each turn of the loop: to be brought, or told of. */
 export const amiss = async (
   { kernel, model, derive }: Converging,
   slices: readonly Slice[],
 ): Promise<readonly Slice[]> => {
-  const there = new Map(kernel.observe().map((o) => [objectKey(o), o]));
+  const there = byKey(kernel.observe());
   const found: Slice[] = [];
   const pace = createPace();
   for (const slice of slices) {
@@ -170,11 +158,12 @@ export const outstanding = (
   observed: readonly KernelObject[],
   isStray: (o: KernelObject) => boolean,
 ): Plan => {
-  const { whole, lacking, strays } = compare(parts, slices, observed, isStray);
+  const there = byKey(observed);
+  const { whole, lacking, strays } = compare(parts, slices, there, isStray);
   const pieces = [...whole, ...lacking];
   const owners = new Map(pieces.flatMap(({ slice, objects }) => objects.map((o) => [o, slice] as const)));
   const wanted = objectsOf(pieces);
-  const before = [...stateOf(parts.kernel, observed, wanted), ...strays];
+  const before = [...stateOf(parts.kernel, there, wanted), ...strays];
   return diff(before, wanted, (o) => owners.get(o));
 };
 
@@ -190,17 +179,18 @@ export const converge = (
   isStray: (o: KernelObject) => boolean,
 ): Outcome => {
   const { kernel } = parts;
-  const { whole, lacking, strays, gone } = compare(parts, slices, observed, isStray);
-  const objects = objectsOf(whole);
-  const brought = attempt([HOST_SLICE], () =>
-    apply(kernel, [...stateOf(kernel, observed, objects), ...strays], objects),
-  );
+  const there = byKey(observed);
+  const { whole, lacking, strays, gone } = compare(parts, slices, there, isStray);
+  const brought = attempt([HOST_SLICE], () => {
+    const objects = unsettled(there, strays, objectsOf(whole));
+    return apply(kernel, [...stateOf(kernel, there, objects), ...strays], objects);
+  });
   return sum([
     ...(brought.refusals.length === 0
       ? [brought]
       : [removeEach(kernel, strays, gone.length > 0 ? gone : [HOST_SLICE]), bringEach(kernel, whole)]),
     ...lacking.map(({ slice, objects }) =>
-      attempt([slice], () => apply(kernel, stateOf(kernel, observed, objects), objects), `${PLUGIN_LINK}: `),
+      attempt([slice], () => apply(kernel, stateOf(kernel, there, objects), objects), `${PLUGIN_LINK}: `),
     ),
   ]);
 };

@@ -265,11 +265,6 @@ export const derivedAhead = async (model: ReadModel, derive: Derive): Promise<De
   return ahead;
 };
 
-/** Do the objects hang on a link of a plugin's that is not (or no longer) in its sandbox? We cannot make it again. */
-export const lacksLink = (objects: readonly KernelObject[], observed: readonly KernelObject[]): boolean =>
-  objects.some(
-    (o) =>
-      o.kind === 'link' &&
-      o.type === 'moved' &&
-      !observed.some((found) => found.kind === 'link' && objectKey(found) === objectKey(o)),
-  );
+/** Do the objects hang on a link of a plugin's that is not (or no longer) in its sandbox? We cannot make it again. `there`: by key. */
+export const lacksLink = (objects: readonly KernelObject[], there: { has(key: string): boolean }): boolean =>
+  objects.some((o) => o.kind === 'link' && o.type === 'moved' && !there.has(objectKey(o)));

@@ -45,8 +45,14 @@ const SOON_GONE = 16;
  */
 export const retire = (kernel: Kernel, model: ReadModel, derive: Derive): void => {
   if (model.sandboxes.size > 0) return;
-  const all = desired(model, derive);
-  if (all.filter(({ kind }) => kind === 'link').length > SOON_GONE) return;
+  const all: KernelObject[] = [];
+  let links = 0;
+  for (const slice of allSlices(model)) {
+    const objects = derive(model, slice);
+    links += objects.filter(({ kind }) => kind === 'link').length;
+    if (links > SOON_GONE) return;
+    all.push(...objects);
+  }
   kernel.apply(diff(all, []));
   kernel.dropTables();
 };

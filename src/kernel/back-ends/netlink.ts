@@ -23,6 +23,7 @@ import { inNamespace } from '../netns.js';
 import { observeLinks } from '../observe.js';
 import { watchPeers } from '../peers-watch.js';
 import type { Reaper } from '../reaper.js';
+import type { DumpedLink } from '../rtnetlink/link.js';
 import { watchSandboxes } from '../sandbox-events.js';
 import { type Session, withSession } from '../session.js';
 import { SettingsWatch } from '../settings.js';
@@ -174,7 +175,8 @@ class Netlink implements BackEnd<NetlinkObject> {
     const { namespaces, moved } = this.parts;
     const links = said.flatMap((o) => (o.kind === 'link' ? [o] : []));
     const claims = [...links, ...(moved?.() ?? [])];
-    const seen = observeLinks({ namespaces, bridges: this.#bridges(), claims, settings });
+    const onLinks = (all: readonly DumpedLink[]): void => this.#watch?.know(all);
+    const seen = observeLinks({ namespaces, bridges: this.#bridges(), claims, settings, onLinks });
     return [...said.filter((o) => o.kind !== 'link'), ...seen];
   }
 

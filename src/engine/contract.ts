@@ -209,6 +209,8 @@ export interface Engine {
   written(): Promise<void> | undefined;
   /** random, kept in the data root */
   readonly id: string;
+  /** Another number after each change of any record. */
+  edition(): number;
   readonly networks: NetworkCommands;
   readonly containers: ContainerCommands;
   readonly execs: ExecCommands;

@@ -169,6 +169,7 @@ export const startEngine = async (rooms: EngineRooms): Promise<RunningEngine> =>
     },
     id,
     written: () => store.written(),
+    edition: () => model.edition,
     networks: createNetworkCommands(parts, createAttaching(parts, lifecycle)),
     containers,
     builds: createBuildCommands(parts, containers),

@@ -272,6 +272,7 @@ export function createFakeEngine(
 
   const engine: Engine = {
     written: () => undefined,
+    edition: () => performance.now(), // another one each time: nobody counts the changes of these records
     config: CONFIG,
     id: 'fake-engine',
     runtime: { name: 'crun', version: '1.8.1' },

@@ -215,6 +215,7 @@ describe('a container', () => {
   });
 
   it('I12: is the same line in the next list, and another one when anything that it says has changed', () => {
+    let edition = 1;
     let now = { container, endpoints: [endpoint], network };
     const engine = {
       containers: { endpoints: () => now.endpoints, sandbox: () => undefined },
@@ -222,7 +223,9 @@ describe('a container', () => {
     } as unknown as Engine; // what a row is made of
     const shown = { image: 'busybox', linkNames: [], now: Date.parse('2026-01-02T03:07:10Z'), minor: 47 };
     const row = (change: Partial<Shown> = {}): string =>
-      Buffer.concat(summaryJson(engine, now.container, { ...shown, ...change })).toString();
+      summaryJson(engine, now.container, { ...shown, edition, ...change })
+        .toString()
+        .slice(1);
     const first = row();
     expect(JSON.parse(first)).toMatchObject({ Names: ['/box'], Status: 'Up 3 minutes' });
     expect(row({ now: shown.now + 1_000 })).toBe(first);
@@ -234,7 +237,10 @@ describe('a container', () => {
     ]);
     told.add(row({ now: shown.now + 60_000 }));
     now = { ...now, endpoints: [{ ...endpoint, bindings: [] }] };
+    expect(told).toContain(row()); // who changes a record makes another edition
+    edition += 1;
     told.add(row());
+    edition += 1;
     now = { ...now, network: { ...network, id: freshId<NetworkId>() } };
     told.add(row());
     now = { ...now, container: { ...container, name: 'renamed' } };

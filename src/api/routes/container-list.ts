@@ -53,9 +53,9 @@ const list = async (exchange: Exchange): Promise<void> => {
   const all = flag(exchange, 'all') || limit > 0 || filters.get('status').length > 0;
   const matches = FILTERS.some((key) => filters.has(key)) ? matcher(engine, filters) : undefined;
   const withSizes = flag(exchange, 'size');
-  const rows: (readonly Buffer[])[] = [];
+  const rows: Buffer[] = [];
   const imageOf = shownImages(engine);
-  const [now, { minor }] = [Date.now(), exchange];
+  const [now, edition, { minor }] = [Date.now(), engine.edition(), exchange];
   const linked = linkNamesByTarget(engine);
   for (const container of between(engine, filters)) {
     if (limit > 0 && rows.length === limit) break;
@@ -64,20 +64,23 @@ const list = async (exchange: Exchange): Promise<void> => {
     if (matches && !matches({ ...viewContainer(engine, container), linkNames })) continue;
     const image = imageOf(container);
     if (!withSizes) {
-      rows.push(summaryJson(engine, container, { image, linkNames, now, minor }));
+      rows.push(summaryJson(engine, container, { image, linkNames, now, minor, edition }));
       continue;
     }
     const view = viewContainer(engine, container, await sizesOf(engine, container));
     const summary: Answer<'ContainerSummary'> = presentSummary({ ...view, linkNames }, image, now, minor);
-    rows.push([Buffer.from(JSON.stringify(summary))]);
+    rows.push(Buffer.from(`,${JSON.stringify(summary)}`));
   }
   sendJsonBytes(exchange, 200, arrayOf(rows));
 };
 
-const [OPEN, COMMA, CLOSE] = ['[', ',', ']\n'].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer];
-
-const arrayOf = (rows: readonly (readonly Buffer[])[]): Buffer =>
-  Buffer.concat([OPEN, ...rows.flatMap((row, i) => (i === 0 ? row : [COMMA, ...row])), CLOSE]);
+/** Of rows that begin with a comma each: the first one's becomes the bracket. */
+const arrayOf = (rows: readonly Buffer[]): Buffer => {
+  if (rows.length === 0) return Buffer.from('[]\n');
+  const bytes = Buffer.concat([...rows, Buffer.from(']\n')]);
+  bytes.write('[');
+  return bytes;
+};
 
 /** Containers go by the names that others link to them by, too. */
 const linkNamesByTarget = (engine: Engine): ReadonlyMap<string, readonly string[]> => {
@@ -119,9 +122,20 @@ const checkValues = (filters: Filters): void => {
   }
 };
 
+const orders = new WeakMap<Engine, { readonly edition: number; readonly ordered: readonly Container[] }>();
+
+/** Newest first. */
+const inOrder = (engine: Engine): readonly Container[] => {
+  const [edition, known] = [engine.edition(), orders.get(engine)];
+  if (known?.edition === edition) return known.ordered;
+  const ordered = [...engine.containers.list()].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+  orders.set(engine, { edition, ordered });
+  return ordered;
+};
+
 /** Newest first; older than `before`, newer than `since`. Both throw not-found for a container that is none. */
 const between = (engine: Engine, filters: Filters): readonly Container[] => {
-  const ordered = [...engine.containers.list()].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+  const ordered = inOrder(engine);
   const position = (reference: string): number => {
     const { id } = engine.containers.get(reference);
     return ordered.findIndex((container) => container.id === id);

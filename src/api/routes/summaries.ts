@@ -11,11 +11,15 @@ import type { Answer } from '../schema/answer.js';
 import { viewContainer } from './views.js';
 
 interface Row {
-  /** records, which are replaced when they change, and texts */
+  /** the image's name and the API's version, other texts and records, which are replaced when they change */
   readonly from: readonly unknown[];
-  /** what is before the status, and what is behind it: `Up 5 seconds` of a thousand is another one each second */
-  readonly head: Buffer;
-  readonly tail: Buffer;
+  /** of the engine's records, in which they were these last */
+  readonly edition: number;
+  /** begins with the comma that a list has before it */
+  readonly bytes: Buffer;
+  /** which it says, from the byte `at` on: `Up 5 seconds` is another one each second, `Up 5 hours` is not */
+  readonly status: string;
+  readonly at: number;
 }
 
 /** What a row says beside what the engine knows of the container. */
@@ -26,29 +30,37 @@ export interface Shown {
   readonly now: number;
   /** of the API's version */
   readonly minor: number;
+  /** of the engine's records, now */
+  readonly edition: number;
 }
 
 const rows = new WeakMap<Container, Row>();
 /** Stands for the status in a row that is made; nobody's label says it. */
 const STATUS = `status of ${randomUUID()}`;
 
-const rowOf = (from: Row['from'], summary: Answer<'ContainerSummary'>): Row => {
-  const json = JSON.stringify({ ...summary, Status: STATUS });
-  const at = json.indexOf(STATUS);
-  return {
-    from,
-    head: Buffer.from(json.slice(0, at)),
-    tail: Buffer.from(json.slice(at + STATUS.length)),
-  };
+const rowOf = (
+  { from, edition }: Pick<Row, 'from' | 'edition'>,
+  summary: Answer<'ContainerSummary'>,
+): Row => {
+  const json = `,${JSON.stringify({ ...summary, Status: STATUS })}`;
+  const at = Buffer.byteLength(json.slice(0, json.indexOf(STATUS)));
+  return { from, edition, bytes: Buffer.from(json), status: STATUS, at };
+};
+
+/** Words and numbers, which are in JSON as they are. */
+const saying = (row: Row, status: string): Row => {
+  const { bytes, status: before, at } = row;
+  if (status === before) return row;
+  const pieces = [bytes.subarray(0, at), Buffer.from(status), bytes.subarray(at + before.length)];
+  return { ...row, bytes: Buffer.concat(pieces), status };
 };
 
 const same = (a: readonly unknown[], b: readonly unknown[]): boolean =>
   a.length === b.length && a.every((each, i) => each === b[i]);
 
-/** The bytes of a row, in pieces. */
-export const summaryJson = (engine: Engine, container: Container, shown: Shown): readonly Buffer[] => {
-  const { image, linkNames, now, minor } = shown;
-  const status = Buffer.from(presentStatus(container.state, now)); // words and numbers: as JSON has them
+const rowNow = (engine: Engine, container: Container, shown: Shown, known: Row | undefined): Row => {
+  const { image, minor, linkNames, edition, now } = shown;
+  if (known?.edition === edition && known.from[0] === image && known.from[1] === minor) return known;
   const from = [
     ...[image, minor, linkNames.join()],
     ...engine.containers.endpoints(container),
@@ -56,10 +68,16 @@ export const summaryJson = (engine: Engine, container: Container, shown: Shown):
       ({ networkId, name }) => engine.networks.find(networkId) ?? engine.networks.find(name),
     ),
   ];
-  const known = rows.get(container);
-  if (known && same(known.from, from)) return [known.head, status, known.tail];
+  if (known && same(known.from, from)) return { ...known, edition };
   const view = { ...viewContainer(engine, container), linkNames };
-  const row = rowOf(from, presentSummary(view, image, now, minor));
-  rows.set(container, row);
-  return [row.head, status, row.tail];
+  return rowOf({ from, edition }, presentSummary(view, image, now, minor));
+};
+
+/** The bytes of a row, behind a comma. */
+export const summaryJson = (engine: Engine, container: Container, shown: Shown): Buffer => {
+  const known = rows.get(container);
+  const status = presentStatus(container.state, shown.now);
+  const row = saying(rowNow(engine, container, shown, known), status);
+  if (row !== known) rows.set(container, row);
+  return row.bytes;
 };

@@ -31,6 +31,7 @@ export type NamedEndpoint = RemoteEndpoint;
 export class Model {
   readonly tables: Tables;
   readonly taken = new Taken();
+  #edition = 0;
 
   /** `rows`: other than today's only where a test makes one up. */
   constructor(readonly rows: Rows = TABLES) {
@@ -54,8 +55,14 @@ export class Model {
     return this.tables.owed.records;
   }
 
+  /** Another number after each change: what was made of records holds as long as it is the same. */
+  get edition(): number {
+    return this.#edition;
+  }
+
   /** Makes one change and answers the change that undoes it. */
   change<T extends Table>({ table, id, value }: Change<T>): Change<T> {
+    this.#edition += 1;
     const before = this.tables[table].set(id, value);
     this.#count(table, before, -1);
     this.#count(table, value, 1);

@@ -61,7 +61,7 @@ describe('A K5: what lies beside a container', () => {
     const { store, close } = keepsakes(
       { commit } as unknown as Store, // nothing else is called
       model,
-      { keep: (id) => void kept.push(id) },
+      { keep: (id) => void kept.push(id), kept: () => undefined },
       () => {},
     );
     store.commit([added(endpoint, 'endpoint')], false);
@@ -84,7 +84,7 @@ test('A K5: it is written some time after, once, and believed', () => {
     const { store, close } = keepsakes(
       { commit() {} } as unknown as Store, // nothing else is called
       modelOf(...ALL),
-      { keep: (_, text) => void kept.push(text) },
+      { keep: (_, text) => void kept.push(text), kept: () => undefined },
       () => {},
     );
     for (const change of ALL) store.commit([change], false);
@@ -94,6 +94,38 @@ test('A K5: it is written some time after, once, and believed', () => {
     vi.advanceTimersByTime(10_000);
     expect(kept).toHaveLength(1);
     close();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('A K5: at a start those are written that are not as they should be, and none at its end', () => {
+  vi.useFakeTimers();
+  try {
+    let there: string | undefined = 'an older one';
+    let written = 0;
+    const aDaemon = () =>
+      keepsakes(
+        { commit() {} } as unknown as Store, // nothing else is called
+        modelOf(...ALL),
+        {
+          keep(_, text) {
+            there = text;
+            written += 1;
+          },
+          kept: () => there,
+        },
+        () => {},
+      );
+    const short = aDaemon();
+    short.all();
+    short.close();
+    expect(written).toBe(0);
+    for (const _ of ['the first', 'the next']) {
+      aDaemon().all();
+      vi.advanceTimersByTime(1_000);
+      expect([unsealed(container.id, there), written]).toEqual([ALL, 1]);
+    }
   } finally {
     vi.useRealTimers();
   }

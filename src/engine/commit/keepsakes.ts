@@ -59,35 +59,39 @@ export interface Keepsakes {
 export const keepsakes = (
   store: Store,
   model: Model,
-  runtime: Pick<Runtime, 'keep'>,
+  runtime: Pick<Runtime, 'keep' | 'kept'>,
   warn: (id: string, error: unknown) => void,
 ): Keepsakes => {
   const stale = new Set<string>();
+  /** A former daemon wrote them, as far as it could: most are as they should be, and to write takes six times as long as to read. */
+  const doubted = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   const write = (id: string): void => {
-    stale.delete(id);
+    const isStale = stale.delete(id);
+    doubted.delete(id);
     const container = model.containers.get(id);
     if (!container || container.sandboxId === null) return;
     try {
-      runtime.keep(id, sealed(id, belongings(model, container)));
+      const text = sealed(id, belongings(model, container));
+      if (isStale || runtime.kept(id) !== text) runtime.keep(id, text);
     } catch (error) {
       warn(id, error);
     }
   };
   const turn = async (): Promise<void> => {
     const pace = createPace();
-    for (const id of [...stale]) {
+    for (const id of [...stale, ...doubted]) {
       if (pace.due()) await pace.rest();
-      if (stale.has(id)) write(id);
+      if (stale.has(id) || doubted.has(id)) write(id);
     }
     timer = undefined;
     soon();
   };
   const soon = (): void => {
-    if (stale.size > 0) timer ??= setTimeout(() => void turn(), SOON).unref();
+    if (stale.size + doubted.size > 0) timer ??= setTimeout(() => void turn(), SOON).unref();
   };
-  const note = (ids: Iterable<string>): void => {
-    for (const id of ids) stale.add(id);
+  const note = (set: Set<string>, ids: Iterable<string>): void => {
+    for (const id of ids) set.add(id);
     soon();
   };
   return {
@@ -95,10 +99,14 @@ export const keepsakes = (
       ...store,
       commit(changes, durable) {
         store.commit(changes, durable);
-        note(changes.filter(isKnown).flatMap((change) => concerned(model, change)));
+        note(
+          stale,
+          changes.filter(isKnown).flatMap((change) => concerned(model, change)),
+        );
       },
     },
-    all: () => note(model.containers.keys()),
+    all: () => note(doubted, model.containers.keys()),
+    // The next daemon doubts them all anew.
     close: () => {
       clearTimeout(timer);
       for (const id of [...stale]) write(id);

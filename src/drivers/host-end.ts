@@ -78,7 +78,9 @@ const firewallNetwork = (network: Network, settings: HostEnd): FirewallNetwork =
 });
 
 export const hostSources = (network: Network, settings: HostEnd): readonly string[] =>
-  fixedSources(firewallNetwork(network, settings));
+  settings.snat[4] === undefined && settings.snat[6] === undefined
+    ? []
+    : fixedSources(firewallNetwork(network, settings));
 
 export const hostAddresses = (network: Network, settings: HostEnd): AddressObject[] =>
   pools(network).flatMap((pool) => {

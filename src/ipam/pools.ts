@@ -21,8 +21,8 @@ export interface PoolsContext {
   readonly defaultPools: readonly SplitPool[];
   /** subnets of every other network */
   readonly taken: Subnets;
-  /** what the host uses itself: avoided when a subnet is chosen, not when the user names one */
-  readonly hostRoutes: Subnets;
+  /** what the host uses itself: avoided when a subnet is chosen, and asked only then, not when the user names one */
+  readonly hostRoutes: () => Subnets;
   /** choose a gateway where the user named none (drivers' `gateways`); absent: yes */
   readonly gateways?: { readonly ipv4: boolean; readonly ipv6: boolean };
   /** stable text of this host, for unique local IPv6 prefixes */
@@ -31,14 +31,14 @@ export interface PoolsContext {
 
 interface Occupied {
   readonly taken: Subnets;
-  readonly avoid: readonly Subnets[];
+  readonly avoid: () => readonly Subnets[];
   /** of this network, earlier in the same request */
   readonly own: Subnets;
 }
 
 const occupied = ({ taken, hostRoutes }: PoolsContext): Occupied => {
   const own = new Subnets();
-  return { taken, avoid: [taken, own, hostRoutes], own };
+  return { taken, avoid: () => [taken, own, hostRoutes()], own };
 };
 
 /** `0.0.0.0/24` and `::/120` ask for a size, not for a subnet. */
@@ -55,7 +55,7 @@ const choose = (
     family,
     bits: asked && asked.subnet.bits > 0 ? asked.subnet.bits : undefined,
     pools: defaultPools.length > 0 ? defaultPools : BUILT_IN_POOLS,
-    avoid,
+    avoid: avoid(),
     networkId,
     seed,
   });

@@ -109,19 +109,20 @@ const losing = (
   return { interfaces, namespaces, remade };
 };
 
+/** `old`: what is there under its key, if anything is. */
+export const isAsWanted = (old: KernelObject | undefined, wanted: KernelObject): boolean =>
+  old !== undefined && sameState(old, wanted);
+
 /**
  * Of many objects that are wanted, most of which are there: those that a plan must know of. What is as it should be has no step where
- * nothing goes that it may lie on. `there`: by key; `strays`: what goes.
+ * nothing goes that it may lie on. `there`: by key; `strays`: what goes; `changed`: those of `wanted` that are not as they should be.
  */
 export const unsettled = (
   there: ReadonlyMap<string, KernelObject>,
   strays: readonly KernelObject[],
+  changed: readonly KernelObject[],
   wanted: readonly KernelObject[],
 ): readonly KernelObject[] => {
-  const changed = wanted.filter((o) => {
-    const old = there.get(objectKey(o));
-    return old === undefined || !sameState(old, o);
-  });
   const mayTake = (o: KernelObject): boolean => isHeavy(o) && (isUnmarked(o) || there.has(objectKey(o)));
   return strays.some(isHeavy) || changed.some(mayTake) ? wanted : changed;
 };

@@ -81,7 +81,13 @@ const onlyViaductErrors = (work: () => unknown): void => {
 const pools = (config: readonly IpamConfig[], taken: readonly string[] = []): readonly Pool[] =>
   resolvePools(
     { ipv4: true, ipv6: true, config },
-    { networkId: 'aa', defaultPools: [], taken: new Subnets(taken), hostRoutes: new Subnets(), seed: 's' },
+    {
+      networkId: 'aa',
+      defaultPools: [],
+      taken: new Subnets(taken),
+      hostRoutes: () => new Subnets(),
+      seed: 's',
+    },
   );
 
 /** Everything of ours that reads a user's text. */

@@ -14,7 +14,7 @@ const context = ({ taken = [], hostRoutes = [], ...changes }: Changes = {}): Poo
   networkId: ID,
   defaultPools: [],
   taken: taken instanceof Subnets ? taken : new Subnets(taken),
-  hostRoutes: hostRoutes instanceof Subnets ? hostRoutes : hostSubnets(hostRoutes),
+  hostRoutes: () => (hostRoutes instanceof Subnets ? hostRoutes : hostSubnets(hostRoutes)),
   seed: 'host',
   ...changes,
 });

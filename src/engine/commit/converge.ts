@@ -5,7 +5,7 @@
 import type { Kernel } from '../../kernel/contract.js';
 import { createPace } from '../../pace.js';
 import { isUnmarked } from '../../plan/depend.js';
-import { diff, unsettled } from '../../plan/diff.js';
+import { diff, isAsWanted, unsettled } from '../../plan/diff.js';
 import { HOST_SLICE, type KernelObject, objectKey, type Slice, sliceKey } from '../../plan/objects.js';
 import type { Plan } from '../../plan/plan.js';
 import { allSlices, type Derive, lacksLink } from './derive.js';
@@ -36,6 +36,12 @@ interface Piece {
   readonly objects: readonly KernelObject[];
 }
 
+/** Beside what is there. */
+interface Compared extends Piece {
+  /** those that are not as they should be */
+  readonly changed: readonly KernelObject[];
+}
+
 const PLUGIN_LINK = 'the link that a plugin made is gone: restart the container';
 
 /** What is observed, by key. */
@@ -53,10 +59,12 @@ const stateOf = (kernel: Kernel, there: There, wanted: readonly KernelObject[]):
  * What does not have to wait for a service beside the kernel (Open vSwitch) that does not answer now. A network or endpoint
  * waits as a whole, for its parts build on each other; of the host's slice only what must.
  */
-const reachable = (kernel: Kernel, { slice, objects }: Piece): Piece => {
-  const there = objects.filter((o) => kernel.reachable(o));
-  const waits = there.length < objects.length && slice.kind !== 'host';
-  return { slice, objects: waits ? [] : there };
+const reachable = (kernel: Kernel, piece: Compared): Compared => {
+  const { slice, objects, changed } = piece;
+  const may = objects.filter((o) => kernel.reachable(o));
+  if (may.length === objects.length) return piece;
+  if (slice.kind !== 'host') return { slice, objects: [], changed: [] };
+  return { slice, objects: may, changed: changed.filter((o) => kernel.reachable(o)) };
 };
 
 /** The host's slice has objects of many networks, so each of them is tried for itself. */
@@ -102,7 +110,7 @@ const bringEach = (kernel: Kernel, pieces: readonly Piece[]): Outcome => {
 /** What the records want of the slices, beside what is observed. */
 interface Comparison {
   /** what can be brought about */
-  readonly whole: readonly Piece[];
+  readonly whole: readonly Compared[];
   /** what hangs on a link that only a plugin can make again */
   readonly lacking: readonly Piece[];
   readonly strays: readonly KernelObject[];
@@ -117,18 +125,25 @@ const compare = (
   isStray: (o: KernelObject) => boolean,
 ): Comparison => {
   const concerned = new Set(slices.map(sliceKey));
-  const unwanted = new Set(there.keys());
-  const [whole, lacking]: [Piece[], Piece[]] = [[], []];
+  const wanted = new Set<KernelObject>();
+  const [whole, lacking]: [Compared[], Piece[]] = [[], []];
   for (const slice of allSlices(model)) {
     const objects = derive(model, slice);
-    for (const o of objects) unwanted.delete(objectKey(o));
-    if (concerned.delete(sliceKey(slice)))
-      (lacksLink(objects, there) ? lacking : whole).push(reachable(kernel, { slice, objects }));
+    const changed: KernelObject[] = [];
+    // One look for each: keys are texts, and with thousands of networks to make and find them is most of this.
+    for (const o of objects) {
+      const old = there.get(objectKey(o));
+      if (old) wanted.add(old);
+      if (!isAsWanted(old, o)) changed.push(o);
+    }
+    if (!concerned.delete(sliceKey(slice))) continue;
+    if (lacksLink(objects, there)) lacking.push({ slice, objects });
+    else whole.push(reachable(kernel, { slice, objects, changed }));
   }
   return {
     whole,
     lacking,
-    strays: [...unwanted].flatMap((key) => there.get(key) ?? []).filter(isStray),
+    strays: [...there.values()].filter((o) => !wanted.has(o) && isStray(o)),
     gone: slices.filter((slice) => concerned.has(sliceKey(slice))),
   };
 };
@@ -182,7 +197,8 @@ export const converge = (
   const there = byKey(observed);
   const { whole, lacking, strays, gone } = compare(parts, slices, there, isStray);
   const brought = attempt([HOST_SLICE], () => {
-    const objects = unsettled(there, strays, objectsOf(whole));
+    const changed = whole.flatMap((piece) => piece.changed);
+    const objects = unsettled(there, strays, changed, objectsOf(whole));
     return apply(kernel, [...stateOf(kernel, there, objects), ...strays], objects);
   });
   return sum([

@@ -119,7 +119,7 @@ const ownPools = (
     {
       defaultPools: view.config.defaultAddressPools,
       taken: view.model.taken.subnets,
-      hostRoutes: view.facts.subnets(),
+      hostRoutes: () => view.facts.subnets(),
       gateways,
       seed: view.seed,
       networkId: id,

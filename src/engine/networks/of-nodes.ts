@@ -35,7 +35,7 @@ export const checkOfNodes = ({ drivers }: Pick<View, 'drivers'>, request: Networ
   const named = ipam.config.some(({ subnet }) => subnet !== undefined);
   if (named) {
     const asked = { ipv4: request.ipv4 ?? true, ipv6: request.ipv6 ?? false, config: ipam.config };
-    resolvePools(asked, { ...nobodys, gateways, taken: new Subnets(), hostRoutes: new Subnets() });
+    resolvePools(asked, { ...nobodys, gateways, taken: new Subnets(), hostRoutes: () => new Subnets() });
   }
   return named && ON_THE_WIRE.includes(name)
     ? `each node gives addresses of the subnet by itself, so two containers may have the same: give each node a range of its own, by a configuration network on it (--config-only) and --config-from`

@@ -6,7 +6,7 @@ import { resolvePools } from '../../ipam/pools.js';
 import { Subnets } from '../../ipam/subnets.js';
 import type { NetworkId } from '../../model/ids.js';
 import type { AdoptedBridge, Family, IpamConfig, Network } from '../../model/network.js';
-import { type Change, drop, put } from '../commit/tables.js';
+import { type Change, drop, onInterface, put } from '../commit/tables.js';
 import { type Decision, type Fresh, idFor, type Warning } from '../decision.js';
 import type { View } from '../view.js';
 import { adoptable } from './adoption.js';
@@ -72,9 +72,6 @@ const ownAddresses = (network: Network, { drivers, host }: Deciding): readonly s
     o.kind === 'address' ? [o.address] : [],
   );
 
-const standsOn = ({ drivers, host }: Deciding, network: Network, name: string): boolean =>
-  !network.configOnly && drivers.get(network.driver)?.hostInterface?.({ host, network }) === name;
-
 /** `--bridge` is the administrator's and must be there; a docker0 that nobody of ours made is as good as that. */
 const groundOf = (context: Deciding, known: Network | undefined): Ground => {
   const { config, facts } = context;
@@ -84,9 +81,9 @@ const groundOf = (context: Deciding, known: Network | undefined): Ground => {
     throw invalid(
       `--bridge ${name}: there is no such bridge on this host: make it (ip link add ${name} type bridge), or start without --bridge`,
     );
-  const other = [...context.model.networks.values()].find(
-    (n) => n.id !== known?.id && standsOn(context, n, name),
-  );
+  const id = idFor<NetworkId>(context.fresh, 'bridge');
+  const onIt = onInterface({ id, driver: 'bridge', options: { [BRIDGE_NAME]: name } });
+  const other = context.model.tables.network.all('interface', onIt).find((n) => n.id !== known?.id);
   if (other)
     throw invalid(
       `--bridge ${name}: network ${other.name} is on this bridge: remove it, or name another bridge`,
@@ -131,7 +128,7 @@ const bridge = (context: Context, id: NetworkId): Omit<Network, 'createdAt'> => 
     {
       defaultPools: config.defaultAddressPools,
       taken: new Subnets(others.flatMap((n) => n.pools.map((p) => p.subnet))),
-      hostRoutes: context.facts.subnets(),
+      hostRoutes: () => context.facts.subnets(),
       seed: context.seed,
       networkId: id,
     },

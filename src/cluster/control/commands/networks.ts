@@ -56,7 +56,7 @@ const poolsFor = ({ state }: CommandView, id: string, { network }: NetworkWish) 
         networkId: id,
         defaultPools: defaults,
         taken: state.taken.subnets,
-        hostRoutes,
+        hostRoutes: () => hostRoutes,
         seed: cluster?.id ?? '',
       },
     );

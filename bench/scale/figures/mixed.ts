@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { containerBody, idOf } from '../../bench.js';
 import { type Client, createClient } from '../../http.js';
 import type { Figure, Pair } from '../pair.js';
-import type { Curve, Side } from '../series.js';
+import type { Curve } from '../series.js';
 
 const along = 'clients';
 const READS: Curve = {
@@ -11,6 +11,10 @@ const READS: Curve = {
   along,
   unit: 'ms',
   goal: { kind: 'most', value: 10 },
+  floor: {
+    of: 'empty',
+    why: 'a list of an engine that does nothing, asked for in the same seconds: the processors are taken by crun, conmon and the kernel. What is above it is a turn of the loop that the others’ writes have',
+  },
 };
 const WRITES: Curve = {
   title: 'writes of the same clients (create, start, connect, rm …)',
@@ -48,7 +52,10 @@ const life = async (client: Client, network: string, body: string, told: Told): 
   await write('DELETE', `/containers/${id}?force=1&v=1`);
 };
 
-const run = async ({ grown, quick, record }: Pair, clients: number, side: Side): Promise<void> => {
+/** Milliseconds between two reads of the empty engine, so that it takes next to nothing of the machine itself. */
+const PAUSE_MS = 50;
+
+const run = async ({ grown, empty, quick, record }: Pair, clients: number): Promise<void> => {
   const told: Told = { reads: [], writes: [] };
   const network = idOf((await grown.api('POST', '/networks/create', { Name: 'shared' })).json);
   const body = containerBody('bridge');
@@ -59,20 +66,26 @@ const run = async ({ grown, quick, record }: Pair, clients: number, side: Side):
     while (going) await life(client, network, body, told);
     client.close();
   };
-  const all = Promise.all(Array.from({ length: clients }, one));
+  const beside = async (): Promise<void> => {
+    while (going) {
+      record.add(READS, clients, 'empty', (await empty.api('GET', '/containers/json?all=1')).ms);
+      await sleep(PAUSE_MS);
+    }
+  };
+  const all = Promise.all([...Array.from({ length: clients }, one), beside()]);
   await Promise.race([all, sleep(seconds * 1_000)]);
   going = false;
   await all;
-  record.add(READS, clients, side, ...told.reads);
-  record.add(WRITES, clients, side, ...told.writes);
-  record.add(PER_SECOND, clients, side, (told.reads.length + told.writes.length) / seconds);
+  record.add(READS, clients, 'grown', ...told.reads);
+  record.add(WRITES, clients, 'grown', ...told.writes);
+  record.add(PER_SECOND, clients, 'grown', (told.reads.length + told.writes.length) / seconds);
   await grown.api('DELETE', `/networks/${network}`);
 };
 
 const measure = async (pair: Pair): Promise<void> => {
   for (const clients of [1, 8, 24]) {
     pair.say(`${clients} clients`);
-    await run(pair, clients, 'grown');
+    await run(pair, clients);
   }
 };
 

@@ -16,7 +16,7 @@ import { type EventSocket, listen } from './listen.js';
 import { HEADER, hostSocket, messagePort, messageType, NETLINK, splitMessages } from './netlink.js';
 import { parseAddress } from './rtnetlink/address.js';
 import { type DumpedLink, dumpLinks, linkIndex } from './rtnetlink/link.js';
-import { parseNeighbour } from './rtnetlink/neighbour.js';
+import { linkOf, parseNeighbour } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE, NUD, RTM } from './rtnetlink/numbers.js';
 import { parseRoute } from './rtnetlink/route.js';
 import { type Session, withSession } from './session.js';
@@ -193,7 +193,7 @@ export class Watch {
 
   /** The bridge's own entry, without which it is deaf; a remote endpoint's; or one of a port's, whose loss nobody feels. */
   #entryGone(m: Buffer): void {
-    const name = this.#names.get(m.readInt32LE(HEADER + 4));
+    const name = this.#names.get(linkOf(m));
     if (name === undefined || !this.parts.expected.hasEntries(name)) return;
     if (this.#touched.fresh.delete(name)) return;
     this.#touched.entries.add(name);

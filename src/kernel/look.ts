@@ -140,25 +140,20 @@ export const fdbPresent = (session: Session, o: FdbObject): boolean => entriesPr
 
 const placeOf = ({ index, mac }: Pick<DumpedLink, 'index' | 'mac'>): string => `${index} ${mac}`;
 
-/**
- * Has each of these bridges the entry for its own MAC, by which what is sent there goes up to the host? Each is asked about for itself:
- * of the entries of all bridges there are many more.
- */
-export const localEntries = (
-  socket: NetlinkSocket,
-  bridges: readonly DumpedLink[],
-): ((bridge: DumpedLink) => boolean) => {
-  const replies: Buffer[] = [];
-  const requests = bridges.map(({ mac, index }) => getLocalFdb(mac, index));
-  if (requests.length > 0) socket.attempt(requests, 'fdb get', replies);
-  const there = new Set(replies.filter(isPermanent).map(parseNeighbour).map(placeOf));
+/** By these entries: has a bridge the one for its own MAC, by which what is sent there goes up to the host? */
+export const hearsBy = (entries: readonly Buffer[]): ((bridge: DumpedLink) => boolean) => {
+  const there = new Set(entries.filter(isPermanent).map(parseNeighbour).map(placeOf));
   return (bridge) => there.has(placeOf(bridge));
 };
 
 /** Which of these bridges of the host's have lost that entry; those that are not there have lost more. */
 export const withoutLocal = (session: Session, look: Look, names: readonly string[]): readonly string[] => {
   const bridges = names.flatMap((name) => look.link('host', name) ?? []);
-  const hears = localEntries(session.socket('host'), bridges);
+  const replies: Buffer[] = [];
+  // Each is asked about for itself: of the entries of all bridges there are many more.
+  const requests = bridges.map(({ mac, index }) => getLocalFdb(mac, index));
+  if (requests.length > 0) session.socket('host').attempt(requests, 'fdb get', replies);
+  const hears = hearsBy(replies);
   return bridges.filter((bridge) => !hears(bridge)).map(({ name }) => name);
 };
 

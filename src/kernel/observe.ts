@@ -21,7 +21,7 @@ import type {
 import { AF } from './ffi.js';
 import type { NamedBridge, Sight } from './links/contract.js';
 import { recogniseLinks } from './links/index.js';
-import { localEntries, routesIn } from './look.js';
+import { hearsBy, routesIn } from './look.js';
 import type { NetlinkSocket } from './netlink.js';
 import { isNamespace } from './netns.js';
 import { GROUP } from './reaper.js';
@@ -33,6 +33,7 @@ import {
   dumpNeighbours,
   isFixed,
   isPermanent,
+  linkOf,
   parseNeighbour,
 } from './rtnetlink/neighbour.js';
 import { AF_BRIDGE, RTPROT } from './rtnetlink/numbers.js';
@@ -140,9 +141,6 @@ const once = <T>(read: () => T): (() => T) => {
   };
 };
 
-const readEntries = (socket: NetlinkSocket): readonly DumpedNeighbour[] =>
-  socket.dump(dumpNeighbours(AF_BRIDGE), 'fdb dump').filter(isFixed).map(parseNeighbour);
-
 /** What a VXLAN device knows has a destination; what its bridge knows of it has none. Both are one entry. */
 const fdbOf = ({ ns, links, entries }: OwnPlace): readonly FdbObject[] => {
   const found = entries().filter(({ index }) => links.has(index));
@@ -191,24 +189,25 @@ const contents = (whole: OwnPlace, settings: boolean): readonly KernelObject[] =
 
 type Sights = (ns: Netns) => Sight;
 
-const sightsOf = ([host, ...sandboxes]: readonly Place[], { bridges, claims }: ObserveParts): Sights => {
+/** `entries`: the host's FDB entries. */
+const sightsOf = (
+  [host, ...sandboxes]: readonly Place[],
+  { bridges, claims }: ObserveParts,
+  entries: () => readonly Buffer[],
+): Sights => {
   const names = new Map(host?.all.map((l) => [l.index, l.name]));
   const named = new Map(bridges.map((b) => [b.name, b]));
   const claimed = new Map(claims.map((o) => [interfaceKey(o.ns, o.name), o]));
   const farEnd = farEnds(sandboxes);
-  const local = once(() =>
-    host
-      ? localEntries(
-          host.socket,
-          host.all.filter(({ type }) => type === 'bridge'),
-        )
-      : () => false,
-  );
+  const hears = once(() => {
+    const own = new Set(host?.all.flatMap(({ type, index }) => (type === 'bridge' ? [index] : [])));
+    return hearsBy(entries().filter((entry) => own.has(linkOf(entry))));
+  });
   return (ns) => ({
     ns,
     hostName: (index) => names.get(index) ?? '',
     farEnd,
-    hears: (bridge) => local()(bridge),
+    hears: (bridge) => hears()(bridge),
     named: (name) => named.get(name),
     claimed: (name) => claimed.get(interfaceKey(ns, name)),
   });
@@ -231,8 +230,9 @@ export const observeLinks = (parts: ObserveParts): readonly KernelObject[] =>
       return { ns, socket, all: linksOf(socket) };
     });
     parts.onLinks(places[0]?.all ?? []);
-    const entries = once(() => readEntries(session.socket('host')));
-    const found = oursIn(places, sightsOf(places, parts));
+    const all = once(() => session.socket('host').dump(dumpNeighbours(AF_BRIDGE), 'fdb dump'));
+    const entries = once(() => all().filter(isFixed).map(parseNeighbour));
+    const found = oursIn(places, sightsOf(places, parts, all));
     const names = new Set(found.flatMap(interfacesOf));
     const theirs = new Map(parts.bridges.filter((b) => !b.owned).map((b) => [b.name, b.addresses ?? []]));
     const own = places.map(({ ns, socket, all }): OwnPlace => {

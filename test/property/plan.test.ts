@@ -5,13 +5,10 @@
 import { constants } from 'node:os';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { allSlices } from '../../src/engine/commit/derive.js';
 import type { Model } from '../../src/engine/commit/model.js';
 import { type Change, put, TABLES, type Table } from '../../src/engine/commit/tables.js';
 import { decidePredefined } from '../../src/engine/networks/predefined.js';
 import { KernelError, leftDirty } from '../../src/errors.js';
-import { diff, isAsWanted, unsettled } from '../../src/plan/diff.js';
-import { type KernelObject, objectKey } from '../../src/plan/objects.js';
 import {
   allAway,
   CONTAINERS,
@@ -223,33 +220,6 @@ describe('I10-11 plans of all drivers, on a machine that is no plan’s', () => 
         expectMadeAsAnew(here);
       }),
       runs(40),
-    );
-  });
-
-  it('what is as it should be may be left out of a plan', () => {
-    fc.assert(
-      fc.property(story(4), anything(3), seed, (shared, own, at) => {
-        const world = begun();
-        const derived = (): readonly KernelObject[] =>
-          allSlices(world.model).flatMap((slice) => world.derive(world.model, slice));
-        follow(world, commandsOf(shared), 1, asFarAsItGoes(world));
-        const there = new Map(derived().map((o) => [objectKey(o), o]));
-        // One that somebody made in place of ours: it has to be made anew, with what is on it.
-        const pairs = [...there].flatMap(([key, o]) =>
-          o.kind === 'link' && o.type === 'veth' ? [{ key, o }] : [],
-        );
-        const other = at % 2 === 0 ? pairs[at % Math.max(1, pairs.length)] : undefined;
-        if (other) there.set(other.key, { ...other.o, peerMac: '02:00:00:00:00:01' });
-        follow(world, commandsOf(own), 50, asFarAsItGoes(world));
-        const wanted = derived();
-        const keys = new Set(wanted.map(objectKey));
-        const strays = [...there.values()].filter((o) => !keys.has(objectKey(o)));
-        const planOf = (objects: readonly KernelObject[]) =>
-          diff([...objects.flatMap((o) => there.get(objectKey(o)) ?? []), ...strays], objects);
-        const changed = wanted.filter((o) => !isAsWanted(there.get(objectKey(o)), o));
-        expect(planOf(unsettled(there, strays, changed, wanted))).toEqual(planOf(wanted));
-      }),
-      runs(60),
     );
   });
 

@@ -107,6 +107,8 @@ export interface DumpedNeighbour {
 const stateOf = (m: Buffer): number => m.readUInt16LE(HEADER + 8);
 /** True for static FDB entries: dumps are full of learned ones and of the bridge's own (permanent), not worth parsing. */
 export const isFixed = (m: Buffer): boolean => (stateOf(m) & NUD.NOARP) !== 0;
+/** Index of the link that an entry is of; of a bridge's own, the bridge's. */
+export const linkOf = (m: Buffer): number => m.readInt32LE(HEADER + 4);
 /** True for entries that do not age. */
 export const isPermanent = (m: Buffer): boolean => (stateOf(m) & NUD.PERMANENT) !== 0;
 
@@ -114,7 +116,7 @@ export const parseNeighbour = (m: Buffer): DumpedNeighbour => {
   const attributes = parseAttributes(m.subarray(HEADER + 12));
   const address = attributes.get(NDA.DST);
   return {
-    index: m.readInt32LE(HEADER + 4),
+    index: linkOf(m),
     address: address ? addressText(address) : '',
     mac: macText(attributes.get(NDA.LLADDR) ?? Buffer.alloc(0)),
     permanent: isPermanent(m),

@@ -63,7 +63,8 @@ const contextOf = async (options: RuntimeOptions): Promise<Context> => {
   exits.open();
   const seccomp = seccompCache(layout, machine.runtime);
   const logger = options.logger ?? silent;
-  const needed = [options.stateDir, options.logDir('any'), machine.runtime.path];
+  // conmon has the socket for a terminal in /tmp, which may be a mount of its own (Debian 13's is).
+  const needed = [options.stateDir, options.logDir('any'), machine.runtime.path, '/tmp'];
   const handOver = createHandOver(machine, layout.hand, needed, logger);
   await handOver.sweep();
   return {

@@ -31,12 +31,15 @@ const GAIN: Curve = {
   },
 };
 
+/** At least: of fewer, the last ones, which start with nobody beside them, would be a good part of the figure. */
+const STARTS = 60;
+
 /** Answers how many were started a second. */
 const burst = async (pair: Pair, at: number): Promise<number> => {
   const { grown, record } = pair;
   const body = containerBody('bridge');
   const ids: string[] = [];
-  const count = Math.max(at, 20);
+  const count = Math.max(at, STARTS);
   for (let i = 0; i < count; i += 1)
     ids.push(idOf((await grown.api('POST', '/containers/create', body)).json));
   let rate = 0;

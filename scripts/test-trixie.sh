@@ -13,10 +13,11 @@ build
 make_trixie_root
 npx --no-install tsx scripts/images/build-test-images.ts >/dev/null || refuse "The test images could not be made; see above."
 
+# As on a Debian 13 that was installed, /tmp is a tmpfs and nothing of a daemon's lies on it.
 enter() {
   unshare --mount --propagation private --pid --net --fork --kill-child \
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" \
-    E2E_SKIP_BUILD=1 E2E_SKIP_IMAGES=1 VERDICTS="${VERDICTS:-}" TEST_PATIENCE="${TEST_PATIENCE:-1}" \
+    E2E_SKIP_BUILD=1 E2E_SKIP_IMAGES=1 TEST_BASE=/var/tmp VERDICTS="${VERDICTS:-}" TEST_PATIENCE="${TEST_PATIENCE:-1}" \
     sh scripts/trixie/inside.sh .cache/trixie/root "$@"
 }
 if [ "${1:-}" = --shell ]; then

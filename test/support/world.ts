@@ -228,7 +228,8 @@ interface Made {
   readonly names: readonly string[];
 }
 
-const BASE = '/tmp/vd-';
+/** Where a /tmp of its own is to be seen from outside, the worlds lie elsewhere (`npm run test:trixie`). */
+const BASE = `${process.env.TEST_BASE ?? '/tmp'}/vd-`;
 const RECORD = 'world.json';
 const mountFileOf = (base: string): string => join(base, 'ns/mount');
 const netnsOf = (name: string): string => `/run/netns/${name}`;

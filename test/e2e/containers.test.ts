@@ -63,6 +63,20 @@ describe('E1 run', () => {
     expect(stdout).toContain('33 101');
     expect(code).toBe(3);
   });
+  test('E1 a log driver is there, or is told not to be', async () => {
+    const make = (...flags: string[]) => d.docker.try(['create', ...flags, 'alpine', 'true']);
+    const shown = async (id: string) =>
+      JSON.parse(await d.docker('inspect', '--format', '{{json .HostConfig.LogConfig}}', id.trim()));
+    const options = await make('--log-opt', 'max-file=100');
+    expect(await shown(options.stdout)).toEqual({ Type: 'json-file', Config: { 'max-file': '100' } });
+    const other = await make('--log-driver', 'syslog');
+    expect(other.stderr).toContain('The log driver syslog is not supported: the log is kept in a file');
+    expect((await shown(other.stdout)).Type).toBe('syslog');
+    const none = await make('--log-driver', 'asdf');
+    expect(none.stderr).toContain("logger: no log driver named 'asdf' is registered");
+    expect(none.code).toBe(1);
+    expect((await make('--log-driver', 'local')).stderr).toBe('');
+  });
   test('E1 environment, user, working directory, entry point', async () => {
     const flags = ['-e', 'A=b c', '-u', '1000:1000', '-w', '/tmp', '--entrypoint', 'sh'];
     expect(await d.docker('run', '--rm', ...flags, 'alpine', '-c', 'echo "$A"; id -u; pwd')).toBe(

@@ -93,7 +93,7 @@ export const presentHostConfig = (host: HostConfig, context: HostConfigContext):
     DnsOptions: host.DnsOptions ?? ZERO.DnsOptions,
     DnsSearch: host.DnsSearch ?? ZERO.DnsSearch,
     RestartPolicy: host.RestartPolicy.Name === '' ? ZERO.RestartPolicy : host.RestartPolicy,
-    LogConfig: host.LogConfig?.Type ? host.LogConfig : ZERO.LogConfig,
+    LogConfig: { Type: host.LogConfig?.Type || ZERO.LogConfig.Type, Config: host.LogConfig?.Config ?? {} },
     MaskedPaths: host.MaskedPaths ?? (open ? null : MASKED_PATHS),
     ReadonlyPaths: host.ReadonlyPaths ?? (open ? null : READONLY_PATHS),
     Links: presentLinks(links, context),

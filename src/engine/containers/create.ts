@@ -124,8 +124,28 @@ const same = (view: View, given: readonly { name: string }[], primary: string): 
   );
 };
 
-/** What a user should know of a container that is made all the same; in moby's words. */
+/** Of Docker's log drivers, whether it is done as asked; where it is not, the log is a file all the same. */
+const LOG_DRIVERS: Readonly<Record<string, boolean>> = {
+  ...{ '': true, 'json-file': true, local: true, none: true },
+  ...{ syslog: false, journald: false, gelf: false, fluentd: false },
+  ...{ awslogs: false, splunk: false, etwlogs: false, gcplogs: false },
+};
+
+const logDriverOf = ({ LogConfig }: HostConfig): string => LogConfig?.Type ?? '';
+
+const checkLogDriver = (hostConfig: HostConfig): void => {
+  const driver = logDriverOf(hostConfig);
+  if (!Object.hasOwn(LOG_DRIVERS, driver))
+    throw invalid(`logger: no log driver named '${driver.slice(0, 60)}' is registered`);
+};
+
+/** What a user should know of a container that is made all the same; where moby says it, in its words. */
 export const warningsOf = (view: View, { hostConfig }: Container): readonly string[] => [
+  ...(LOG_DRIVERS[logDriverOf(hostConfig)]
+    ? []
+    : [
+        `The log driver ${logDriverOf(hostConfig)} is not supported: the log is kept in a file, for docker logs.`,
+      ]),
   ...(hostConfig.NetworkMode === 'host' && Object.keys(hostConfig.PortBindings).length > 0
     ? ['Published ports are discarded when using host network mode']
     : []),
@@ -144,6 +164,7 @@ export const designContainer = (
   const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   if (args.length === 0 || args[0] === '') throw invalid('no command specified');
   exposedPorts(config, request.hostConfig);
+  checkLogDriver(request.hostConfig);
   if (config.StopSignal) signalNumber(config.StopSignal);
   const links = resolveLinks(request.hostConfig, (reference) => view.model.findContainer(reference));
   return {
